@@ -1,0 +1,53 @@
+# `make demo` and `make test` do everything on a fresh machine; `make help` lists the rest.
+
+PYTHON ?= python3
+# Pinned so that a plain `pip install` does not pull gigabytes of CUDA; `make demo TORCH=torch` for a GPU.
+TORCH  ?= torch==2.13.0
+VENV   := .venv
+BIN    := $(VENV)/bin
+DEMO   := data/demo.h5ad
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test test-slow check fix bench data clean
+
+help:  ## list the targets
+	@grep -hE '^[a-z-]+: .*## |^[a-z-]+:  ## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/' | expand -t 22
+
+install: $(VENV)/.installed  ## make the environment in .venv
+
+$(VENV)/.installed: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check "$(TORCH)"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[dev]"
+	@touch $@
+
+demo: install  ## install, then fit, simulate and eval on the demo data
+	@PATH="$(CURDIR)/$(BIN):$$PATH" sh data/demo.sh "$(CURDIR)/$(DEMO)"
+
+test: install  ## install, then run the tests
+	$(BIN)/python -m pytest -n 2
+
+test-slow: install  ## the tests that take minutes
+	$(BIN)/python -m pytest -m slow
+
+check: install  ## report on style, types and layers; changes nothing
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python tests/docs.py
+
+fix: install  ## mend what can be mended automatically
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/python tests/docs.py --write
+
+bench: install  ## held-out accuracy, seconds and memory
+	$(BIN)/python tests/bench/heldout.py
+
+data: install  ## make data/demo.h5ad again, the same bytes
+	$(BIN)/python -m cellam.toys $(DEMO)
+
+clean:  ## remove what the other targets made
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis .import_linter_cache cellam_runs
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

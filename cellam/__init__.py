@@ -1,0 +1,64 @@
+"""Action Matching for single-cell time courses.
+
+    cells = cellam.read("data.h5ad")
+    model = cellam.fit(cells)
+    moved = model.simulate("day2", to="day7")
+    table = cellam.evaluate(cells, holdout="day4").table
+
+The modules, in the order of the pipeline: `timepoints`, `cells`, `embedding`, `snapshots`,
+`couplings`, `paths`, `actions`, `objectives`, `fitting`, `simulation`, `selection`, `model`,
+`distances`, `evaluation`, `run`.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from cellam.cells import Cells, read
+    from cellam.config import Options
+    from cellam.errors import CellamError, ConfigError, DataError, OutputError, RunError
+    from cellam.errors import TrainingError
+    from cellam.evaluation import Evaluation, evaluate
+    from cellam.model import Model, Simulation, fit
+    from cellam.run import Run, open_run, save
+
+__version__ = "0.1.0"
+
+# Imported when first used: torch and anndata take seconds, and `cellam --help` needs neither.
+_HOME = {
+    "Cells": "cells",
+    "read": "cells",
+    "Options": "config",
+    "CellamError": "errors",
+    "ConfigError": "errors",
+    "DataError": "errors",
+    "OutputError": "errors",
+    "RunError": "errors",
+    "TrainingError": "errors",
+    "Evaluation": "evaluation",
+    "evaluate": "evaluation",
+    "Model": "model",
+    "Simulation": "model",
+    "fit": "model",
+    "Run": "run",
+    "open_run": "run",
+    "save": "run",
+}
+
+__all__ = [  # noqa: RUF022  (in the order of use)
+    "read", "Cells", "fit", "Options", "Model", "Simulation", "evaluate", "Evaluation",
+    "save", "open_run", "Run",
+    "CellamError", "ConfigError", "DataError", "OutputError", "RunError", "TrainingError",
+]  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        return getattr(import_module(f"cellam.{_HOME[name]}"), name)
+    raise AttributeError(f"module 'cellam' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOME})

@@ -1,0 +1,230 @@
+"""Actions: the scalar s(t, x) whose gradient is the velocity.
+
+Two forms. `Kernel` is linear in its parameters, so that the loss has a closed-form minimum;
+`MLP` is a network for stochastic gradients. Both give, for t (N,) and x (N, d),
+
+    s (N,),   ∇s (N, d),   ∂ₜs (N,),   Δs (N,).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+class Action(Protocol):
+    """A scalar field of time and place, and its derivatives."""
+
+    name: ClassVar[str]
+
+    def value(self, t: Tensor, x: Tensor) -> Tensor:
+        """s, (N,), (N, d) -> (N,)."""
+        ...
+
+    def gradient(self, t: Tensor, x: Tensor) -> Tensor:
+        """∇s, (N,), (N, d) -> (N, d)."""
+        ...
+
+    def time_derivative(self, t: Tensor, x: Tensor) -> Tensor:
+        """∂ₜs, (N,), (N, d) -> (N,)."""
+        ...
+
+    def laplacian(self, t: Tensor, x: Tensor) -> Tensor:
+        """Δs, (N,), (N, d) -> (N,)."""
+        ...
+
+
+@dataclass(frozen=True)
+class Features:
+    """Random Fourier features φⱼ(t, x) = aⱼ cos(ωⱼ·x + νⱼt + βⱼ), j = 1 … m [1]_.
+
+    Parameters
+    ----------
+    omega : (m, d) Tensor
+        Frequencies in space.
+    nu : (m,) Tensor
+        Frequencies in time.
+    beta : (m,) Tensor
+        Phases.
+    a : (m,) Tensor
+        Amplitudes.
+
+    References
+    ----------
+    .. [1] Rahimi and Recht, Random Features for Large-Scale Kernel Machines, NIPS 2007.
+    """
+
+    omega: Tensor
+    nu: Tensor
+    beta: Tensor
+    a: Tensor
+
+    @staticmethod
+    def draw(
+        m: int, d: int, *, length: float, duration: float, rng: np.random.Generator
+    ) -> Features:
+        """Random features for fields that vary over `length` in space and `duration` in time.
+
+        Length scales are log-uniform from 0.4 to 2 times `length`: the long ones hold the affine
+        part of a motion, the short ones its detail. Amplitudes grow with the length scale,
+        so that a priori all of them contribute alike to the velocity. A few features
+        are constant in space, for growth that all cells share.
+        """
+        scale = 0.4 * 5.0 ** rng.random(m)
+        omega = rng.standard_normal((m, d)) / (scale * length)[:, None]
+        nu = rng.standard_normal(m) / (0.3 * duration)
+        beta = rng.uniform(0, 2 * np.pi, m)
+        flat = max(1, m // 128)
+        omega[:flat], scale[:flat] = 0.0, 1.0
+        values = omega, nu, beta, scale * np.sqrt(2 / m)
+        return Features(*(torch.as_tensor(v, dtype=torch.float32) for v in values))
+
+    def still(self) -> Features:
+        """The same features without change in time, but for those that are constant in space.
+
+        For growth: a property of a cell's state, and a level that all cells share.
+        """
+        moving = self.omega.abs().sum(-1) > 0
+        amplitude = torch.full_like(self.a, (2 / len(self)) ** 0.5)
+        return Features(self.omega, self.nu.masked_fill(moving, 0.0), self.beta, amplitude)
+
+    def __len__(self) -> int:
+        return len(self.a)
+
+    def to(self, device: torch.device | str) -> Features:
+        """The same features on another device."""
+        return Features(*(v.to(device) for v in (self.omega, self.nu, self.beta, self.a)))
+
+    def waves(self, t: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
+        """a cos and a sin of the phases, each (N, m)."""
+        phase = torch.addmm(self.beta + t[:, None] * self.nu, x, self.omega.T)
+        return self.a * torch.cos(phase), self.a * torch.sin(phase)
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """s = Σⱼ θⱼ φⱼ(t, x) over random Fourier features."""
+
+    features: Features
+    theta: Tensor
+    name: ClassVar[str] = "kernel"
+
+    def to(self, device: torch.device | str) -> Kernel:
+        """The same action on another device."""
+        return Kernel(self.features.to(device), self.theta.to(device))
+
+    def value(self, t: Tensor, x: Tensor) -> Tensor:
+        """s = Σ θ a cos."""
+        return self.features.waves(t, x)[0] @ self.theta
+
+    def gradient(self, t: Tensor, x: Tensor) -> Tensor:
+        """∇s = −Σ θ a sin · ω."""
+        return -(self.features.waves(t, x)[1] * self.theta) @ self.features.omega
+
+    def time_derivative(self, t: Tensor, x: Tensor) -> Tensor:
+        """∂ₜs = −Σ θ a sin · ν."""
+        return -self.features.waves(t, x)[1] @ (self.theta * self.features.nu)
+
+    def laplacian(self, t: Tensor, x: Tensor) -> Tensor:
+        """Δs = −Σ θ a cos · |ω|²."""
+        return -self.features.waves(t, x)[0] @ (
+            self.theta * self.features.omega.square().sum(-1)
+        )
+
+
+@dataclass(frozen=True)
+class MLP:
+    """A network s(t, x) with SiLU units, whose derivatives are written out.
+
+    The gradient is one backward pass written by hand, the Laplacian one forward pass that
+    carries first and second derivatives along: exact, without random probes, and a tenth
+    of the cost of differentiating twice.
+
+    Parameters
+    ----------
+    weights : tuple of (width_out, width_in) Tensors
+        The first has d + 1 columns, the last of them for time.
+    biases : tuple of (width_out,) Tensors
+        The last one pins the level of s, which the unbalanced loss needs.
+    """
+
+    weights: tuple[Tensor, ...]
+    biases: tuple[Tensor, ...]
+    name: ClassVar[str] = "mlp"
+
+    @staticmethod
+    def init(d: int, rng: np.random.Generator, *, width: int = 128, depth: int = 3) -> MLP:
+        """A random network of `depth` hidden layers for d coordinates."""
+        sizes = [d + 1, *[width] * depth, 1]
+        weights = [
+            rng.standard_normal((n, m)) / np.sqrt(m) for m, n in zip(sizes, sizes[1:], strict=False)
+        ]
+        return MLP(
+            tuple(torch.as_tensor(w, dtype=torch.float32) for w in weights),
+            tuple(torch.zeros(n) for n in sizes[1:]),
+        )
+
+    def parameters(self) -> tuple[Tensor, ...]:
+        """All weights and biases."""
+        return (*self.weights, *self.biases)
+
+    def copy(self) -> MLP:
+        """A copy that takes no part in gradients."""
+        return MLP(
+            tuple(w.detach().clone() for w in self.weights),
+            tuple(b.detach().clone() for b in self.biases),
+        )
+
+    def to(self, device: torch.device | str) -> MLP:
+        """The same network on another device."""
+        return MLP(
+            tuple(w.to(device) for w in self.weights), tuple(b.to(device) for b in self.biases)
+        )
+
+    def value(self, t: Tensor, x: Tensor) -> Tensor:
+        """s, the plain forward pass."""
+        return self._forward(t, x)[0]
+
+    def gradient(self, t: Tensor, x: Tensor) -> Tensor:
+        """∇s, by the written-out backward pass."""
+        return self._backward(self._forward(t, x)[1])[:, :-1]
+
+    def time_derivative(self, t: Tensor, x: Tensor) -> Tensor:
+        """∂ₜs, the last column of the same pass (times 2: the network sees 2t − 1)."""
+        return 2.0 * self._backward(self._forward(t, x)[1])[:, -1]
+
+    def laplacian(self, t: Tensor, x: Tensor) -> Tensor:
+        """Δs, carrying J = ∂h/∂x (N, width, d) and L = Δh (N, width) through the layers."""
+        *_, pre_activations = self._forward(t, x)
+        J = self.weights[0][:, :-1].expand(len(x), -1, -1)
+        L = x.new_zeros(J.shape[:2])
+        for z, W in zip(pre_activations, self.weights[1:], strict=True):
+            gate = torch.sigmoid(z)
+            first = gate * (1 + z * (1 - gate))
+            second = gate * (1 - gate) * (2 + z * (1 - 2 * gate))
+            L = (second * J.square().sum(-1) + first * L) @ W.T
+            J = torch.einsum("oi,nid->nod", W, first[..., None] * J)
+        return L[:, 0]
+
+    def _forward(self, t: Tensor, x: Tensor) -> tuple[Tensor, list[Tensor]]:
+        h = torch.cat([x, (2 * t - 1)[:, None]], 1)
+        pre_activations = []
+        for W, b in zip(self.weights[:-1], self.biases[:-1], strict=True):
+            z = torch.addmm(b, h, W.T)
+            pre_activations.append(z)
+            h = torch.nn.functional.silu(z)
+        return torch.addmm(self.biases[-1], h, self.weights[-1].T)[:, 0], pre_activations
+
+    def _backward(self, pre_activations: list[Tensor]) -> Tensor:
+        g = self.weights[-1]
+        for z, W in zip(reversed(pre_activations), reversed(self.weights[:-1]), strict=True):
+            gate = torch.sigmoid(z)
+            g = (g * gate * (1 + z * (1 - gate))) @ W
+        return g
+
+
+ACTIONS: dict[str, type[Any]] = {action.name: action for action in (Kernel, MLP)}

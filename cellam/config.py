@@ -1,0 +1,120 @@
+"""The options of a fit: one object, one JSON, one set of flags.
+
+`None` stands for "chosen from the training data"; what was chosen is kept with the fit.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from cellam.errors import ConfigError
+
+Method = Literal["am", "eam", "uam", "ueam"]
+Growth = Literal["own", "tied"]
+PathName = Literal["independent", "ot", "uot", "mixture"]
+ActionName = Literal["kernel", "mlp"]
+Device = Literal["auto", "cpu", "cuda", "mps"]
+
+
+class Options(BaseModel):
+    """Everything that decides the result of a fit, apart from the data.
+
+    Examples
+    --------
+    >>> Options(method="am", seed=3).method
+    'am'
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    time_key: str | None = None
+    time_map: dict[str, float] | None = None
+    layer: str | None = None
+    use_rep: str | None = None
+    n_pcs: int | None = Field(default=None, ge=1)
+    whiten: bool = False
+    method: Method = "uam"
+    sigma: float | None = Field(default=None, gt=0)
+    growth: Growth = "own"
+    growth_scale: float | None = Field(default=None, gt=0)
+    path: PathName | None = None
+    tau: float | None = Field(default=None, gt=0)
+    action: ActionName = "kernel"
+    n_features: int = Field(default=1_000, ge=16, le=20_000)
+    steps: int | None = Field(default=None, ge=1)
+    exclude: tuple[str, ...] = ()
+    seed: int = Field(default=0, ge=0)
+    device: Device = "auto"
+    threads: int | None = Field(default=None, ge=1)
+
+    @property
+    def has_growth(self) -> bool:
+        """Whether the method lets cells grow and die."""
+        return self.method in ("uam", "ueam")
+
+    @property
+    def has_noise(self) -> bool:
+        """Whether the method is entropic."""
+        return self.method in ("eam", "ueam")
+
+
+def parse_options(values: dict[str, Any]) -> Options:
+    """Check options and the combinations of them that mean nothing.
+
+    Raises
+    ------
+    ConfigError
+        Naming the option as it is typed on the command line, its value and what is allowed.
+    """
+    try:
+        options = Options(**values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = str(first["loc"][0])
+        if first["type"] == "extra_forbidden":
+            raise ConfigError(
+                f"There is no option {name!r}.",
+                f"The options are: {', '.join(Options.model_fields)}.",
+            ) from None
+        raise ConfigError(
+            f"{_flag(name)} {first['input']}: {first['msg'][0].lower()}{first['msg'][1:]}.",
+            "See `cellam fit --help`.",
+        ) from None
+    if options.sigma is not None and not options.has_noise:
+        raise ConfigError(
+            f"--sigma {options.sigma:g} has no meaning for --method {options.method}.",
+            "Leave it out, or use --method eam or ueam.",
+        )
+    if options.growth_scale is not None and not (options.has_growth and options.growth == "tied"):
+        raise ConfigError(
+            f"--growth-scale {options.growth_scale:g} has no meaning for --method "
+            f"{options.method} with --growth {options.growth}.",
+            "Leave it out, or use --method uam --growth tied.",
+        )
+    if options.tau is not None and options.path not in (None, "uot"):
+        raise ConfigError(
+            f"--tau {options.tau:g} has no meaning for --path {options.path}.",
+            "Leave it out, or use --path uot.",
+        )
+    if options.tau is not None and options.path is None and not options.has_growth:
+        raise ConfigError(
+            f"--tau {options.tau:g} relaxes mass, which --method {options.method} conserves.",
+            "Leave it out, or use --method uam.",
+        )
+    if options.steps is not None and options.action != "mlp":
+        raise ConfigError(
+            f"--steps {options.steps} has no meaning for --action kernel, which is solved at once.",
+            "Leave it out, or use --action mlp.",
+        )
+    if options.layer is not None and options.use_rep is not None:
+        raise ConfigError(
+            f"--layer {options.layer} is not used with --use-rep {options.use_rep}.",
+            "Give one of the two.",
+        )
+    return options
+
+
+def _flag(name: str) -> str:
+    return "--" + name.replace("_", "-")

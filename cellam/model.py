@@ -1,0 +1,373 @@
+"""Model: what a fit leaves behind, and what can be asked of it.
+
+`fit` is the pipeline in one place: cells → space → snapshots → path → action.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from cellam import simulation
+from cellam.cells import Cells
+from cellam.config import Options, parse_options
+from cellam.couplings import Coupling, Unbalanced
+from cellam.embedding import Space, fit_space
+from cellam.errors import ConfigError, DataError
+from cellam.fitting import Fit, OnProgress, draw_features, fit_growth, fit_kernel, fit_mlp, silent
+from cellam.objectives import Objective
+from cellam.paths import PATHS, Mixture, build_path
+from cellam.selection import choose_coupling
+from cellam.simulation import Trajectories
+from cellam.snapshots import Snapshots
+from cellam.timepoints import Timeline
+
+Array = NDArray[np.float64]
+
+SIGMA = 0.3  # default noise: 0.3 standard deviations of the data over the whole range of times
+GROWTH_SCALE = 1.0
+
+
+@dataclass(frozen=True)
+class Simulation:
+    """Cells followed through time.
+
+    Parameters
+    ----------
+    times : (T,) array
+        Saved times, in the user's unit.
+    points : (T, N, p) array
+        Positions, in the coordinates of the representation.
+    log_weights : (T, N) array
+        Log of the mass of each cell relative to the start: above 0 it has grown.
+    rows : (N,) int array
+        Where each starting cell stands in the data.
+    """
+
+    times: Array
+    points: Array
+    log_weights: Array
+    rows: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Model:
+    """A fitted model of a time course.
+
+    Parameters
+    ----------
+    options : Options
+        As given; what was chosen stands in `fit.notes`.
+    timeline : Timeline
+        Times as understood.
+    space : Space
+        Coordinates, fitted on the training days.
+    snapshots : Snapshots
+        All days, the excluded ones too.
+    fit : Fit
+        Action and objective.
+    seconds : float
+        Wall time of the fit, embedding included.
+    """
+
+    options: Options
+    timeline: Timeline
+    space: Space
+    snapshots: Snapshots
+    fit: Fit
+    seconds: float
+
+    @property
+    def training(self) -> Snapshots:
+        """The days that the model was fitted on."""
+        return self.snapshots.without(self.options.exclude)
+
+    def _unit_times(self, times: Array) -> Array:
+        """Unit time of the training days; outside [0, 1] beyond them."""
+        return np.array([self.training.unit_time(float(t)) for t in times])
+
+    def velocity(self, time: float, x: Array) -> Array:
+        """∇s at model coordinates x (n, p), in model coordinates per unit of the user's time."""
+        t, rate = self._at(time, len(x))
+        points = torch.as_tensor(x, dtype=torch.float32)
+        return self.fit.dynamics.drift(t, points).double().numpy() * rate
+
+    def growth(self, time: float, x: Array) -> Array:
+        """Growth rate at model coordinates x (n, p): (n,) per unit of the user's time."""
+        t, rate = self._at(time, len(x))
+        points = torch.as_tensor(x, dtype=torch.float32)
+        return self.fit.dynamics.growth(t, points).double().numpy() * rate
+
+    def _at(self, time: float, n: int) -> tuple[torch.Tensor, float]:
+        first, last = self.training.times[0], self.training.times[-1]
+        unit = min(max(self.training.unit_time(time), 0.0), 1.0)
+        return torch.full((n,), unit), 1.0 / (last - first)
+
+    def simulate(
+        self,
+        start: str,
+        *,
+        to: str | None = None,
+        backward: bool = False,
+        rows: NDArray[np.int64] | None = None,
+        n_cells: int | None = None,
+        save_every: float | None = None,
+        extrapolate: bool = False,
+        seed: int = 0,
+    ) -> Simulation:
+        """Follow the cells of one day through time.
+
+        Parameters
+        ----------
+        start : str
+            Label or number of an observed day.
+        to : str, optional
+            Label or number of any time; the last day (the first if `backward`) without it.
+        backward : bool
+            Run time backward; implied where `to` lies before `start`.
+        rows : (k,) int array, optional
+            Only these cells, as rows of the data.
+        n_cells : int, optional
+            Draw so many of them: without replacement where there are enough.
+        save_every : float, optional
+            Save at these steps, in the user's unit, besides the observed days on the way.
+        extrapolate : bool
+            Allow times outside the training days, where the dynamics of the nearest one hold.
+        seed : int
+            For the draw of cells and for noise.
+
+        Raises
+        ------
+        ConfigError
+            For times, cells or directions that do not fit together.
+        """
+        rng = np.random.default_rng(seed)
+        k = self.timeline.index(start)
+        begin = self.timeline.times[k]
+        times = self._saved_times(begin, to, backward, save_every, extrapolate)
+        chosen = np.arange(len(self.snapshots.rows[k]))
+        if rows is not None:
+            chosen = chosen[np.isin(self.snapshots.rows[k], rows)]
+            if not len(chosen):
+                raise ConfigError(
+                    f"None of the {len(self.snapshots.rows[k])} cells of {self.timeline.labels[k]} "
+                    "is among the cells asked for."
+                )
+        if n_cells is not None:
+            chosen = np.sort(rng.choice(chosen, n_cells, replace=n_cells > len(chosen)))
+        moved = self._follow(self.snapshots.points[k][chosen], times, rng)
+        return Simulation(
+            times,
+            self.space.to_coordinates(moved.points),
+            moved.log_weights,
+            self.snapshots.rows[k][chosen],
+        )
+
+    def follow(self, x: Array, start: float, stop: float, *, seed: int = 0) -> tuple[Array, Array]:
+        """Move model coordinates x (n, p) from one time to another: new x (n, p), weights (n,)."""
+        moved = self._follow(x, np.array([start, stop]), np.random.default_rng(seed))
+        return moved.points[-1], np.exp(moved.log_weights[-1])
+
+    def _follow(self, x: Array, times: Array, rng: np.random.Generator) -> Trajectories:
+        with _threads(self.options.threads):
+            return simulation.simulate(
+                self.fit.dynamics, x, self._unit_times(times), rng=rng
+            )
+
+    def _saved_times(
+        self,
+        begin: float,
+        to: str | None,
+        backward: bool,
+        save_every: float | None,
+        extrapolate: bool,
+    ) -> Array:
+        first, last = self.training.times[0], self.training.times[-1]
+        end = self.timeline.position(to) if to is not None else first if backward else last
+        if end == begin:
+            raise ConfigError(
+                f"There is no time to simulate: it starts and ends at {begin:g}.",
+                "Give another --to." if to else f"Give --to{' or --backward' * (not backward)}.",
+            )
+        if backward and end > begin:
+            raise ConfigError(f"--backward from {begin:g} cannot reach {end:g}, which is later.")
+        outside = [t for t in (begin, end) if not first <= t <= last]
+        if outside and not extrapolate:
+            raise ConfigError(
+                f"Time {outside[0]:g} lies outside the training days ({first:g} to {last:g}).",
+                "Add --extrapolate to hold the dynamics of the nearest day there.",
+            )
+        sign = 1.0 if end > begin else -1.0
+        saved = {begin, end, *(t for t in self.snapshots.times if (t - begin) * (end - t) > 0)}
+        if save_every is not None:
+            if not save_every > 0:
+                raise ConfigError(f"--save-every {save_every:g} is not a positive step of time.")
+            n = int(abs(end - begin) / save_every + 1e-9)
+            if n > 10_000:
+                raise ConfigError(f"--save-every {save_every:g} would save {n:,} times.")
+            saved |= {round(begin + sign * j * save_every, 9) for j in range(n + 1)}
+        return np.array(sorted(saved, reverse=sign < 0))
+
+
+def fit(
+    cells: Cells,
+    options: Options | None = None,
+    *,
+    on_progress: OnProgress = silent,
+    **changes: Any,
+) -> Model:
+    """Learn the dynamics of cells from their days.
+
+    Parameters
+    ----------
+    cells : Cells
+        From `cellam.read`.
+    options : Options, optional
+    **changes
+        Any field of `Options`, e.g. ``method="am", exclude=("day4",), seed=1``.
+
+    Raises
+    ------
+    ConfigError
+        If the options contradict each other or the data.
+    DataError
+        If there are too few days or cells.
+    TrainingError
+        If the fit fails.
+    """
+    began = time.monotonic()
+    options = parse_options({**(options or Options()).model_dump(), **changes})
+    timeline = cells.timeline
+    excluded = tuple(dict.fromkeys(timeline.labels[timeline.index(e)] for e in options.exclude))
+    options = options.model_copy(update={"exclude": excluded})
+    _check_days(cells, excluded)
+    with _threads(options.threads):
+        device = _device(options.device)
+        training = np.isin(
+            cells.codes, [k for k, label in enumerate(timeline.labels) if label not in excluded]
+        )
+        space = fit_space(
+            cells, training, n_pcs=options.n_pcs, whiten=options.whiten, seed=options.seed
+        )
+        snapshots = take_snapshots(cells, space)
+        result = _fit_action(snapshots.without(excluded), options, device, on_progress)
+    return Model(options, timeline, space, snapshots, result, time.monotonic() - began)
+
+
+def take_snapshots(cells: Cells, space: Space) -> Snapshots:
+    """Embed cells and split them by time."""
+    x = space.embed(cells)
+    rows = [np.flatnonzero(cells.codes == k) for k in range(len(cells.timeline.times))]
+    return Snapshots(
+        tuple(x[r] for r in rows),
+        cells.timeline.times,
+        cells.timeline.labels,
+        (1.0,) * len(rows),
+        tuple(rows),
+    )
+
+
+def _fit_action(
+    training: Snapshots, options: Options, device: str, on_progress: OnProgress
+) -> Fit:
+    # One stream of random numbers for each purpose, so that a change to one leaves the others.
+    choosing, pairing, drawing, fitting = (
+        np.random.default_rng(s) for s in np.random.SeedSequence(options.seed).spawn(4)
+    )
+    objective = Objective(
+        sigma=(options.sigma or SIGMA) if options.has_noise else 0.0,
+        growth_scale=(options.growth_scale or GROWTH_SCALE)
+        if options.has_growth and options.growth == "tied"
+        else 0.0,
+        own_growth=options.has_growth and options.growth == "own",
+    )
+    coupling, note = _coupling(training, options, objective, choosing, on_progress)
+    path = build_path(training, coupling, pairing, sigma=objective.sigma)
+    if options.action == "kernel":
+        features = draw_features(training, options.n_features, drawing)
+        result = fit_kernel(
+            path, objective, features, rng=fitting, device=device, on_progress=on_progress
+        )
+    else:
+        result = fit_mlp(
+            path,
+            objective,
+            rng=fitting,
+            steps=options.steps or 3_000,
+            device=device,
+            on_progress=on_progress,
+        )
+    growth = None
+    if objective.own_growth:
+        still = draw_features(training, options.n_features // 2, drawing).still()
+        growth = fit_growth(path, still, rng=fitting, device=device)
+    return replace(result, notes=(note, *result.notes), growth=growth)
+
+
+def _coupling(
+    training: Snapshots,
+    options: Options,
+    objective: Objective,
+    rng: np.random.Generator,
+    on_progress: OnProgress,
+) -> tuple[Coupling | Mixture, str]:
+    if options.tau is not None:
+        return Unbalanced(options.tau), f"path uot with tau {options.tau:g}: as asked"
+    if options.path in (None, "uot"):
+        choice = choose_coupling(training, objective, rng, on_progress=on_progress)
+        if options.path is None or isinstance(choice.coupling, Unbalanced):
+            return choice.coupling, choice.note
+        return Unbalanced(), "path uot with tau 1: as asked"
+    return PATHS[options.path](), f"path {options.path}: as asked"
+
+
+def _check_days(cells: Cells, excluded: tuple[str, ...]) -> None:
+    counts = {label: n for label, n in cells.counts.items() if label not in excluded}
+    if len(counts) < 2:
+        raise DataError(
+            f"{len(counts)} day is left to fit on"
+            + (f" without {', '.join(excluded)}" if excluded else "")
+            + "; two are needed.",
+            "Exclude fewer days." if excluded else "",
+        )
+    few = {label: n for label, n in counts.items() if n < 2}
+    if few:
+        label, n = next(iter(few.items()))
+        raise DataError(
+            f"Day {label} has {n} cell; at least two are needed.",
+            f"Leave it out with --exclude {label}.",
+        )
+
+
+def _device(name: str) -> str:
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    available = {
+        "cpu": True,
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+    }
+    if not available[name]:
+        raise ConfigError(
+            f"--device {name}: torch {torch.__version__} sees no such device here.",
+            "Use --device cpu, or install a torch that supports it.",
+        )
+    return name
+
+
+@contextmanager
+def _threads(n: int | None) -> Iterator[None]:
+    before = torch.get_num_threads()
+    if n is not None:
+        torch.set_num_threads(n)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

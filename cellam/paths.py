@@ -1,0 +1,260 @@
+"""Paths: the density q_t between the snapshots, as weighted particles that can be sampled.
+
+Between two days a pair of a coupling moves on a straight line from x_0 to x_1 while its mass
+goes log-linearly from mass_0 to mass_1; with α the fraction of the gap Δ that has passed,
+
+    x_t = (1 − α) x_0 + α x_1 + σ√(Δα(1 − α)) ε,     w_t = mass_0^(1−α) mass_1^α.
+
+Its velocity and its growth rate ġ = d log w/dt are constant when σ = 0; with σ > 0 the line
+is a Brownian bridge, whose score −ε/std is known, and the marginals at both ends stay exact.
+
+In a `Mixture` nobody moves: the cells of the day before fade out while those of the day after
+fade in. It is the path of plain Action Matching between snapshots, and a poor one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, TypeAlias
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from cellam.couplings import COUPLINGS, Coupling, Pairs, couple
+from cellam.snapshots import Snapshots
+
+Array: TypeAlias = NDArray[np.float64]
+
+GOLDEN = (5**0.5 - 1) / 2
+
+
+@dataclass(frozen=True)
+class PathSample:
+    """Weighted samples of the path, for N particles in d dimensions.
+
+    Parameters
+    ----------
+    t : (N,) Tensor
+        Unit time.
+    x : (N, d) Tensor
+        Positions.
+    velocity : (N, d) Tensor
+        ẋ, in model coordinates per unit time.
+    growth : (N,) Tensor
+        ġ = d log w/dt, per unit time.
+    weight : (N,) Tensor
+        Quadrature weights: Σ weight·f(t, x) estimates ∫₀¹ ∫ q_t(x) f(t, x) dx dt.
+    score : (N, d) Tensor or None
+        ∇ log of the conditional density, where the path is noisy.
+    """
+
+    t: Tensor
+    x: Tensor
+    velocity: Tensor
+    growth: Tensor
+    weight: Tensor
+    score: Tensor | None = None
+
+    def columns(self) -> tuple[Tensor | None, ...]:
+        """The fields, in order."""
+        return self.t, self.x, self.velocity, self.growth, self.weight, self.score
+
+    def to(self, device: torch.device | str, dtype: torch.dtype = torch.float32) -> PathSample:
+        """The same sample elsewhere, in single precision unless told otherwise."""
+        return PathSample(*(None if c is None else c.to(device, dtype) for c in self.columns()))
+
+
+@dataclass(frozen=True)
+class Ends:
+    """The first and the last marginal: positions (N, d), masses (N,); t is 0 and 1."""
+
+    x_0: Tensor
+    w_0: Tensor
+    x_1: Tensor
+    w_1: Tensor
+
+    def to(self, device: torch.device | str, dtype: torch.dtype = torch.float32) -> Ends:
+        """The same marginals elsewhere, in single precision unless told otherwise."""
+        return Ends(*(v.to(device, dtype) for v in (self.x_0, self.w_0, self.x_1, self.w_1)))
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """q_t = (1 − α) q_0 + α q_1: masses change linearly, in place."""
+
+    name: ClassVar[str] = "mixture"
+
+
+@dataclass(frozen=True)
+class Gap:
+    """The path between two neighbouring snapshots, unit times t_0 < t_1.
+
+    With `fading`, masses go linearly from mass_0 to mass_1 instead of log-linearly.
+    """
+
+    t_0: float
+    t_1: float
+    x_0: Array
+    x_1: Array
+    pairs: Pairs
+    fading: bool = False
+
+    @property
+    def length(self) -> float:
+        """Δ, in unit time."""
+        return self.t_1 - self.t_0
+
+    def masses(self, pair: NDArray[np.int64] | slice, alpha: Array) -> tuple[Array, Array]:
+        """Mass w of pairs at fractions α of the gap, and their growth rate d log w/dt."""
+        mass_0, mass_1 = self.pairs.mass_0[pair], self.pairs.mass_1[pair]
+        if self.fading:
+            w = (1 - alpha) * mass_0 + alpha * mass_1
+            return w, (mass_1 - mass_0) / (w * self.length)
+        rate = np.log(mass_1 / mass_0)
+        return mass_0 * np.exp(alpha * rate), rate / self.length
+
+    def total(self, alpha: Array) -> Array:
+        """Mass of all cells at fractions α, interpolated from a fine grid."""
+        grid = np.linspace(0, 1, 33)
+        totals = [self.masses(slice(None), np.float64(g))[0].sum() for g in grid]
+        return np.interp(alpha, grid, totals)
+
+
+@dataclass(frozen=True)
+class Path:
+    """The path over all gaps.
+
+    Parameters
+    ----------
+    gaps : tuple of Gap
+    sigma : float
+        Noise of the bridges; 0 for straight lines.
+    conserved : bool
+        Divide all weights by the mass at their time, so that q_t is a probability. Growth
+        rates then no longer belong to the weights: use the samples' estimator.
+    """
+
+    gaps: tuple[Gap, ...]
+    sigma: float = 0.0
+    conserved: bool = False
+
+    @property
+    def n_pairs(self) -> int:
+        """Number of pairs over all gaps."""
+        return sum(len(gap.pairs) for gap in self.gaps)
+
+    @property
+    def grows(self) -> bool:
+        """Whether the mass of any particle changes."""
+        return any(
+            not np.allclose(gap.pairs.mass_0, gap.pairs.mass_1, rtol=1e-6) for gap in self.gaps
+        )
+
+    def split(self, n: int, rng: np.random.Generator) -> tuple[Path, Path]:
+        """Keep all but one n-th of the cells of every gap, and hold out the others."""
+        kept, held = [], []
+        for gap in self.gaps:
+            out = (rng.permutation(len(gap.x_0)) % n == 0)[gap.pairs.i]
+            kept.append(replace(gap, pairs=gap.pairs.where(~out)))
+            held.append(replace(gap, pairs=gap.pairs.where(out)))
+        return replace(self, gaps=tuple(kept)), replace(self, gaps=tuple(held))
+
+    def stream(
+        self, n_times: int, rng: np.random.Generator, *, chunk: int = 8_192
+    ) -> Iterator[PathSample]:
+        """Visit every pair at `n_times` low-discrepancy times, `chunk` particles at once."""
+        step = max(1, chunk // n_times)
+        for gap in self.gaps:
+            shift = rng.random()
+            for start in range(0, len(gap.pairs), step):
+                pair = np.repeat(np.arange(start, min(start + step, len(gap.pairs))), n_times)
+                visit = np.tile(np.arange(n_times), len(pair) // n_times)
+                # The golden-ratio sequence is evenly spread over any run of pairs, and the
+                # visits to one pair divide its gap evenly.
+                alpha = ((shift + GOLDEN * pair) % 1 + visit) / n_times
+                yield self._at(gap, pair, alpha, gap.length / n_times, rng)
+
+    def sample(self, n: int, rng: np.random.Generator) -> PathSample:
+        """Draw n particles at random, for stochastic gradients.
+
+        Times are a shifted lattice (low discrepancy); pairs are drawn in proportion to the
+        mean of their two masses and weighted by what that leaves out.
+        """
+        times = (rng.random() + GOLDEN * np.arange(n)) % 1
+        starts = [gap.t_0 for gap in self.gaps[1:]]
+        which = np.searchsorted(starts, times, side="right")
+        parts = []
+        for k in np.unique(which):
+            gap, t = self.gaps[k], times[which == k]
+            proposal = 0.5 * (gap.pairs.mass_0 + gap.pairs.mass_1)
+            total = proposal.sum()
+            pair = rng.choice(len(proposal), len(t), p=proposal / total)
+            alpha = (t - gap.t_0) / gap.length
+            parts.append(self._at(gap, pair, alpha, total / proposal[pair] / n, rng))
+        columns = zip(*(part.columns() for part in parts), strict=True)
+        return PathSample(*(None if c[0] is None else torch.cat(c) for c in columns))
+
+    def ends(self) -> Ends:
+        """First and last marginal, for the boundary terms of the samples' estimator."""
+        first, last = self.gaps[0], self.gaps[-1]
+        w_0 = np.bincount(first.pairs.i, first.pairs.mass_0, len(first.x_0))
+        w_1 = np.bincount(last.pairs.j, last.pairs.mass_1, len(last.x_1))
+        if self.conserved:
+            w_0, w_1 = w_0 / w_0.sum(), w_1 / w_1.sum()
+        return Ends(*(torch.as_tensor(v) for v in (first.x_0, w_0, last.x_1, w_1)))
+
+    def _at(
+        self,
+        gap: Gap,
+        pair: NDArray[np.int64],
+        alpha: Array,
+        dt: float | Array,
+        rng: np.random.Generator,
+    ) -> PathSample:
+        # Fading masses and the bridge's score are singular at the very ends.
+        alpha = np.clip(alpha, 1e-4, 1 - 1e-4)
+        x_0, x_1 = gap.x_0[gap.pairs.i[pair]], gap.x_1[gap.pairs.j[pair]]
+        x = x_0 + alpha[:, None] * (x_1 - x_0)
+        velocity = (x_1 - x_0) / gap.length
+        mass, growth = gap.masses(pair, alpha)
+        if self.conserved:
+            mass = mass / gap.total(alpha)
+        score = None
+        if self.sigma > 0:
+            std = self.sigma * np.sqrt(gap.length * alpha * (1 - alpha))[:, None]
+            eps = rng.standard_normal(x.shape)
+            x = x + std * eps
+            velocity = velocity + self.sigma**2 * (0.5 - alpha)[:, None] / std * eps
+            score = -eps / std
+        columns = gap.t_0 + alpha * gap.length, x, velocity, growth, mass * dt, score
+        return PathSample(*(None if c is None else torch.from_numpy(c) for c in columns))
+
+
+def build_path(
+    snapshots: Snapshots,
+    coupling: Coupling | Mixture,
+    rng: np.random.Generator,
+    *,
+    sigma: float = 0.0,
+) -> Path:
+    """Join every two neighbouring snapshots."""
+    times, weights = snapshots.unit_times, snapshots.weights
+    gaps = []
+    for k in range(len(snapshots) - 1):
+        x_0, x_1 = snapshots.points[k], snapshots.points[k + 1]
+        if isinstance(coupling, Mixture):
+            both, stay = np.concatenate([x_0, x_1]), np.arange(len(x_0) + len(x_1))
+            mass_0 = np.concatenate([weights[k], np.zeros(len(x_1))])
+            mass_1 = np.concatenate([np.zeros(len(x_0)), weights[k + 1]])
+            pairs = Pairs(stay, stay, mass_0, mass_1)
+            gaps.append(Gap(times[k], times[k + 1], both, both, pairs, fading=True))
+        else:
+            pairs = couple(coupling, x_0, x_1, weights[k], weights[k + 1], rng)
+            gaps.append(Gap(times[k], times[k + 1], x_0, x_1, pairs))
+    return Path(tuple(gaps), sigma)
+
+
+PATHS: dict[str, type[Any]] = {**COUPLINGS, Mixture.name: Mixture}

@@ -1,0 +1,109 @@
+"""Snapshots: embedded cells by time, with the mass of each day, and the unit time of a fit.
+
+A `Snapshots` is all that the dynamics are learned from. Its points are in model
+coordinates (see `cellam.embed`), so that one unit is about one standard deviation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Snapshots:
+    """Samples of the time marginals.
+
+    Parameters
+    ----------
+    points : tuple of (n_k, d) float arrays
+        The cells of each time, in model coordinates.
+    times : tuple of float
+        Strictly increasing, in the user's unit.
+    labels : tuple of str
+        How the user spells each time.
+    masses : tuple of float
+        Total mass of each time; 1 where only relative growth is known.
+    rows : tuple of (n_k,) int arrays
+        Where each cell stands in the data.
+
+    Examples
+    --------
+    >>> x = np.zeros((4, 2))
+    >>> rows = np.arange(4)
+    >>> days = Snapshots((x, x, x), (0.0, 2.0, 8.0), ("d0", "d2", "d8"), (1, 1, 1), (rows,) * 3)
+    >>> days.unit_time(2.0)
+    0.25
+    >>> days.without({"d2"}).labels
+    ('d0', 'd8')
+    """
+
+    points: tuple[NDArray[np.float64], ...]
+    times: tuple[float, ...]
+    labels: tuple[str, ...]
+    masses: tuple[float, ...]
+    rows: tuple[NDArray[np.int64], ...]
+
+    @property
+    def n_dims(self) -> int:
+        """Number of coordinates d."""
+        return int(self.points[0].shape[1])
+
+    @property
+    def n_cells(self) -> int:
+        """Number of cells over all times."""
+        return sum(len(x) for x in self.points)
+
+    def __len__(self) -> int:
+        return len(self.times)
+
+    def unit_time(self, time: float) -> float:
+        """Map the user's time to the unit time of the fit: the first snapshot is 0, the last 1."""
+        return (time - self.times[0]) / (self.times[-1] - self.times[0])
+
+    @property
+    def unit_times(self) -> tuple[float, ...]:
+        """Unit time of every snapshot, with the real gaps between them."""
+        return tuple(self.unit_time(time) for time in self.times)
+
+    @property
+    def weights(self) -> tuple[NDArray[np.float64], ...]:
+        """Mass of every cell: the mass of its day, shared equally."""
+        return tuple(
+            np.full(len(x), mass / len(x))
+            for x, mass in zip(self.points, self.masses, strict=True)
+        )
+
+    def index(self, label: str) -> int:
+        """Position of a label."""
+        return self.labels.index(label)
+
+    def without(self, labels: Collection[str]) -> Snapshots:
+        """The same snapshots less the given ones."""
+        return self._select([k for k, label in enumerate(self.labels) if label not in labels])
+
+    def thinned(self, n_max: int, rng: np.random.Generator) -> Snapshots:
+        """At most `n_max` cells a day, drawn without replacement; masses stay."""
+        chosen = [
+            np.sort(rng.choice(len(x), n_max, replace=False)) if len(x) > n_max else slice(None)
+            for x in self.points
+        ]
+        return Snapshots(
+            tuple(x[c] for x, c in zip(self.points, chosen, strict=True)),
+            self.times,
+            self.labels,
+            self.masses,
+            tuple(r[c] for r, c in zip(self.rows, chosen, strict=True)),
+        )
+
+    def _select(self, keep: list[int]) -> Snapshots:
+        return Snapshots(
+            tuple(self.points[k] for k in keep),
+            tuple(self.times[k] for k in keep),
+            tuple(self.labels[k] for k in keep),
+            tuple(self.masses[k] for k in keep),
+            tuple(self.rows[k] for k in keep),
+        )

@@ -1,0 +1,442 @@
+"""Populations whose action, velocity and growth are known; the demo data.
+
+`GaussianTranslation`, `OrnsteinUhlenbeck` and `WeightChange` have closed forms, for tests.
+`Branching` is a population that drifts, divides and dies on a fork, simulated cell by cell;
+`demo` gives it genes and counts, and `python -m cellam.toys PATH` writes it to a file.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, final
+
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from cellam.errors import ConfigError, OutputError
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+Array = NDArray[np.float64]
+
+DEMO_SEED = 7
+DEMO_DAYS = {"day0": (0.0, 700), "day2": (2.0, 900), "day4": (4.0, 800), "day7": (7.0, 600)}
+# Mouse genes of the demo, by what they follow: birth, death, or a place on the fork.
+GENES = {
+    "birth": "Mki67 Top2a Pcna Mcm2 Mcm3 Mcm4 Mcm5 Mcm6 Mcm7 Tyms Rrm1 Rrm2 Cdk1 Ccnb1 Ccnb2 "
+    "Ccna2 Cdc20 Birc5 Aurka Aurkb Bub1 Tpx2 Hells Gins2 Uhrf1 Cenpf",
+    "death": "Bax Casp3 Fas Trp53 Bak1 Bbc3 Pmaip1 Bid Bad Casp8 Casp9 Apaf1 Bcl2l11 Dffa Ripk3",
+    "progenitor": "Kit Cd34 Flt3 Gata2 Meis1 Hoxa9 Mecom Hlf Ly6a Procr Myb Runx1t1",
+    "erythroid": "Gata1 Klf1 Hba-a1 Hba-a2 Hbb-bs Epor Car1 Car2 Tfrc Alas2 Gypa Nfe2",
+    "myeloid": "Elane Mpo Prtn3 Ctsg Cebpa Cebpe Csf3r Lyz2 Ly6c2 S100a8 S100a9 Gfi1",
+}
+
+
+def _sigmoid(u: Array) -> Array:
+    s: Array = 0.5 + 0.5 * np.tanh(0.5 * u)
+    return s
+
+
+@final
+@dataclass(frozen=True)
+class GaussianTranslation:
+    """q_t = N(m t, v I): a cloud that moves at velocity m, (d,), and keeps its shape and mass.
+
+    Examples
+    --------
+    >>> toy = GaussianTranslation((1.0, 0.0), v=0.25)
+    >>> toy.sample(0.5, 3, np.random.default_rng(0)).shape
+    (3, 2)
+    >>> toy.action(1.0, np.zeros((1, 2)))
+    array([-0.5])
+    """
+
+    m: tuple[float, ...]
+    v: float = 1.0
+
+    def sample(self, t: float, n: int, rng: Generator) -> Array:
+        """Draw n points of q_t, (n, d)."""
+        x: Array = np.asarray(self.m) * t + self.v**0.5 * rng.standard_normal((n, len(self.m)))
+        return x
+
+    def log_density(self, t: float, x: Array) -> Array:
+        """Return log q_t(x), (N, d) -> (N,)."""
+        square = ((x - np.asarray(self.m) * t) ** 2).sum(-1)
+        log_q: Array = -0.5 * square / self.v - 0.5 * len(self.m) * np.log(2 * np.pi * self.v)
+        return log_q
+
+    def action(self, t: float, x: Array) -> Array:
+        """AM: s*(t, x) = m·x - ½|m|² t, (N, d) -> (N,); free up to c(t)."""
+        m = np.asarray(self.m)
+        s: Array = x @ m - 0.5 * (m @ m) * t
+        return s
+
+    def entropic_action(self, t: float, x: Array, *, sigma: float) -> Array:
+        """eAM: s*(t, x) = m·x - ½|m|² t + ½σ² log q_t(x), (N, d) -> (N,); free up to c(t)."""
+        return self.action(t, x) + 0.5 * sigma**2 * self.log_density(t, x)
+
+    def unbalanced_action(self, t: float, x: Array, *, lam: float = 1.0) -> Array:
+        """uAM: s*(t, x) = m·(x - mt) / (1 + λv), (N, d) -> (N,)."""
+        m = np.asarray(self.m)
+        s: Array = (x - m * t) @ m / (1 + lam * self.v)
+        return s
+
+    def minimum(self, *, lam: float = 0.0) -> float:
+        """L(s*) = -½|m|² / (1 + λv), the least loss over t in [0, 1]; λ = 0 is AM."""
+        m = np.asarray(self.m)
+        return float(-0.5 * (m @ m) / (1 + lam * self.v))
+
+
+@final
+@dataclass(frozen=True)
+class OrnsteinUhlenbeck:
+    """dx = -κ x dt + σ dW from N(μ, v₀ I), μ (d,): a cloud that relaxes to the origin.
+
+    Examples
+    --------
+    >>> toy = OrnsteinUhlenbeck(mu=(2.0,), v_0=0.1, kappa=1.0, sigma=1.0)
+    >>> toy.mean(np.log(2.0)), round(toy.variance(50.0), 6)
+    (array([1.]), 0.5)
+    """
+
+    mu: tuple[float, ...]
+    v_0: float = 1.0
+    kappa: float = 1.0
+    sigma: float = 1.0
+
+    def mean(self, t: float) -> Array:
+        """Return μ exp(-κt), (d,)."""
+        mean: Array = np.asarray(self.mu) * np.exp(-self.kappa * t)
+        return mean
+
+    def variance(self, t: float) -> float:
+        """Return v₀ exp(-2κt) + σ² (1 - exp(-2κt)) / 2κ, in each direction."""
+        decay = np.exp(-2 * self.kappa * t)
+        return float(self.v_0 * decay + self.sigma**2 * (1 - decay) / (2 * self.kappa))
+
+    def sample(self, t: float, n: int, rng: Generator) -> Array:
+        """Draw n points of q_t, (n, d)."""
+        x: Array = rng.standard_normal((n, len(self.mu))) * self.variance(t) ** 0.5
+        return self.mean(t) + x
+
+    def drift(self, t: float, x: Array) -> Array:
+        """eAM: ∇s* = -κx, the velocity beside the noise σ dW, (N, d) -> (N, d)."""
+        return -self.kappa * x
+
+    def flow(self, t: float, x: Array) -> Array:
+        """AM: ∇s* = -κx + ½σ² (x - mean) / variance, the same q_t without noise, (N, d)."""
+        return self.drift(t, x) + 0.5 * self.sigma**2 * (x - self.mean(t)) / self.variance(t)
+
+
+@final
+@dataclass(frozen=True)
+class WeightChange:
+    """Two Gaussians that stay in place while their masses change log-linearly in t.
+
+    M_j(t) = p_j(0)^(1-t) p_j(1)^t for t in [0, 1], so that each grows at the constant rate
+    log(p_j(1) / p_j(0)), the velocity is zero, and the total mass is 1 at both ends.
+    The left one sits at -½ gap on the first of d axes, the right one at +½ gap, with variance v
+    in each direction; p_0 and p_1 are the share of the right one at t = 0 and at t = 1.
+
+    Examples
+    --------
+    >>> toy = WeightChange(p_0=0.2, p_1=0.8)
+    >>> toy.weight(0.0), round(toy.mass(0.5), 9), round(toy.weight(0.5), 9)
+    (0.2, 0.8, 0.5)
+    """
+
+    p_0: float
+    p_1: float
+    gap: float = 8.0
+    v: float = 1.0
+    d: int = 2
+
+    def _masses(self, t: float) -> tuple[float, float]:
+        left: float = (1 - self.p_0) ** (1 - t) * (1 - self.p_1) ** t
+        right: float = self.p_0 ** (1 - t) * self.p_1**t
+        return left, right
+
+    def mass(self, t: float) -> float:
+        """Total mass, M_left + M_right."""
+        return sum(self._masses(t))
+
+    def weight(self, t: float) -> float:
+        """Share of the right Gaussian, M_right / (M_left + M_right)."""
+        return self._masses(t)[1] / self.mass(t)
+
+    def sample(self, t: float, n: int, rng: Generator) -> Array:
+        """Draw n points of the normalised mixture, (n, d)."""
+        x: Array = self.v**0.5 * rng.standard_normal((n, self.d))
+        x[:, 0] += np.where(rng.random(n) < self.weight(t), 0.5, -0.5) * self.gap
+        return x
+
+    def growth(self, t: float, x: Array) -> Array:
+        """Σⱼ rⱼ(t, x) log(pⱼ(1) / pⱼ(0)), r the responsibilities, (N, d) -> (N,) per unit time."""
+        left, right = self._masses(t)
+        r = _sigmoid(self.gap * x[:, 0] / self.v + np.log(right / left))  # (N, d) -> (N,)
+        g_left = float(np.log((1 - self.p_1) / (1 - self.p_0)))
+        return g_left + (float(np.log(self.p_1 / self.p_0)) - g_left) * r
+
+
+@final
+@dataclass(frozen=True)
+class Branching:
+    """A population on a fork: progenitors drift right; one arm expands, the other dies.
+
+    A cell at z = (x, y) moves by dz = ∇φ dt + σ dW, divides at rate birth(z) and dies at rate
+    death(z). With S the sigmoid and s₊ the softplus, the potential (uphill is forward) is
+
+        φ(x, y) = v₀ x + (v₁ - v₀) w s₊((x - x₁) / w) - 2 v₁ w s₊((x - x₂) / w)
+                  + ½ a(x) y² - ¼ b y⁴ + c y,        a(x) = -a₀ + (a₀ + a₁) S((x - x_f) / w)
+
+    slow at the left (a reservoir of progenitors), fast in the middle, with a wall at the right;
+    y = 0 is stable left of the fork at x_f and unstable right of it, and c tilts the fork
+    towards the dying arm: more cells enter it than are ever seen at its end.
+
+    Parameters
+    ----------
+    v_0, v_1, x_1, x_2, x_f, w, a_0, a_1, b, c : float
+        The letters of the potential; z has no unit, and time is in days.
+    sigma : float
+        Noise, in units of z per square root of a day.
+    start, spread : tuple of float
+        Mean and standard deviation of the founders, who are normal, on day 0.
+    step : float
+        Longest Euler-Maruyama step, in days.
+
+    Examples
+    --------
+    >>> truth = Branching()
+    >>> z = np.array([[-1.8, 0.0], [3.0, 2.0], [3.0, -2.0]])
+    >>> truth.cell_type(z).tolist(), truth.growth(0.0, z).round(1).tolist()
+    (['progenitor', 'erythroid', 'myeloid'], [0.1, 0.5, -0.4])
+    """
+
+    v_0: float = 0.2
+    v_1: float = 1.2
+    x_1: float = -0.9
+    x_2: float = 3.2
+    x_f: float = -0.4
+    w: float = 0.4
+    a_0: float = 1.0
+    a_1: float = 1.2
+    b: float = 0.35
+    c: float = -0.18
+    sigma: float = 0.4
+    start: tuple[float, float] = (-1.8, 0.0)
+    spread: tuple[float, float] = (0.4, 0.3)
+    step: float = 0.025
+
+    fates: ClassVar[tuple[str, str]] = ("erythroid", "myeloid")
+
+    def potential(self, t: float, z: Array) -> Array:
+        """φ(z), the action of the drift, (N, 2) -> (N,)."""
+        x, y = z[:, 0], z[:, 1]
+        a = (self.a_0 + self.a_1) * _sigmoid((x - self.x_f) / self.w) - self.a_0
+        ramp = self.w * np.logaddexp(0.0, (x - self.x_1) / self.w)
+        wall = self.w * np.logaddexp(0.0, (x - self.x_2) / self.w)
+        phi: Array = self.v_0 * x + (self.v_1 - self.v_0) * ramp - 2 * self.v_1 * wall
+        return phi + 0.5 * a * y**2 - 0.25 * self.b * y**4 + self.c * y
+
+    def velocity(self, t: float, z: Array) -> Array:
+        """∇φ(z) in units of z per day, the same on every day t, (N, 2) -> (N, 2)."""
+        x, y = z[:, 0], z[:, 1]
+        gate = _sigmoid((x - self.x_f) / self.w)
+        a = (self.a_0 + self.a_1) * gate - self.a_0
+        dadx = (self.a_0 + self.a_1) * gate * (1 - gate) / self.w
+        ramp = _sigmoid((x - self.x_1) / self.w)
+        wall = _sigmoid((x - self.x_2) / self.w)
+        along = self.v_0 + (self.v_1 - self.v_0) * ramp - 2 * self.v_1 * wall
+        return np.stack([along + 0.5 * dadx * y**2, a * y - self.b * y**3 + self.c], axis=1)
+
+    def birth(self, t: float, z: Array) -> Array:
+        """0.15 + 0.4 S((y - 0.9) / 0.2) - 0.1 S((-y - 0.9) / 0.2) per day, (N, 2) -> (N,)."""
+        y = z[:, 1]
+        return 0.15 + 0.4 * _sigmoid((y - 0.9) / 0.2) - 0.1 * _sigmoid((-y - 0.9) / 0.2)
+
+    def death(self, t: float, z: Array) -> Array:
+        """0.05 + 0.4 S((-y - 0.9) / 0.2) per day, (N, 2) -> (N,)."""
+        return 0.05 + 0.4 * _sigmoid((-z[:, 1] - 0.9) / 0.2)
+
+    def growth(self, t: float, z: Array) -> Array:
+        """Birth minus death, d log(mass)/dt per day, (N, 2) -> (N,)."""
+        return self.birth(t, z) - self.death(t, z)
+
+    def cell_type(self, z: Array) -> NDArray[np.str_]:
+        """Name each cell by where it is, (N, 2) -> (N,)."""
+        x, y = z[:, 0], z[:, 1]
+        early = np.where(x < -0.9, "progenitor", "intermediate")
+        return np.where(y > 0.9, "erythroid", np.where(y < -0.9, "myeloid", early))
+
+    def simulate(
+        self, days: Sequence[float], n_cells: Sequence[int], rng: Generator, *, founders: int = 8000
+    ) -> list[tuple[Array, float]]:
+        """Take n_cells living cells on each day, from a culture of its own: no cell is seen twice.
+
+        Returns
+        -------
+        list of (ndarray, float)
+            Positions (n_k, 2) on each day, and the mass: living cells for each founder.
+
+        Raises
+        ------
+        ConfigError
+            If a culture has fewer living cells than are to be taken.
+
+        Examples
+        --------
+        >>> (z_0, m_0), (z_4, m_4) = Branching().simulate([0, 4], [5, 9], np.random.default_rng(0))
+        >>> z_0.shape, m_0, z_4.shape, m_4 > m_0
+        ((5, 2), 1.0, (9, 2), True)
+        """
+        pairs = zip(days, n_cells, strict=True)
+        return [self._snapshot(day, n, rng, founders) for day, n in pairs]
+
+    def _snapshot(self, day: float, n: int, rng: Generator, founders: int) -> tuple[Array, float]:
+        z: Array = rng.normal(self.start, self.spread, (founders, 2))
+        times, dt = self._steps(0.0, day)
+        for t in times:
+            lives = rng.random(len(z)) < np.exp(-self.death(t, z) * dt)
+            divides = lives & (rng.random(len(z)) < np.expm1(self.birth(t, z) * dt))
+            z = z + self.velocity(t, z) * dt
+            z = np.concatenate([z[lives], z[divides]])
+            z += self.sigma * dt**0.5 * rng.standard_normal(z.shape)
+        if len(z) < n:
+            raise ConfigError(
+                f"{len(z)} cells live on day {day:g}, and {n} were to be taken.",
+                f"Start with more founders than {founders}.",
+            )
+        return z[rng.choice(len(z), size=n, replace=False)], len(z) / founders
+
+    def _steps(self, t: float, until: float) -> tuple[Array, float]:
+        n = int(np.ceil((until - t) / self.step - 1e-9))
+        dt = (until - t) / max(n, 1)
+        return np.linspace(t, until, max(n, 0), endpoint=False), dt
+
+    def fate(
+        self, t: float, z: Array, rng: Generator, *, until: float = 7.0, n_paths: int = 64
+    ) -> Array:
+        """Share of the living descendants of cells at z on day t that end in each arm.
+
+        E[w 1(arm)] / E[w] over n_paths paths a cell, with log w the growth along the path; the
+        standard error is near 0.5 / sqrt(n_paths) where both fates are open. A descendant that
+        is still uncommitted on the last day counts for the side of y = 0 where it is.
+
+        Returns
+        -------
+        ndarray (N, 2)
+            Probabilities in the order of `Branching.fates`; rows sum to 1.
+
+        Examples
+        --------
+        >>> z = np.array([[3.0, 2.0], [3.0, -2.0]])
+        >>> Branching().fate(2.0, z, np.random.default_rng(0)).round(2).tolist()
+        [[1.0, 0.0], [0.0, 1.0]]
+        """
+        z_t = np.repeat(z, n_paths, axis=0)  # (N, 2) -> (N n_paths, 2)
+        log_w = np.zeros(len(z_t))
+        times, dt = self._steps(t, until)
+        for t_k in times:
+            log_w += self.growth(t_k, z_t) * dt
+            z_t = z_t + self.velocity(t_k, z_t) * dt
+            z_t += self.sigma * dt**0.5 * rng.standard_normal(z_t.shape)
+        w = np.exp(log_w).reshape(len(z), n_paths)
+        up = (w * (z_t[:, 1] > 0).reshape(w.shape)).sum(1) / w.sum(1)  # (N, n_paths) -> (N,)
+        return np.stack([up, 1 - up], axis=1)
+
+
+def _log_rates(truth: Branching, z: Array, rng: Generator) -> tuple[list[str], Array]:
+    """Names of 300 genes, and their log expression up to a constant of the cell, (N, 300)."""
+    x, y = z[:, 0], z[:, 1]
+    follows = {
+        "birth": 1.6 + np.log(0.02 + truth.birth(0.0, z)),
+        "death": 1.2 + np.log(0.02 + truth.death(0.0, z)),
+        "progenitor": 0.8 + np.log(0.03 + _sigmoid((-0.6 - x) / 0.3)),
+        "erythroid": 0.8 + np.log(0.03 + _sigmoid((y - 0.7) / 0.3)),
+        "myeloid": 0.8 + np.log(0.03 + _sigmoid((-y - 0.7) / 0.3)),
+    }
+    named = {name: follows[place] for place, line in GENES.items() for name in line.split()}
+    n_waves = (300 - len(named)) // 2  # smooth in z, of no special place; the rest are flat
+    waves = np.cos(z @ rng.normal(0.0, 0.6, (2, n_waves)) + rng.uniform(0, 2 * np.pi, n_waves))
+    flat = np.zeros((len(z), 300 - len(named) - n_waves))
+    names = [*named, *(f"Gene{k:03d}" for k in range(1, 301 - len(named)))]
+    log_rates: Array = np.column_stack([*named.values(), 0.7 * waves, flat])
+    return names, log_rates + rng.normal(0.0, 0.8, 300)
+
+
+def demo() -> AnnData:
+    """Make the demo data: 3,000 cells of `Branching` on four days, 300 genes, raw counts.
+
+    A count is Poisson(Gamma with shape θ and mean l p), so negative binomial: l the cell's
+    library size, log-normal about 900; p the gene's share, smooth in z; θ the gene's own.
+
+    Returns
+    -------
+    AnnData
+        Counts in `X` (csr, float32), `obs["day"]` and `obs["cell_type"]`, the true positions in
+        `obsm["X_latent"]`, and a line on the source in `uns["source"]`.
+
+    Examples
+    --------
+    >>> demo().shape
+    (3000, 300)
+    """
+    import pandas as pd
+    from anndata import AnnData
+    from scipy.sparse import csr_matrix
+
+    rng, truth = np.random.default_rng(DEMO_SEED), Branching()
+    days, n_cells = zip(*DEMO_DAYS.values(), strict=True)
+    z = np.concatenate([z_k for z_k, _ in truth.simulate(days, n_cells, rng)]).round(4)
+
+    genes, log_rates = _log_rates(truth, z, rng)
+    p = np.exp(log_rates) / np.exp(log_rates).sum(1, keepdims=True)  # (N, G)
+    library = 900 * np.exp(0.35 * rng.standard_normal((len(z), 1)))
+    theta = 4 * np.exp(0.5 * rng.standard_normal(len(genes)))
+    counts = rng.poisson(library * p * rng.gamma(theta, 1 / theta, p.shape))
+
+    types = ["progenitor", "intermediate", *truth.fates]
+    obs = {
+        "day": pd.Categorical(np.repeat(list(DEMO_DAYS), n_cells), list(DEMO_DAYS)),
+        "cell_type": pd.Categorical(truth.cell_type(z), types),
+    }
+    return AnnData(
+        csr_matrix(counts.astype(np.float32)),
+        obs=pd.DataFrame(obs, index=[f"cell{k:04d}" for k in range(1, len(z) + 1)]),
+        var=pd.DataFrame(index=genes),
+        obsm={"X_latent": z.astype(np.float32)},
+        uns={"source": f"Simulated by cellam.toys.demo with seed {DEMO_SEED}; not real cells."},
+    )
+
+
+def write_demo(path: str | Path) -> None:
+    """Write the demo data to an .h5ad, whole or not at all; the same bytes on one machine.
+
+    Raises
+    ------
+    OutputError
+        If the file cannot be written.
+    """
+    path = Path(path)
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    adata = demo()
+    try:
+        adata.write_h5ad(unfinished, compression="gzip", compression_opts=9)
+        unfinished.replace(path)
+    except OSError as error:
+        hint = "Name a file in a folder that exists and can be written."
+        raise OutputError(f"Cannot write {path}: {error}", hint) from error
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        raise SystemExit("Usage: python -m cellam.toys PATH")
+    write_demo(sys.argv[1])
