@@ -131,9 +131,7 @@ class Kernel:
 
     def laplacian(self, t: Tensor, x: Tensor) -> Tensor:
         """Δs = −Σ θ a cos · |ω|²."""
-        return -self.features.waves(t, x)[0] @ (
-            self.theta * self.features.omega.square().sum(-1)
-        )
+        return -self.features.waves(t, x)[0] @ (self.theta * self.features.omega.square().sum(-1))
 
 
 @dataclass(frozen=True)

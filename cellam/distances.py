@@ -54,9 +54,7 @@ def _mean_distance_within(x: Array, u: Array) -> float:
     return float(u @ distance @ u / (1.0 - (u**2).sum()))
 
 
-def resample(
-    x: Array, weights: Array, n: int, rng: np.random.Generator
-) -> tuple[Array, Array]:
+def resample(x: Array, weights: Array, n: int, rng: np.random.Generator) -> tuple[Array, Array]:
     """Thin a weighted cloud to n draws in proportion to weight (systematic resampling).
 
     Returns

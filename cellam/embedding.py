@@ -145,9 +145,7 @@ def fit_space(
             "Leave out --whiten, or use fewer components with --n-pcs.",
         )
     scale = sd if whiten else np.full(len(sd), sd.max())
-    return Space(
-        rep=cells.rep, centre=coordinates.mean(0), scale=scale, whitened=whiten, **fitted
-    )
+    return Space(rep=cells.rep, centre=coordinates.mean(0), scale=scale, whitened=whiten, **fitted)
 
 
 def _fit_pca(

@@ -295,9 +295,7 @@ def fit_mlp(
                     if from_samples
                     else objective.loss(average, judge)
                 )
-            history.append(
-                {"step": step, "loss": float(loss.detach()), "held_out_loss": held_loss}
-            )
+            history.append({"step": step, "loss": float(loss.detach()), "held_out_loss": held_loss})
             if held_loss < best_loss - 1e-4 * abs(best_loss if np.isfinite(best_loss) else 0.0):
                 best, best_loss, patience = average.copy(), held_loss, 10
             else:

@@ -177,9 +177,7 @@ class Model:
 
     def _follow(self, x: Array, times: Array, rng: np.random.Generator) -> Trajectories:
         with _threads(self.options.threads):
-            return simulation.simulate(
-                self.fit.dynamics, x, self._unit_times(times), rng=rng
-            )
+            return simulation.simulate(self.fit.dynamics, x, self._unit_times(times), rng=rng)
 
     def _saved_times(
         self,
@@ -274,9 +272,7 @@ def take_snapshots(cells: Cells, space: Space) -> Snapshots:
     )
 
 
-def _fit_action(
-    training: Snapshots, options: Options, device: str, on_progress: OnProgress
-) -> Fit:
+def _fit_action(training: Snapshots, options: Options, device: str, on_progress: OnProgress) -> Fit:
     # One stream of random numbers for each purpose, so that a change to one leaves the others.
     choosing, pairing, drawing, fitting = (
         np.random.default_rng(s) for s in np.random.SeedSequence(options.seed).spawn(4)

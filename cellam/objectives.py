@@ -177,9 +177,7 @@ class Objective:
             b += C.T @ (w * path.growth)
         return self._gram(features, C, S, w), b
 
-    def quadratic_from_samples(
-        self, features: Features, path: PathSample
-    ) -> tuple[Tensor, Tensor]:
+    def quadratic_from_samples(self, features: Features, path: PathSample) -> tuple[Tensor, Tensor]:
         """A and b = −∫E[∂ₜφ + ½σ²Δφ]: equation (3) without its `ends`."""
         w = path.weight
         C, S = features.waves(path.t, path.x)

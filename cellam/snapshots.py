@@ -73,8 +73,7 @@ class Snapshots:
     def weights(self) -> tuple[NDArray[np.float64], ...]:
         """Mass of every cell: the mass of its day, shared equally."""
         return tuple(
-            np.full(len(x), mass / len(x))
-            for x, mass in zip(self.points, self.masses, strict=True)
+            np.full(len(x), mass / len(x)) for x, mass in zip(self.points, self.masses, strict=True)
         )
 
     def index(self, label: str) -> int:

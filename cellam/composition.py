@@ -1,0 +1,70 @@
+"""Composition: what simulated cells have become, by the observed cells nearest to them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from cellam.model import Model, Simulation
+
+NEIGHBOURS = 10
+
+
+def composition(
+    model: Model, simulation: Simulation, types: pd.Series[Any] | None = None
+) -> pd.DataFrame:
+    """Mass and cell types of a simulation at every observed day on its way.
+
+    Parameters
+    ----------
+    model : Model
+    simulation : Simulation
+    types : pandas.Series, optional
+        Cell type of every cell of the data, in its order.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row for each observed day: label, time, mass (relative to the start), ess (effective
+        sample size of the weights, (Σw)²/Σw²), and for each type its share by weight
+        among the simulated cells (`simulated`) and among the cells observed that day
+        (`observed`). A simulated cell counts for the types of its ten nearest observed
+        cells of that day.
+    """
+    rows: list[dict[str, Any]] = []
+    for t, (time, log_w) in enumerate(zip(simulation.times, simulation.log_weights, strict=True)):
+        if time not in model.snapshots.times:
+            continue
+        k = model.snapshots.times.index(time)
+        w = np.exp(log_w)
+        row: dict[str, Any] = {
+            "label": model.snapshots.labels[k],
+            "time": float(time),
+            "mass": float(w.mean()),
+            "ess": float(w.sum() ** 2 / (w**2).sum()),
+        }
+        if types is not None:
+            observed = types.iloc[model.snapshots.rows[k]].astype(str).to_numpy()
+            x = (simulation.points[t] - model.space.centre) / model.space.scale
+            row["simulated"] = _shares(x, w, model.snapshots.points[k], observed)
+            row["observed"] = pd.Series(observed).value_counts(normalize=True).to_dict()
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def _shares(
+    x: NDArray[np.float64],
+    w: NDArray[np.float64],
+    observed: NDArray[np.float64],
+    types: NDArray[np.str_],
+) -> dict[str, float]:
+    from scipy.spatial import cKDTree
+
+    n = min(NEIGHBOURS, len(observed))
+    near = cKDTree(observed).query(x, k=[*range(1, n + 1)])[1]  # (N, n)
+    names, codes = np.unique(types, return_inverse=True)
+    votes = np.bincount(codes[near].ravel(), np.repeat(w / n, n), len(names))
+    return {str(name): float(v) for name, v in zip(names, votes / votes.sum(), strict=True)}

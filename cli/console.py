@@ -1,0 +1,77 @@
+"""What every command prints with: results to stdout, progress and errors to stderr."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from cellam.fitting import Progress
+
+PATIENCE = 2.0  # seconds before a bar appears
+
+
+def say(label: str, text: str) -> None:
+    """Print a result: a label and what it is."""
+    print(f"{label:<9} {text}")
+
+
+def warn(text: str) -> None:
+    """Print a line to stderr."""
+    print(text, file=sys.stderr)
+
+
+def plural(n: int, noun: str) -> str:
+    """ "1 cell", "2,000 cells"."""
+    return f"{n:,} {noun}{'' if n == 1 else 's'}"
+
+
+def table(columns: list[str], rows: list[list[str]]) -> None:
+    """Print a table, its first column to the left and the others to the right."""
+    widths = [max(len(row[k]) for row in [columns, *rows]) for k in range(len(columns))]
+    for row in [columns, *rows]:
+        cells = [
+            cell.ljust(width) if k == 0 else cell.rjust(width)
+            for k, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        print("  ".join(cells).rstrip())
+
+
+@contextmanager
+def progress() -> Iterator[Callable[[Progress], None]]:
+    """Yield what draws a bar with the time left, on a terminal, once work has taken a while."""
+    if not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    began = time.monotonic()
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    )
+    tasks: dict[str, object] = {}
+
+    def draw(step: Progress) -> None:
+        if time.monotonic() - began < PATIENCE:
+            return
+        if not tasks:
+            bar.start()
+        if step.stage not in tasks:
+            for task in tasks.values():
+                bar.update(task, visible=False)
+            tasks[step.stage] = bar.add_task(step.stage, total=step.total)
+        bar.update(tasks[step.stage], completed=step.done, total=step.total)
+
+    try:
+        yield draw
+    finally:
+        if tasks:
+            bar.stop()

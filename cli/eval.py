@@ -1,0 +1,89 @@
+"""`cellam eval`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from .console import progress, say, table, warn
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def evaluate(
+    holdout: Annotated[
+        list[str],
+        typer.Option(help="Day to predict, or all (every inner day); may be given again."),
+    ],
+    metrics: Annotated[
+        str, typer.Option(help="Some of W1, W2, energy, with commas between them.")
+    ] = "W1,W2,energy",
+    run: Annotated[
+        str | None, typer.Option(help="Run to use. [default: $CELLAM_RUN, or the last one here]")
+    ] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="The data of the run, if they have moved.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Refit without a day, predict it, and score the prediction beside simple baselines."""
+    from cellam.cells import read
+    from cellam.evaluation import Evaluation, check_metrics, resolve_holdout
+    from cellam.evaluation import evaluate as evaluate_model
+    from cellam.run import open_run
+
+    chosen = check_metrics(m.strip() for m in metrics.split(","))
+    opened = open_run(run)
+    (warn if as_json else print)(f"{'run':<9} {opened.path}")
+    options = opened.model.options
+    cells = read(
+        data or Path(opened.data),
+        time_key=options.time_key,
+        time_map=options.time_map,
+        use_rep=options.use_rep,
+        layer=options.layer,
+    )
+    opened.check_same(cells)
+    labels = resolve_holdout(cells, tuple(holdout), options)
+    missing = [label for label in labels if opened.evaluation(label) is None]
+    if missing:
+        with progress() as on_progress:
+            opened.keep(
+                evaluate_model(
+                    cells, missing, options, fitted=opened.model, on_progress=on_progress
+                )
+            )
+    result = Evaluation.join([opened.evaluation(label) for label in labels], cells)
+    result = result.only(chosen)
+    if as_json:
+        rows = {"run": str(opened.path), "holdout": list(labels), "rows": result.rows()}
+        print(json.dumps({**rows, "notes": list(result.notes)}, ensure_ascii=False))
+        return
+    for label in labels:
+        cached = "" if label in missing else ", from the run: scored before"
+        _print_day(result.table[result.table["label"] == label], label, cached)
+    for note in result.notes:
+        say("note", note)
+
+
+def _print_day(frame: pd.DataFrame, label: str, cached: str) -> None:
+    """Methods by rows, metrics by columns, best first; the floor last."""
+    from cellam.evaluation import METHODS, verdict
+
+    first = frame.iloc[0]
+    print()
+    print(
+        f"{label} held out{' (extrapolation)' if first['extrapolation'] else ''}: "
+        f"{first['n']:,} cells in each cloud, mean of {first['draws']} draws{cached}"
+    )
+    wide = frame.pivot(index="method", columns="metric", values="value")
+    metrics = list(dict.fromkeys(frame["metric"]))
+    order = wide.drop(index="floor").sort_values(metrics[0]).index.tolist() + ["floor"]
+    rows = [[m, *(f"{wide.loc[m, k]:.4g}" for k in metrics), f"  {METHODS[m]}"] for m in order]
+    width = max(len(row[-1]) for row in rows)
+    table(["", *metrics, ""], [[*row[:-1], row[-1].ljust(width)] for row in rows])
+    print(verdict(frame, metrics[0]))

@@ -1,0 +1,216 @@
+"""`cellam fit`."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from .console import plural, progress, say
+
+if TYPE_CHECKING:
+    from cellam.cells import Cells
+    from cellam.model import Model
+
+KINDS = {
+    "counts": "counts, normalised and logged",
+    "normalised": "normalised values, logged",
+    "log": "log values, as they are",
+    "scaled": "scaled values, as they are",
+}
+
+
+def fit(
+    data: Annotated[
+        Path, typer.Argument(help="Cells of several days: an .h5ad file or a .zarr folder.")
+    ],
+    time_key: Annotated[
+        str | None,
+        typer.Option(help="Column of obs with the time. [default: found by its name]"),
+    ] = None,
+    time_map: Annotated[
+        str | None, typer.Option(help="Times of all labels, e.g. 'early=0,late=7'.")
+    ] = None,
+    use_rep: Annotated[
+        str | None,
+        typer.Option(help="Key of obsm to work in, e.g. X_pca. [default: a PCA of X]"),
+    ] = None,
+    layer: Annotated[
+        str | None, typer.Option(help="Layer to take the expression from. [default: X]")
+    ] = None,
+    n_pcs: Annotated[
+        int | None,
+        typer.Option(help="Components to work in. [default: 20, or all of --use-rep]"),
+    ] = None,
+    whiten: Annotated[
+        bool, typer.Option("--whiten", help="Give all components the same variance.")
+    ] = False,
+    method: Annotated[
+        str,
+        typer.Option(
+            help="am: cells move; eam: with noise; uam: they move, grow and die; ueam: all three."
+        ),
+    ] = "uam",
+    sigma: Annotated[
+        float | None,
+        typer.Option(
+            help="Noise of eam and ueam, in standard deviations of the data over the whole "
+            "range of times. [default: 0.3]"
+        ),
+    ] = None,
+    growth: Annotated[
+        str,
+        typer.Option(help="Growth of uam and ueam: a field of its own, or tied to the action."),
+    ] = "own",
+    growth_scale: Annotated[
+        float | None,
+        typer.Option(help="Growth rate per unit of action, with --growth tied. [default: 1]"),
+    ] = None,
+    path: Annotated[
+        str | None,
+        typer.Option(
+            help="Path between days: uot, ot, independent or mixture. "
+            "[default: chosen on the training days]"
+        ),
+    ] = None,
+    tau: Annotated[
+        float | None,
+        typer.Option(
+            help="Price of growth in --path uot: small is cheap. "
+            "[default: chosen on the training days]"
+        ),
+    ] = None,
+    action: Annotated[
+        str, typer.Option(help="kernel: solved at once; mlp: a network, trained.")
+    ] = "kernel",
+    n_features: Annotated[int, typer.Option(help="Random features of the kernel action.")] = 1000,
+    steps: Annotated[
+        int | None, typer.Option(help="Most training steps of --action mlp. [default: 3000]")
+    ] = None,
+    exclude: Annotated[
+        list[str] | None, typer.Option(help="A day to leave out; may be given again.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Same seed, same result.")] = 0,
+    device: Annotated[
+        str, typer.Option(help="auto (cuda where there is one, else cpu), cpu, cuda or mps.")
+    ] = "auto",
+    threads: Annotated[
+        int | None, typer.Option(help="Threads of torch. [default: as torch decides]")
+    ] = None,
+    name: Annotated[
+        str | None,
+        typer.Option(help="Name of the run. [default: that of the data, numbered if taken]"),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for runs. [default: ./cellam_runs]")
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace a run of the same name.")
+    ] = False,
+) -> None:
+    """Learn how the cells move and grow; write a run."""
+    from cellam.config import parse_options
+    from cellam.timepoints import parse_time_map
+
+    options = parse_options(
+        {
+            "time_key": time_key,
+            "time_map": parse_time_map(time_map) if time_map is not None else None,
+            "use_rep": use_rep,
+            "layer": layer,
+            "n_pcs": n_pcs,
+            "whiten": whiten,
+            "method": method,
+            "sigma": sigma,
+            "growth": growth,
+            "growth_scale": growth_scale,
+            "path": path,
+            "tau": tau,
+            "action": action,
+            "n_features": n_features,
+            "steps": steps,
+            "exclude": tuple(exclude or ()),
+            "seed": seed,
+            "device": device,
+            "threads": threads,
+        }
+    )
+    from cellam.cells import read
+    from cellam.model import fit as fit_model
+    from cellam.run import check_free, point_to, save
+
+    folder = _folder(data, name, out)
+    check_free(folder, overwrite=overwrite)
+    cells = read(
+        data,
+        time_key=options.time_key,
+        time_map=options.time_map,
+        use_rep=options.use_rep,
+        layer=options.layer,
+    )
+    say_cells(cells)
+    with progress() as on_progress:
+        model = fit_model(cells, options, on_progress=on_progress)
+    say_model(model)
+    command = shlex.join(["cellam", *sys.argv[1:]])
+    save(model, cells, folder, data=data, command=command, overwrite=overwrite)
+    point_to(folder)
+    say("run", str(folder))
+    labels = model.training.labels
+    say("next", f"cellam simulate --from {shlex.quote(labels[0])}")
+    if len(labels) > 2:
+        say("", f"cellam eval --holdout {shlex.quote(labels[len(labels) // 2])}")
+
+
+def say_cells(cells: Cells) -> None:
+    """Print what the data are understood to be."""
+    what = (
+        f"obsm[{cells.rep!r}], {cells.matrix.shape[1]} columns"
+        if cells.kind is None
+        else f"{plural(cells.matrix.shape[1], 'gene')}, {KINDS[cells.kind]}"
+    )
+    say("data", f"{cells.source}: {plural(len(cells), 'cell')}; {what}")
+    say("times", f"obs[{cells.time_key!r}]: {cells.timeline.describe()}")
+    say("cells", ", ".join(f"{label}: {n:,}" for label, n in cells.counts.items()))
+    for note in cells.timeline.notes:
+        say("", note)
+
+
+def say_model(model: Model) -> None:
+    """Print what was fitted and what was chosen."""
+    space = model.space
+    kind = f"obsm[{space.rep!r}]" if space.rep else f"PCA of {plural(len(space.genes), 'gene')}"
+    whitened = ", whitened" if space.whitened else ""
+    say("space", f"{kind}, {plural(space.n_dims, 'component')}{whitened}")
+    if model.options.exclude:
+        say("excluded", ", ".join(model.options.exclude))
+    say("method", f"{model.options.method}, {model.options.action} action")
+    for k, note in enumerate(model.fit.notes):
+        say("chosen" if k == 0 else "", note)
+    if model.fit.objective.grows:
+        say("", "growth is relative to the population: every day has mass 1")
+    say("fitted", f"{plural(model.training.n_cells, 'cell')} in {model.seconds:.1f} s")
+
+
+def _folder(data: Path, name: str | None, out: Path | None) -> Path:
+    """Where the run goes; a default name is numbered rather than taken twice."""
+    from cellam.errors import ConfigError
+    from cellam.run import RUNS
+
+    runs = out or Path(RUNS)
+    if name is not None:
+        if Path(name).name != name or name in (".", "..", "current") or name.startswith("."):
+            raise ConfigError(
+                f"--name {name!r} cannot be the name of a folder here.",
+                "Use a plain name; --out says where runs are kept.",
+            )
+        return runs / name
+    stem = data.name.removesuffix(".h5ad").removesuffix(".zarr").lstrip(".") or "run"
+    folder, number = runs / stem, 1
+    while folder.exists():
+        number += 1
+        folder = runs / f"{stem}-{number}"
+    return folder

@@ -1,0 +1,63 @@
+"""`cellam info`."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+
+from .console import say, table, warn
+from .fit import say_model
+
+
+def info(
+    run: Annotated[
+        str | None, typer.Option(help="Run to show. [default: $CELLAM_RUN, or the last one here]")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Show a run: what went in, what was chosen, what was scored."""
+    from cellam.run import open_run
+
+    opened = open_run(run)
+    model, seen = opened.model, opened.provenance
+    if as_json:
+        warn(f"{'run':<9} {opened.path}")
+        what = {
+            "run": str(opened.path),
+            "options": model.options.model_dump(mode="json"),
+            "times": dict(zip(model.timeline.labels, model.timeline.times, strict=True)),
+            "unit": model.timeline.unit,
+            "cells": {
+                label: len(x)
+                for label, x in zip(model.timeline.labels, model.snapshots.points, strict=True)
+            },
+            "chosen": list(model.fit.notes),
+            "provenance": seen,
+        }
+        print(json.dumps(what, ensure_ascii=False))
+        return
+    say("run", str(opened.path))
+    say("data", f"{opened.data} ({seen['data']['cells']:,} cells)")
+    say("times", model.timeline.describe())
+    say_model(model)
+    say(
+        "finished",
+        f"{seen['finished']}, cellam {seen['cellam']}, torch {seen['packages']['torch']}",
+    )
+    if seen["command"]:
+        say("command", seen["command"])
+    scored = [(label, opened.evaluation(label)) for label in model.timeline.labels]
+    rows = []
+    for label, frame in scored:
+        if frame is not None:
+            w1 = frame[frame["metric"] == "W1"].set_index("method")["value"]
+            best = w1.drop(["cellam", "floor"])
+            rows.append(
+                [label, f"{w1['cellam']:.4g}", f"{best.min():.4g} ({best.idxmin()})",
+                 f"{w1['floor']:.4g}"]
+            )  # fmt: skip
+    if rows:
+        print()
+        table(["held out", "W1", "best baseline", "floor"], rows)

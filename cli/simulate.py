@@ -1,0 +1,200 @@
+"""`cellam simulate`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from .console import plural, say, table, warn
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from cellam.run import Run
+
+MOST_TYPES = 8  # columns of the table
+
+
+def simulate(
+    start: Annotated[str, typer.Option("--from", help="Day whose cells are followed.")],
+    to: Annotated[
+        str | None, typer.Option(help="Time to follow them to. [default: the last day]")
+    ] = None,
+    backward: Annotated[
+        bool, typer.Option("--backward", help="Run time backward, to the first day.")
+    ] = False,
+    from_cells: Annotated[
+        str | None,
+        typer.Option(help="Only cells that fit a query on obs, e.g. 'cell_type == \"HSC\"'."),
+    ] = None,
+    n_cells: Annotated[
+        int | None, typer.Option(min=1, help="How many cells to draw. [default: all]")
+    ] = None,
+    stochastic: Annotated[
+        bool,
+        typer.Option("--stochastic", help="Insist on noise: an error unless the fit has it."),
+    ] = False,
+    save_every: Annotated[
+        float | None,
+        typer.Option(help="Save at these steps too. [default: the observed days]"),
+    ] = None,
+    genes: Annotated[
+        str | None,
+        typer.Option(
+            help="Genes to decode: all, none, or A,B. [default: all if the space is our PCA]"
+        ),
+    ] = None,
+    extrapolate: Annotated[
+        bool, typer.Option("--extrapolate", help="Allow times beyond the days fitted on.")
+    ] = False,
+    seed: Annotated[int, typer.Option(min=0, help="For drawn cells and for noise.")] = 0,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="File to write. [default: in the run]"),
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace --out if it is there.")
+    ] = False,
+    run: Annotated[
+        str | None, typer.Option(help="Run to use. [default: $CELLAM_RUN, or the last one here]")
+    ] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="The data of the run, if they have moved.")
+    ] = None,
+) -> None:
+    """Follow the cells of one day through time; write them with their weights."""
+    from cellam.cells import annotation
+    from cellam.composition import composition
+    from cellam.errors import ConfigError, OutputError
+    from cellam.export import genes_of, to_anndata, write_h5ad
+    from cellam.run import open_run
+
+    opened = open_run(run)
+    model = opened.model
+    say("run", str(opened.path))
+    if stochastic and not model.fit.objective.sigma > 0:
+        raise ConfigError(
+            f"--stochastic: this run was fitted without noise (method {model.options.method}).",
+            "Fit with --method eam or ueam.",
+        )
+    asked = genes or ("none" if model.space.rep else "all")
+    decoded = genes_of(model, asked)
+    source = data or Path(opened.data)
+    if out is not None:
+        if out.exists() and source.exists() and out.samefile(source):
+            raise OutputError(f"--out {out} is the input; it is never written to.")
+        if out.exists() and not overwrite:
+            raise OutputError(f"{out} exists already.", "Choose another --out, or add --overwrite.")
+        if out.is_dir():
+            raise OutputError(f"--out {out} is a folder.", "Give the name of a file.")
+    obs = _obs(opened, source, needed=from_cells is not None or data is not None)
+    rows = _rows(obs, from_cells) if from_cells is not None and obs is not None else None
+    moved = model.simulate(
+        start,
+        to=to,
+        backward=backward,
+        rows=rows,
+        n_cells=n_cells,
+        save_every=save_every,
+        extrapolate=extrapolate,
+        seed=seed,
+    )
+    label = model.timeline.labels[model.timeline.index(start)]
+    if out is None:
+        plain = "".join(c if c.isalnum() or c in ".-" else "_" for c in label)
+        out = opened.path / "simulations" / f"{plain}_to_{moved.times[-1]:g}.h5ad"
+    n_rows = model.snapshots.n_cells
+    names = list(map(str, obs.index)) if obs is not None else [str(k) for k in range(n_rows)]
+    adata = to_anndata(model, moved, names, decoded)
+    adata.uns["cellam"] = {"run": str(opened.path), "data": str(source), "seed": seed}
+    write_h5ad(adata, out)
+    say(
+        "simulated",
+        f"{plural(len(moved.rows), 'cell')} of {label} from {moved.times[0]:g} to "
+        f"{moved.times[-1]:g}, {plural(len(moved.times), 'saved time')}",
+    )
+    key = annotation(obs) if obs is not None else None
+    print()
+    _print_composition(
+        composition(model, moved, obs[key] if obs is not None and key else None), key
+    )
+    print()
+    say("written", str(out))
+
+
+def _obs(opened: Run, source: Path, *, needed: bool) -> pd.DataFrame | None:
+    """Annotation of the data, if they are still what was fitted."""
+    import numpy as np
+
+    from cellam.cells import read_obs
+    from cellam.errors import DataError
+    from cellam.timepoints import find_time_key, read_timeline
+
+    if not source.exists() and not needed:
+        warn(f"{source} is not there any more: no names or types of cells. Give it with --data.")
+        return None
+    obs = read_obs(source)
+    options = opened.model.options
+    key = find_time_key(obs, options.time_key)
+    _, codes = read_timeline(obs[key], key=key, time_map=options.time_map)
+    same = len(obs) == opened.model.snapshots.n_cells and all(
+        np.array_equal(np.flatnonzero(codes == k), rows)
+        for k, rows in enumerate(opened.model.snapshots.rows)
+    )
+    if not same:
+        raise DataError(
+            f"{source} has changed since the fit: its cells or their times are others.",
+            "Fit again, or give the file of the fit with --data.",
+        )
+    return obs
+
+
+def _rows(obs: pd.DataFrame, query: str) -> Any:
+    """Rows of the data that a query selects."""
+    import numpy as np
+
+    from cellam.errors import ConfigError
+
+    try:
+        if "@" in query or "__" in query:
+            raise ValueError("names of Python are not allowed")
+        selected = obs.eval(query, engine="python", local_dict={}, global_dict={})
+        mask = np.asarray(selected, dtype=bool)
+        if mask.shape != (len(obs),):
+            raise ValueError("it is not true or false for every cell")
+    except Exception as error:
+        raise ConfigError(
+            f"--from-cells {query!r} cannot be understood: {error}.",
+            f"Columns of obs are: {', '.join(map(str, obs.columns))}. "
+            "Example: --from-cells 'cell_type == \"HSC\"'.",
+        ) from None
+    if not mask.any():
+        raise ConfigError(f"--from-cells {query!r} fits none of the {len(obs)} cells.")
+    return np.flatnonzero(mask)
+
+
+def _print_composition(frame: pd.DataFrame, key: str | None) -> None:
+    """A row for each observed day: mass, effective sample size, share of each type."""
+    types: list[str] = []
+    if key is not None and len(frame):
+        total: dict[str, float] = {}
+        for column in ("simulated", "observed"):
+            for shares in frame[column]:
+                for name, share in shares.items():
+                    total[name] = total.get(name, 0.0) + share
+        types = sorted(total, key=lambda name: -total[name])[:MOST_TYPES]
+    rows = []
+    for _, row in frame.iterrows():
+        shares = [
+            f"{100 * row['simulated'].get(t, 0.0):.0f} % ({100 * row['observed'].get(t, 0.0):.0f})"
+            for t in types
+        ]
+        rows.append([row["label"], f"{row['mass']:.2f}", f"{row['ess']:.0f}", *shares])
+    table(["day", "mass", "ESS", *types], rows)
+    if types:
+        print(
+            f"Shares of obs[{key!r}] by weight, of the nearest observed cells (in brackets: as "
+            "observed that day)."
+        )
