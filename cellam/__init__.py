@@ -18,8 +18,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from cellam.cells import Cells, read
     from cellam.config import Options
-    from cellam.errors import CellamError, ConfigError, DataError, OutputError, RunError
-    from cellam.errors import TrainingError
+    from cellam.errors import (
+        CellamError,
+        ConfigError,
+        DataError,
+        OutputError,
+        RunError,
+        TrainingError,
+    )
     from cellam.evaluation import Evaluation, evaluate
     from cellam.model import Model, Simulation, fit
     from cellam.run import Run, open_run, save

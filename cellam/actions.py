@@ -8,6 +8,7 @@ Two forms. `Kernel` is linear in its parameters, so that the loss has a closed-f
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
@@ -100,7 +101,7 @@ class Features:
         return Features(*(v.to(device) for v in (self.omega, self.nu, self.beta, self.a)))
 
     def waves(self, t: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
-        """a cos and a sin of the phases, each (N, m)."""
+        """A cos and a sin of the phases, each (N, m)."""
         phase = torch.addmm(self.beta + t[:, None] * self.nu, x, self.omega.T)
         return self.a * torch.cos(phase), self.a * torch.sin(phase)
 
@@ -118,7 +119,7 @@ class Kernel:
         return Kernel(self.features.to(device), self.theta.to(device))
 
     def value(self, t: Tensor, x: Tensor) -> Tensor:
-        """s = Σ θ a cos."""
+        """S = Σ θ a cos."""
         return self.features.waves(t, x)[0] @ self.theta
 
     def gradient(self, t: Tensor, x: Tensor) -> Tensor:
@@ -158,9 +159,7 @@ class MLP:
     def init(d: int, rng: np.random.Generator, *, width: int = 128, depth: int = 3) -> MLP:
         """A random network of `depth` hidden layers for d coordinates."""
         sizes = [d + 1, *[width] * depth, 1]
-        weights = [
-            rng.standard_normal((n, m)) / np.sqrt(m) for m, n in zip(sizes, sizes[1:], strict=False)
-        ]
+        weights = [rng.standard_normal((n, m)) / np.sqrt(m) for m, n in itertools.pairwise(sizes)]
         return MLP(
             tuple(torch.as_tensor(w, dtype=torch.float32) for w in weights),
             tuple(torch.zeros(n) for n in sizes[1:]),

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -25,7 +25,7 @@ from cellam.timepoints import Timeline, find_time_key, read_timeline
 if TYPE_CHECKING:
     from anndata import AnnData
 
-Matrix = sparse.csr_matrix | NDArray[np.float32]
+Matrix: TypeAlias = Any  # sparse.csr_matrix | NDArray[np.float32]; scipy carries no types
 Kind = Literal["counts", "normalised", "log", "scaled"]
 
 LARGEST_LOG = 25.0  # log1p of more counts than any cell has; larger values were never logged
@@ -111,12 +111,15 @@ def read(
     DataError
         If something is missing or cannot be a time course of cells; the message says what.
     """
+    genes: tuple[str, ...]
+    kind: Kind | None
     with _opened(data) as (source, store):
         obs = _obs(store, source)
         key = find_time_key(obs, time_key)
         timeline, codes = read_timeline(obs[key], key=key, time_map=time_map)
         if use_rep is not None:
-            matrix, genes, kind = _representation(store, use_rep, source), (), None
+            matrix = _representation(store, use_rep, source)
+            genes, kind = (), None
         else:
             matrix, genes = _expression(store, layer, source)
             kind = _kind(matrix)
@@ -159,7 +162,7 @@ def _opened(data: str | Path | AnnData) -> Iterator[tuple[str, Any]]:
     if hasattr(data, "obs") and hasattr(data, "obsm"):
         yield "the AnnData object", data
         return
-    path = Path(data)  # type: ignore[arg-type]
+    path = Path(data)
     if not path.exists():
         near = difflib.get_close_matches(
             path.name, [p.name for p in path.parent.glob("*.*")] if path.parent.is_dir() else [], 1
@@ -220,7 +223,7 @@ def _element(store: Any, path: str, source: str) -> Any:
     if hasattr(store, "obsm"):
         head, _, tail = path.partition("/")
         owner = getattr(store, head)
-        return owner if not tail else owner[tail] if tail in owner else None
+        return owner if not tail else owner.get(tail)
     if path not in store:
         return None
     from anndata.io import read_elem
@@ -308,7 +311,8 @@ def _expression(store: Any, layer: str | None, source: str) -> tuple[Matrix, tup
 
 
 def _values(matrix: Matrix) -> NDArray[np.float32]:
-    return matrix.data if sparse.issparse(matrix) else matrix
+    values: NDArray[np.float32] = matrix.data if sparse.issparse(matrix) else matrix
+    return values
 
 
 def _kind(matrix: Matrix) -> Kind:

@@ -59,7 +59,7 @@ def _shares(
     x: NDArray[np.float64],
     w: NDArray[np.float64],
     observed: NDArray[np.float64],
-    types: NDArray[np.str_],
+    types: NDArray[Any],
 ) -> dict[str, float]:
     from scipy.spatial import cKDTree
 

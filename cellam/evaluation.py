@@ -84,7 +84,10 @@ class Evaluation:
     def rows(self) -> list[dict[str, Any]]:
         """The table as plain rows, for JSON."""
         return [
-            {key: value.item() if hasattr(value, "item") else value for key, value in row.items()}
+            {
+                str(key): value.item() if hasattr(value, "item") else value
+                for key, value in row.items()
+            }
             for row in self.table.to_dict("records")
         ]
 

@@ -90,6 +90,7 @@ def fit_kernel(
     *,
     rng: np.random.Generator,
     particles: int = PARTICLES,
+    from_samples: bool | None = None,
     device: str = "cpu",
     on_progress: OnProgress = silent,
 ) -> Fit:
@@ -105,6 +106,9 @@ def fit_kernel(
         Places the particles and halves the cells.
     particles : int
         Least number of particles; every pair is visited at least once.
+    from_samples : bool, optional
+        Use equation (3) instead of (4) of `cellam.objectives`. By default only where the
+        path changes mass and the objective does not: then (4) is not the loss.
 
     Returns
     -------
@@ -117,7 +121,7 @@ def fit_kernel(
     TrainingError
         If the equations cannot be solved with any ridge.
     """
-    path, from_samples = _estimator(path, objective)
+    path, from_samples = _estimator(path, objective, from_samples)
     equations = objective.quadratic_from_samples if from_samples else objective.quadratic
     halves = _sum_halves(path, features, equations, rng, particles, device, on_progress)
     if from_samples:
@@ -193,8 +197,8 @@ def _solve_halves(
         try:
             there = _quadratic(A_1, b_1, _solve(A_0, b_0, ridge))
             back = _quadratic(A_0, b_0, _solve(A_1, b_1, ridge))
-        except torch.linalg.LinAlgError:
-            break  # smaller ridges fail as well
+        except RuntimeError:  # torch's name for a matrix that is not positive definite
+            break  # … and smaller ridges fail as well
         if np.isfinite(there + back):
             losses[ridge] = there + back
     if not losses:
@@ -224,6 +228,7 @@ def fit_mlp(
     steps: int = 3_000,
     batch: int = 512,
     width: int = 128,
+    from_samples: bool | None = None,
     device: str = "cpu",
     on_progress: OnProgress = silent,
 ) -> Fit:
@@ -235,7 +240,7 @@ def fit_mlp(
 
     Parameters
     ----------
-    path, objective, rng, device
+    path, objective, rng, from_samples, device
         As for `fit_kernel`.
     steps : int
         At most so many gradient steps.
@@ -249,13 +254,13 @@ def fit_mlp(
     TrainingError
         If the loss is no longer finite.
     """
-    path, from_samples = _estimator(path, objective)
+    path, from_samples = _estimator(path, objective, from_samples)
     train, held = path.split(10, rng)
 
     def loss_of(action: Action, part: Path, n: int) -> Tensor:
         sample = part.sample(n, rng).to(device)
         if from_samples:
-            return objective.loss_from_samples(action, sample, part.ends().to(device))
+            return objective.loss_from_samples(action, sample, part.ends(n, rng).to(device))
         return objective.loss(action, sample)
 
     net = MLP.init(train.gaps[0].x_0.shape[1], rng, width=width).to(device)
@@ -279,7 +284,7 @@ def fit_mlp(
                 f"The network's loss was no longer finite at step {step}.",
                 "Use --action kernel, or a representation without extreme values.",
             )
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(list(net.parameters()), 1.0)
         optimiser.step()
         schedule.step()
@@ -308,11 +313,12 @@ def fit_mlp(
     )
 
 
-def _estimator(path: Path, objective: Objective) -> tuple[Path, bool]:
-    """The path's own velocities explain it, unless mass changes and the objective has no growth.
+def _estimator(path: Path, objective: Objective, from_samples: bool | None) -> tuple[Path, bool]:
+    """Which equation is the loss of this objective on this path, and the path it needs.
 
+    The path's own velocities explain it, unless mass changes and the objective has no growth.
     Then only the samples' estimator is right: it finds the motion that explains all change.
     """
     if path.grows and not objective.grows:
         return replace(path, conserved=True), True
-    return path, False
+    return path, bool(from_samples)

@@ -64,7 +64,7 @@ class PathSample:
 
     def to(self, device: torch.device | str, dtype: torch.dtype = torch.float32) -> PathSample:
         """The same sample elsewhere, in single precision unless told otherwise."""
-        return PathSample(*(None if c is None else c.to(device, dtype) for c in self.columns()))
+        return PathSample(*(None if c is None else c.to(device, dtype) for c in self.columns()))  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True)
@@ -119,8 +119,8 @@ class Gap:
     def total(self, alpha: Array) -> Array:
         """Mass of all cells at fractions α, interpolated from a fine grid."""
         grid = np.linspace(0, 1, 33)
-        totals = [self.masses(slice(None), np.float64(g))[0].sum() for g in grid]
-        return np.interp(alpha, grid, totals)
+        totals = [self.masses(slice(None), np.full(1, g))[0].sum() for g in grid]
+        return np.asarray(np.interp(alpha, grid, totals))
 
 
 @dataclass(frozen=True)
@@ -195,16 +195,25 @@ class Path:
             alpha = (t - gap.t_0) / gap.length
             parts.append(self._at(gap, pair, alpha, total / proposal[pair] / n, rng))
         columns = zip(*(part.columns() for part in parts), strict=True)
-        return PathSample(*(None if c[0] is None else torch.cat(c) for c in columns))
+        return PathSample(*(None if c[0] is None else torch.cat(c) for c in columns))  # type: ignore[arg-type]
 
-    def ends(self) -> Ends:
-        """First and last marginal, for the boundary terms of the samples' estimator."""
+    def ends(self, n: int | None = None, rng: np.random.Generator | None = None) -> Ends:
+        """First and last marginal, for the boundary terms of the samples' estimator.
+
+        All of their cells, or n of each drawn in proportion to mass.
+        """
         first, last = self.gaps[0], self.gaps[-1]
         w_0 = np.bincount(first.pairs.i, first.pairs.mass_0, len(first.x_0))
         w_1 = np.bincount(last.pairs.j, last.pairs.mass_1, len(last.x_1))
         if self.conserved:
             w_0, w_1 = w_0 / w_0.sum(), w_1 / w_1.sum()
-        return Ends(*(torch.as_tensor(v) for v in (first.x_0, w_0, last.x_1, w_1)))
+        x_0, x_1 = first.x_0, last.x_1
+        if n is not None and rng is not None:
+            i = rng.choice(len(w_0), n, p=w_0 / w_0.sum())
+            j = rng.choice(len(w_1), n, p=w_1 / w_1.sum())
+            x_0, w_0 = x_0[i], np.full(n, w_0.sum() / n)
+            x_1, w_1 = x_1[j], np.full(n, w_1.sum() / n)
+        return Ends(*(torch.as_tensor(v) for v in (x_0, w_0, x_1, w_1)))
 
     def _at(
         self,
@@ -230,7 +239,7 @@ class Path:
             velocity = velocity + self.sigma**2 * (0.5 - alpha)[:, None] / std * eps
             score = -eps / std
         columns = gap.t_0 + alpha * gap.length, x, velocity, growth, mass * dt, score
-        return PathSample(*(None if c is None else torch.from_numpy(c) for c in columns))
+        return PathSample(*(None if c is None else torch.from_numpy(c) for c in columns))  # type: ignore[arg-type]
 
 
 def build_path(

@@ -26,6 +26,7 @@ TAU = 1.0  # where fewer than three training days leave nothing to judge by
 CELLS = 500  # a day
 FEATURES = 300
 PARTICLES = 6_000
+KEPT = 0.5  # share of the gain over balanced transport that may be given up for less growth
 
 
 @dataclass(frozen=True)
@@ -56,8 +57,11 @@ def choose_coupling(
     Returns
     -------
     Choice
-        The largest τ within 2 % of the best mean energy distance; a fixed τ where there are
-        fewer than three days.
+        The largest τ that keeps half of what relaxing the mass gains over balanced transport;
+        a fixed τ where there are fewer than three days. The smallest energy distance alone
+        would favour small τ, whose births and deaths mend the prediction wherever it is
+        wrong: on the demo data tau 0.1 predicts best, but its growth correlates with the
+        truth by 0.6 only, where tau 1 reaches 0.95 and still beats every baseline.
     """
     if not objective.grows:
         return Choice(Balanced(), f"path ot: method {objective.method} conserves mass")
@@ -82,15 +86,16 @@ def choose_coupling(
             "No coupling predicts an inner training day with finite numbers.",
             "Use --path ot, and look at the representation for extreme values.",
         )
-    best = np.nanmin(means)
-    chosen = max(row for row, mean in enumerate(means) if mean <= best + 0.02 * abs(best))
+    balanced, best = means[-1], np.nanmin(means)
+    enough = best + KEPT * (balanced - best) if np.isfinite(balanced) else best
+    chosen = max(row for row, mean in enumerate(means) if mean <= enough)
     listed = ", ".join(f"{_name(c)} {m:.3g}" for c, m in zip(candidates, means, strict=True))
     coupling = candidates[chosen]
     return Choice(
         coupling,
-        f"path {coupling.name}{f' with {_name(coupling)}' if chosen < len(TAUS) else ''}: predicts "
-        f"{len(inner)} inner training day{'s' if len(inner) > 1 else ''} best "
-        f"(energy distance: {listed})",
+        f"path {coupling.name}{f' with {_name(coupling)}' if chosen < len(TAUS) else ''}: least "
+        f"growth that keeps half of its gain in predicting {len(inner)} inner training "
+        f"day{'s' if len(inner) > 1 else ''} (energy distance: {listed})",
     )
 
 

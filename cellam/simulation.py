@@ -6,6 +6,7 @@ classical Runge–Kutta scheme (order 4); with noise, by Euler–Maruyama (weak 
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -116,7 +117,7 @@ def _move(
     steps = 4 * steps if dynamics.sigma > 0 else steps
     log_w = x.new_zeros(len(x))
     points, log_weights = [x], [log_w]
-    for start, stop in zip(times[:-1], times[1:], strict=True):
+    for start, stop in itertools.pairwise(times):
         n = max(1, round(abs(stop - start) * steps))
         h = (stop - start) / n
         for k in range(n):

@@ -187,50 +187,45 @@ class WeightChange:
 @final
 @dataclass(frozen=True)
 class Branching:
-    """A population on a fork: progenitors drift right; one arm expands, the other dies.
+    """A population on a fork: progenitors drift right; one arm expands, the other shrinks.
 
     A cell at z = (x, y) moves by dz = ∇φ dt + σ dW, divides at rate birth(z) and dies at rate
-    death(z). With S the sigmoid and s₊ the softplus, the potential (uphill is forward) is
+    death(z). With S the sigmoid, the potential (uphill is forward) is
 
-        φ(x, y) = v₀ x + (v₁ - v₀) w s₊((x - x₁) / w) - 2 v₁ w s₊((x - x₂) / w)
-                  + ½ a(x) y² - ¼ b y⁴ + c y,        a(x) = -a₀ + (a₀ + a₁) S((x - x_f) / w)
+        φ(x, y) = v x + ½ a(x) y² - ¼ b y⁴,        a(x) = -a₀ + (a₀ + a₁) S((x - x_f) / w)
 
-    slow at the left (a reservoir of progenitors), fast in the middle, with a wall at the right;
-    y = 0 is stable left of the fork at x_f and unstable right of it, and c tilts the fork
-    towards the dying arm: more cells enter it than are ever seen at its end.
+    All cells drift right alike; y = 0 is stable left of the fork at x_f and unstable right of
+    it, where the arms lie near y = ±√(a₁ / b).
 
     Parameters
     ----------
-    v_0, v_1, x_1, x_2, x_f, w, a_0, a_1, b, c : float
+    v, x_f, w, a_0, a_1, b : float
         The letters of the potential; z has no unit, and time is in days.
     sigma : float
         Noise, in units of z per square root of a day.
     start, spread : tuple of float
-        Mean and standard deviation of the founders, who are normal, on day 0.
+        Mean and standard deviation of the founders, who are normal, on day 0. They already
+        lean to one arm or the other, and more of them to the one that shrinks.
     step : float
         Longest Euler-Maruyama step, in days.
 
     Examples
     --------
     >>> truth = Branching()
-    >>> z = np.array([[-1.8, 0.0], [3.0, 2.0], [3.0, -2.0]])
+    >>> z = np.array([[-1.0, 0.0], [1.0, 2.0], [1.0, -2.0]])
     >>> truth.cell_type(z).tolist(), truth.growth(0.0, z).round(1).tolist()
-    (['progenitor', 'erythroid', 'myeloid'], [0.1, 0.5, -0.4])
+    (['progenitor', 'erythroid', 'myeloid'], [0.1, 0.3, -0.1])
     """
 
-    v_0: float = 0.2
-    v_1: float = 1.2
-    x_1: float = -0.9
-    x_2: float = 3.2
-    x_f: float = -0.4
+    v: float = 0.2
+    x_f: float = -1.5
     w: float = 0.4
-    a_0: float = 1.0
-    a_1: float = 1.2
-    b: float = 0.35
-    c: float = -0.18
-    sigma: float = 0.4
-    start: tuple[float, float] = (-1.8, 0.0)
-    spread: tuple[float, float] = (0.4, 0.3)
+    a_0: float = 0.3
+    a_1: float = 0.9
+    b: float = 0.25
+    sigma: float = 0.08
+    start: tuple[float, float] = (-0.6, -0.45)
+    spread: tuple[float, float] = (0.3, 1.0)
     step: float = 0.025
 
     fates: ClassVar[tuple[str, str]] = ("erythroid", "myeloid")
@@ -239,10 +234,7 @@ class Branching:
         """φ(z), the action of the drift, (N, 2) -> (N,)."""
         x, y = z[:, 0], z[:, 1]
         a = (self.a_0 + self.a_1) * _sigmoid((x - self.x_f) / self.w) - self.a_0
-        ramp = self.w * np.logaddexp(0.0, (x - self.x_1) / self.w)
-        wall = self.w * np.logaddexp(0.0, (x - self.x_2) / self.w)
-        phi: Array = self.v_0 * x + (self.v_1 - self.v_0) * ramp - 2 * self.v_1 * wall
-        return phi + 0.5 * a * y**2 - 0.25 * self.b * y**4 + self.c * y
+        return self.v * x + 0.5 * a * y**2 - 0.25 * self.b * y**4
 
     def velocity(self, t: float, z: Array) -> Array:
         """∇φ(z) in units of z per day, the same on every day t, (N, 2) -> (N, 2)."""
@@ -250,19 +242,16 @@ class Branching:
         gate = _sigmoid((x - self.x_f) / self.w)
         a = (self.a_0 + self.a_1) * gate - self.a_0
         dadx = (self.a_0 + self.a_1) * gate * (1 - gate) / self.w
-        ramp = _sigmoid((x - self.x_1) / self.w)
-        wall = _sigmoid((x - self.x_2) / self.w)
-        along = self.v_0 + (self.v_1 - self.v_0) * ramp - 2 * self.v_1 * wall
-        return np.stack([along + 0.5 * dadx * y**2, a * y - self.b * y**3 + self.c], axis=1)
+        return np.stack([self.v + 0.5 * dadx * y**2, a * y - self.b * y**3], axis=1)
 
     def birth(self, t: float, z: Array) -> Array:
-        """0.15 + 0.4 S((y - 0.9) / 0.2) - 0.1 S((-y - 0.9) / 0.2) per day, (N, 2) -> (N,)."""
+        """0.15 + 0.25 S((y - 0.4) / 0.4) - 0.05 S((-y - 0.4) / 0.4) per day, (N, 2) -> (N,)."""
         y = z[:, 1]
-        return 0.15 + 0.4 * _sigmoid((y - 0.9) / 0.2) - 0.1 * _sigmoid((-y - 0.9) / 0.2)
+        return 0.15 + 0.25 * _sigmoid((y - 0.4) / 0.4) - 0.05 * _sigmoid((-y - 0.4) / 0.4)
 
     def death(self, t: float, z: Array) -> Array:
-        """0.05 + 0.4 S((-y - 0.9) / 0.2) per day, (N, 2) -> (N,)."""
-        return 0.05 + 0.4 * _sigmoid((-z[:, 1] - 0.9) / 0.2)
+        """0.05 + 0.2 S((-y - 0.4) / 0.4) per day, (N, 2) -> (N,)."""
+        return 0.05 + 0.2 * _sigmoid((-z[:, 1] - 0.4) / 0.4)
 
     def growth(self, t: float, z: Array) -> Array:
         """Birth minus death, d log(mass)/dt per day, (N, 2) -> (N,)."""
@@ -271,8 +260,8 @@ class Branching:
     def cell_type(self, z: Array) -> NDArray[np.str_]:
         """Name each cell by where it is, (N, 2) -> (N,)."""
         x, y = z[:, 0], z[:, 1]
-        early = np.where(x < -0.9, "progenitor", "intermediate")
-        return np.where(y > 0.9, "erythroid", np.where(y < -0.9, "myeloid", early))
+        early = np.where(x < -0.3, "progenitor", "intermediate")
+        return np.where(y > 1.1, "erythroid", np.where(y < -1.1, "myeloid", early))
 
     def simulate(
         self, days: Sequence[float], n_cells: Sequence[int], rng: Generator, *, founders: int = 8000

@@ -1,0 +1,1 @@
+"""The command line of cellam; installed as `cellam_cli`."""

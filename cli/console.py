@@ -25,7 +25,7 @@ def warn(text: str) -> None:
 
 
 def plural(n: int, noun: str) -> str:
-    """ "1 cell", "2,000 cells"."""
+    """Write a number with its noun: 1 cell, 2,000 cells."""
     return f"{n:,} {noun}{'' if n == 1 else 's'}"
 
 

@@ -82,7 +82,7 @@ def _print_day(frame: pd.DataFrame, label: str, cached: str) -> None:
     )
     wide = frame.pivot(index="method", columns="metric", values="value")
     metrics = list(dict.fromkeys(frame["metric"]))
-    order = wide.drop(index="floor").sort_values(metrics[0]).index.tolist() + ["floor"]
+    order = [*wide.drop(index="floor").sort_values(metrics[0]).index, "floor"]
     rows = [[m, *(f"{wide.loc[m, k]:.4g}" for k in metrics), f"  {METHODS[m]}"] for m in order]
     width = max(len(row[-1]) for row in rows)
     table(["", *metrics, ""], [[*row[:-1], row[-1].ljust(width)] for row in rows])

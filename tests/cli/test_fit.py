@@ -1,0 +1,208 @@
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import anndata
+import pytest
+
+import cellam
+from cellam.run import RUNS, is_run
+
+Call = Callable[..., Any]
+
+
+def runs(here: Path) -> list[str]:
+    folder = here / RUNS
+    return sorted(p.name for p in folder.iterdir()) if folder.exists() else []
+
+
+def test_fit_simulate_eval_info_one_after_the_other(
+    spawn: Call, here: Path, fast: tuple[str, ...]
+) -> None:
+    before = (here / "small.h5ad").read_bytes()
+    fitted = spawn("fit", "small.h5ad", *fast)
+    assert (fitted.code, fitted.err) == (0, "")
+    assert "160 cells" in fitted.out
+    assert "day0 = 0, day2 = 2, day4 = 4, day7 = 7 (days)" in fitted.out
+    hints = [line.removeprefix("next").strip() for line in fitted.out.splitlines()[-2:]]
+    for hint in hints:
+        result = spawn(*shlex.split(hint)[1:])
+        assert (result.code, result.err) == (0, "")
+    info = spawn("info")
+    assert (info.code, info.err) == (0, "")
+    assert "day4" in info.out.split("held out")[1]
+    assert (here / "small.h5ad").read_bytes() == before
+    assert sorted(p.name for p in here.iterdir()) == [RUNS, "small.h5ad"]
+
+
+def test_the_fit_of_the_command_is_that_of_the_library(
+    call: Call, here: Path, cells: cellam.Cells, fast: tuple[str, ...]
+) -> None:
+    assert call("fit", "small.h5ad", *fast, "--seed", 3).code == 0
+    ours = cellam.fit(cells, n_features=32, tau=1.0, n_pcs=3, seed=3)
+    cellam.save(ours, cells, here / "ours")
+    a, b = here / "ours", here / RUNS / "small"
+    assert (a / "action.safetensors").read_bytes() == (b / "action.safetensors").read_bytes()
+
+
+def test_default_names_are_numbered(call: Call, here: Path, fast: tuple[str, ...]) -> None:
+    for _ in range(3):
+        assert call("fit", "small.h5ad", *fast).code == 0
+    assert runs(here) == ["current", "small", "small-2", "small-3"]
+    assert (here / RUNS / "current").read_text() == "small-3\n"
+
+
+def test_a_given_name_is_taken_once_unless_overwritten(
+    call: Call, here: Path, fast: tuple[str, ...]
+) -> None:
+    assert call("fit", "small.h5ad", *fast, "--name", "a b").code == 0
+    again = call("fit", "small.h5ad", *fast, "--name", "a b")
+    assert again.code == 4
+    assert "--overwrite" in again.err
+    assert call("fit", "small.h5ad", *fast, "--seed", 1, "--name", "a b", "--overwrite").code == 0
+    assert runs(here) == ["a b", "current"]
+    assert json.loads(call("info", "--json").out)["options"]["seed"] == 1
+
+
+@pytest.mark.parametrize(
+    "name", ["a/b", "../a", "/tmp/a", ".", "..", ".hidden", "current", "", " ", "a ", "x" * 300]
+)
+def test_a_name_that_is_no_plain_name_is_refused(
+    call: Call, here: Path, fast: tuple[str, ...], name: str
+) -> None:
+    result = call("fit", "small.h5ad", *fast, "--name", name)
+    assert result.code in (2, 4)
+    assert "--name" in result.err
+    assert sorted(p.name for p in here.iterdir()) == ["small.h5ad"]
+
+
+@pytest.mark.parametrize("stem", ["my data", "current", "trailing ", ".hidden", "µ-é", "-x"])
+def test_any_name_of_the_data_makes_a_run_that_is_found(
+    call: Call, here: Path, fast: tuple[str, ...], stem: str
+) -> None:
+    (here / "small.h5ad").rename(here / f"{stem}.h5ad")
+    result = call("fit", *fast, "--", f"{stem}.h5ad")
+    assert (result.code, result.err) == (0, "")
+    assert call("info").code == 0
+
+
+def test_out_says_where_runs_are_kept_and_what_to_type_next(
+    call: Call, here: Path, fast: tuple[str, ...]
+) -> None:
+    fitted = call("fit", "small.h5ad", *fast, "--out", here / "kept")
+    assert fitted.code == 0
+    assert is_run(here / "kept" / "small")
+    assert not (here / RUNS).exists()
+    hint = next(line for line in fitted.out.splitlines() if line.startswith("next"))
+    assert call(*shlex.split(hint)[2:]).code == 0
+
+
+def test_a_foreign_folder_is_never_replaced(call: Call, here: Path, fast: tuple[str, ...]) -> None:
+    (here / RUNS / "thesis").mkdir(parents=True)
+    (here / RUNS / "thesis" / "text").write_text("years of work")
+    result = call("fit", "small.h5ad", *fast, "--name", "thesis", "--overwrite")
+    assert result.code == 4
+    assert "not a cellam run" in result.err
+    assert (here / RUNS / "thesis" / "text").read_text() == "years of work"
+
+
+def test_a_place_that_cannot_be_written_is_exit_4(
+    call: Call, here: Path, fast: tuple[str, ...]
+) -> None:
+    (here / "file").write_text("")
+    result = call("fit", "small.h5ad", *fast, "--out", here / "file")
+    assert result.code == 4
+    assert "file" in result.err
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "said"),
+    [
+        (["missing.h5ad"], 1, "missing.h5ad"),
+        (["smal.h5ad"], 1, "Did you mean small.h5ad"),
+        (["small.h5ad", "--time-key", "dya"], 1, "'day'"),
+        (["small.h5ad", "--use-rep", "X_pca"], 1, "X_latent"),
+        (["small.h5ad", "--layer", "spliced"], 1, "counts"),
+        (["small.h5ad", "--method", "AM"], 2, "--method"),
+        (["small.h5ad", "--n-pcs", "500"], 2, "--n-pcs"),
+        (["small.h5ad", "--n-pcs", "0"], 2, "--n-pcs"),
+        (["small.h5ad", "--n-pcs", "many"], 2, "--n-pcs"),
+        (["small.h5ad", "--sigma", "0.1"], 2, "--method eam"),
+        (["small.h5ad", "--sigma", "nan", "--method", "eam"], 2, "--sigma"),
+        (["small.h5ad", "--tau", "1", "--path", "ot"], 2, "--path uot"),
+        (["small.h5ad", "--tau", "-1"], 2, "--tau"),
+        (["small.h5ad", "--steps", "5"], 2, "--action mlp"),
+        (["small.h5ad", "--growth-scale", "2"], 2, "--growth tied"),
+        (["small.h5ad", "--layer", "counts", "--use-rep", "X_latent"], 2, "one of the two"),
+        (["small.h5ad", "--exclude", "day3"], 2, "day3"),
+        (["small.h5ad", "--time-map", "day0"], 2, "LABEL=NUMBER"),
+        (["small.h5ad", "--time-map", "day0=0,day2=2"], 2, "day4"),
+        (["small.h5ad", "--seed", "-1"], 2, "--seed"),
+        (["small.h5ad", "--seed", "99999999999999999999"], 2, "--seed"),
+        (["small.h5ad", "--n-features", "1"], 2, "--n-features"),
+        (["small.h5ad", "--nonsense"], 2, "--nonsense"),
+        ([], 2, "'data'"),
+        (["x" * 5000], 1, "xxx"),
+    ],
+)
+def test_a_mistake_is_named_and_leaves_nothing(
+    call: Call, here: Path, args: list[str], code: int, said: str
+) -> None:
+    result = call("fit", *args)
+    assert result.code == code
+    assert said in result.err
+    assert "bug" not in result.err
+    assert sorted(p.name for p in here.iterdir()) == ["small.h5ad"]
+
+
+def test_excluding_all_days_but_one_is_refused(call: Call, here: Path) -> None:
+    result = call("fit", "small.h5ad", "--exclude", "day0", "--exclude", "2", "--exclude", "Day4")
+    assert result.code == 1
+    assert "two are needed" in result.err
+    assert runs(here) == []
+
+
+def test_a_representation_needs_no_genes(call: Call, here: Path) -> None:
+    result = call("fit", "small.h5ad", "--use-rep", "X_latent", "--n-features", 32, "--tau", 1)
+    assert result.code == 0
+    assert "obsm['X_latent'], 2 components" in result.out
+
+
+def test_zarr_is_fitted_like_h5ad(
+    call: Call, here: Path, small: anndata.AnnData, fast: tuple[str, ...]
+) -> None:
+    small.write_zarr(here / "store.zarr")
+    assert call("fit", "store.zarr/", *fast).code == 0
+    assert call("fit", "small.h5ad", *fast).code == 0
+    one, two = (here / RUNS / name / "action.safetensors" for name in ("store", "small"))
+    assert one.read_bytes() == two.read_bytes()
+
+
+@pytest.mark.parametrize("damage", ["nan", "empty cell", "constant", "one cell", "one day"])
+def test_data_that_cannot_be_fitted_are_exit_1_and_leave_no_run(
+    call: Call, here: Path, small: anndata.AnnData, fast: tuple[str, ...], damage: str
+) -> None:
+    if damage == "nan":
+        small.X.data[5] = float("nan")
+    elif damage == "empty cell":
+        small.X = small.X.toarray()
+        small.X[4] = 0
+    elif damage == "constant":
+        small.X = small.X.toarray() * 0 + 1
+    elif damage == "one cell":
+        small = small[(small.obs["day"] != "day2") | (small.obs_names == _first(small))].copy()
+    else:
+        small = small[small.obs["day"] == "day2"].copy()
+    small.write_h5ad(here / "small.h5ad")
+    result = call("fit", "small.h5ad", *fast)
+    assert result.code == 1
+    assert result.err.startswith("cellam: ")
+    assert runs(here) == []
+
+
+def _first(adata: anndata.AnnData) -> str:
+    return str(adata.obs_names[adata.obs["day"] == "day2"][0])

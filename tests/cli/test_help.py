@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import typer
+from cellam_cli.app import app
+
+import cellam
+
+COMMANDS = typer.main.get_command(app).commands
+
+
+@pytest.fixture(autouse=True)
+def _wide(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+
+
+def test_help_lists_every_command(call: Callable[..., Any]) -> None:
+    result = call("--help")
+    assert result.code == 0
+    assert set(COMMANDS) == {"fit", "simulate", "eval", "info"}
+    for name, command in COMMANDS.items():
+        assert f"\n  {name}" in result.out
+        assert command.help.split(";")[0][:30] in result.out
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize("flag", ["--help", "-h"])
+def test_help_shows_every_option_and_what_it_does(
+    call: Callable[..., Any], name: str, flag: str
+) -> None:
+    result = call(name, flag)
+    assert result.code == 0
+    text = " ".join(result.out.split())
+    for param in COMMANDS[name].params:
+        for option in param.opts if param.param_type_name == "option" else ():
+            assert option in text
+        if param.name != "help":
+            assert " ".join(param.help.split())[:40] in text
+
+
+def test_no_arguments_show_the_help(call: Callable[..., Any]) -> None:
+    result = call()
+    assert "simulate" in result.out + result.err
+    assert result.code in (0, 2)
+
+
+def test_the_version_is_that_of_the_library(call: Callable[..., Any]) -> None:
+    assert call("--version").out == f"cellam {cellam.__version__}\n"
+
+
+def test_help_imports_nothing_slow() -> None:
+    code = (
+        "import sys, cellam_cli.app\n"
+        "try:\n    cellam_cli.app.app(['fit', '--help'])\nexcept SystemExit: pass\n"
+        "print(*sorted({m.split('.')[0] for m in sys.modules}))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=dict(os.environ),
+    )
+    loaded = set(done.stdout.splitlines()[-1].split())
+    assert "cellam_cli" in loaded
+    assert not loaded & {"torch", "scanpy", "anndata", "ot", "pandas", "scipy", "numpy", "h5py"}

@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+Call = Callable[..., Any]
+
+
+def test_info_says_what_went_in_and_what_was_chosen(call: Call, run: Path, here: Path) -> None:
+    result = call("info")
+    assert (result.code, result.err) == (0, "")
+    for text in (str(run), str(here / "small.h5ad"), "160 cells", "day7 = 7", "tau 1", "uam"):
+        assert text in result.out
+
+
+def test_json_is_one_object_on_stdout(call: Call, run: Path) -> None:
+    result = call("info", "--json")
+    what = json.loads(result.out)
+    assert set(what) == {"run", "options", "times", "unit", "cells", "chosen", "provenance"}
+    assert what["times"] == {"day0": 0, "day2": 2, "day4": 4, "day7": 7}
+    assert what["cells"] == {"day0": 40, "day2": 40, "day4": 40, "day7": 40}
+    assert what["options"]["tau"] == 1
+    assert str(run) in result.err
+
+
+def test_a_run_is_given_by_folder_name_or_variable(
+    call: Call, run: Path, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (run.parent / "current").unlink()
+    assert call("info").code == 4
+    assert call("info", "--run", run).code == 0
+    assert call("info", "--run", "small").code == 0
+    monkeypatch.setenv("CELLAM_RUN", str(run))
+    assert call("info").code == 0
+
+
+@pytest.mark.parametrize(
+    "command", [["info"], ["simulate", "--from", "0"], ["eval", "--holdout", "2"]]
+)
+def test_without_a_run_every_command_says_to_fit_first(
+    call: Call, here: Path, command: list[str]
+) -> None:
+    result = call(*command)
+    assert (result.code, result.out) == (4, "")
+    assert "cellam fit DATA" in result.err
+
+
+def test_a_damaged_run_is_exit_4_and_names_the_file(call: Call, run: Path) -> None:
+    (run / "fit.json").write_text("{}")
+    result = call("info")
+    assert (result.code, result.out) == (4, "")
+    assert str(run / "fit.json") in result.err
+
+
+@pytest.mark.parametrize("args", ["info", "--help"])
+def test_a_reader_may_go_away(run: Path, args: str) -> None:
+    line = f"{sys.executable} -m cellam {args} | head -c 1"
+    done = subprocess.run(
+        line, shell=True, capture_output=True, text=True, check=False, timeout=120
+    )
+    assert len(done.stdout) == 1
+    assert "Traceback" not in done.stderr
+    assert "Exception ignored" not in done.stderr
+    assert "bug" not in done.stderr

@@ -1,0 +1,172 @@
+"""Small data and fitted models, shared by all tests; the command line in this process.
+
+One conftest for `tests/cli` too: pytest collects doctests of both, and two of one name clash.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import anndata
+import numpy as np
+import pytest
+from cellam_cli import funnel
+from cellam_cli.app import app
+from typer.testing import CliRunner
+
+import cellam
+from cellam.cells import Cells
+from cellam.model import Model
+from cellam.run import RUNS, point_to
+
+ROOT = Path(__file__).parents[1]
+N_DAY, N_GENES = 40, 50  # enough for PCA, transport and a verdict; a fit takes about a second
+
+
+@pytest.fixture(scope="session")
+def demo_path() -> Path:
+    return ROOT / "data" / "demo.h5ad"
+
+
+@pytest.fixture(scope="session")
+def _small(demo_path: Path) -> anndata.AnnData:
+    adata = anndata.read_h5ad(demo_path)
+    rng = np.random.default_rng(0)
+    days = adata.obs["day"].to_numpy()
+    rows = [rng.choice(np.flatnonzero(days == d), N_DAY, replace=False) for d in np.unique(days)]
+    small = adata[np.sort(np.concatenate(rows)), :N_GENES].copy()
+    small.layers["counts"] = small.X.copy()
+    return small
+
+
+@pytest.fixture
+def small(_small: anndata.AnnData) -> anndata.AnnData:
+    """160 cells of four days, 50 genes, counts; a copy, free to be damaged."""
+    return _small.copy()
+
+
+@pytest.fixture(scope="session")
+def small_path(_small: anndata.AnnData, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same as a file, that no test writes to."""
+    path = tmp_path_factory.mktemp("data") / "small.h5ad"
+    _small.write_h5ad(path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def cells(small_path: Path) -> Cells:
+    return cellam.read(small_path)
+
+
+@pytest.fixture(scope="session")
+def model(cells: Cells) -> Model:
+    return cellam.fit(cells, n_features=64, tau=1.0, n_pcs=5)
+
+
+@pytest.fixture(scope="session")
+def noisy_model(cells: Cells) -> Model:
+    return cellam.fit(cells, n_features=64, method="eam", n_pcs=5)
+
+
+@pytest.fixture(scope="session")
+def rep_cells(small_path: Path) -> Cells:
+    return cellam.read(small_path, use_rep="X_latent")
+
+
+@pytest.fixture(scope="session")
+def rep_model(rep_cells: Cells) -> Model:
+    return cellam.fit(rep_cells, n_features=64, tau=1.0, use_rep="X_latent")
+
+
+@pytest.fixture
+def shared_data() -> Path:
+    folder = ROOT.parent / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip("no ../shared/data: the real data are not part of the repository")
+    return folder
+
+
+# The command line ---------------------------------------------------------------------------
+
+FAST = ("--n-features", "32", "--tau", "1", "--n-pcs", "3")
+
+
+@dataclass(frozen=True)
+class Result:
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def fast() -> tuple[str, ...]:
+    return FAST
+
+
+@pytest.fixture
+def call() -> Callable[..., Result]:
+    """Run a command in this process; whatever it prints, there must be no traceback."""
+
+    def run(*args: object) -> Result:
+        funnel.debug = False
+        result = CliRunner().invoke(app, [str(arg) for arg in args], prog_name="cellam")
+        assert result.exception is None or isinstance(result.exception, SystemExit)
+        assert "Traceback" not in result.stdout + result.stderr
+        return Result(result.exit_code, result.stdout, result.stderr)
+
+    return run
+
+
+@pytest.fixture
+def spawn() -> Callable[..., Result]:
+    """Run a command in a process of its own."""
+
+    def run(*args: object) -> Result:
+        done = subprocess.run(
+            [sys.executable, "-m", "cellam", *map(str, args)],
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert "Traceback" not in done.stdout + done.stderr
+        return Result(done.returncode, done.stdout, done.stderr)
+
+    return run
+
+
+@pytest.fixture
+def here(tmp_path: Path, small_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working directory with small.h5ad and no run."""
+    monkeypatch.delenv("CELLAM_RUN", raising=False)
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(small_path, tmp_path / "small.h5ad")
+    return tmp_path
+
+
+def _with_run(here: Path, model: Model, cells: Cells) -> Path:
+    path = here / RUNS / "small"
+    cellam.save(model, cells, path, data=here / "small.h5ad", command="cellam fit small.h5ad")
+    point_to(path)
+    return path
+
+
+@pytest.fixture
+def run(here: Path, model: Model, cells: Cells) -> Path:
+    """A run of small.h5ad in the working directory, as `fit` leaves it."""
+    return _with_run(here, model, cells)
+
+
+@pytest.fixture
+def noisy_run(here: Path, noisy_model: Model, cells: Cells) -> Path:
+    return _with_run(here, noisy_model, cells)
+
+
+@pytest.fixture
+def rep_run(here: Path, rep_model: Model, rep_cells: Cells) -> Path:
+    return _with_run(here, rep_model, rep_cells)
