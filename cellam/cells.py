@@ -43,6 +43,8 @@ class Cells:
         Annotation of the n cells, as in the data.
     time_key : str
         Column of `obs` that holds the time.
+    time_map : dict or None
+        What replaced the reading of the labels.
     timeline : Timeline
         The times as understood.
     codes : (n,) int array
@@ -51,6 +53,8 @@ class Cells:
         Expression of p genes, or a representation with p coordinates.
     rep : str or None
         Key in `obsm` that the matrix came from; None for expression.
+    layer : str or None
+        Key in `layers` that the matrix came from; None for `X`.
     kind : {"counts", "normalised", "log", "scaled"} or None
         What expression values look like; None for a representation.
     genes : tuple of str
@@ -62,10 +66,12 @@ class Cells:
     source: str
     obs: pd.DataFrame
     time_key: str
+    time_map: dict[str, float] | None
     timeline: Timeline
     codes: NDArray[np.int64]
     matrix: Matrix
     rep: str | None
+    layer: str | None
     kind: Kind | None
     genes: tuple[str, ...]
     digest: str
@@ -130,9 +136,19 @@ def read(
     if use_rep is None:
         _check_names(genes, "gene", "var_names", source)
     _check_names(obs.index, "cell", "obs_names", source)
-    digest = _digest(obs.index, codes, timeline.times, matrix)
     return Cells(
-        source, obs, key, timeline, codes.astype(np.int64), matrix, use_rep, kind, genes, digest
+        source=source,
+        obs=obs,
+        time_key=key,
+        time_map=dict(time_map) if time_map is not None else None,
+        timeline=timeline,
+        codes=codes.astype(np.int64),
+        matrix=matrix,
+        rep=use_rep,
+        layer=layer,
+        kind=kind,
+        genes=genes,
+        digest=_digest(obs.index, genes, codes, timeline.times, matrix),
     )
 
 
@@ -140,6 +156,11 @@ def read_obs(data: str | Path | AnnData) -> pd.DataFrame:
     """Read the annotation of the cells alone."""
     with _opened(data) as (source, store):
         return _obs(store, source)
+
+
+def names_digest(names: pd.Index[Any]) -> str:
+    """SHA-256 of names in their order."""
+    return hashlib.sha256("\n".join(map(str, names)).encode()).hexdigest()
 
 
 def annotation(obs: pd.DataFrame) -> str | None:
@@ -163,7 +184,7 @@ def _opened(data: str | Path | AnnData) -> Iterator[tuple[str, Any]]:
         yield "the AnnData object", data
         return
     path = Path(data)
-    if not path.exists():
+    if not _exists(path):
         near = difflib.get_close_matches(
             path.name, [p.name for p in path.parent.glob("*.*")] if path.parent.is_dir() else [], 1
         )
@@ -177,6 +198,13 @@ def _opened(data: str | Path | AnnData) -> Iterator[tuple[str, Any]]:
     else:
         with _hdf5(path) as group:
             yield path.name, group
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:
+        return False  # a name that no file can have
 
 
 @contextmanager
@@ -223,7 +251,8 @@ def _element(store: Any, path: str, source: str) -> Any:
     if hasattr(store, "obsm"):
         head, _, tail = path.partition("/")
         owner = getattr(store, head)
-        return owner if not tail else owner.get(tail)
+        value = owner if not tail else owner.get(tail)
+        return value.to_memory() if hasattr(value, "to_memory") else value
     if path not in store:
         return None
     from anndata.io import read_elem
@@ -264,8 +293,7 @@ def _representation(store: Any, key: str, source: str) -> Matrix:
     if isinstance(value, pd.DataFrame):
         value = value.to_numpy()
     if sparse.issparse(value):
-        value.check_format(full_check=True)
-        value = value.toarray()
+        value = _checked(value, f"obsm/{key}", source).toarray()
     value = np.asarray(value)
     if value.ndim != 2 or not np.issubdtype(value.dtype, np.number):
         raise DataError(
@@ -293,14 +321,7 @@ def _expression(store: Any, layer: str | None, source: str) -> tuple[Matrix, tup
     var = _element(store, "var", source)
     genes = tuple(map(str, var.index))
     if sparse.issparse(value):
-        try:
-            value.check_format(full_check=True)
-        except ValueError as error:
-            raise DataError(
-                f"The sparse matrix {path} of {source} is corrupt: {error}.",
-                "Copy the file again, or rebuild it from its source.",
-            ) from None
-        return sparse.csr_matrix(value, dtype=np.float32), genes
+        return sparse.csr_matrix(_checked(value, path, source), dtype=np.float32), genes
     value = np.asarray(value)
     if not np.issubdtype(value.dtype, np.number) and value.dtype != bool:
         raise DataError(f"{path} of {source} does not hold numbers (type {value.dtype}).")
@@ -308,6 +329,18 @@ def _expression(store: Any, layer: str | None, source: str) -> tuple[Matrix, tup
 
 
 # ----------------------------------------------------------------------------- checking
+
+
+def _checked(matrix: Matrix, path: str, source: str) -> Matrix:
+    """A sparse matrix whose indices are sound; others crash the process when they are used."""
+    try:
+        matrix.check_format(full_check=True)
+    except ValueError as error:
+        raise DataError(
+            f"The sparse matrix {path} of {source} is corrupt: {error}.",
+            "Copy the file again, or rebuild it from its source.",
+        ) from None
+    return matrix
 
 
 def _values(matrix: Matrix) -> NDArray[np.float32]:
@@ -353,10 +386,15 @@ def _check_names(names: Collection[Any], noun: str, attribute: str, source: str)
 
 
 def _digest(
-    names: pd.Index[Any], codes: NDArray[np.int64], times: tuple[float, ...], matrix: Matrix
+    names: pd.Index[Any],
+    genes: tuple[str, ...],
+    codes: NDArray[np.int64],
+    times: tuple[float, ...],
+    matrix: Matrix,
 ) -> str:
     sha = hashlib.sha256()
-    sha.update("\n".join(map(str, names)).encode())
+    sha.update(names_digest(names).encode())
+    sha.update(names_digest(pd.Index(genes)).encode())
     sha.update(np.asarray(times)[codes].tobytes())
     parts = (
         (matrix.data, matrix.indices.astype(np.int64), matrix.indptr.astype(np.int64))

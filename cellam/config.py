@@ -45,7 +45,7 @@ class Options(BaseModel):
     n_features: int = Field(default=1_000, ge=16, le=20_000)
     steps: int | None = Field(default=None, ge=1)
     exclude: tuple[str, ...] = ()
-    seed: int = Field(default=0, ge=0)
+    seed: int = Field(default=0, ge=0, lt=2**32)  # what numpy and scikit-learn accept
     device: Device = "auto"
     threads: int | None = Field(default=None, ge=1)
 

@@ -102,9 +102,9 @@ class Unbalanced:
     Small τ: growth is cheap; large τ: the plan becomes balanced.
 
     C is measured after the affine part of the motion: x_0 is first carried along by the affine
-    map nearest to a plan with τ of at least 1. Without that, the cells that are ahead on a common path
-    seem to grow and those behind seem to die, only because they have farther to go
-    (on a simulation where arms grow and shrink, the correlation of the inferred growth
+    map nearest to a plan with τ of at least 1. Without that, the cells that are ahead on a
+    common path seem to grow and those behind seem to die, only because they have farther to
+    go (on a simulation where arms grow and shrink, the correlation of the inferred growth
     with the truth rose from 0.72 to 0.88).
 
     The marginals r, c of the optimum come from translation-invariant Sinkhorn iterations with

@@ -177,6 +177,9 @@ def _fit_pca(
         )
     if most < 1:
         raise DataError(f"{cells.source} has too few cells or genes for a PCA.")
+    X = adata.X.toarray() if sparse.issparse(adata.X) else adata.X
+    if not np.ptp(X, axis=0).max() > 0:
+        raise DataError(f"All cells of {cells.source} have the same expression.")
     sc.pp.pca(adata, n_comps=min(n_pcs or N_PCS, most), random_state=seed)
     components = np.asarray(adata.varm["PCs"].T, dtype=np.float64)
     mean = np.asarray(adata.X.mean(0), dtype=np.float64).ravel()

@@ -161,15 +161,15 @@ def verdict(table: pd.DataFrame, metric: str) -> str:
     rivals = values.drop(["cellam", "floor"])
     best = str(rivals.idxmin())
     ours, theirs = float(values["cellam"]), float(rivals.min())
+    share = abs(1 - ours / theirs) if min(ours, theirs) > 0 else None
+    by_how_much = f"by {100 * share:.0f} %" if share is not None else f"{ours:.3g} to {theirs:.3g}"
     if ours < theirs:
         return (
-            f"cellam is better than every baseline by {metric}: {100 * (1 - ours / theirs):.0f} % "
-            f"below the best ({best})."
+            f"cellam is better than every baseline in {metric}; the best is {best} ({by_how_much})."
         )
-    return (
-        f"By {metric}, {best} predicts this day {100 * (1 - theirs / ours):.0f} % better than "
-        "cellam: do not trust the fit over this gap."
-    )
+    if ours == theirs:
+        return f"cellam is no better than {best} in {metric}: prefer that over this gap."
+    return f"In {metric}, {best} is better than cellam ({by_how_much}): do not trust this gap."
 
 
 def resolve_holdout(

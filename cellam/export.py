@@ -78,7 +78,7 @@ def to_anndata(model: Model, simulation: Simulation, names: list[str], genes: li
             "trajectory": trajectory,
             "weight": np.exp(simulation.log_weights.ravel()),
         },
-        index=[f"cell{k}_t{t:g}" for t, k in zip(time, trajectory, strict=True)],
+        index=[f"cell{k}_t{t:.10g}" for t, k in zip(time, trajectory, strict=True)],
     )
     model_coordinates = (flat - model.space.centre) / model.space.scale
     X = (

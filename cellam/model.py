@@ -205,12 +205,14 @@ class Model:
         sign = 1.0 if end > begin else -1.0
         saved = {begin, end, *(t for t in self.snapshots.times if (t - begin) * (end - t) > 0)}
         if save_every is not None:
-            if not save_every > 0:
+            if not 0 < save_every < float("inf"):
                 raise ConfigError(f"--save-every {save_every:g} is not a positive step of time.")
             n = int(abs(end - begin) / save_every + 1e-9)
             if n > 10_000:
                 raise ConfigError(f"--save-every {save_every:g} would save {n:,} times.")
-            saved |= {round(begin + sign * j * save_every, 9) for j in range(n + 1)}
+            steps = [begin + sign * j * save_every for j in range(n + 1)]
+            near = 1e-9 * max(1.0, abs(begin), abs(end))
+            saved |= {t for t in steps if all(abs(t - other) > near for other in saved)}
         return np.array(sorted(saved, reverse=sign < 0))
 
 
@@ -242,6 +244,15 @@ def fit(
     """
     began = time.monotonic()
     options = parse_options({**(options or Options()).model_dump(), **changes})
+    # How the cells were read belongs to the options, so that the same can be read again.
+    options = options.model_copy(
+        update={
+            "time_key": cells.time_key,
+            "time_map": cells.time_map,
+            "use_rep": cells.rep,
+            "layer": cells.layer,
+        }
+    )
     timeline = cells.timeline
     excluded = tuple(dict.fromkeys(timeline.labels[timeline.index(e)] for e in options.exclude))
     options = options.model_copy(update={"exclude": excluded})

@@ -112,7 +112,7 @@ class Gap:
         mass_0, mass_1 = self.pairs.mass_0[pair], self.pairs.mass_1[pair]
         if self.fading:
             w = (1 - alpha) * mass_0 + alpha * mass_1
-            return w, (mass_1 - mass_0) / (w * self.length)
+            return w, np.divide(mass_1 - mass_0, w * self.length, where=w > 0, out=0 * w)
         rate = np.log(mass_1 / mass_0)
         return mass_0 * np.exp(alpha * rate), rate / self.length
 

@@ -27,16 +27,16 @@ import torch
 
 from cellam import __version__
 from cellam.actions import MLP, Features, Kernel
-from cellam.cells import Cells
+from cellam.cells import Cells, names_digest
 from cellam.config import parse_options
 from cellam.embedding import Space
-from cellam.errors import OutputError, RunError
+from cellam.errors import DataError, OutputError, RunError
 from cellam.evaluation import Evaluation
 from cellam.fitting import Fit
 from cellam.model import Model
 from cellam.objectives import Objective
 from cellam.snapshots import Snapshots
-from cellam.timepoints import Timeline
+from cellam.timepoints import Timeline, read_timeline
 
 FORMAT = 1
 RUNS = "cellam_runs"
@@ -59,20 +59,54 @@ class Run:
     model: Model
     provenance: dict[str, Any]
 
-    @property
-    def data(self) -> str:
-        """Path of the data, as it was when fitted."""
-        return str(self.provenance["data"]["path"])
+    def data(self, moved: Path | None = None) -> Path:
+        """Where the data are: as given, or as they were when fitted.
+
+        Raises
+        ------
+        DataError
+            If they are not there.
+        """
+        known = self.provenance["data"]["path"]
+        if moved is None and not known:
+            raise DataError(
+                f"The run {self.path.name} does not know where its data are.",
+                "Give the file with --data.",
+            )
+        path = moved or Path(known)
+        if not path.exists():
+            raise DataError(
+                f"{path}, the data of the run {self.path.name}, is not there.",
+                "Give its new place with --data.",
+            )
+        return path
 
     @property
     def digest(self) -> str:
         """Digest of the data, as it was when fitted."""
         return str(self.provenance["data"]["digest"])
 
+    def check_cells(self, obs: pd.DataFrame) -> None:
+        """Refuse annotation of other cells, in another order or at other times."""
+        key, days = self.model.options.time_key, self.model.snapshots
+        same = names_digest(obs.index) == self.provenance["data"]["names"] and key in obs
+        if same and key is not None:
+            time_map = self.model.options.time_map
+            _, codes = read_timeline(obs[key], key=key, time_map=time_map)
+            same = all(
+                np.array_equal(np.flatnonzero(codes == k), rows) for k, rows in enumerate(days.rows)
+            )
+        if not same:
+            raise DataError(
+                f"The cells of the data have changed since the run {self.path.name}: other names, "
+                "another order or other times.",
+                "Fit again, or give the file of the fit with --data.",
+            )
+
     def check_same(self, cells: Cells) -> None:
         """Refuse cells that are not those of the fit."""
         if cells.digest != self.digest:
-            raise RunError(
+            raise DataError(
                 f"{cells.source} is not the data of the run {self.path.name}: its cells, their "
                 "times or their values have changed since the fit.",
                 "Fit again, or give the file of the fit with --data.",
@@ -83,8 +117,11 @@ class Run:
         path = self._evaluation_path(label)
         if not path.exists():
             return None
-        kept = _read_json(path)
-        if kept.get("cellam") != __version__:
+        try:
+            kept = _read_json(path)
+        except RunError:
+            return None  # damaged: it is scored again
+        if not (isinstance(kept, dict) and kept.get("rows") and kept.get("cellam") == __version__):
             return None  # another version would score otherwise
         return pd.DataFrame(kept["rows"])
 
@@ -147,6 +184,7 @@ def save(
         "data": {
             "path": str(Path(data).resolve()) if data is not None else "",
             "digest": cells.digest,
+            "names": names_digest(cells.obs.index),
             "cells": len(cells),
             "kind": cells.kind,
         },
@@ -170,7 +208,12 @@ def save(
             if path.exists():
                 old = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent)) / "old"
                 path.rename(old)
-                new.rename(path)
+                try:
+                    new.rename(path)
+                except BaseException:
+                    old.rename(path)
+                    old.parent.rmdir()
+                    raise
                 shutil.rmtree(old.parent)
             else:
                 new.rename(path)
@@ -335,24 +378,26 @@ def find_run(given: str | Path | None = None) -> Path:
     RunError
         If there is none.
     """
-    given = given or os.environ.get("CELLAM_RUN") or None
-    if given is not None:
-        for path in (Path(given), Path(RUNS) / given):
+    named = given or os.environ.get("CELLAM_RUN") or None
+    if named is not None:
+        for path in (Path(named), Path(RUNS) / named):
             if is_run(path):
                 return path
         raise RunError(
-            f"{given} is not a cellam run: it has no manifest.json.",
+            f"{named}{'' if given else ' (from $CELLAM_RUN)'} is not a cellam run: it has no "
+            "manifest.json.",
             "Give the folder that `cellam fit` printed, or fit first.",
         )
     here = Path.cwd()
     for folder in (here, *here.parents):
         pointer = folder / RUNS / "current"
         if pointer.is_file():
-            path = pointer.parent / pointer.read_text(encoding="utf-8").strip()
-            if is_run(path):
+            name = pointer.read_text(encoding="utf-8", errors="replace").removesuffix("\n")
+            path = pointer.parent / name
+            if Path(name).name == name and is_run(path):
                 return path
             raise RunError(
-                f"{pointer} points to {path.name!r}, which is not a run any more.",
+                f"{pointer} points to {name[:80]!r}, which is not a run.",
                 "Fit again, or name a run with --run.",
             )
     raise RunError(
@@ -376,6 +421,8 @@ def open_run(path: str | Path | None = None) -> Run:
     """
     path = find_run(path)
     manifest = _read_json(path / "manifest.json")
+    if not (isinstance(manifest, dict) and isinstance(manifest.get("files"), dict)):
+        raise RunError(f"{path / 'manifest.json'} is damaged: it lists no files.", "Fit again.")
     if manifest.get("format") != FORMAT:
         raise RunError(
             f"{path} has format {manifest.get('format')}, and cellam {__version__} reads format "

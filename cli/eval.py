@@ -41,7 +41,7 @@ def evaluate(
     (warn if as_json else print)(f"{'run':<9} {opened.path}")
     options = opened.model.options
     cells = read(
-        data or Path(opened.data),
+        opened.data(data),
         time_key=options.time_key,
         time_map=options.time_map,
         use_rep=options.use_rep,
@@ -83,7 +83,10 @@ def _print_day(frame: pd.DataFrame, label: str, cached: str) -> None:
     wide = frame.pivot(index="method", columns="metric", values="value")
     metrics = list(dict.fromkeys(frame["metric"]))
     order = [*wide.drop(index="floor").sort_values(metrics[0]).index, "floor"]
-    rows = [[m, *(f"{wide.loc[m, k]:.4g}" for k in metrics), f"  {METHODS[m]}"] for m in order]
+    meaning = dict(METHODS)
+    if "previous" not in wide.index:
+        meaning["cellam"] = "the day after, pulled back by the fit"
+    rows = [[m, *(f"{wide.loc[m, k]:.4g}" for k in metrics), f"  {meaning[m]}"] for m in order]
     width = max(len(row[-1]) for row in rows)
     table(["", *metrics, ""], [[*row[:-1], row[-1].ljust(width)] for row in rows])
     print(verdict(frame, metrics[0]))

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from cellam.cells import Cells
     from cellam.model import Model
 
+LONGEST = 200  # bytes in the name of a run, which file systems limit to 255
+
 KINDS = {
     "counts": "counts, normalised and logged",
     "normalised": "normalised values, logged",
@@ -25,7 +27,10 @@ KINDS = {
 
 def fit(
     data: Annotated[
-        Path, typer.Argument(help="Cells of several days: an .h5ad file or a .zarr folder.")
+        Path,
+        typer.Argument(
+            metavar="DATA", help="Cells of several days: an .h5ad file or a .zarr folder."
+        ),
     ],
     time_key: Annotated[
         str | None,
@@ -160,9 +165,10 @@ def fit(
     point_to(folder)
     say("run", str(folder))
     labels = model.training.labels
-    say("next", f"cellam simulate --from {shlex.quote(labels[0])}")
+    where = "" if out is None else f" --run {shlex.quote(str(folder))}"
+    say("next", f"cellam simulate --from {shlex.quote(labels[0])}{where}")
     if len(labels) > 2:
-        say("", f"cellam eval --holdout {shlex.quote(labels[len(labels) // 2])}")
+        say("", f"cellam eval --holdout {shlex.quote(labels[len(labels) // 2])}{where}")
 
 
 def say_cells(cells: Cells) -> None:
@@ -202,13 +208,16 @@ def _folder(data: Path, name: str | None, out: Path | None) -> Path:
 
     runs = out or Path(RUNS)
     if name is not None:
-        if Path(name).name != name or name in (".", "..", "current") or name.startswith("."):
+        plain = Path(name).name == name and name == name.strip() and not name.startswith(".")
+        if not plain or name in ("", "current") or len(name.encode()) > LONGEST or "\n" in name:
             raise ConfigError(
-                f"--name {name!r} cannot be the name of a folder here.",
-                "Use a plain name; --out says where runs are kept.",
+                f"--name {name[:80]!r} cannot be the name of a run.",
+                "Use a short, plain name; --out says where runs are kept.",
             )
         return runs / name
-    stem = data.name.removesuffix(".h5ad").removesuffix(".zarr").lstrip(".") or "run"
+    stem = data.name.removesuffix(".h5ad").removesuffix(".zarr").replace("\n", " ").strip(" .")
+    stem = stem.encode()[:LONGEST].decode(errors="ignore").strip()
+    stem = "run" if stem in ("", "current") else stem
     folder, number = runs / stem, 1
     while folder.exists():
         number += 1

@@ -6,6 +6,7 @@ import functools
 import os
 import signal
 import sys
+import traceback
 from collections.abc import Callable
 from enum import IntEnum
 from typing import Any
@@ -44,7 +45,7 @@ def funnel(command: Callable[..., None]) -> Callable[..., None]:
             sys.stdout.flush()
         except CellamError as error:
             if debug:
-                raise
+                traceback.print_exc()
             warn(f"cellam: {error.message}")
             if error.hint:
                 warn(f"  {error.hint}")
@@ -62,7 +63,7 @@ def funnel(command: Callable[..., None]) -> Callable[..., None]:
             raise SystemExit(Exit.TRAINING) from None
         except Exception as error:
             if debug:
-                raise
+                traceback.print_exc()
             warn(f"cellam: this is a bug of cellam: {type(error).__name__}: {error}")
             warn("  Please report it with the output of the same command after `cellam --debug`.")
             raise SystemExit(Exit.BUG) from None

@@ -39,7 +39,7 @@ def info(
         print(json.dumps(what, ensure_ascii=False))
         return
     say("run", str(opened.path))
-    say("data", f"{opened.data} ({seen['data']['cells']:,} cells)")
+    say("data", f"{seen['data']['path'] or 'unknown place'} ({seen['data']['cells']:,} cells)")
     say("times", model.timeline.describe())
     say_model(model)
     say(

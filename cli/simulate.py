@@ -12,7 +12,6 @@ from .console import plural, say, table, warn
 if TYPE_CHECKING:
     import pandas as pd
 
-    from cellam.run import Run
 
 MOST_TYPES = 8  # columns of the table
 
@@ -65,9 +64,9 @@ def simulate(
     ] = None,
 ) -> None:
     """Follow the cells of one day through time; write them with their weights."""
-    from cellam.cells import annotation
+    from cellam.cells import annotation, read_obs
     from cellam.composition import composition
-    from cellam.errors import ConfigError, OutputError
+    from cellam.errors import ConfigError, DataError
     from cellam.export import genes_of, to_anndata, write_h5ad
     from cellam.run import open_run
 
@@ -81,15 +80,19 @@ def simulate(
         )
     asked = genes or ("none" if model.space.rep else "all")
     decoded = genes_of(model, asked)
-    source = data or Path(opened.data)
+    needed = from_cells is not None or data is not None
+    try:
+        source = opened.data(data)
+    except DataError as error:
+        if needed:
+            raise
+        source = None
+        warn(f"{error.message} No names or types of cells. {error.hint}")
     if out is not None:
-        if out.exists() and source.exists() and out.samefile(source):
-            raise OutputError(f"--out {out} is the input; it is never written to.")
-        if out.exists() and not overwrite:
-            raise OutputError(f"{out} exists already.", "Choose another --out, or add --overwrite.")
-        if out.is_dir():
-            raise OutputError(f"--out {out} is a folder.", "Give the name of a file.")
-    obs = _obs(opened, source, needed=from_cells is not None or data is not None)
+        _check_out(out, source, overwrite)
+    obs = read_obs(source) if source is not None else None
+    if obs is not None:
+        opened.check_cells(obs)
     rows = _rows(obs, from_cells) if from_cells is not None and obs is not None else None
     moved = model.simulate(
         start,
@@ -104,11 +107,11 @@ def simulate(
     label = model.timeline.labels[model.timeline.index(start)]
     if out is None:
         plain = "".join(c if c.isalnum() or c in ".-" else "_" for c in label)
-        out = opened.path / "simulations" / f"{plain}_to_{moved.times[-1]:g}.h5ad"
+        out = opened.path / "simulations" / f"{plain}_to_{moved.times[-1]:.10g}.h5ad"
     n_rows = model.snapshots.n_cells
     names = list(map(str, obs.index)) if obs is not None else [str(k) for k in range(n_rows)]
     adata = to_anndata(model, moved, names, decoded)
-    adata.uns["cellam"] = {"run": str(opened.path), "data": str(source), "seed": seed}
+    adata.uns["cellam"] = {"run": str(opened.path), "data": str(source or ""), "seed": seed}
     write_h5ad(adata, out)
     say(
         "simulated",
@@ -124,31 +127,18 @@ def simulate(
     say("written", str(out))
 
 
-def _obs(opened: Run, source: Path, *, needed: bool) -> pd.DataFrame | None:
-    """Annotation of the data, if they are still what was fitted."""
-    import numpy as np
+def _check_out(out: Path, source: Path | None, overwrite: bool) -> None:
+    """Refuse the input, folders, other formats, and what is there already."""
+    from cellam.errors import ConfigError, OutputError
 
-    from cellam.cells import read_obs
-    from cellam.errors import DataError
-    from cellam.timepoints import find_time_key, read_timeline
-
-    if not source.exists() and not needed:
-        warn(f"{source} is not there any more: no names or types of cells. Give it with --data.")
-        return None
-    obs = read_obs(source)
-    options = opened.model.options
-    key = find_time_key(obs, options.time_key)
-    _, codes = read_timeline(obs[key], key=key, time_map=options.time_map)
-    same = len(obs) == opened.model.snapshots.n_cells and all(
-        np.array_equal(np.flatnonzero(codes == k), rows)
-        for k, rows in enumerate(opened.model.snapshots.rows)
-    )
-    if not same:
-        raise DataError(
-            f"{source} has changed since the fit: its cells or their times are others.",
-            "Fit again, or give the file of the fit with --data.",
-        )
-    return obs
+    if out.is_dir():
+        raise OutputError(f"--out {out} is a folder.", "Give the name of a file.")
+    if out.suffix != ".h5ad":
+        raise ConfigError(f"--out {out}: the file is an .h5ad.", f"Use --out {out.stem}.h5ad.")
+    if out.exists() and source is not None and out.samefile(source):
+        raise OutputError(f"--out {out} is the input; it is never written to.")
+    if out.exists() and not overwrite:
+        raise OutputError(f"{out} exists already.", "Choose another --out, or add --overwrite.")
 
 
 def _rows(obs: pd.DataFrame, query: str) -> Any:
@@ -161,8 +151,8 @@ def _rows(obs: pd.DataFrame, query: str) -> Any:
         if "@" in query or "__" in query:
             raise ValueError("names of Python are not allowed")
         selected = obs.eval(query, engine="python", local_dict={}, global_dict={})
-        mask = np.asarray(selected, dtype=bool)
-        if mask.shape != (len(obs),):
+        mask = np.asarray(selected)
+        if mask.shape != (len(obs),) or mask.dtype != bool:
             raise ValueError("it is not true or false for every cell")
     except Exception as error:
         raise ConfigError(

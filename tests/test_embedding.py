@@ -210,7 +210,7 @@ def test_more_genes_than_two_thousand_are_selected_on_training_cells() -> None:
     assert fit_space(cellam.read(adata), training, n_pcs=5).genes == space.genes
 
 
-@pytest.mark.parametrize("seed", [0, 2**32])
+@pytest.mark.parametrize("seed", [0, 2**32 - 1])
 def test_any_seed_that_is_allowed_fits_a_space(cells: Cells, seed: int) -> None:
     cellam.Options(seed=seed)
     assert fit_space(cells, everyone(cells), n_pcs=5, seed=seed).n_dims == 5

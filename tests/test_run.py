@@ -453,4 +453,5 @@ def test_a_wrong_variable_is_named(no_run_here: Path, monkeypatch: pytest.Monkey
 
 
 def test_options_are_kept_as_they_were_given(run: Run) -> None:
-    assert cellam.open_run(run.path).model.options == Options(n_features=64, tau=1.0, n_pcs=5)
+    given = Options(n_features=64, tau=1.0, n_pcs=5, time_key="day")  # the column that was found
+    assert cellam.open_run(run.path).model.options == given

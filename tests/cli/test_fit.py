@@ -145,7 +145,7 @@ def test_a_place_that_cannot_be_written_is_exit_4(
         (["small.h5ad", "--seed", "99999999999999999999"], 2, "--seed"),
         (["small.h5ad", "--n-features", "1"], 2, "--n-features"),
         (["small.h5ad", "--nonsense"], 2, "--nonsense"),
-        ([], 2, "'data'"),
+        ([], 2, "'DATA'"),
         (["x" * 5000], 1, "xxx"),
     ],
 )
