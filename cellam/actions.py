@@ -101,9 +101,13 @@ class Features:
         return Features(*(v.to(device) for v in (self.omega, self.nu, self.beta, self.a)))
 
     def waves(self, t: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
-        """A cos and a sin of the phases, each (N, m)."""
-        phase = torch.addmm(self.beta + t[:, None] * self.nu, x, self.omega.T)
+        """a cos and a sin of the phases, each (N, m)."""
+        phase = self.phases(t, x)
         return self.a * torch.cos(phase), self.a * torch.sin(phase)
+
+    def phases(self, t: Tensor, x: Tensor) -> Tensor:
+        """ω·x + νt + β, (N, m)."""
+        return torch.addmm(self.beta + t[:, None] * self.nu, x, self.omega.T)
 
 
 @dataclass(frozen=True)
@@ -119,20 +123,24 @@ class Kernel:
         return Kernel(self.features.to(device), self.theta.to(device))
 
     def value(self, t: Tensor, x: Tensor) -> Tensor:
-        """S = Σ θ a cos."""
-        return self.features.waves(t, x)[0] @ self.theta
+        """s = Σ θ a cos."""
+        f = self.features
+        return torch.cos(f.phases(t, x)) @ (f.a * self.theta)
 
     def gradient(self, t: Tensor, x: Tensor) -> Tensor:
         """∇s = −Σ θ a sin · ω."""
-        return -(self.features.waves(t, x)[1] * self.theta) @ self.features.omega
+        f = self.features
+        return -torch.sin(f.phases(t, x)) @ ((f.a * self.theta)[:, None] * f.omega)
 
     def time_derivative(self, t: Tensor, x: Tensor) -> Tensor:
         """∂ₜs = −Σ θ a sin · ν."""
-        return -self.features.waves(t, x)[1] @ (self.theta * self.features.nu)
+        f = self.features
+        return -torch.sin(f.phases(t, x)) @ (f.a * self.theta * f.nu)
 
     def laplacian(self, t: Tensor, x: Tensor) -> Tensor:
         """Δs = −Σ θ a cos · |ω|²."""
-        return -self.features.waves(t, x)[0] @ (self.theta * self.features.omega.square().sum(-1))
+        f = self.features
+        return -torch.cos(f.phases(t, x)) @ (f.a * self.theta * f.omega.square().sum(-1))
 
 
 @dataclass(frozen=True)

@@ -23,8 +23,9 @@ from cellam.snapshots import Snapshots
 
 TAUS = (0.1, 0.3, 1.0, 3.0)
 TAU = 1.0  # where fewer than three training days leave nothing to judge by
-CELLS = 500  # a day
-FEATURES = 300
+CELLS = 400  # a day
+FEATURES = 256
+STEPS = 24  # of Runge–Kutta over the whole range of times
 PARTICLES = 6_000
 KEPT = 0.5  # share of the gain over balanced transport that may be given up for less growth
 
@@ -118,7 +119,7 @@ def _score(
         if objective.own_growth:
             growth = fit_growth(path, features.still(), rng=rng, particles=PARTICLES)
         dynamics = objective.dynamics(fit.action, growth)
-        moved = simulate(dynamics, snapshots.points[k - 1], times, rng=rng)
+        moved = simulate(dynamics, snapshots.points[k - 1], times, rng=rng, steps=STEPS)
     except TrainingError:
         return float("nan")
     weights = np.exp(moved.log_weights[-1] - moved.log_weights[-1].max())

@@ -11,7 +11,7 @@ import pytest
 import cellam
 from cellam.cells import Cells
 from cellam.config import Options
-from cellam.errors import OutputError, RunError
+from cellam.errors import DataError, OutputError, RunError
 from cellam.evaluation import Evaluation, evaluate
 from cellam.model import Model
 from cellam.run import RUNS, Run, find_run, is_run, point_to
@@ -148,7 +148,7 @@ def test_cells_that_are_not_those_of_the_fit_are_refused(
     run: Run, cells: Cells, rep_cells: Cells
 ) -> None:
     run.check_same(cells)
-    with pytest.raises(RunError, match="is not the data of the run"):
+    with pytest.raises(DataError, match="is not the data of the run"):
         run.check_same(rep_cells)
 
 

@@ -1,0 +1,108 @@
+"""The choice of the path on populations where the right one is known."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+
+from cellam.couplings import Balanced, Unbalanced
+from cellam.objectives import Objective
+from cellam.selection import TAU, TAUS, choose_coupling
+from cellam.snapshots import Snapshots
+
+GROWS = Objective(own_growth=True)
+
+
+def snapshots(points, times):
+    n = [len(x) for x in points]
+    labels = tuple(f"day{t:g}" for t in times)
+    return Snapshots(tuple(points), tuple(times), labels, (1.0,) * len(n), tuple(map(np.arange, n)))
+
+
+def shares_change(n=250):
+    """Two clusters in place; the share of the right one goes 0.2, 0.5, 0.8."""
+    rng = np.random.default_rng(0)
+    points = []
+    for share in (0.2, 0.5, 0.8):
+        x = 0.4 * rng.standard_normal((n, 2))
+        x[: int(share * n), 0] += 4.0
+        points.append(x)
+    return snapshots(points, (0.0, 1.0, 2.0))
+
+
+def translation(days=3, n=250):
+    """One cloud that moves by some three of its standard deviations a day."""
+    rng = np.random.default_rng(0)
+    m = np.array([3.0, 1.0])
+    points = [rng.standard_normal((n, 2)) + k * m for k in range(days)]
+    return snapshots(points, tuple(float(k) for k in range(days)))
+
+
+def choose(days, objective=GROWS, **kwargs):
+    return choose_coupling(days, objective, np.random.default_rng(0), **kwargs)
+
+
+def scores(choice):
+    """What the note says of each candidate."""
+    listed = choice.note.split("(energy distance: ")[1].rstrip(")")
+    return {name: float(s) for name, s in (entry.rsplit(" ", 1) for entry in listed.split(", "))}
+
+
+def test_growth_is_chosen_where_shares_change_and_nobody_moves():
+    choice = choose(shares_change())
+    assert isinstance(choice.coupling, Unbalanced)
+    found = scores(choice)
+    assert found[f"tau {choice.coupling.tau:g}"] < found["ot"]
+
+
+@pytest.mark.parametrize(
+    "days",
+    [
+        # All candidates predict the one inner day to within sampling noise, energy 0.002 or less
+        # where the day before scores 3.5, and the rule has no notion of noise.
+        pytest.param(3, marks=pytest.mark.xfail(reason="noise decides among equals", strict=False)),
+        4,
+        5,
+    ],
+)
+def test_little_or_no_growth_is_chosen_where_all_cells_move_alike(days):
+    coupling = choose(translation(days)).coupling
+    assert isinstance(coupling, Balanced) or coupling.tau >= 1
+
+
+@pytest.mark.parametrize("days", [shares_change, translation])
+def test_the_choice_keeps_half_of_the_gain_and_the_note_says_by_which_scores(days):
+    choice = choose(days())
+    found = scores(choice)
+    assert list(found) == [*(f"tau {tau:g}" for tau in TAUS), "ot"]
+    name = "ot" if isinstance(choice.coupling, Balanced) else f"tau {choice.coupling.tau:g}"
+    half = (found["ot"] + min(found.values())) / 2
+    enough = [candidate for candidate, score in found.items() if score <= half * (1 + 1e-9)]
+    assert name == enough[-1]  # candidates stand in the order of less and less growth
+    assert re.search(r"1 inner training day\b", choice.note)
+
+
+def test_two_days_leave_nothing_to_judge_by():
+    choice = choose(translation(2))
+    assert choice.coupling == Unbalanced(TAU)
+    assert "default" in choice.note
+
+
+@pytest.mark.parametrize("objective", [Objective(), Objective(0.3)])
+def test_without_growth_mass_is_only_moved(objective):
+    choice = choose(shares_change(), objective)
+    assert choice.coupling == Balanced()
+    assert objective.method in choice.note
+
+
+def test_progress_counts_to_its_end():
+    seen = []
+    choose(translation(4, n=60), on_progress=seen.append)
+    assert [p.done for p in seen] == list(range(1, 2 * (len(TAUS) + 1) + 1))
+    assert {p.total for p in seen} == {seen[-1].done}
+
+
+def test_the_same_seed_makes_the_same_choice():
+    assert choose(shares_change(100)) == choose(shares_change(100))
