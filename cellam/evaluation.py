@@ -136,7 +136,11 @@ def evaluate(
         # Days that the run excludes are not scored against, nor fitted on.
         excluded = tuple(dict.fromkeys((*options.exclude, label)))
         without = options.model_copy(update={"exclude": excluded})
-        model = fitted if fitted and fitted.options == without else fit(cells, without)
+        model = (
+            fitted
+            if fitted and fitted.options == without
+            else fit(cells, without, on_progress=on_progress)
+        )
         tables.append(score(model, label, metrics=metrics))
     on_progress(Progress("scored", len(labels), len(labels)))
     return Evaluation.join(tables, cells)

@@ -12,7 +12,7 @@ import pandas as pd
 
 from cellam.errors import ConfigError
 from cellam.model import Model, Simulation
-from cellam.run import writing
+from cellam.storage import writing
 
 if TYPE_CHECKING:
     from anndata import AnnData

@@ -89,6 +89,13 @@ class Model:
         """The days that the model was fitted on."""
         return self.snapshots.without(self.options.exclude)
 
+    @property
+    def conserves_mass(self) -> bool:
+        """Whether growth is zero: without it in the method, or on a path that only moves mass."""
+        growth = self.fit.growth
+        own = growth is not None and bool((growth.theta.abs() > 1e-6).any())
+        return not (own or self.fit.objective.growth_scale > 0)
+
     def _unit_times(self, times: Array) -> Array:
         """Unit time of the training days; outside [0, 1] beyond them."""
         return np.array([self.training.unit_time(float(t)) for t in times])

@@ -8,8 +8,6 @@ Evaluations are added later, each a file of its own.
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
 import json
 import os
 import platform
@@ -36,6 +34,7 @@ from cellam.fitting import Fit
 from cellam.model import Model
 from cellam.objectives import Objective
 from cellam.snapshots import Snapshots
+from cellam.storage import sha256, sync_folder, write_atomically, write_synced, writing
 from cellam.timepoints import Timeline, read_timeline
 
 FORMAT = 1
@@ -137,7 +136,7 @@ class Run:
     def _evaluation_path(self, label: str) -> Path:
         # Labels may hold any character; the hash keeps the names apart and legal.
         plain = "".join(c if c.isalnum() else "-" for c in label)[:40]
-        return self.path / "evaluations" / f"{plain}-{_sha256(label.encode())[:8]}.json"
+        return self.path / "evaluations" / f"{plain}-{sha256(label.encode())[:8]}.json"
 
 
 # ------------------------------------------------------------------------------- writing
@@ -198,13 +197,13 @@ def save(
         new = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".new", dir=path.parent))
         try:
             hashes = {
-                name: _write_synced(new / name, content)
+                name: write_synced(new / name, content)
                 for name, content in _contents(model, provenance).items()
             }
             manifest = {"format": FORMAT, "cellam": __version__, "files": hashes}
-            _write_synced(new / "manifest.json", _to_json(manifest))
+            write_synced(new / "manifest.json", _to_json(manifest))
             new.chmod(0o755)
-            _sync_folder(new)
+            sync_folder(new)
             if path.exists():
                 old = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent)) / "old"
                 path.rename(old)
@@ -217,7 +216,7 @@ def save(
                 shutil.rmtree(old.parent)
             else:
                 new.rename(path)
-            _sync_folder(path.parent)
+            sync_folder(path.parent)
         finally:
             shutil.rmtree(new, ignore_errors=True)
     return Run(path, model, provenance)
@@ -250,31 +249,6 @@ def point_to(path: Path) -> None:
     """Make a run the current one of its folder of runs."""
     with writing(path.parent):
         write_atomically(path.parent / "current", f"{path.name}\n".encode())
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all: beside its place, synced, then renamed."""
-    handle, name = tempfile.mkstemp(prefix=f".{path.name[:40]}.", dir=path.parent)
-    os.close(handle)
-    try:
-        _write_synced(Path(name), content)
-        Path(name).chmod(0o644)
-        Path(name).rename(path)
-        _sync_folder(path.parent)
-    finally:
-        Path(name).unlink(missing_ok=True)
-
-
-@contextlib.contextmanager
-def writing(path: Path) -> Any:
-    """Turn the operating system's refusals into errors that name the place."""
-    try:
-        yield
-    except OSError as error:
-        raise OutputError(
-            f"{error.filename or path} cannot be written: {error.strerror or error}.",
-            "Choose another place with --out, or free some space.",
-        ) from None
 
 
 def _contents(model: Model, provenance: dict[str, Any]) -> dict[str, bytes]:
@@ -338,26 +312,6 @@ def _tensors(arrays: dict[str, np.ndarray[Any, Any]]) -> bytes:
 
 def _to_json(value: Any) -> bytes:
     return (json.dumps(value, indent=1, ensure_ascii=False) + "\n").encode()
-
-
-def _write_synced(path: Path, content: bytes) -> str:
-    with path.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    return _sha256(content)
-
-
-def _sync_folder(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def _sha256(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
 
 
 def _version(package: str) -> str:
@@ -439,7 +393,7 @@ def open_run(path: str | Path | None = None) -> Run:
             raise RunError(
                 f"{path / name} cannot be read: {error.strerror}.", "Fit again."
             ) from None
-        if _sha256(files[name]) != expected:
+        if sha256(files[name]) != expected:
             raise RunError(
                 f"{path / name} is not what was written: its hash differs from the manifest.",
                 "Restore the run from a copy, or fit again.",

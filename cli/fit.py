@@ -198,6 +198,8 @@ def say_model(model: Model) -> None:
         say("chosen" if k == 0 else "", note)
     if model.fit.objective.grows:
         say("", "growth is relative to the population: every day has mass 1")
+    if model.options.has_growth and model.conserves_mass:
+        say("", "this path conserves mass: growth is zero everywhere")
     say("fitted", f"{plural(model.training.n_cells, 'cell')} in {model.seconds:.1f} s")
 
 

@@ -62,7 +62,7 @@ def test_growth_is_chosen_where_shares_change_and_nobody_moves():
     [
         # All candidates predict the one inner day to within sampling noise, energy 0.002 or less
         # where the day before scores 3.5, and the rule has no notion of noise.
-        pytest.param(3, marks=pytest.mark.xfail(reason="noise decides among equals", strict=False)),
+        3,
         4,
         5,
     ],
