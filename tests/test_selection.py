@@ -32,9 +32,9 @@ def shares_change(n=250):
     return snapshots(points, (0.0, 1.0, 2.0))
 
 
-def translation(days=3, n=250):
+def translation(days=3, n=250, seed=0):
     """One cloud that moves by some three of its standard deviations a day."""
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(seed)
     m = np.array([3.0, 1.0])
     points = [rng.standard_normal((n, 2)) + k * m for k in range(days)]
     return snapshots(points, tuple(float(k) for k in range(days)))
@@ -57,24 +57,16 @@ def test_growth_is_chosen_where_shares_change_and_nobody_moves():
     assert found[f"tau {choice.coupling.tau:g}"] < found["ot"]
 
 
-@pytest.mark.parametrize(
-    "days",
-    [
-        # All candidates predict the one inner day to within sampling noise, energy 0.002 or less
-        # where the day before scores 3.5, and the rule has no notion of noise.
-        3,
-        4,
-        5,
-    ],
-)
-def test_little_or_no_growth_is_chosen_where_all_cells_move_alike(days):
-    coupling = choose(translation(days)).coupling
+@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize("days", [3, 4, 5])
+def test_little_or_no_growth_is_chosen_where_all_cells_move_alike(days, seed):
+    """All candidates predict to within sampling noise here, and noise must not decide."""
+    coupling = choose(translation(days, seed=seed)).coupling
     assert isinstance(coupling, Balanced) or coupling.tau >= 1
 
 
-@pytest.mark.parametrize("days", [shares_change, translation])
-def test_the_choice_keeps_half_of_the_gain_and_the_note_says_by_which_scores(days):
-    choice = choose(days())
+def test_the_choice_keeps_half_of_the_gain_and_the_note_says_by_which_scores():
+    choice = choose(shares_change())
     found = scores(choice)
     assert list(found) == [*(f"tau {tau:g}" for tau in TAUS), "ot"]
     name = "ot" if isinstance(choice.coupling, Balanced) else f"tau {choice.coupling.tau:g}"
