@@ -25,7 +25,7 @@ demo: install  ## install, then fit, simulate and eval on the demo data
 	@PATH="$(CURDIR)/$(BIN):$$PATH" sh data/demo.sh "$(CURDIR)/$(DEMO)"
 
 test: install  ## install, then run the tests
-	$(BIN)/python -m pytest -n 2
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
 
 test-slow: install  ## the tests that take minutes
 	$(BIN)/python -m pytest -m slow
