@@ -157,9 +157,7 @@ class Objective:
             density = density + 0.5 * self.sigma**2 * action.laplacian(t, x)
         if self.growth_scale > 0:
             density = density + 0.5 * self.growth_scale * action.value(t, x).square()
-        s_0 = action.value(ends.w_0.new_zeros(len(ends.x_0)), ends.x_0)
-        s_1 = action.value(ends.w_1.new_ones(len(ends.x_1)), ends.x_1)
-        return ends.w_0 @ s_0 - ends.w_1 @ s_1 + (w * density).sum()
+        return (w * density).sum() - ends.w @ action.value(ends.t, ends.x)
 
     # ------------------------------------------- the same, for an action linear in θ
     #
@@ -212,6 +210,4 @@ def growth_quadratic(features: Features, path: PathSample) -> tuple[Tensor, Tens
 
 def boundary(features: Features, ends: Ends) -> Tensor:
     """What equation (3) adds to b at its ends: E_q₁[φ] − E_q₀[φ], (m,)."""
-    C_0, _ = features.waves(ends.w_0.new_zeros(len(ends.x_0)), ends.x_0)
-    C_1, _ = features.waves(ends.w_1.new_ones(len(ends.x_1)), ends.x_1)
-    return C_1.T @ ends.w_1 - C_0.T @ ends.w_0
+    return features.waves(ends.t, ends.x)[0].T @ ends.w

@@ -69,16 +69,19 @@ class PathSample:
 
 @dataclass(frozen=True)
 class Ends:
-    """The first and the last marginal: positions (N, d), masses (N,); t is 0 and 1."""
+    """Marginals at both ends of every gap: Σ w f(t, x) is what f gains over the gaps, if q moves.
 
-    x_0: Tensor
-    w_0: Tensor
-    x_1: Tensor
-    w_1: Tensor
+    `w` (N,) is negative where a gap starts and positive where it ends. Between the gaps of a whole
+    path these cancel; between those of a part of its cells they need not.
+    """
+
+    t: Tensor
+    x: Tensor
+    w: Tensor
 
     def to(self, device: torch.device | str, dtype: torch.dtype = torch.float32) -> Ends:
         """The same marginals elsewhere, in single precision unless told otherwise."""
-        return Ends(*(v.to(device, dtype) for v in (self.x_0, self.w_0, self.x_1, self.w_1)))
+        return Ends(*(v.to(device, dtype) for v in (self.t, self.x, self.w)))
 
 
 @dataclass(frozen=True)
@@ -198,22 +201,26 @@ class Path:
         return PathSample(*(None if c[0] is None else torch.cat(c) for c in columns))  # type: ignore[arg-type]
 
     def ends(self, n: int | None = None, rng: np.random.Generator | None = None) -> Ends:
-        """First and last marginal, for the boundary terms of the samples' estimator.
+        """Marginals at the ends of the gaps, for the boundary terms of the samples' estimator.
 
-        All of their cells, or n of each drawn in proportion to mass.
+        All of their cells, or about n drawn in proportion to mass.
         """
-        first, last = self.gaps[0], self.gaps[-1]
-        w_0 = np.bincount(first.pairs.i, first.pairs.mass_0, len(first.x_0))
-        w_1 = np.bincount(last.pairs.j, last.pairs.mass_1, len(last.x_1))
-        if self.conserved:
-            w_0, w_1 = w_0 / w_0.sum(), w_1 / w_1.sum()
-        x_0, x_1 = first.x_0, last.x_1
-        if n is not None and rng is not None:
-            i = rng.choice(len(w_0), n, p=w_0 / w_0.sum())
-            j = rng.choice(len(w_1), n, p=w_1 / w_1.sum())
-            x_0, w_0 = x_0[i], np.full(n, w_0.sum() / n)
-            x_1, w_1 = x_1[j], np.full(n, w_1.sum() / n)
-        return Ends(*(torch.as_tensor(v) for v in (x_0, w_0, x_1, w_1)))
+        parts = []
+        for gap in self.gaps:
+            for t, x, cell, mass, sign in (
+                (gap.t_0, gap.x_0, gap.pairs.i, gap.pairs.mass_0, -1.0),
+                (gap.t_1, gap.x_1, gap.pairs.j, gap.pairs.mass_1, 1.0),
+            ):
+                w = np.bincount(cell, mass, len(x))
+                total = 1.0 if self.conserved else w.sum()
+                w = w * (total / w.sum())
+                if n is not None and rng is not None:
+                    few = max(64, n // (2 * len(self.gaps)))
+                    drawn = rng.choice(len(w), few, p=w / w.sum())
+                    x, w = x[drawn], np.full(few, total / few)
+                parts.append((np.full(len(x), t), x, sign * w))
+        columns = (np.concatenate(c) for c in zip(*parts, strict=True))
+        return Ends(*(torch.from_numpy(c) for c in columns))
 
     def _at(
         self,

@@ -218,9 +218,9 @@ def test_conserved_weights_sum_to_one_at_all_times(name):
         assert p["weight"].sum() == pytest.approx(gap.length, rel=0.005)
         early = p["t"] < gap.t_0 + gap.length / 4
         assert p["weight"][early].sum() == pytest.approx(gap.length / 4, rel=0.01)
-    ends = path.ends()
-    assert ends.w_0.sum() == pytest.approx(1)
-    assert ends.w_1.sum() == pytest.approx(1)
+    w = path.ends().w
+    assert w[w < 0].sum() == pytest.approx(-len(path.gaps))
+    assert w[w > 0].sum() == pytest.approx(len(path.gaps))
 
 
 @pytest.mark.parametrize("name", PATHS)
@@ -238,24 +238,32 @@ def test_a_split_is_a_partition_of_the_cells(name, n):
 
 
 @pytest.mark.parametrize("name", PATHS)
-def test_the_ends_are_the_first_and_the_last_snapshot(name):
+def test_the_ends_are_the_snapshots_and_cancel_between_the_gaps(name):
     days = three_days()
     ends = path_of(name).ends()
-    for x, w, points, weights in (
-        (ends.x_0, ends.w_0, days.points[0], days.weights[0]),
-        (ends.x_1, ends.w_1, days.points[-1], days.weights[-1]),
-    ):
-        found = w.numpy() > 0  # a mixture knows the cells of the other day, with no mass
-        assert mass_of_cells(points, x.numpy()[found], w.numpy()[found]) == pytest.approx(weights)
+    last = len(days) - 1
+    for k, t in enumerate(days.unit_times):
+        at = np.isclose(ends.t.numpy(), t)
+        for sign in {-1.0, 1.0} - {1.0 if k == 0 else None, -1.0 if k == last else None}:
+            found = at & (sign * ends.w.numpy() > 0)  # a mixture knows cells without mass
+            x, w = ends.x.numpy()[found], sign * ends.w.numpy()[found]
+            assert mass_of_cells(days.points[k], x, w) == pytest.approx(days.weights[k])
+    # What any function gains is its mean at the end less that at the start.
+    f = np.cos(ends.x.numpy().sum(1) + ends.t.numpy())
+    first, final = (
+        days.weights[k] @ np.cos(days.points[k].sum(1) + days.unit_times[k]) for k in (0, last)
+    )
+    assert ends.w.numpy() @ f == pytest.approx(final - first)
 
 
 def test_drawn_ends_have_the_mass_and_the_mean_of_all():
     path = path_of("uot")
-    whole, some = path.ends(), path.ends(20_000, np.random.default_rng(0))
-    assert some.w_1.sum() == pytest.approx(float(whole.w_1.sum()))
-    mean = (some.w_1 @ some.x_1) / some.w_1.sum()
-    truth = (whole.w_1 @ whole.x_1) / whole.w_1.sum()
-    assert mean.numpy() == pytest.approx(truth.numpy(), abs=0.03)  # 4/√20,000
+    whole, some = path.ends(), path.ends(80_000, np.random.default_rng(0))
+    for sign in (-1, 1):
+        one, two = (e.w * (sign * e.w > 0) for e in (whole, some))
+        assert two.sum() == pytest.approx(float(one.sum()))
+        truth, mean = one @ whole.x / one.sum(), two @ some.x / two.sum()
+        assert mean.numpy() == pytest.approx(truth.numpy(), abs=0.03)  # 4/√20,000
 
 
 def test_only_paths_that_change_mass_grow():
