@@ -173,7 +173,9 @@ class Timeline:
         return f"{line} ({self.unit}s)" if self.unit else line
 
     def _refusal(self, text: str, reason: str) -> ConfigError:
-        hint = f"{_did_you_mean(text, self.spellings)}The times are: {self.describe()}."
+        near = "Give the option once for each time. " if "," in text else ""
+        near = near or _did_you_mean(text, self.spellings)
+        hint = f"{near}The times are: {self.describe()}."
         return ConfigError(f"Time {text!r}: {reason}.", hint)
 
 

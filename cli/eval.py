@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from .console import progress, say, table, warn
+from .options import DataOption, JsonOption, RunOption
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,13 +22,9 @@ def evaluate(
     metrics: Annotated[
         str, typer.Option(help="Some of W1, W2, energy, with commas between them.")
     ] = "W1,W2,energy",
-    run: Annotated[
-        str | None, typer.Option(help="Run to use. [default: $CELLAM_RUN, or the last one here]")
-    ] = None,
-    data: Annotated[
-        Path | None, typer.Option(help="The data of the run, if they have moved.")
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    run: RunOption = None,
+    data: DataOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Refit without a day, predict it, and score the prediction beside simple baselines."""
     from cellam.cells import read

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated
-
-import typer
 
 from .console import say, table, warn
 from .fit import say_model
+from .options import JsonOption, RunOption
 
 
 def info(
-    run: Annotated[
-        str | None, typer.Option(help="Run to show. [default: $CELLAM_RUN, or the last one here]")
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    run: RunOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Show a run: what went in, what was chosen, what was scored."""
     from cellam.run import open_run

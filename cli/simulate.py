@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from .console import plural, say, table, warn
+from .options import DataOption, RunOption
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -56,12 +57,8 @@ def simulate(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace --out if it is there.")
     ] = False,
-    run: Annotated[
-        str | None, typer.Option(help="Run to use. [default: $CELLAM_RUN, or the last one here]")
-    ] = None,
-    data: Annotated[
-        Path | None, typer.Option(help="The data of the run, if they have moved.")
-    ] = None,
+    run: RunOption = None,
+    data: DataOption = None,
 ) -> None:
     """Follow the cells of one day through time; write them with their weights."""
     from cellam.cells import annotation, read_obs

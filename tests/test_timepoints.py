@@ -643,3 +643,9 @@ def test_whatever_the_time_map_only_our_own_errors_are_raised(text):
 def test_importing_the_module_does_not_import_pandas():
     code = "import sys, cellam.timepoints; sys.exit('pandas' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_several_times_in_one_text_are_refused_with_the_way_to_give_them() -> None:
+    timeline, _ = read_timeline(pd.Series(["day2", "day4"]), key="day")
+    with pytest.raises(ConfigError, match="once for each time"):
+        timeline.index("day2,day4")
