@@ -70,16 +70,16 @@ class Features:
     ) -> Features:
         """Random features for fields that vary over `length` in space and `duration` in time.
 
-        Length scales are log-uniform from 0.4 to 2 times `length`: the long ones hold the affine
+        Length scales are log-uniform from 0.4 to 8 times `length`: the long ones hold the affine
         part of a motion, the short ones its detail. Amplitudes grow with the length scale,
         so that a priori all of them contribute alike to the velocity. A few features
         are constant in space, for growth that all cells share.
         """
-        scale = 0.4 * 5.0 ** rng.random(m)
+        scale = 0.4 * 20.0 ** rng.random(m)
         omega = rng.standard_normal((m, d)) / (scale * length)[:, None]
-        nu = rng.standard_normal(m) / (0.3 * duration)
+        nu = rng.standard_normal(m) / (0.6 * duration)
         beta = rng.uniform(0, 2 * np.pi, m)
-        flat = max(1, m // 128)
+        flat = max(4, m // 64)
         omega[:flat], scale[:flat] = 0.0, 1.0
         values = omega, nu, beta, scale * np.sqrt(2 / m)
         return Features(*(torch.as_tensor(v, dtype=torch.float32) for v in values))

@@ -35,12 +35,14 @@ class Options(BaseModel):
     use_rep: str | None = None
     n_pcs: int | None = Field(default=None, ge=1)
     whiten: bool = False
+    population: Literal["cells"] | dict[str, float] | None = None
     method: Method = "uam"
     sigma: float | None = Field(default=None, gt=0)
     growth: Growth = "own"
     growth_scale: float | None = Field(default=None, gt=0)
     path: PathName | None = None
     tau: float | None = Field(default=None, gt=0)
+    curvature: float | None = Field(default=None, ge=0, le=1)
     action: ActionName = "kernel"
     n_features: int = Field(default=1_000, ge=16, le=20_000)
     steps: int | None = Field(default=None, ge=1)
@@ -103,10 +105,27 @@ def parse_options(values: dict[str, Any]) -> Options:
             f"--tau {options.tau:g} relaxes mass, which --method {options.method} conserves.",
             "Leave it out, or use --method uam.",
         )
+    if options.curvature is not None and options.path == "mixture":
+        raise ConfigError(
+            f"--curvature {options.curvature:g} has no meaning for --path mixture: nobody moves.",
+            "Leave it out, or use another --path.",
+        )
     if options.steps is not None and options.action != "mlp":
         raise ConfigError(
             f"--steps {options.steps} has no meaning for --action kernel, which is solved at once.",
             "Leave it out, or use --action mlp.",
+        )
+    if isinstance(options.population, dict) and not all(
+        0 < size < float("inf") for size in options.population.values()
+    ):
+        raise ConfigError(
+            "--population: every size has to be a positive number.",
+            "E.g. --population 'day0=1e5,day2=3e5', or --population cells.",
+        )
+    if options.population is not None and not options.has_growth:
+        raise ConfigError(
+            f"--population has no meaning for --method {options.method}, which conserves mass.",
+            "Leave it out, or use --method uam.",
         )
     if options.layer is not None and options.use_rep is not None:
         raise ConfigError(

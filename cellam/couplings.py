@@ -125,15 +125,26 @@ class Unbalanced:
     def plan(self, x_0: Array, x_1: Array, a: Array, b: Array, rng: np.random.Generator) -> Array:
         """Solve for a plan, carry x_0 along its affine part, and solve again."""
         # A plan that is too free would bend the affine map towards its own births and deaths.
-        first = replace(self, tau=max(self.tau, 1.0))._relaxed(squared_distances(x_0, x_1), a, b)
-        carried = affine_fit(x_0, (first @ x_1) / first.sum(1)[:, None], first.sum(1))
+        first = replace(self, tau=max(self.tau, 1.0))._soft(squared_distances(x_0, x_1), a, b)
+        kept = first.sum(1)
+        partners = np.divide(first @ x_1, kept[:, None], where=kept[:, None] > 0, out=x_0.copy())
+        carried = affine_fit(x_0, partners, kept)
         return self._relaxed(squared_distances(carried, x_1), a, b)
 
     def _relaxed(self, cost: Array, a: Array, b: Array) -> Array:
+        """The sparse plan."""
+        soft = self._soft(cost, a, b)
+        # No cell vanishes altogether: the log of its mass must stay finite.
+        r = np.maximum(soft.sum(1), 1e-6 * a)
+        c = np.maximum(soft.sum(0), 1e-6 * b)
+        return exact_plan(cost, r, c * (r.sum() / c.sum()))
+
+    def _soft(self, cost: Array, a: Array, b: Array) -> Array:
+        """The plan with entropy."""
         ot = _pot()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the marginals need not converge to rounding
-            soft = ot.unbalanced.sinkhorn_unbalanced(
+            soft: Array = ot.unbalanced.sinkhorn_unbalanced(
                 a,
                 b,
                 cost / cost.mean(),
@@ -141,17 +152,14 @@ class Unbalanced:
                 self.tau,
                 method="sinkhorn_translation_invariant",
                 numItermax=500,
-                stopThr=1e-5,
+                stopThr=1e-4,
             )
         if not (np.isfinite(soft).all() and soft.sum() > 0):
             raise TrainingError(
                 f"The unbalanced plan with tau = {self.tau:g} did not converge.",
                 "Use a larger --tau, or --path ot.",
             )
-        # No cell vanishes altogether: the log of its mass must stay finite.
-        r = np.maximum(soft.sum(1), 1e-6 * a)
-        c = np.maximum(soft.sum(0), 1e-6 * b)
-        return exact_plan(cost, r, c * (r.sum() / c.sum()))
+        return soft
 
 
 def affine_fit(x: Array, y: Array, weights: Array) -> Array:

@@ -1,7 +1,7 @@
 """Evaluation: predict a day that the fit has not seen, beside what needs no model.
 
-The model is fitted again without the day, its PCA too. Every cell of the day before is pushed
-forward to it, with its weight, and the cloud is compared with the cells that were measured.
+The model is fitted again without the day, its PCA too. Every cell of the days on both sides is
+followed to it, with its weight, and the cloud is compared with the cells that were measured.
 All rows of a table have the same number of cells n, drawn in proportion to weight, and are
 means over the same number of draws: finite samples bias W1 and W2 upward, by less for more
 cells. The `floor` row is what two halves of the measured cells score against each other.
@@ -32,7 +32,7 @@ Cloud = tuple[Array, Array]
 N_MAX = 1_000  # cells in a cloud; exact transport of two such clouds takes less than a second
 DRAWS = 3
 METHODS = {
-    "cellam": "the day before, pushed forward by the fit",
+    "cellam": "the days on both sides, followed to it by the fit",
     "previous": "the day before, as it is",
     "next": "the day after, as it is",
     "mixture": "both, weighted by nearness in time",
@@ -112,7 +112,7 @@ def evaluate(
     options : Options, optional
         As for `cellam.fit`; days excluded there stay excluded.
     metrics : iterable of str
-        Some of W1, W2, energy.
+        Some of W1, W2, energy, MMD2.
     fitted : Model, optional
         Used instead of a refit where it was fitted with the very options of that refit.
     **changes
@@ -232,7 +232,8 @@ def score(model: Model, label: str, *, metrics: Iterable[str]) -> pd.DataFrame:
         for name, (x, w) in {**drawn, "floor": (other, even)}.items():
             for metric in metrics:
                 distance = METRICS[metric](x, w, target, even)
-                values.setdefault((name, metric), []).append(distance * model.space.unit)
+                unit = 1.0 if metric == "MMD2" else model.space.unit  # MMD has no unit
+                values.setdefault((name, metric), []).append(distance * unit)
     beyond = not training.times[0] <= time <= training.times[-1]
     for (name, metric), draws in values.items():
         rows.append(
@@ -258,9 +259,7 @@ def predictions(
     """The clouds that compete: name, points (n, d) and weights (n,)."""
     times = np.array(training.times)
     before, after = int((times < time).sum()) - 1, int((times < time).sum())
-    start = max(before, 0)  # nothing lies before the first day: the day after is pulled back
-    x = training.points[start]
-    yield "cellam", model.follow(x, training.times[start], time, seed=model.options.seed)
+    yield "cellam", model.predict(time, seed=model.options.seed)
     sides = []
     for name, k in (("previous", before), ("next", after)):
         if 0 <= k < len(training):

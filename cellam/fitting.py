@@ -52,6 +52,8 @@ class Fit:
         What was chosen and why, a line each.
     growth : Kernel or None
         The growth field, where it is one of its own.
+    growth_range : (float, float)
+        Between which rates growth is held, per unit time; see `hold_growth`.
     """
 
     action: Kernel | MLP
@@ -59,11 +61,12 @@ class Fit:
     history: tuple[dict[str, float], ...]
     notes: tuple[str, ...]
     growth: Kernel | None = None
+    growth_range: tuple[float, float] = (-np.inf, np.inf)
 
     @property
     def dynamics(self) -> Dynamics:
         """What the action means."""
-        return self.objective.dynamics(self.action, self.growth)
+        return self.objective.dynamics(self.action, self.growth, self.growth_range)
 
 
 def silent(progress: Progress) -> None:
@@ -114,7 +117,7 @@ def fit_kernel(
     -------
     Fit
         With the ridge chosen on held-out cells: sums over two halves of the cells judge each
-        other, and the largest ridge within 0.3 % of the best held-out loss is taken.
+        other, and the ridge of the best held-out loss is taken.
 
     Raises
     ------
@@ -123,18 +126,18 @@ def fit_kernel(
     """
     path, from_samples = _estimator(path, objective, from_samples)
     equations = objective.quadratic_from_samples if from_samples else objective.quadratic
-    halves = _sum_halves(path, features, equations, rng, particles, device, on_progress)
+    halves = sum_halves(path, features, equations, rng, particles, device, on_progress)
     if from_samples:
         halves = [
             (A, b + boundary(features, half.ends().to("cpu")).double(), half)
             for A, b, half in halves
         ]
-    theta, losses, ridge = _solve_halves([(A, b) for A, b, _ in halves])
+    theta, losses, ridge = solve_halves([(A, b) for A, b, _ in halves])
     return Fit(
         Kernel(features, theta),
         objective,
         tuple({"ridge": r, "held_out_loss": loss} for r, loss in losses.items()),
-        (f"ridge {ridge:g}: the largest within 0.3 % of the best loss on held-out cells",),
+        (f"ridge {ridge:g}: the best loss on held-out cells, of {len(losses)} ridges",),
     )
 
 
@@ -151,22 +154,38 @@ def fit_growth(
 
     Parameters and errors as for `fit_kernel`; the features should be still in time.
     """
-    halves = _sum_halves(path, features, growth_quadratic, rng, particles, device, on_progress)
-    theta, _, _ = _solve_halves([(A, b) for A, b, _ in halves])
+    halves = sum_halves(path, features, growth_quadratic, rng, particles, device, on_progress)
+    # The growth of the whole population is no detail: nothing draws it towards zero.
+    level = features.omega.abs().sum(-1) == 0
+    theta, _, _ = solve_halves([(A, b) for A, b, _ in halves], spared=level)
     return Kernel(features, theta)
+
+
+@torch.no_grad()
+def hold_growth(fit: Fit, path: Path, rng: np.random.Generator) -> Fit:
+    """Hold growth within the rates that the fit takes on its own path.
+
+    A field knows nothing of where no cells are: a single one that strays from the data could
+    otherwise outgrow all others.
+    """
+    if not fit.objective.grows:
+        return fit
+    sample = path.sample(8_192, rng).to("cpu")
+    rates = fit.dynamics.growth(sample.t, sample.x)
+    return replace(fit, growth_range=(float(rates.min()), float(rates.max())))
 
 
 Equations = Callable[[Features, PathSample], tuple[Tensor, Tensor]]
 
 
-def _sum_halves(
+def sum_halves(
     path: Path,
     features: Features,
     equations: Equations,
     rng: np.random.Generator,
     particles: int,
-    device: str,
-    on_progress: OnProgress,
+    device: str = "cpu",
+    on_progress: OnProgress = silent,
 ) -> list[tuple[Tensor, Tensor, Path]]:
     """A and b over each half of the cells: chunks in single precision, their sum in double."""
     there = features.to(device)
@@ -175,28 +194,36 @@ def _sum_halves(
     done = 0
     halves = []
     for half in path.split(2, rng):
-        A = torch.zeros(len(features), len(features), dtype=torch.float64)
-        b = torch.zeros(len(features), dtype=torch.float64)
+        sums: list[Tensor] = []
         for sample in half.stream(n_times, rng):
-            A_chunk, b_chunk = equations(there, sample.to(device))
-            A += A_chunk.cpu().double()
-            b += b_chunk.cpu().double()
+            chunk = [part.cpu() for part in equations(there, sample.to(device))]
+            sums = sums or [torch.zeros(part.shape, dtype=torch.float64) for part in chunk]
+            for whole, part in zip(sums, chunk, strict=True):
+                whole += part
             done += len(sample.t)
             on_progress(Progress("solve", done, total))
+        A, b = sums
         halves.append((A, b, half))
     return halves
 
 
-def _solve_halves(
-    halves: list[tuple[Tensor, Tensor]],
+def solve_halves(
+    halves: list[tuple[Tensor, Tensor]], *, spared: Tensor | None = None
 ) -> tuple[Tensor, dict[float, float], float]:
-    """θ of the whole, with the ridge chosen by letting each half judge the other."""
+    """θ of the whole, the held-out loss of every ridge, and the ridge that was chosen by it.
+
+    Each half judges the other. Where b has several columns, so has θ, and losses add up.
+    Features that are `spared` (m,) hardly feel the ridge.
+    """
     (A_0, b_0), (A_1, b_1) = halves
+    penalty = torch.ones(len(A_0), dtype=A_0.dtype)
+    if spared is not None:
+        penalty[spared] = 1e-4
     losses = {}
     for ridge in RIDGES:
         try:
-            there = _quadratic(A_1, b_1, _solve(A_0, b_0, ridge))
-            back = _quadratic(A_0, b_0, _solve(A_1, b_1, ridge))
+            there = _quadratic(A_1, b_1, _solve(A_0, b_0, ridge * penalty))
+            back = _quadratic(A_0, b_0, _solve(A_1, b_1, ridge * penalty))
         except RuntimeError:  # torch's name for a matrix that is not positive definite
             break  # … and smaller ridges fail as well
         if np.isfinite(there + back):
@@ -206,18 +233,18 @@ def _solve_halves(
             "The equations of the fit could not be solved with any ridge.",
             "Are some coordinates of the representation enormous, or all constant?",
         )
-    best = min(losses.values())
-    ridge = max(r for r, loss in losses.items() if loss <= best + 0.003 * abs(best))
-    return _solve(A_0 + A_1, b_0 + b_1, ridge).float(), losses, ridge
+    ridge = min(losses, key=losses.__getitem__)
+    return _solve(A_0 + A_1, b_0 + b_1, ridge * penalty).float(), losses, ridge
 
 
 def _quadratic(A: Tensor, b: Tensor, theta: Tensor) -> float:
-    return float(0.5 * theta @ A @ theta - b @ theta)
+    return float((0.5 * theta * (A @ theta) - b * theta).sum())
 
 
-def _solve(A: Tensor, b: Tensor, ridge: float) -> Tensor:
-    penalty = ridge * A.diagonal().mean() * torch.eye(len(A), dtype=A.dtype)
-    return torch.cholesky_solve(b[:, None], torch.linalg.cholesky(A + penalty))[:, 0]
+def _solve(A: Tensor, b: Tensor, ridge: Tensor) -> Tensor:
+    """θ for one right-hand side b (m,), or for several of them (m, k); a ridge (m,) for each θ."""
+    factor = torch.linalg.cholesky(A + torch.diag(A.diagonal().mean() * ridge))
+    return torch.cholesky_solve(b.reshape(len(b), -1), factor).reshape(b.shape)
 
 
 def fit_mlp(
@@ -309,7 +336,10 @@ def fit_mlp(
                 break
     stopped = f"stopped at step {step}" if step < steps else f"ran all {steps} steps"
     return Fit(
-        best.to("cpu"), objective, tuple(history), (f"{stopped}; held-out loss {best_loss:.4g}",)
+        best.to("cpu"),
+        objective,
+        tuple(history),
+        (f"{stopped}; held-out loss {best_loss:.4g}",),
     )
 
 

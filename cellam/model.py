@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -19,13 +19,24 @@ from cellam import simulation
 from cellam.cells import Cells
 from cellam.config import Options, parse_options
 from cellam.couplings import Coupling, Unbalanced
+from cellam.curves import curve
 from cellam.embedding import Space, fit_space
 from cellam.errors import ConfigError, DataError
-from cellam.fitting import Fit, OnProgress, draw_features, fit_growth, fit_kernel, fit_mlp, silent
+from cellam.fitting import (
+    Fit,
+    OnProgress,
+    draw_features,
+    fit_growth,
+    fit_kernel,
+    fit_mlp,
+    hold_growth,
+    silent,
+)
 from cellam.objectives import Objective
 from cellam.paths import PATHS, Mixture, build_path
-from cellam.selection import choose_coupling
-from cellam.simulation import Trajectories
+from cellam.rotation import Rotation, measure_rotation
+from cellam.selection import choose_recipe
+from cellam.simulation import Cloud, Trajectories
 from cellam.snapshots import Snapshots
 from cellam.timepoints import Timeline
 
@@ -73,6 +84,8 @@ class Model:
         All days, the excluded ones too.
     fit : Fit
         Action and objective.
+    rotation : Rotation
+        Whether the motion is that of a gradient.
     seconds : float
         Wall time of the fit, embedding included.
     """
@@ -82,6 +95,7 @@ class Model:
     space: Space
     snapshots: Snapshots
     fit: Fit
+    rotation: Rotation
     seconds: float
 
     @property
@@ -182,6 +196,42 @@ class Model:
         moved = self._follow(x, np.array([start, stop]), np.random.default_rng(seed))
         return moved.points[-1], np.exp(moved.log_weights[-1])
 
+    def predict(self, time: float, *, seed: int = 0) -> tuple[Array, Array]:
+        """Predict the cells of any time from the training days next to it.
+
+        Between two days both are followed to it, and count by their nearness in time; before the
+        first and after the last one, that day is followed alone.
+
+        Parameters
+        ----------
+        time : float
+            In the user's unit; a day that was fitted on is predicted from its neighbours.
+        seed : int
+            For noise.
+
+        Returns
+        -------
+        points : (n, p) array
+            Model coordinates of the cells of both days.
+        weights : (n,) array
+            Their masses; the sum is the mass of the population at that time.
+        """
+        days = self.training
+        before = [k for k, t in enumerate(days.times) if t < time]
+        after = [k for k, t in enumerate(days.times) if t > time]
+        rng = np.random.default_rng(seed)
+        unit = days.unit_time(time)
+        clouds = [
+            Cloud(days.points[k], days.weights[k], days.unit_time(days.times[k]))
+            for k in (*before[-1:], *after[:1])
+        ]
+        with _threads(self.options.threads):
+            if len(clouds) == 2:
+                return simulation.meet(self.fit.dynamics, clouds[0], clouds[1], unit, rng=rng)
+            cloud, between = clouds[0], np.array([clouds[0].time, unit])
+            moved = simulation.simulate(self.fit.dynamics, cloud.x, between, rng=rng)
+        return moved.points[-1], cloud.weights * np.exp(moved.log_weights[-1])
+
     def _follow(self, x: Array, times: Array, rng: np.random.Generator) -> Trajectories:
         with _threads(self.options.threads):
             return simulation.simulate(self.fit.dynamics, x, self._unit_times(times), rng=rng)
@@ -272,28 +322,57 @@ def fit(
         space = fit_space(
             cells, training, n_pcs=options.n_pcs, whiten=options.whiten, seed=options.seed
         )
-        snapshots = take_snapshots(cells, space)
-        result = _fit_action(snapshots.without(excluded), options, device, on_progress)
-    return Model(options, timeline, space, snapshots, result, time.monotonic() - began)
+        snapshots = take_snapshots(cells, space, options.population)
+        result, rotation = _fit_action(snapshots.without(excluded), options, device, on_progress)
+    seconds = time.monotonic() - began
+    return Model(options, timeline, space, snapshots, result, rotation, seconds)
 
 
-def take_snapshots(cells: Cells, space: Space) -> Snapshots:
-    """Embed cells and split them by time."""
+def take_snapshots(
+    cells: Cells, space: Space, population: Literal["cells"] | dict[str, float] | None = None
+) -> Snapshots:
+    """Embed cells and split them by time.
+
+    `population` gives every day its mass: the number of its cells in the data, or a size for each
+    label. Only ratios count; without it every day has mass 1.
+    """
     x = space.embed(cells)
     rows = [np.flatnonzero(cells.codes == k) for k in range(len(cells.timeline.times))]
     return Snapshots(
         tuple(x[r] for r in rows),
         cells.timeline.times,
         cells.timeline.labels,
-        (1.0,) * len(rows),
+        _masses(cells, population),
         tuple(rows),
     )
 
 
-def _fit_action(training: Snapshots, options: Options, device: str, on_progress: OnProgress) -> Fit:
+def _masses(
+    cells: Cells, population: Literal["cells"] | dict[str, float] | None
+) -> tuple[float, ...]:
+    labels = cells.timeline.labels
+    if population is None:
+        return (1.0,) * len(labels)
+    if population == "cells":
+        sizes = [float(n) for n in cells.counts.values()]
+    else:
+        given = {cells.timeline.index(label): size for label, size in population.items()}
+        missing = [label for k, label in enumerate(labels) if k not in given]
+        if missing:
+            raise ConfigError(
+                f"--population has no size for {', '.join(missing)}.",
+                f"Give one for every day: {', '.join(f'{label}=…' for label in labels)}.",
+            )
+        sizes = [given[k] for k in range(len(labels))]
+    return tuple(size / sizes[0] for size in sizes)
+
+
+def _fit_action(
+    training: Snapshots, options: Options, device: str, on_progress: OnProgress
+) -> tuple[Fit, Rotation]:
     # One stream of random numbers for each purpose, so that a change to one leaves the others.
-    choosing, pairing, drawing, fitting = (
-        np.random.default_rng(s) for s in np.random.SeedSequence(options.seed).spawn(4)
+    choosing, pairing, drawing, fitting, measuring = (
+        np.random.default_rng(s) for s in np.random.SeedSequence(options.seed).spawn(5)
     )
     objective = Objective(
         sigma=(options.sigma or SIGMA) if options.has_noise else 0.0,
@@ -302,8 +381,16 @@ def _fit_action(training: Snapshots, options: Options, device: str, on_progress:
         else 0.0,
         own_growth=options.has_growth and options.growth == "own",
     )
-    coupling, note = _coupling(training, options, objective, choosing, on_progress)
-    path = build_path(training, coupling, pairing, sigma=objective.sigma)
+    choice = choose_recipe(
+        training,
+        objective,
+        choosing,
+        coupling=_coupling(options),
+        curvature=options.curvature,
+        on_progress=on_progress,
+    )
+    straight = build_path(training, choice.recipe.coupling, pairing, sigma=objective.sigma)
+    path = curve(straight, choice.recipe.curvature)
     if options.action == "kernel":
         features = draw_features(training, options.n_features, drawing)
         result = fit_kernel(
@@ -322,24 +409,24 @@ def _fit_action(training: Snapshots, options: Options, device: str, on_progress:
     if objective.own_growth:
         still = draw_features(training, options.n_features // 2, drawing).still()
         growth = fit_growth(path, still, rng=fitting, device=device)
-    return replace(result, notes=(note, *result.notes), growth=growth)
+    result = replace(
+        result,
+        notes=(*choice.notes, *result.notes),
+        growth=growth,
+    )
+    return hold_growth(result, path, fitting), measure_rotation(straight, training, measuring)
 
 
-def _coupling(
-    training: Snapshots,
-    options: Options,
-    objective: Objective,
-    rng: np.random.Generator,
-    on_progress: OnProgress,
-) -> tuple[Coupling | Mixture, str]:
+def _coupling(options: Options) -> Coupling | Mixture | None:
+    """The coupling that was asked for; None leaves it to the training days."""
     if options.tau is not None:
-        return Unbalanced(options.tau), f"path uot with tau {options.tau:g}: as asked"
-    if options.path in (None, "uot"):
-        choice = choose_coupling(training, objective, rng, on_progress=on_progress)
-        if options.path is None or isinstance(choice.coupling, Unbalanced):
-            return choice.coupling, choice.note
-        return Unbalanced(), "path uot with tau 1: as asked"
-    return PATHS[options.path](), f"path {options.path}: as asked"
+        return Unbalanced(options.tau)
+    if options.path == Unbalanced.name and not options.has_growth:
+        return Unbalanced()
+    if options.path in (None, Unbalanced.name):
+        return None
+    coupling: Coupling | Mixture = PATHS[options.path]()
+    return coupling
 
 
 def _check_days(cells: Cells, excluded: tuple[str, ...]) -> None:

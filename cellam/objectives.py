@@ -44,6 +44,7 @@ References
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from torch import Tensor
@@ -67,12 +68,16 @@ class Dynamics:
         What the growth rate is proportional to; None conserves mass.
     growth_scale : float
         λ.
+    growth_range : (float, float)
+        Growth rates are held within it: a field knows nothing of rates beyond those that it was
+        fitted to, and a single cell that strays from the data could otherwise outgrow all.
     """
 
     action: Action
     sigma: float = 0.0
     growth_action: Action | None = None
     growth_scale: float = 1.0
+    growth_range: tuple[float, float] = (-math.inf, math.inf)
 
     def drift(self, t: Tensor, x: Tensor) -> Tensor:
         """∇s, (N,), (N, d) -> (N, d), in model coordinates per unit time."""
@@ -82,7 +87,7 @@ class Dynamics:
         """λs or g, (N,), (N, d) -> (N,), per unit time."""
         if self.growth_action is None:
             return x.new_zeros(len(x))
-        return self.growth_scale * self.growth_action.value(t, x)
+        return (self.growth_scale * self.growth_action.value(t, x)).clamp(*self.growth_range)
 
 
 @dataclass(frozen=True)
@@ -127,12 +132,17 @@ class Objective:
         """The paper's name: am, eam, uam or ueam."""
         return f"{'u' * self.grows}{'e' * (self.sigma > 0)}am"
 
-    def dynamics(self, action: Action, growth: Action | None = None) -> Dynamics:
+    def dynamics(
+        self,
+        action: Action,
+        growth: Action | None = None,
+        growth_range: tuple[float, float] = (-math.inf, math.inf),
+    ) -> Dynamics:
         """Equation (1) for the minimiser, and for the growth field if it has one of its own."""
         if self.own_growth:
-            return Dynamics(action, self.sigma, growth, 1.0)
+            return Dynamics(action, self.sigma, growth, 1.0, growth_range)
         if self.growth_scale > 0:
-            return Dynamics(action, self.sigma, action, self.growth_scale)
+            return Dynamics(action, self.sigma, action, self.growth_scale, growth_range)
         return Dynamics(action, self.sigma)
 
     # ------------------------------------------------------------------ the loss, two ways

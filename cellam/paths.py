@@ -7,6 +7,8 @@ goes log-linearly from mass_0 to mass_1; with α the fraction of the gap Δ that
 
 Its velocity and its growth rate ġ = d log w/dt are constant when σ = 0; with σ > 0 the line
 is a Brownian bridge, whose score −ε/std is known, and the marginals at both ends stay exact.
+A line may be bent (see `cellam.curves`): with offsets d_0 and d_1 of its tangents from the
+chord, α(1 − α)[(1 − α) d_0 − α d_1] is added to x_t, which is a cubic Hermite spline.
 
 In a `Mixture` nobody moves: the cells of the day before fade out while those of the day after
 fade in. It is the path of plain Action Matching between snapshots, and a poor one.
@@ -14,6 +16,7 @@ fade in. It is the path of plain Action Matching between snapshots, and a poor o
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, TypeAlias
@@ -95,7 +98,9 @@ class Mixture:
 class Gap:
     """The path between two neighbouring snapshots, unit times t_0 < t_1.
 
-    With `fading`, masses go linearly from mass_0 to mass_1 instead of log-linearly.
+    With `fading`, masses go linearly from mass_0 to mass_1 instead of log-linearly. `bend`
+    holds the offsets of the tangents from the chord, times Δ: d_0 (n, d) for the cells x_0
+    and d_1 (m, d) for the cells x_1.
     """
 
     t_0: float
@@ -104,11 +109,25 @@ class Gap:
     x_1: Array
     pairs: Pairs
     fading: bool = False
+    bend: tuple[Array, Array] | None = None
 
     @property
     def length(self) -> float:
         """Δ, in unit time."""
         return self.t_1 - self.t_0
+
+    def motion(self, pair: NDArray[np.int64] | slice, alpha: Array) -> tuple[Array, Array]:
+        """Positions x (P, d) of pairs at fractions α of the gap, and their velocities."""
+        i, j = self.pairs.i[pair], self.pairs.j[pair]
+        a = alpha[:, None]
+        x, chord = self.x_0[i], self.x_1[j] - self.x_0[i]
+        x, velocity = x + a * chord, chord / self.length
+        if self.bend is not None:
+            d_0, d_1 = self.bend[0][i], self.bend[1][j]
+            x = x + a * (1 - a) * ((1 - a) * d_0 - a * d_1)
+            turning = (1 - a) * (1 - 3 * a) * d_0 - a * (2 - 3 * a) * d_1
+            velocity = velocity + turning / self.length
+        return x, velocity
 
     def masses(self, pair: NDArray[np.int64] | slice, alpha: Array) -> tuple[Array, Array]:
         """Mass w of pairs at fractions α of the gap, and their growth rate d log w/dt."""
@@ -232,9 +251,7 @@ class Path:
     ) -> PathSample:
         # Fading masses and the bridge's score are singular at the very ends.
         alpha = np.clip(alpha, 1e-4, 1 - 1e-4)
-        x_0, x_1 = gap.x_0[gap.pairs.i[pair]], gap.x_1[gap.pairs.j[pair]]
-        x = x_0 + alpha[:, None] * (x_1 - x_0)
-        velocity = (x_1 - x_0) / gap.length
+        x, velocity = gap.motion(pair, alpha)
         mass, growth = gap.masses(pair, alpha)
         if self.conserved:
             mass = mass / gap.total(alpha)
@@ -257,20 +274,24 @@ def build_path(
     sigma: float = 0.0,
 ) -> Path:
     """Join every two neighbouring snapshots."""
-    times, weights = snapshots.unit_times, snapshots.weights
-    gaps = []
-    for k in range(len(snapshots) - 1):
-        x_0, x_1 = snapshots.points[k], snapshots.points[k + 1]
-        if isinstance(coupling, Mixture):
-            both, stay = np.concatenate([x_0, x_1]), np.arange(len(x_0) + len(x_1))
-            mass_0 = np.concatenate([weights[k], np.zeros(len(x_1))])
-            mass_1 = np.concatenate([np.zeros(len(x_0)), weights[k + 1]])
-            pairs = Pairs(stay, stay, mass_0, mass_1)
-            gaps.append(Gap(times[k], times[k + 1], both, both, pairs, fading=True))
-        else:
-            pairs = couple(coupling, x_0, x_1, weights[k], weights[k + 1], rng)
-            gaps.append(Gap(times[k], times[k + 1], x_0, x_1, pairs))
+    n = len(snapshots)
+    gaps = (build_gap(snapshots, j, k, coupling, rng) for j, k in itertools.pairwise(range(n)))
     return Path(tuple(gaps), sigma)
+
+
+def build_gap(
+    snapshots: Snapshots, j: int, k: int, coupling: Coupling | Mixture, rng: np.random.Generator
+) -> Gap:
+    """Join days j and k, whatever lies between them."""
+    t_0, t_1 = snapshots.unit_times[j], snapshots.unit_times[k]
+    x_0, x_1 = snapshots.points[j], snapshots.points[k]
+    a, b = snapshots.weights[j], snapshots.weights[k]
+    if isinstance(coupling, Mixture):
+        both, stay = np.concatenate([x_0, x_1]), np.arange(len(x_0) + len(x_1))
+        mass_0 = np.concatenate([a, np.zeros(len(x_1))])
+        mass_1 = np.concatenate([np.zeros(len(x_0)), b])
+        return Gap(t_0, t_1, both, both, Pairs(stay, stay, mass_0, mass_1), fading=True)
+    return Gap(t_0, t_1, x_0, x_1, couple(coupling, x_0, x_1, a, b, rng))
 
 
 PATHS: dict[str, type[Any]] = {**COUPLINGS, Mixture.name: Mixture}

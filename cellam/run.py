@@ -33,6 +33,7 @@ from cellam.evaluation import Evaluation
 from cellam.fitting import Fit
 from cellam.model import Model
 from cellam.objectives import Objective
+from cellam.rotation import Rotation
 from cellam.snapshots import Snapshots
 from cellam.storage import sha256, sync_folder, write_atomically, write_synced, writing
 from cellam.timepoints import Timeline, read_timeline
@@ -268,6 +269,8 @@ def _contents(model: Model, provenance: dict[str, Any]) -> dict[str, bytes]:
     described = {
         "action": action.name,
         "objective": vars(model.fit.objective),
+        "growth_range": model.fit.growth_range,
+        "rotation": vars(model.rotation),
         "notes": model.fit.notes,
         "seconds": model.seconds,
     }
@@ -447,8 +450,10 @@ def _assemble(path: Path, files: dict[str, bytes]) -> Run:
         tuple(parsed["history.json"]),
         tuple(fitted["notes"]),
         _kernel_from(tensors, "growth.") if "growth.theta" in tensors else None,
+        tuple(fitted["growth_range"]),
     )
-    model = Model(options, timeline, space, snapshots, fit, fitted["seconds"])
+    rotation = Rotation(**fitted["rotation"])
+    model = Model(options, timeline, space, snapshots, fit, rotation, fitted["seconds"])
     return Run(path, model, parsed["provenance.json"])
 
 

@@ -41,6 +41,15 @@ class Trajectories:
     log_weights: Array
 
 
+@dataclass(frozen=True)
+class Cloud:
+    """Cells of one unit time: positions x (n, d) and masses (n,)."""
+
+    x: Array
+    weights: Array
+    time: float
+
+
 def simulate(
     dynamics: Dynamics,
     x: Array,
@@ -103,6 +112,53 @@ def simulate(
             "Stay within the range of the data, or fit again with a larger --tau.",
         )
     return Trajectories(np.asarray(times, dtype=float), points, log_weights)
+
+
+def meet(
+    dynamics: Dynamics,
+    before: Cloud,
+    after: Cloud,
+    time: float,
+    *,
+    rng: np.random.Generator,
+    steps: int = STEPS,
+    device: str = "cpu",
+) -> tuple[Array, Array]:
+    """Predict the cells of a time between two snapshots from both of them.
+
+    The snapshot before is pushed forward and the one after is pulled back; each side counts by
+    its nearness in time, and their errors cancel in part. Noise cannot be run backward, so
+    that noisy dynamics only push.
+
+    Parameters
+    ----------
+    dynamics : Dynamics
+    before, after : Cloud
+        Positions (n, d), weights (n,) and unit time of the snapshots.
+    time : float
+        Unit time between them.
+
+    Returns
+    -------
+    points : (N, d) array
+        Of both sides.
+    weights : (N,) array
+        Their masses; the sum is the mass predicted for the time.
+    """
+    sides = [before] if dynamics.sigma > 0 else [before, after]
+    nearness = (time - before.time) / (after.time - before.time)
+    share = [1 - nearness, nearness] if len(sides) == 2 else [1.0]
+    points, weights = [], []
+    for side in sides:
+        times = np.array([side.time, time])
+        moved = simulate(dynamics, side.x, times, rng=rng, steps=steps, device=device)
+        points.append(moved.points[-1])
+        weights.append(side.weights * np.exp(moved.log_weights[-1]))
+    masses = [w.sum() for w in weights]
+    mass = np.dot(share, masses)
+    return np.concatenate(points), np.concatenate(
+        [mass * s * w / m for s, w, m in zip(share, weights, masses, strict=True)]
+    )
 
 
 @torch.no_grad()

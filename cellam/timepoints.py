@@ -260,33 +260,33 @@ def read_timeline(
     return Timeline(labels, tuple(times[s] for s in labels), unit, known, tuple(notes)), codes
 
 
-def parse_time_map(text: str) -> dict[str, float]:
-    """Parse the value of ``--time-map``: labels and their times.
+def parse_numbers(text: str, option: str = "--time-map") -> dict[str, float]:
+    """Parse the value of an option that gives each label a number.
 
     Raises
     ------
     ConfigError
-        A part is not LABEL=NUMBER, or a label has two times.
+        A part is not LABEL=NUMBER, or a label has two numbers.
 
     Examples
     --------
-    >>> parse_time_map("day0=0, late stage=7.5")
+    >>> parse_numbers("day0=0, late stage=7.5")
     {'day0': 0.0, 'late stage': 7.5}
     """
-    times: dict[str, float] = {}
+    numbers: dict[str, float] = {}
     for part in text.split(","):
         # The last "=" separates: labels may hold one ("t=0=0"), numbers never.
         label, _, number = (piece.strip() for piece in part.rpartition("="))
-        time = _number(number)
-        if not label or time is None:
+        value = _number(number)
+        if not label or value is None:
             raise ConfigError(
-                f"Time map: {part.strip()!r} is not LABEL=NUMBER.",
-                "Write --time-map 'day0=0,late=7.5': decimal points, and no commas in labels.",
+                f"{option}: {part.strip()!r} is not LABEL=NUMBER.",
+                f"Write {option} 'day0=0,late=7.5': decimal points, and no commas in labels.",
             )
-        if times.setdefault(label, time) != time:
-            both = f"{_spell(times[label])} and {_spell(time)}"
-            raise ConfigError(f"Time map: {label!r} is both {both}.", "Name each label once.")
-    return times
+        if numbers.setdefault(label, value) != value:
+            both = f"{_spell(numbers[label])} and {_spell(value)}"
+            raise ConfigError(f"{option}: {label!r} is both {both}.", "Name each label once.")
+    return numbers
 
 
 def find_time_key(obs: pd.DataFrame, requested: str | None) -> str:

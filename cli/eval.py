@@ -20,8 +20,8 @@ def evaluate(
         typer.Option(help="Day to predict, or all (every inner day); may be given again."),
     ],
     metrics: Annotated[
-        str, typer.Option(help="Some of W1, W2, energy, with commas between them.")
-    ] = "W1,W2,energy",
+        str, typer.Option(help="Some of W1, W2, energy, MMD2, with commas between them.")
+    ] = "W1,W2,energy,MMD2",
     run: RunOption = None,
     data: DataOption = None,
     as_json: JsonOption = False,
@@ -82,6 +82,8 @@ def _print_day(frame: pd.DataFrame, label: str, cached: str) -> None:
     meaning = dict(METHODS)
     if "previous" not in wide.index:
         meaning["cellam"] = "the day after, pulled back by the fit"
+    elif "next" not in wide.index:
+        meaning["cellam"] = "the day before, pushed forward by the fit"
     rows = [[m, *(f"{wide.loc[m, k]:.4g}" for k in metrics), f"  {meaning[m]}"] for m in order]
     width = max(len(row[-1]) for row in rows)
     table(["", *metrics, ""], [[*row[:-1], row[-1].ljust(width)] for row in rows])

@@ -53,6 +53,13 @@ def fit(
     whiten: Annotated[
         bool, typer.Option("--whiten", help="Give all components the same variance.")
     ] = False,
+    population: Annotated[
+        str | None,
+        typer.Option(
+            help="Size of the population by day, e.g. 'day0=1e5,day2=3e5', or cells: as many as "
+            "there are cells. [default: growth is relative]"
+        ),
+    ] = None,
     method: Annotated[
         str,
         typer.Option(
@@ -88,6 +95,13 @@ def fit(
             "[default: chosen on the training days]"
         ),
     ] = None,
+    curvature: Annotated[
+        float | None,
+        typer.Option(
+            help="Bend of the path: 0 straight from day to day, 1 a spline through all days. "
+            "[default: chosen on the training days]"
+        ),
+    ] = None,
     action: Annotated[
         str, typer.Option(help="kernel: solved at once; mlp: a network, trained.")
     ] = "kernel",
@@ -118,22 +132,26 @@ def fit(
 ) -> None:
     """Learn how the cells move and grow; write a run."""
     from cellam.config import parse_options
-    from cellam.timepoints import parse_time_map
+    from cellam.timepoints import parse_numbers
 
     options = parse_options(
         {
             "time_key": time_key,
-            "time_map": parse_time_map(time_map) if time_map is not None else None,
+            "time_map": parse_numbers(time_map) if time_map is not None else None,
             "use_rep": use_rep,
             "layer": layer,
             "n_pcs": n_pcs,
             "whiten": whiten,
+            "population": population
+            if population in (None, "cells")
+            else parse_numbers(population, "--population"),
             "method": method,
             "sigma": sigma,
             "growth": growth,
             "growth_scale": growth_scale,
             "path": path,
             "tau": tau,
+            "curvature": curvature,
             "action": action,
             "n_features": n_features,
             "steps": steps,
@@ -197,9 +215,22 @@ def say_model(model: Model) -> None:
     for k, note in enumerate(model.fit.notes):
         say("chosen" if k == 0 else "", note)
     if model.fit.objective.grows:
-        say("", "growth is relative to the population: every day has mass 1")
+        sizes = zip(model.snapshots.labels, model.snapshots.masses, strict=True)
+        say(
+            "",
+            "growth is relative to the population: every day has mass 1"
+            if model.options.population is None
+            else f"population: {', '.join(f'{label} {size:.4g}' for label, size in sizes)}",
+        )
     if model.options.has_growth and model.conserves_mass:
         say("", "this path conserves mass: growth is zero everywhere")
+    shares = f"{100 * model.rotation.gradient:.0f} %", f"{100 * model.rotation.free:.0f} %"
+    say(
+        "motion",
+        f"a steady action explains {shares[0]} of it, a steady field that may rotate {shares[1]}",
+    )
+    if model.rotation.rotates:
+        say("", "this flow rotates, it is not a gradient: there is no landscape behind it")
     say("fitted", f"{plural(model.training.n_cells, 'cell')} in {model.seconds:.1f} s")
 
 

@@ -16,6 +16,9 @@ METHODS, PATH_NAMES = (kind.__args__ for kind in (Method, PathName))
 M = np.array([1.0, -0.5])  # of the translation, per day
 
 
+FAST = {"n_features": 32, "n_pcs": 3, "tau": 1.0}
+
+
 @pytest.fixture(scope="module")
 def moving():
     """Days 0, 2 and 5 of one cloud that moves by M a day."""
@@ -144,6 +147,56 @@ def test_following_back_undoes_following(moved):
     x = moved.snapshots.points[0]
     there, _ = moved.follow(x, 0.0, 5.0)
     assert moved.follow(there, 5.0, 0.0)[0] == pytest.approx(x, abs=1e-3)
+
+
+def test_a_day_between_is_predicted_from_both_sides(moving, moved):
+    days = moved.training
+    points, weights = moved.predict(3.0)
+    assert len(points) == len(days.points[1]) + len(days.points[2])
+    assert weights.sum() == pytest.approx(1)
+    # A third of the way from day 2 to day 5, so that two thirds of the mass come from day 2.
+    assert weights[: len(days.points[1])].sum() == pytest.approx(2 / 3)
+    first = np.average(days.points[0], axis=0, weights=days.weights[0])
+    shift = (np.average(points, axis=0, weights=weights) - first) * moved.space.scale
+    assert shift == pytest.approx(3.0 * M, abs=0.15)
+
+
+@pytest.mark.parametrize(("time", "nearest"), [(-1.0, 0), (6.0, -1)])
+def test_beyond_the_days_the_nearest_one_is_followed(moved, time, nearest):
+    points, weights = moved.predict(time)
+    assert len(points) == len(moved.training.points[nearest])
+    assert weights.sum() == pytest.approx(1)
+
+
+def test_populations_are_in_ratio_to_the_first_day(cells):
+    counts = list(cells.counts.values())
+    model = cellam.fit(cells, population="cells", **FAST)
+    assert model.snapshots.masses == pytest.approx([n / counts[0] for n in counts])
+    sizes = {"day0": 10.0, "day2": 20.0, "4": 30.0, "day7": 5.0}
+    model = cellam.fit(cells, population=sizes, **FAST)
+    assert model.snapshots.masses == pytest.approx((1.0, 2.0, 3.0, 0.5))
+
+
+def test_a_population_that_doubles_is_simulated_to_double(cells):
+    sizes = {"day0": 1.0, "day2": 2.0, "day4": 4.0, "day7": 8.0}
+    model = cellam.fit(cells, population=sizes, **{**FAST, "n_features": 200})
+    mass = np.exp(model.simulate("day0").log_weights).mean(1)
+    # Forty cells a day, of which some grow and others shrink besides.
+    assert mass == pytest.approx([1.0, 2.0, 4.0, 8.0], rel=0.15)
+
+
+@pytest.mark.parametrize(
+    ("population", "options", "message"),
+    [
+        ({"day0": 1.0, "day2": 2.0}, {}, "no size for day4, day7"),
+        ({"day0": 1.0, "day9": 2.0}, {}, "day9"),
+        ({"day0": 1.0, "day2": 0.0}, {}, "positive"),
+        ("cells", {"method": "am", "tau": None}, "conserves mass"),
+    ],
+)
+def test_populations_that_mean_nothing_are_refused(cells, population, options, message):
+    with pytest.raises(ConfigError, match=message):
+        cellam.fit(cells, population=population, **{**FAST, **options})
 
 
 def test_growth_is_the_rate_at_which_weights_grow(model):

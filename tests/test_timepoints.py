@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cellam.errors import CellamError, ConfigError, DataError
-from cellam.timepoints import Timeline, find_time_key, parse_time_map, read_timeline
+from cellam.timepoints import Timeline, find_time_key, parse_numbers, read_timeline
 
 
 def read(*labels, dtype=None, time_map=None):
@@ -145,7 +145,7 @@ def test_the_hint_for_strange_labels_fills_in_what_is_known():
     error = refused("day2", "late stage", "day0")
     assert time_map_of(error) == "day0=0,day2=2,late stage=NUMBER"
     with pytest.raises(ConfigError, match="LABEL=NUMBER"):  # nobody pastes it by mistake
-        parse_time_map(time_map_of(error))
+        parse_numbers(time_map_of(error))
 
 
 def test_many_strange_labels_are_summed_up():
@@ -271,7 +271,7 @@ def test_mixed_units_are_refused_and_the_hint_fixes_them(labels, message, fixed)
     error = refused(*labels)
     assert "mixes units" in error.message
     assert message in error.message
-    timeline = read(*labels, time_map=parse_time_map(time_map_of(error)))
+    timeline = read(*labels, time_map=parse_numbers(time_map_of(error)))
     assert timeline.times == fixed
 
 
@@ -420,7 +420,7 @@ def test_a_time_map_does_not_cover_cells_without_a_label():
     ],
 )
 def test_a_time_map_is_parsed(text, times):
-    assert parse_time_map(text) == times
+    assert parse_numbers(text) == times
 
 
 @pytest.mark.parametrize(
@@ -428,7 +428,7 @@ def test_a_time_map_is_parsed(text, times):
 )
 def test_a_wrong_time_map_is_refused_with_the_right_form(text):
     with pytest.raises(ConfigError) as caught:
-        parse_time_map(text)
+        parse_numbers(text)
     assert caught.value.hint
 
 
@@ -635,7 +635,7 @@ def test_whatever_the_labels_only_our_own_errors_are_raised(labels, asked):
 @settings(max_examples=100, deadline=None)
 def test_whatever_the_time_map_only_our_own_errors_are_raised(text):
     try:
-        assert parse_time_map(text)
+        assert parse_numbers(text)
     except ConfigError as error:
         assert error.hint
 

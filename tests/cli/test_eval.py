@@ -45,7 +45,7 @@ def test_json_is_the_run_the_days_the_rows_and_the_notes(call: Call, run: Path) 
     rows = what["rows"]
     assert {"time", "label", "method", "metric", "value", "n"} <= set(rows[0])
     pairs = [(row["method"], row["metric"]) for row in rows]
-    assert sorted(pairs) == sorted((m, k) for m in INNER for k in ("W1", "W2", "energy"))
+    assert sorted(pairs) == sorted((m, k) for m in INNER for k in ("W1", "W2", "energy", "MMD2"))
     assert {(row["time"], row["label"], row["n"]) for row in rows} == {(2, "day2", 20)}
     assert all(np.isfinite(row["value"]) for row in rows)
     assert not any(row["extrapolation"] for row in rows)
@@ -91,7 +91,7 @@ def test_metrics_are_chosen_in_any_case(call: Call, scored: Path) -> None:
 def test_an_unknown_metric_lists_those_there_are(call: Call, scored: Path, metrics: str) -> None:
     result = call("eval", "--holdout", "day2", "--metrics", metrics)
     assert result.code == 2
-    assert "W1, W2, energy" in result.err
+    assert "W1, W2, energy, MMD2" in result.err
 
 
 def test_the_last_day_is_an_extrapolation(call: Call, scored: Path) -> None:
