@@ -8,7 +8,7 @@ BIN    := $(VENV)/bin
 DEMO   := data/demo.h5ad
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-slow check fix bench data clean
+.PHONY: help install demo test test-slow check fix bench scaling peers data clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+: .*## |^[a-z-]+:  ## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/' | expand -t 22
@@ -42,12 +42,23 @@ fix: install  ## mend what can be mended automatically
 	$(BIN)/ruff format .
 	$(BIN)/python tests/docs.py --write
 
-bench: install  ## held-out accuracy, seconds and memory
+bench: install  ## held-out days: cellam, baselines, and the rivals that `make peers` found
 	$(BIN)/python tests/bench/heldout.py
+	$(BIN)/python tests/bench/rivals.py
+
+scaling: install  ## seconds and memory from 3 thousand to a million cells (half an hour)
+	$(BIN)/python tests/bench/scaling.py
+
+peers:  ## environments of the rivals, for `make bench`
+	$(PYTHON) -m venv .bench/torchcfm
+	.bench/torchcfm/bin/python -m pip install --quiet "$(TORCH)" anndata POT scikit-learn matplotlib torchdyn torchdiffeq absl-py
+	.bench/torchcfm/bin/python -m pip install --quiet --no-deps torchcfm==1.0.7
+	$(PYTHON) -m venv .bench/moscot
+	-.bench/moscot/bin/python -m pip install --quiet moscot==0.5.2
 
 data: install  ## make data/demo.h5ad again, the same bytes
 	$(BIN)/python -m cellam.toys $(DEMO)
 
 clean:  ## remove what the other targets made
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis .import_linter_cache cellam_runs
+	rm -rf $(VENV) .bench build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis .import_linter_cache cellam_runs
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -44,6 +44,7 @@ class Options(BaseModel):
     tau: float | None = Field(default=None, gt=0)
     curvature: float | None = Field(default=None, ge=0, le=1)
     action: ActionName = "kernel"
+    max_cells: int = Field(default=25_000, ge=100)
     n_features: int = Field(default=1_000, ge=16, le=20_000)
     steps: int | None = Field(default=None, ge=1)
     exclude: tuple[str, ...] = ()

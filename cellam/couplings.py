@@ -23,7 +23,7 @@ from cellam.errors import TrainingError
 
 # Plans larger than this are solved in blocks of random cells, so that time and memory
 # grow linearly with the number of cells.
-BLOCK = 2_000
+BLOCK = 1_000
 
 Array = NDArray[np.float64]
 

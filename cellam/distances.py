@@ -81,8 +81,14 @@ def _mean_within(values: Array, u: Array) -> float:
     return float((u @ values @ u - alone) / (1.0 - (u**2).sum()))
 
 
-def resample(x: Array, weights: Array, n: int, rng: np.random.Generator) -> tuple[Array, Array]:
+def resample(
+    x: Array, weights: Array, n: int, rng: np.random.Generator, *, stratified: bool = False
+) -> tuple[Array, Array]:
     """Thin a weighted cloud to n draws in proportion to weight (systematic resampling).
+
+    With `stratified` the cells are first put in the order of a k-d tree, so that neighbours share
+    draws and every region gets its due: the thin cloud is nearer to the whole one than draws of a
+    random order are. A score that compares it with a random sample is then a little too good.
 
     Returns
     -------
@@ -92,11 +98,23 @@ def resample(x: Array, weights: Array, n: int, rng: np.random.Generator) -> tupl
         Their share of the n draws; sums to 1.
     """
     order = rng.permutation(len(x))
+    if stratified:
+        order = _by_tree(x, order)
     cumulative = np.cumsum(weights[order])
     marks = (np.arange(n) + rng.random()) / n * cumulative[-1]
     drawn = order[np.minimum(np.searchsorted(cumulative, marks, side="right"), len(x) - 1)]
     chosen, counts = np.unique(drawn, return_counts=True)
     return x[chosen], counts / n
+
+
+def _by_tree(x: Array, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Rows in the order of the leaves of a k-d tree, halved along the widest coordinate."""
+    if len(rows) <= 2:
+        return rows
+    widest = np.argmax(np.ptp(x[rows], axis=0))
+    half = len(rows) // 2
+    rows = rows[np.argpartition(x[rows, widest], half)]
+    return np.concatenate([_by_tree(x, rows[:half]), _by_tree(x, rows[half:])])
 
 
 METRICS: dict[str, Callable[[Array, Array, Array, Array], float]] = {

@@ -20,6 +20,7 @@ from cellam.cells import Cells
 from cellam.config import Options, parse_options
 from cellam.couplings import Coupling, Unbalanced
 from cellam.curves import curve
+from cellam.distances import resample
 from cellam.embedding import Space, fit_space
 from cellam.errors import ConfigError, DataError
 from cellam.fitting import (
@@ -196,7 +197,9 @@ class Model:
         moved = self._follow(x, np.array([start, stop]), np.random.default_rng(seed))
         return moved.points[-1], np.exp(moved.log_weights[-1])
 
-    def predict(self, time: float, *, seed: int = 0) -> tuple[Array, Array]:
+    def predict(
+        self, time: float, *, n_cells: int | None = None, seed: int = 0
+    ) -> tuple[Array, Array]:
         """Predict the cells of any time from the training days next to it.
 
         Between two days both are followed to it, and count by their nearness in time; before the
@@ -206,13 +209,15 @@ class Model:
         ----------
         time : float
             In the user's unit; a day that was fitted on is predicted from its neighbours.
+        n_cells : int, optional
+            Thin the prediction to so many draws, spread evenly over it.
         seed : int
-            For noise.
+            For noise and draws.
 
         Returns
         -------
         points : (n, p) array
-            Model coordinates of the cells of both days.
+            Model coordinates of the cells of both days, or of those drawn.
         weights : (n,) array
             Their masses; the sum is the mass of the population at that time.
         """
@@ -227,10 +232,15 @@ class Model:
         ]
         with _threads(self.options.threads):
             if len(clouds) == 2:
-                return simulation.meet(self.fit.dynamics, clouds[0], clouds[1], unit, rng=rng)
-            cloud, between = clouds[0], np.array([clouds[0].time, unit])
-            moved = simulation.simulate(self.fit.dynamics, cloud.x, between, rng=rng)
-        return moved.points[-1], cloud.weights * np.exp(moved.log_weights[-1])
+                x, w = simulation.meet(self.fit.dynamics, clouds[0], clouds[1], unit, rng=rng)
+            else:
+                between = np.array([clouds[0].time, unit])
+                moved = simulation.simulate(self.fit.dynamics, clouds[0].x, between, rng=rng)
+                x, w = moved.points[-1], clouds[0].weights * np.exp(moved.log_weights[-1])
+        if n_cells is None:
+            return x, w
+        drawn, share = resample(x, w, n_cells, rng, stratified=True)
+        return drawn, share * w.sum()
 
     def _follow(self, x: Array, times: Array, rng: np.random.Generator) -> Trajectories:
         with _threads(self.options.threads):
@@ -371,8 +381,8 @@ def _fit_action(
     training: Snapshots, options: Options, device: str, on_progress: OnProgress
 ) -> tuple[Fit, Rotation]:
     # One stream of random numbers for each purpose, so that a change to one leaves the others.
-    choosing, pairing, drawing, fitting, measuring = (
-        np.random.default_rng(s) for s in np.random.SeedSequence(options.seed).spawn(5)
+    choosing, pairing, drawing, fitting, measuring, thinning = (
+        np.random.default_rng(s) for s in np.random.SeedSequence(options.seed).spawn(6)
     )
     objective = Objective(
         sigma=(options.sigma or SIGMA) if options.has_noise else 0.0,
@@ -381,6 +391,9 @@ def _fit_action(
         else 0.0,
         own_growth=options.has_growth and options.growth == "own",
     )
+    n = training.n_cells
+    training = training.thinned(options.max_cells, thinning)
+    used = training.n_cells
     choice = choose_recipe(
         training,
         objective,
@@ -409,9 +422,12 @@ def _fit_action(
     if objective.own_growth:
         still = draw_features(training, options.n_features // 2, drawing).still()
         growth = fit_growth(path, still, rng=fitting, device=device)
+    notes = [*choice.notes, *result.notes]
+    if used < n:
+        notes.append(f"{used:,} of {n:,} cells: at most {options.max_cells:,} a day are fitted to")
     result = replace(
         result,
-        notes=(*choice.notes, *result.notes),
+        notes=tuple(notes),
         growth=growth,
     )
     return hold_growth(result, path, fitting), measure_rotation(straight, training, measuring)

@@ -42,8 +42,8 @@ CELLS = 300  # a day
 FEATURES = 256
 STEPS = 24  # of Runge–Kutta over the whole range of times
 PARTICLES = 6_000
-NOISE = 0.01  # of the energy distance of the day before, as it is: less is no difference
-KEPT = 0.25  # share of the gain over balanced transport that may be given up for less growth
+NOISE = 0.003  # of the energy distance of the day before, as it is: less is no difference
+KEPT = 0.1  # share of the gain over balanced transport that may be given up for less growth
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ def choose_recipe(
     Returns
     -------
     Choice
-        With the largest τ that keeps three quarters of what relaxing the mass gains over balanced
+        With the largest τ that keeps nine tenths of what relaxing the mass gains over balanced
         transport, and a fixed τ where there are fewer than three days. The smallest energy
         distance alone would favour small τ, whose births and deaths mend the prediction
         wherever it is wrong: on the demo data tau 0.1 predicts best, but its growth
@@ -131,7 +131,7 @@ def _choose_coupling(trials: _Trials, curvature: float) -> tuple[Coupling, str]:
     enough = max(enough, best + trials.noise())
     chosen = candidates[max(k for k, mean in enumerate(means) if mean <= enough)]
     return chosen, (
-        "least growth that keeps three quarters of its gain in predicting "
+        "least growth that keeps nine tenths of its gain in predicting "
         f"{trials.described(list(map(_name, candidates)), means)}"
     )
 

@@ -106,6 +106,10 @@ def fit(
         str, typer.Option(help="kernel: solved at once; mlp: a network, trained.")
     ] = "kernel",
     n_features: Annotated[int, typer.Option(help="Random features of the kernel action.")] = 1000,
+    max_cells: Annotated[
+        int,
+        typer.Option(help="Cells of a day to fit to at most, drawn at random; all are simulated."),
+    ] = 25_000,
     steps: Annotated[
         int | None, typer.Option(help="Most training steps of --action mlp. [default: 3000]")
     ] = None,
@@ -154,6 +158,7 @@ def fit(
             "curvature": curvature,
             "action": action,
             "n_features": n_features,
+            "max_cells": max_cells,
             "steps": steps,
             "exclude": tuple(exclude or ()),
             "seed": seed,

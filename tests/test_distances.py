@@ -155,3 +155,34 @@ def test_mmd_of_far_clouds_is_what_two_points_of_one_cloud_have_in_common():
     half = np.array([0.5, 0.5])
     kernels = np.mean([np.exp(-0.5 / width**2) for width in (0.5, 1.0, 2.0)])
     assert mmd2(x, half, x + 1e3, half) == pytest.approx(2 * kernels)
+
+
+def test_a_stratified_draw_is_nearer_to_the_whole_than_a_random_one():
+    rng = np.random.default_rng(0)
+    x, weights = rng.standard_normal((600, 2)), rng.random(600)
+    far = {
+        stratified: np.mean(
+            [
+                w1(
+                    *resample(x, weights, 60, rng, stratified=stratified),
+                    x,
+                    weights / weights.sum(),
+                )
+                for _ in range(10)
+            ]
+        )
+        for stratified in (True, False)
+    }
+    assert far[True] < 0.8 * far[False]
+
+
+@pytest.mark.parametrize("stratified", [True, False])
+def test_a_draw_is_in_proportion_to_weight(stratified):
+    rng = np.random.default_rng(0)
+    x, weights = rng.standard_normal((40, 2)), rng.random(40)
+    total = np.zeros(40)
+    for _ in range(400):
+        drawn, u = resample(x, weights, 20, rng, stratified=stratified)
+        assert u.sum() == pytest.approx(1)
+        total[[int(np.flatnonzero((x == row).all(1))[0]) for row in drawn]] += u
+    assert total / 400 == pytest.approx(weights / weights.sum(), abs=0.006)  # four standard errors
