@@ -54,7 +54,7 @@ peers:  ## environments of the rivals, for `make bench`
 	.bench/torchcfm/bin/python -m pip install --quiet "$(TORCH)" anndata POT scikit-learn matplotlib torchdyn torchdiffeq absl-py
 	.bench/torchcfm/bin/python -m pip install --quiet --no-deps torchcfm==1.0.7
 	$(PYTHON) -m venv .bench/moscot
-	-.bench/moscot/bin/python -m pip install --quiet moscot==0.5.2
+	-.bench/moscot/bin/python -m pip install --quiet moscot==0.5.2 POT
 
 data: install  ## make data/demo.h5ad again, the same bytes
 	$(BIN)/python -m cellam.toys $(DEMO)

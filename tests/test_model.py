@@ -161,6 +161,24 @@ def test_a_day_between_is_predicted_from_both_sides(moving, moved):
     assert shift == pytest.approx(3.0 * M, abs=0.15)
 
 
+def test_a_fit_to_some_of_the_cells_still_moves_all_of_them(moving):
+    few = cellam.fit(moving, method="am", max_cells=100)
+    assert "300 of 600 cells" in few.fit.notes[-1]
+    points, weights = few.predict(3.0)
+    assert len(points) == 400
+    everyone = np.average(moving.matrix, axis=0)
+    at_3 = few.space.to_coordinates(points)
+    assert weights @ at_3 - everyone == pytest.approx((3 - 7 / 3) * M, abs=0.2)
+
+
+def test_a_prediction_can_be_thinned(moved):
+    whole, w = moved.predict(3.0)
+    few, u = moved.predict(3.0, n_cells=50)
+    assert len(few) <= 50
+    assert u.sum() == pytest.approx(w.sum())
+    assert u @ few == pytest.approx(w @ whole, abs=0.1)
+
+
 @pytest.mark.parametrize(("time", "nearest"), [(-1.0, 0), (6.0, -1)])
 def test_beyond_the_days_the_nearest_one_is_followed(moved, time, nearest):
     points, weights = moved.predict(time)

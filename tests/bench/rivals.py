@@ -157,9 +157,16 @@ def summary(rows: list[dict[str, Any]]) -> dict[str, str]:
     }
 
 
+def label(method: str, rows: list[dict[str, Any]]) -> str:
+    """Name of a method, its steps and its seeds."""
+    steps = f", {rows[0]['iters']:,} steps" if "iters" in rows[0] else ""
+    n = len({row["seed"] for row in rows})
+    return f"{NAMES[method]}{steps}{f', {n} seeds' if n > 1 else ''}"
+
+
 def table(data: Data, found: dict[str, list[dict[str, Any]]]) -> str:
     """One data set in Markdown, best W1 first."""
-    rows = {NAMES[m]: summary(r) for m, r in found.items() if r}
+    rows = {label(m, r): summary(r) for m, r in found.items() if r}
     order = sorted(rows, key=lambda name: float(rows[name]["W1"].split()[0]))
     columns = list(rows[order[0]])
     lines = [f"### {data.name}", "", f"| method | {' | '.join(columns)} |"]
@@ -226,8 +233,7 @@ def main() -> None:
         f"Measured on {date.today().isoformat()}, {platform.machine()}, {os.cpu_count()} cores, "
         f"{asked.threads} thread{'s' * (asked.threads > 1)} a method, with `make bench`. Inner "
         "days held out one at a time, times by their index, clouds of at most 2,500 points and "
-        "never more than the day before has cells; cellam on its defaults, seeds 0, 1, 2. "
-        f"OT-CFM and SF2M with {os.environ.get('CFM_ITERS', '10000')} steps."
+        "never more than the day before has cells; cellam on its defaults."
     )
     print(head, text, sep="\n\n")
     if asked.write:
