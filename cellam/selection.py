@@ -131,7 +131,7 @@ def _choose_coupling(trials: _Trials, curvature: float) -> tuple[Coupling, str]:
     chosen = candidates[max(k for k, mean in enumerate(means) if mean <= enough)]
     return chosen, (
         "least growth that keeps three quarters of its gain in predicting "
-        f"{trials.described(list(map(_name, candidates)), means)}"
+        f"{trials.described([_name(c).removeprefix('uot with ') for c in candidates], means)}"
     )
 
 

@@ -55,7 +55,7 @@ def scores_in(note):
 
 
 def name_of(coupling):
-    return "ot" if isinstance(coupling, Balanced) else f"uot with tau {coupling.tau:g}"
+    return "ot" if isinstance(coupling, Balanced) else f"tau {coupling.tau:g}"
 
 
 def acceleration(days=5, n=200, seed=0):
@@ -84,7 +84,7 @@ def test_little_or_no_growth_is_chosen_where_all_cells_move_alike(days, seed):
 def test_the_choice_keeps_most_of_the_gain_and_the_note_says_by_which_scores():
     choice = choose(shares_change())
     found = scores(choice)
-    assert list(found) == [*(f"uot with tau {tau:g}" for tau in TAUS), "ot"]
+    assert list(found) == [*(f"tau {tau:g}" for tau in TAUS), "ot"]
     least = min(found.values())
     limit = least + KEPT * (found["ot"] - least)
     enough = [candidate for candidate, score in found.items() if score <= limit * (1 + 1e-9)]
