@@ -111,6 +111,11 @@ class Model:
         own = growth is not None and bool((growth.theta.abs() > 1e-6).any())
         return not (own or self.fit.objective.growth_scale > 0)
 
+    @property
+    def _steps(self) -> int:
+        """Steps of a simulation over all days: the action varies within every gap."""
+        return max(simulation.STEPS, 8 * (len(self.training) - 1))
+
     def _unit_times(self, times: Array) -> Array:
         """Unit time of the training days; outside [0, 1] beyond them."""
         return np.array([self.training.unit_time(float(t)) for t in times])
@@ -232,10 +237,14 @@ class Model:
         ]
         with _threads(self.options.threads):
             if len(clouds) == 2:
-                x, w = simulation.meet(self.fit.dynamics, clouds[0], clouds[1], unit, rng=rng)
+                x, w = simulation.meet(
+                    self.fit.dynamics, clouds[0], clouds[1], unit, rng=rng, steps=self._steps
+                )
             else:
                 between = np.array([clouds[0].time, unit])
-                moved = simulation.simulate(self.fit.dynamics, clouds[0].x, between, rng=rng)
+                moved = simulation.simulate(
+                    self.fit.dynamics, clouds[0].x, between, rng=rng, steps=self._steps
+                )
                 x, w = moved.points[-1], clouds[0].weights * np.exp(moved.log_weights[-1])
         if n_cells is None:
             return x, w
@@ -244,7 +253,8 @@ class Model:
 
     def _follow(self, x: Array, times: Array, rng: np.random.Generator) -> Trajectories:
         with _threads(self.options.threads):
-            return simulation.simulate(self.fit.dynamics, x, self._unit_times(times), rng=rng)
+            units = self._unit_times(times)
+            return simulation.simulate(self.fit.dynamics, x, units, rng=rng, steps=self._steps)
 
     def _saved_times(
         self,

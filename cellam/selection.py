@@ -40,6 +40,7 @@ TAU = 1.0  # where fewer than three training days leave nothing to judge by
 CURVATURES = (0.0, CURVATURE, 1.0)
 CELLS = 300  # a day
 FEATURES = 256
+INNER = 6  # days held out at most, spread evenly
 STEPS = 24  # of Runge–Kutta over the whole range of times
 PARTICLES = 6_000
 NOISE = 0.003  # of the energy distance of the day before, as it is: less is no difference
@@ -167,9 +168,11 @@ class _Trials:
     gaps: dict[tuple[int, int, Coupling | Mixture], Gap] = field(default_factory=dict)
 
     @property
-    def inner(self) -> range:
-        """Every day but the first and the last."""
-        return range(1, len(self.days) - 1)
+    def inner(self) -> list[int]:
+        """Every day but the first and the last, or some of them if there are many."""
+        between = np.arange(1, len(self.days) - 1)
+        spread = np.linspace(0, len(between) - 1, min(len(between), INNER))
+        return [int(between[round(k)]) for k in spread]
 
     def run(self, stage: str, recipes: Sequence[Recipe]) -> Array:
         """Mean energy distance of each recipe over the inner days; nan where one fails."""
@@ -209,7 +212,8 @@ class _Trials:
                 fit = replace(fit, growth=growth)
             fit = hold_growth(fit, path, rng)
             time = training.unit_time(self.days.times[k])
-            x, w = meet(fit.dynamics, before, after, time, rng=rng, steps=STEPS)
+            steps = max(STEPS, 6 * (len(training) - 1))
+            x, w = meet(fit.dynamics, before, after, time, rng=rng, steps=steps)
         except TrainingError:
             return float("nan")
         truth = self.days.points[k]

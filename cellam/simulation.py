@@ -19,7 +19,7 @@ from cellam.objectives import Dynamics
 
 Array = NDArray[np.float64]
 
-STEPS = 64  # Runge–Kutta steps over the whole range of times; noise takes four times as many
+STEPS = 32  # Runge–Kutta steps over the whole range of times; noise takes four times as many
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from scipy import sparse
 import cellam
 from cellam.config import Method, PathName
 from cellam.errors import ConfigError, DataError
+from cellam.simulation import simulate
 
 METHODS, PATH_NAMES = (kind.__args__ for kind in (Method, PathName))
 M = np.array([1.0, -0.5])  # of the translation, per day
@@ -159,6 +160,20 @@ def test_a_day_between_is_predicted_from_both_sides(moving, moved):
     first = np.average(days.points[0], axis=0, weights=days.weights[0])
     shift = (np.average(points, axis=0, weights=weights) - first) * moved.space.scale
     assert shift == pytest.approx(3.0 * M, abs=0.15)
+
+
+def test_steps_are_fine_enough_for_many_days():
+    """A cloud that swings to and fro over thirty days, followed with far more steps."""
+    rng = np.random.default_rng(0)
+    days = np.arange(30)
+    x = np.concatenate([[2 * np.sin(t), 0.2 * t] + rng.standard_normal((40, 2)) for t in days])
+    obs = pd.DataFrame({"day": np.repeat(days, 40)}, index=[f"c{i}" for i in range(len(x))])
+    adata = anndata.AnnData(np.ones((len(x), 1), np.float32), obs=obs, obsm={"X_z": x})
+    model = cellam.fit(cellam.read(adata, use_rep="X_z"), method="am", n_features=200)
+    start = model.snapshots.points[0]
+    end, _ = model.follow(start, 0.0, 29.0)
+    exact = simulate(model.fit.dynamics, start, np.array([0.0, 1.0]), rng=rng, steps=3_000)
+    assert np.abs(end - exact.points[-1]).mean() < 0.02
 
 
 def test_a_fit_to_some_of_the_cells_still_moves_all_of_them(moving):

@@ -9,7 +9,7 @@ import pytest
 
 from cellam.couplings import Balanced, Unbalanced
 from cellam.objectives import Objective
-from cellam.selection import CURVATURES, KEPT, TAU, TAUS, choose_recipe
+from cellam.selection import CURVATURES, INNER, KEPT, TAU, TAUS, choose_recipe
 from cellam.snapshots import Snapshots
 
 GROWS = Objective(own_growth=True)
@@ -132,6 +132,11 @@ def test_progress_counts_to_its_end():
         counts = [p for p in seen if p.stage == stage]
         assert [p.done for p in counts] == list(range(1, 2 * n + 1))
         assert {p.total for p in counts} == {2 * n}
+
+
+def test_of_many_days_only_some_are_held_out():
+    note = choose(translation(12, n=40)).notes[0]
+    assert f"{INNER} inner training days" in note
 
 
 def test_the_same_seed_makes_the_same_choice():

@@ -85,7 +85,7 @@ def klein() -> Path:
     return target
 
 
-def environment(name: str) -> str | None:
+def environment(name: str) -> str:
     """The Python of an environment that `make peers` made, if it has the package."""
     python = KEPT / name / "bin" / "python"
     if python.exists():
@@ -93,27 +93,30 @@ def environment(name: str) -> str | None:
         if seen.returncode == 0:
             return str(python)
     print(f"no {name} here (`make peers`): its methods are left out", file=sys.stderr)
-    return None
+    return ""
 
 
-def methods(data: Data, peers: str | None, moscot: str | None) -> Iterator[tuple[str, str, str]]:
-    """Name, Python and seeds of every method that can run here."""
+def methods(data: Data, peers: str, moscot: str) -> Iterator[tuple[str, str, str]]:
+    """Name, Python (none where its environment is missing) and seeds of every method."""
     loo = data.protocol == "loo"
     yield CELLAM if loo else "contender:simulate", sys.executable, "0 1 2"
     for name in BASELINES if loo else ("previous",):
         yield name, sys.executable, "0"
-    if peers:
-        yield "otcfm", peers, "0 1 2" if "whitened" in data.name else "0"
-        if "whitened" in data.name:
-            yield "sf2m", peers, "0 1 2"
-    if moscot and data.name.startswith("eb, 5 "):  # its plan of cite takes over seven minutes
+    yield "otcfm", peers, "0 1 2" if "whitened" in data.name else "0"
+    if "whitened" in data.name:
+        yield "sf2m", peers, "0 1 2"
+    if data.name.startswith("eb, 5 "):  # its plan of cite takes over seven minutes
         yield "moscot", moscot, "0"
 
 
-def run(data: Data, method: str, python: str, seeds: str, threads: int) -> list[dict[str, Any]]:
-    """Results of a method, from an earlier run where there are any."""
+def run(
+    data: Data, method: str, python: str, seeds: str, threads: int, *, again: bool = True
+) -> list[dict[str, Any]]:
+    """Results of a method, from an earlier run where there are any; run it if `again`."""
     safe = "".join(c if c.isalnum() else "_" for c in f"{data.name} {data.protocol} {method}")
     kept = KEPT / f"{safe}.jsonl"
+    if not kept.exists() and not again:
+        return []
     if not kept.exists():
         KEPT.mkdir(exist_ok=True)
         path = klein() if data.file.startswith("klein") else SHARED / "data" / data.file
@@ -179,6 +182,20 @@ def table(data: Data, found: dict[str, list[dict[str, Any]]]) -> str:
     return "\n".join(lines)
 
 
+def short(all_found: dict[str, dict[str, list[dict[str, Any]]]]) -> str:
+    """Mean W1 and energy of the methods that most people would compare, a data set a line."""
+    shown = ("cellam", "OT midpoint", "mixture", "OT-CFM")
+    lines = [f"| data | {' | '.join(shown)} |", "|" + "---|" * (len(shown) + 1)]
+    for data, found in all_found.items():
+        values = dict.fromkeys(shown, "–")
+        for method, rows in found.items():
+            if rows and NAMES[method] in values:
+                mean = pd.DataFrame(rows)[["w1", "energy"]].mean()
+                values[NAMES[method]] = f"{mean['w1']:.3g} ({mean['energy']:.2g})"
+        lines.append(f"| {data} | {' | '.join(values.values())} |")
+    return "\n".join(lines)
+
+
 def figure(all_found: dict[str, dict[str, list[dict[str, Any]]]], target: Path) -> None:
     """W1 of every method over that of the straight optimal-transport midpoint."""
     import matplotlib
@@ -214,20 +231,31 @@ def main() -> None:
     """Run what is missing and print the tables."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
     parser.add_argument("--write", action="store_true", help="write RIVALS.md and rivals.svg")
+    parser.add_argument("--kept", action="store_true", help="run nothing, print what is kept")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--only", default="", help="data sets whose name holds this")
     asked = parser.parse_args()
     if not PROTOCOL.exists():
         print("no ../shared/bench here: see `cellam eval` on the demo data", file=sys.stderr)
         return
-    peers, moscot = (environment(name) for name in ("torchcfm", "moscot"))
+    peers = moscot = ""
+    if not asked.kept:
+        peers, moscot = (environment(name) for name in ("torchcfm", "moscot"))
     all_found = {}
     for data in SETS:
         if asked.only in data.name:
             found = {}
             for method, python, seeds in methods(data, peers, moscot):
-                found[method] = run(data, method, python, seeds, asked.threads)
-            all_found[data.name] = found
+                found[method] = run(
+                    data,
+                    method,
+                    python,
+                    seeds,
+                    asked.threads,
+                    again=python != "" and not asked.kept,
+                )
+            if any(found.values()):
+                all_found[data.name] = found
     text = "\n\n".join(table(data, all_found[data.name]) for data in SETS if data.name in all_found)
     head = (
         f"Measured on {date.today().isoformat()}, {platform.machine()}, {os.cpu_count()} cores, "
@@ -235,6 +263,7 @@ def main() -> None:
         "days held out one at a time, times by their index, clouds of at most 2,500 points and "
         "never more than the day before has cells; cellam on its defaults."
     )
+    text = f"W1 (energy distance), means of the inner days:\n\n{short(all_found)}\n\n{text}"
     print(head, text, sep="\n\n")
     if asked.write:
         (HERE / "RIVALS.md").write_text(f"# Rivals\n\n{head}\n\n{text}\n", encoding="utf-8")
