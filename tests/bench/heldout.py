@@ -1,7 +1,7 @@
 """Held-out accuracy, seconds and memory of the command line on its defaults: `make bench`.
 
 Every data set is fitted and every inner day held out in turn, through the installed command,
-each in a process of its own. Prints a table in Markdown; `--write` puts it into RESULTS.md.
+each in a process of its own. Prints a table in Markdown; `--write` puts it into COMMANDS.md.
 Uses ../shared/data where it is there, and the demo data elsewhere.
 """
 
@@ -85,8 +85,8 @@ def main() -> None:
     text = "\n".join(lines)
     print(text)
     if "--write" in sys.argv[1:]:
-        target = Path(__file__).with_name("RESULTS.md")
-        target.write_text(f"# Held-out days\n\n{text}\n", encoding="utf-8")
+        target = Path(__file__).with_name("COMMANDS.md")
+        target.write_text(f"# Held-out days, by the command line\n\n{text}\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -134,7 +134,9 @@ def run(
         if done.returncode or not done.stdout.strip():
             print(f"{data.name}: {NAMES[method]} failed and is left out", file=sys.stderr)
             return []
-        kept.write_text(done.stdout, encoding="utf-8")
+        # Some rivals print as well.
+        lines = [line for line in done.stdout.splitlines() if line.startswith("{")]
+        kept.write_text("\n".join(lines), encoding="utf-8")
     return [json.loads(line) for line in kept.read_text(encoding="utf-8").splitlines()]
 
 
@@ -230,7 +232,7 @@ def figure(all_found: dict[str, dict[str, list[dict[str, Any]]]], target: Path) 
 def main() -> None:
     """Run what is missing and print the tables."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
-    parser.add_argument("--write", action="store_true", help="write RIVALS.md and rivals.svg")
+    parser.add_argument("--write", action="store_true", help="write RESULTS.md and rivals.svg")
     parser.add_argument("--kept", action="store_true", help="run nothing, print what is kept")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--only", default="", help="data sets whose name holds this")
@@ -266,7 +268,9 @@ def main() -> None:
     text = f"W1 (energy distance), means of the inner days:\n\n{short(all_found)}\n\n{text}"
     print(head, text, sep="\n\n")
     if asked.write:
-        (HERE / "RIVALS.md").write_text(f"# Rivals\n\n{head}\n\n{text}\n", encoding="utf-8")
+        (HERE / "RESULTS.md").write_text(
+            f"# cellam and its rivals on held-out days\n\n{head}\n\n{text}\n", encoding="utf-8"
+        )
         figure(all_found, HERE / "rivals.svg")
 
 
