@@ -263,7 +263,8 @@ def main() -> None:
         f"Measured on {date.today().isoformat()}, {platform.machine()}, {os.cpu_count()} cores, "
         f"{asked.threads} thread{'s' * (asked.threads > 1)} a method, with `make bench`. Inner "
         "days held out one at a time, times by their index, clouds of at most 2,500 points and "
-        "never more than the day before has cells; cellam on its defaults."
+        "never more than the day before has cells; cellam on its defaults. The machine is shared: "
+        "seconds swing, CPU seconds less so."
     )
     text = f"W1 (energy distance), means of the inner days:\n\n{short(all_found)}\n\n{text}"
     print(head, text, sep="\n\n")
