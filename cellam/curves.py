@@ -8,23 +8,24 @@ Every line of a gap of length Δ between days k and k + 1 becomes a cubic Hermit
 
     x_α = (1 − α) x_0 + α x_1 + κ α(1 − α)[(1 − α) d_0 − α d_1]
 
-whose tangents differ from the chord by d/Δ. At κ = 1 the tangent at a day is the mean of the
-velocities before and after it, each weighted by the length of the other gap [1]_:
+whose tangents differ from the chord by d/Δ,
 
-    d_0 = −Δ²/(Δ₋ + Δ) jₖ(x_0),      d_1 = Δ²/(Δ + Δ₊) jₖ₊₁(x_1),
+    d_0 = −Δ min(Δ₋, Δ)/(Δ₋ + Δ) jₖ(x_0),      d_1 = Δ min(Δ, Δ₊)/(Δ + Δ₊) jₖ₊₁(x_1),
 
 with jₖ the jump of the velocity at day k: what leaves a cell less what arrives at it, by the pairs
 on either side, made affine in x by least squares because single partners are noise. At the
 first and the last day nothing is known of the other side, and the acceleration vanishes
-(d_0 = −½ d_1). The ends of all lines stay where they are, so that the marginals do, and growth
-is not touched.
+(d_0 = −½ d_1). Between even days κ = 1 is the spline of [1]_, whose velocity is continuous; on
+uneven days that spline would stretch the acceleration seen over a short gap, and its noise, over a
+long one (the factor would be Δ²), and the minimum keeps it from that. The ends of all lines stay
+where they are, so that the marginals do, and growth is not touched.
 
 It is a spline in the space of populations in the sense of [2]_, to first order in κ. κ = ½ is
 what a spline and a chord predict on average.
 
 References
 ----------
-.. [1] Catmull and Rom, A class of local interpolating splines, 1974 (here for uneven gaps).
+.. [1] Catmull and Rom, A class of local interpolating splines, 1974.
 .. [2] Chewi, Clancy, Le Gouic, Rigollet, Stepaniants and Stromme, Fast and smooth interpolation
    on Wasserstein space, AISTATS 2021.
 """
@@ -54,7 +55,7 @@ def curve(path: Path, curvature: float) -> Path:
     path : Path
         Of straight lines.
     curvature : float
-        κ: 0 leaves the lines straight, 1 makes the velocity continuous.
+        κ: 0 leaves the lines straight, 1 makes the velocity continuous between even days.
 
     Returns
     -------
@@ -69,15 +70,19 @@ def curve(path: Path, curvature: float) -> Path:
         known_0, known_1 = k > 0, k < len(jumps)
         d_0, d_1 = np.zeros_like(gap.x_0), np.zeros_like(gap.x_1)
         if known_0:
-            d_0 -= gap.length**2 / (path.gaps[k - 1].length + gap.length) * jumps[k - 1]
+            d_0 -= _reach(gap, path.gaps[k - 1]) * jumps[k - 1]
         if known_1:
-            d_1 += gap.length**2 / (gap.length + path.gaps[k + 1].length) * jumps[k]
+            d_1 += _reach(gap, path.gaps[k + 1]) * jumps[k]
         if not known_0:
             d_0 = -0.5 * _mean(gap.pairs.i, gap.pairs.mass_0, d_1[gap.pairs.j], len(gap.x_0))
         if not known_1:
             d_1 = -0.5 * _mean(gap.pairs.j, gap.pairs.mass_1, d_0[gap.pairs.i], len(gap.x_1))
         gaps.append(replace(gap, bend=(curvature * d_0, curvature * d_1)))
     return replace(path, gaps=tuple(gaps))
+
+
+def _reach(gap: Gap, other: Gap) -> float:
+    return gap.length * min(gap.length, other.length) / (gap.length + other.length)
 
 
 def _jump(before: Gap, after: Gap) -> Array:

@@ -129,7 +129,9 @@ def _choose_coupling(trials: _Trials, curvature: float) -> tuple[Coupling, str]:
     enough = best + KEPT * (balanced - best) if np.isfinite(balanced) else best
     # Among candidates that all predict nearly perfectly, noise would decide.
     enough = max(enough, best + trials.noise())
-    chosen = candidates[max(k for k, mean in enumerate(means) if mean <= enough)]
+    good = [k for k, mean in enumerate(means) if mean <= enough]
+    # One day alone cannot say that nobody grows.
+    chosen = candidates[max(good) if len(trials.inner) > 1 else min(max(good), len(TAUS) - 1)]
     return chosen, (
         "least growth that keeps three quarters of its gain in predicting "
         f"{trials.described([_name(c).removeprefix('uot with ') for c in candidates], means)}"

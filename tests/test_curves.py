@@ -12,7 +12,7 @@ from cellam.curves import curve
 from cellam.paths import Mixture, build_path
 from cellam.snapshots import Snapshots
 
-TIMES = (0.0, 1.0, 3.0, 4.0, 6.0)  # uneven
+TIMES = (0.0, 2.0, 4.0, 6.0, 8.0)
 
 
 def moving(where, times=TIMES, n=60) -> Snapshots:
