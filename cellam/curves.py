@@ -20,8 +20,9 @@ uneven days that spline would stretch the acceleration seen over a short gap, an
 long one (the factor would be Δ²), and the minimum keeps it from that. The ends of all lines stay
 where they are, so that the marginals do, and growth is not touched.
 
-It is a spline in the space of populations in the sense of [2]_, to first order in κ. κ = ½ is
-what a spline and a chord predict on average.
+It is a spline in the space of populations in the sense of [2]_, to first order in κ. Where a day
+is held out among even ones, its gap is twice as long as its neighbours, and κ = 1 bends it half
+as far as the spline of [1]_ would.
 
 References
 ----------
@@ -44,7 +45,7 @@ from cellam.paths import Gap, Path
 
 Array: TypeAlias = NDArray[np.float64]
 
-CURVATURE = 0.5
+CURVATURE = 1.0
 
 
 def curve(path: Path, curvature: float) -> Path:

@@ -37,7 +37,7 @@ Array = NDArray[np.float64]
 
 TAUS = (0.1, 0.3, 1.0)
 TAU = 1.0  # where fewer than three training days leave nothing to judge by
-CURVATURES = (0.0, CURVATURE, 1.0)
+CURVATURES = (0.0, 0.5, CURVATURE)
 CELLS = 300  # a day
 FEATURES = 256
 INNER = 6  # days held out at most, spread evenly
