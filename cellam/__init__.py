@@ -6,8 +6,8 @@
     table = cellam.evaluate(cells, holdout="day4").table
 
 The modules, in the order of the pipeline: `timepoints`, `cells`, `embedding`, `snapshots`,
-`couplings`, `paths`, `actions`, `objectives`, `fitting`, `simulation`, `selection`, `model`,
-`distances`, `evaluation`, `run`.
+`couplings`, `paths`, `actions`, `objectives`, `fitting`, `training`, `simulation`, `selection`,
+`model`, `pipeline`, `distances`, `evaluation`, `run`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ if TYPE_CHECKING:
         TrainingError,
     )
     from cellam.evaluation import Evaluation, evaluate
-    from cellam.model import Model, Simulation, fit
+    from cellam.model import Model, Simulation
+    from cellam.pipeline import fit
     from cellam.run import Run, open_run, save
 
 __version__ = "0.1.0"
@@ -47,7 +48,7 @@ _HOME = {
     "evaluate": "evaluation",
     "Model": "model",
     "Simulation": "model",
-    "fit": "model",
+    "fit": "pipeline",
     "Run": "run",
     "open_run": "run",
     "save": "run",

@@ -6,8 +6,6 @@ and a hint (what to do). Its class decides the exit code of the command line.
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 
 class CellamError(Exception):
     """Base of all errors that are not bugs of cellam.
@@ -20,7 +18,7 @@ class CellamError(Exception):
         What to type instead; empty if there is nothing to say.
     """
 
-    exit_code: ClassVar[int] = 1
+    exit_code: int = 1
 
     def __init__(self, message: str, hint: str = "") -> None:
         super().__init__(message)
@@ -56,6 +54,27 @@ class OutputError(CellamError):
 
 
 class RunError(CellamError):
-    """A run directory is missing, damaged, or in use."""
+    """A run directory is missing or damaged."""
 
     exit_code = 4
+
+
+class RunInUse(RunError):
+    """Another process is writing the run."""
+
+    exit_code = 5
+
+
+class Stopped(CellamError):
+    """A fit stopped because it was asked to, at a place from which it can go on.
+
+    Parameters
+    ----------
+    signal : int
+        What asked it.
+    """
+
+    def __init__(self, signal: int) -> None:
+        super().__init__("The fit was stopped.", "Go on with --resume.")
+        self.signal = signal
+        self.exit_code = 128 + signal

@@ -23,7 +23,8 @@ from cellam.couplings import Balanced, couple
 from cellam.distances import METRICS, resample
 from cellam.errors import ConfigError
 from cellam.fitting import OnProgress, Progress, silent
-from cellam.model import Model, fit
+from cellam.model import Model
+from cellam.pipeline import fit
 from cellam.snapshots import Snapshots
 
 Array = NDArray[np.float64]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +10,7 @@ import pandas as pd
 
 from cellam.errors import ConfigError
 from cellam.model import Model, Simulation
-from cellam.storage import writing
+from cellam.storage import check_space, write_atomically, writing
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -92,17 +90,18 @@ def to_anndata(model: Model, simulation: Simulation, names: list[str], genes: li
 
 
 def write_h5ad(adata: AnnData, path: Path) -> None:
-    """Write beside the place, sync, rename."""
+    """Write a file whole or not at all.
+
+    It is made in memory first: HDF5 can end the process where a disk is full.
+    """
+    import h5py
+    from anndata.io import write_elem
+
+    with h5py.File("new", "w", driver="core", backing_store=False) as file:
+        write_elem(file, "/", adata, dataset_kwargs={"compression": "gzip"})
+        file.flush()
+        content = file.id.get_file_image()
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=".cellam.", suffix=".h5ad", dir=path.parent)
-        os.close(handle)
-        new = Path(name)
-        try:
-            adata.write_h5ad(new, compression="gzip")
-            with new.open("rb") as file:
-                os.fsync(file.fileno())
-            new.chmod(0o644)
-            new.rename(path)
-        finally:
-            new.unlink(missing_ok=True)
+        check_space(path.parent, len(content))
+        write_atomically(path, content)

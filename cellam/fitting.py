@@ -1,8 +1,8 @@
 """Fitting: the action that minimises an objective over a path.
 
 For the kernel action the loss is ½θᵀAθ − bᵀθ: A and b are summed over the path in chunks, and
-one Cholesky factorisation gives the minimum. The network is trained by stochastic gradients.
-Both are judged on cells that were held out of the sums or of the training.
+one Cholesky factorisation gives the minimum. Half of the cells judge what was solved on the
+other half. `cellam.training` fits the network.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from cellam.actions import MLP, Action, Features, Kernel
+from cellam.actions import MLP, Features, Kernel
 from cellam.couplings import squared_distances
 from cellam.errors import TrainingError
 from cellam.objectives import Dynamics, Objective, boundary, growth_quadratic
@@ -23,6 +23,7 @@ from cellam.snapshots import Snapshots
 
 PARTICLES = 24_000  # the closed form visits at least about so many points of the path
 RIDGES = (1.0, 1e-1, 1e-2, 1e-3, 1e-4, 1e-5)
+RAISED = (1e1, 1e2, 1e3, 1e4)  # where the equations are not positive definite with any of them
 
 
 @dataclass(frozen=True)
@@ -124,7 +125,7 @@ def fit_kernel(
     TrainingError
         If the equations cannot be solved with any ridge.
     """
-    path, from_samples = _estimator(path, objective, from_samples)
+    path, from_samples = estimator(path, objective, from_samples)
     equations = objective.quadratic_from_samples if from_samples else objective.quadratic
     halves = sum_halves(path, features, equations, rng, particles, device, on_progress)
     if from_samples:
@@ -137,8 +138,18 @@ def fit_kernel(
         Kernel(features, theta),
         objective,
         tuple({"ridge": r, "held_out_loss": loss} for r, loss in losses.items()),
-        (f"ridge {ridge:g}: the best loss on held-out cells, of {len(losses)} ridges",),
+        (_note(ridge, losses),),
     )
+
+
+def _note(ridge: float, losses: dict[float, float]) -> str:
+    note = f"ridge {ridge:g}: the best loss on held-out cells, of {len(losses)} ridges"
+    lost = len(RIDGES) - sum(r in RIDGES for r in losses)
+    if lost:
+        note += f" ({lost} smaller ones could not be solved)"
+    if ridge in RAISED:
+        note = f"ridge raised to {ridge:g}: the equations are nearly singular"
+    return note
 
 
 def fit_growth(
@@ -219,22 +230,22 @@ def solve_halves(
     penalty = torch.ones(len(A_0), dtype=A_0.dtype)
     if spared is not None:
         penalty[spared] = 1e-4
-    losses = {}
-    for ridge in RIDGES:
-        try:
-            there = _quadratic(A_1, b_1, _solve(A_0, b_0, ridge * penalty))
-            back = _quadratic(A_0, b_0, _solve(A_1, b_1, ridge * penalty))
-        except RuntimeError:  # torch's name for a matrix that is not positive definite
-            break  # … and smaller ridges fail as well
+    losses: dict[float, float] = {}
+    for ridge in (*RIDGES, *RAISED):
+        if losses and ridge in RAISED:
+            break
+        there = _quadratic(A_1, b_1, _solve(A_0, b_0, ridge * penalty))
+        back = _quadratic(A_0, b_0, _solve(A_1, b_1, ridge * penalty))
         if np.isfinite(there + back):
             losses[ridge] = there + back
-    if not losses:
-        raise TrainingError(
-            "The equations of the fit could not be solved with any ridge.",
-            "Are some coordinates of the representation enormous, or all constant?",
-        )
-    ridge = min(losses, key=losses.__getitem__)
-    return _solve(A_0 + A_1, b_0 + b_1, ridge * penalty).float(), losses, ridge
+    for ridge in sorted(losses, key=losses.__getitem__):
+        theta = _solve(A_0 + A_1, b_0 + b_1, ridge * penalty).float()
+        if theta.isfinite().all():
+            return theta, losses, ridge
+    raise TrainingError(
+        "The equations of the fit could not be solved with any ridge.",
+        "Are some coordinates of the representation enormous, or all constant?",
+    )
 
 
 def _quadratic(A: Tensor, b: Tensor, theta: Tensor) -> float:
@@ -242,108 +253,17 @@ def _quadratic(A: Tensor, b: Tensor, theta: Tensor) -> float:
 
 
 def _solve(A: Tensor, b: Tensor, ridge: Tensor) -> Tensor:
-    """θ for one right-hand side b (m,), or for several of them (m, k); a ridge (m,) for each θ."""
-    factor = torch.linalg.cholesky(A + torch.diag(A.diagonal().mean() * ridge))
+    """θ for one right-hand side b (m,), or for several of them (m, k); a ridge (m,) for each θ.
+
+    It is nan where the matrix is not positive definite to rounding.
+    """
+    factor, failed = torch.linalg.cholesky_ex(A + torch.diag(A.diagonal().mean() * ridge))
+    if failed:
+        return torch.full_like(b, torch.nan)
     return torch.cholesky_solve(b.reshape(len(b), -1), factor).reshape(b.shape)
 
 
-def fit_mlp(
-    path: Path,
-    objective: Objective,
-    *,
-    rng: np.random.Generator,
-    steps: int = 3_000,
-    batch: int = 512,
-    width: int = 128,
-    from_samples: bool | None = None,
-    device: str = "cpu",
-    on_progress: OnProgress = silent,
-) -> Fit:
-    """Train a network by stochastic gradients.
-
-    AdamW with warm-up and cosine decay, gradients clipped at norm 1, an exponential moving
-    average of the weights, and an early stop: every hundred steps the average is judged
-    on one cell in ten, held out of the training, and the best is returned.
-
-    Parameters
-    ----------
-    path, objective, rng, from_samples, device
-        As for `fit_kernel`.
-    steps : int
-        At most so many gradient steps.
-    batch : int
-        Particles a step.
-    width : int
-        Units in each of the three hidden layers.
-
-    Raises
-    ------
-    TrainingError
-        If the loss is no longer finite.
-    """
-    path, from_samples = _estimator(path, objective, from_samples)
-    train, held = path.split(10, rng)
-
-    def loss_of(action: Action, part: Path, n: int) -> Tensor:
-        sample = part.sample(n, rng).to(device)
-        if from_samples:
-            return objective.loss_from_samples(action, sample, part.ends(n, rng).to(device))
-        return objective.loss(action, sample)
-
-    net = MLP.init(train.gaps[0].x_0.shape[1], rng, width=width).to(device)
-    for parameter in net.parameters():
-        parameter.requires_grad_()
-    average = net.copy()
-    optimiser = torch.optim.AdamW(list(net.parameters()), lr=2e-3, weight_decay=1e-4)
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimiser,
-        lambda k: min(1.0, (k + 1) / 100) * 0.5 * (1 + np.cos(np.pi * min(k / steps, 1.0))),
-    )
-    judge = held.sample(4_096, rng).to(device)
-    judge_ends = held.ends().to(device)
-    best, best_loss, patience = average.copy(), np.inf, 10
-    history: list[dict[str, float]] = []
-    for step in range(1, steps + 1):
-        optimiser.zero_grad(set_to_none=True)
-        loss = loss_of(net, train, batch)
-        if not torch.isfinite(loss):
-            raise TrainingError(
-                f"The network's loss was no longer finite at step {step}.",
-                "Use --action kernel, or a representation without extreme values.",
-            )
-        loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(list(net.parameters()), 1.0)
-        optimiser.step()
-        schedule.step()
-        decay = min(0.995, step / (step + 10))
-        with torch.no_grad():
-            for slow, fast in zip(average.parameters(), net.parameters(), strict=True):
-                slow.lerp_(fast, 1 - decay)
-        on_progress(Progress("fit", step, steps))
-        if step % 100 == 0 or step == steps:
-            with torch.no_grad():
-                held_loss = float(
-                    objective.loss_from_samples(average, judge, judge_ends)
-                    if from_samples
-                    else objective.loss(average, judge)
-                )
-            history.append({"step": step, "loss": float(loss.detach()), "held_out_loss": held_loss})
-            if held_loss < best_loss - 1e-4 * abs(best_loss if np.isfinite(best_loss) else 0.0):
-                best, best_loss, patience = average.copy(), held_loss, 10
-            else:
-                patience -= 1
-            if patience == 0:
-                break
-    stopped = f"stopped at step {step}" if step < steps else f"ran all {steps} steps"
-    return Fit(
-        best.to("cpu"),
-        objective,
-        tuple(history),
-        (f"{stopped}; held-out loss {best_loss:.4g}",),
-    )
-
-
-def _estimator(path: Path, objective: Objective, from_samples: bool | None) -> tuple[Path, bool]:
+def estimator(path: Path, objective: Objective, from_samples: bool | None) -> tuple[Path, bool]:
     """Which equation is the loss of this objective on this path, and the path it needs.
 
     The path's own velocities explain it, unless mass changes and the objective has no growth.

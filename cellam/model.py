@@ -1,50 +1,26 @@
-"""Model: what a fit leaves behind, and what can be asked of it.
-
-`fit` is the pipeline in one place: cells → space → snapshots → path → action.
-"""
+"""Model: what a fit leaves behind, and what can be asked of it."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from typing import Any, Literal
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from cellam import simulation
-from cellam.cells import Cells
-from cellam.config import Options, parse_options
-from cellam.couplings import Coupling, Unbalanced
-from cellam.curves import curve
+from cellam.config import Options
+from cellam.devices import threads
 from cellam.distances import resample
-from cellam.embedding import Space, fit_space
-from cellam.errors import ConfigError, DataError
-from cellam.fitting import (
-    Fit,
-    OnProgress,
-    draw_features,
-    fit_growth,
-    fit_kernel,
-    fit_mlp,
-    hold_growth,
-    silent,
-)
-from cellam.objectives import Objective
-from cellam.paths import PATHS, Mixture, build_path
-from cellam.rotation import Rotation, measure_rotation
-from cellam.selection import choose_recipe
+from cellam.embedding import Space
+from cellam.errors import ConfigError
+from cellam.fitting import Fit
+from cellam.rotation import Rotation
 from cellam.simulation import Cloud, Trajectories
 from cellam.snapshots import Snapshots
 from cellam.timepoints import Timeline
 
 Array = NDArray[np.float64]
-
-SIGMA = 0.3  # default noise: 0.3 standard deviations of the data over the whole range of times
-GROWTH_SCALE = 1.0
 
 
 @dataclass(frozen=True)
@@ -235,7 +211,7 @@ class Model:
             Cloud(days.points[k], days.weights[k], days.unit_time(days.times[k]))
             for k in (*before[-1:], *after[:1])
         ]
-        with _threads(self.options.threads):
+        with threads(self.options.threads):
             if len(clouds) == 2:
                 x, w = simulation.meet(
                     self.fit.dynamics, clouds[0], clouds[1], unit, rng=rng, steps=self._steps
@@ -252,7 +228,7 @@ class Model:
         return drawn, share * w.sum()
 
     def _follow(self, x: Array, times: Array, rng: np.random.Generator) -> Trajectories:
-        with _threads(self.options.threads):
+        with threads(self.options.threads):
             units = self._unit_times(times)
             return simulation.simulate(self.fit.dynamics, x, units, rng=rng, steps=self._steps)
 
@@ -291,210 +267,3 @@ class Model:
             near = 1e-9 * max(1.0, abs(begin), abs(end))
             saved |= {t for t in steps if all(abs(t - other) > near for other in saved)}
         return np.array(sorted(saved, reverse=sign < 0))
-
-
-def fit(
-    cells: Cells,
-    options: Options | None = None,
-    *,
-    on_progress: OnProgress = silent,
-    **changes: Any,
-) -> Model:
-    """Learn the dynamics of cells from their days.
-
-    Parameters
-    ----------
-    cells : Cells
-        From `cellam.read`.
-    options : Options, optional
-    **changes
-        Any field of `Options`, e.g. ``method="am", exclude=("day4",), seed=1``.
-
-    Raises
-    ------
-    ConfigError
-        If the options contradict each other or the data.
-    DataError
-        If there are too few days or cells.
-    TrainingError
-        If the fit fails.
-    """
-    began = time.monotonic()
-    options = parse_options({**(options or Options()).model_dump(), **changes})
-    # How the cells were read belongs to the options, so that the same can be read again.
-    options = options.model_copy(
-        update={
-            "time_key": cells.time_key,
-            "time_map": cells.time_map,
-            "use_rep": cells.rep,
-            "layer": cells.layer,
-        }
-    )
-    timeline = cells.timeline
-    excluded = tuple(dict.fromkeys(timeline.labels[timeline.index(e)] for e in options.exclude))
-    options = options.model_copy(update={"exclude": excluded})
-    _check_days(cells, excluded)
-    with _threads(options.threads):
-        device = _device(options.device)
-        training = np.isin(
-            cells.codes, [k for k, label in enumerate(timeline.labels) if label not in excluded]
-        )
-        space = fit_space(
-            cells, training, n_pcs=options.n_pcs, whiten=options.whiten, seed=options.seed
-        )
-        snapshots = take_snapshots(cells, space, options.population)
-        result, rotation = _fit_action(snapshots.without(excluded), options, device, on_progress)
-    seconds = time.monotonic() - began
-    return Model(options, timeline, space, snapshots, result, rotation, seconds)
-
-
-def take_snapshots(
-    cells: Cells, space: Space, population: Literal["cells"] | dict[str, float] | None = None
-) -> Snapshots:
-    """Embed cells and split them by time.
-
-    `population` gives every day its mass: the number of its cells in the data, or a size for each
-    label. Only ratios count; without it every day has mass 1.
-    """
-    x = space.embed(cells)
-    rows = [np.flatnonzero(cells.codes == k) for k in range(len(cells.timeline.times))]
-    return Snapshots(
-        tuple(x[r] for r in rows),
-        cells.timeline.times,
-        cells.timeline.labels,
-        _masses(cells, population),
-        tuple(rows),
-    )
-
-
-def _masses(
-    cells: Cells, population: Literal["cells"] | dict[str, float] | None
-) -> tuple[float, ...]:
-    labels = cells.timeline.labels
-    if population is None:
-        return (1.0,) * len(labels)
-    if population == "cells":
-        sizes = [float(n) for n in cells.counts.values()]
-    else:
-        given = {cells.timeline.index(label): size for label, size in population.items()}
-        missing = [label for k, label in enumerate(labels) if k not in given]
-        if missing:
-            raise ConfigError(
-                f"--population has no size for {', '.join(missing)}.",
-                f"Give one for every day: {', '.join(f'{label}=…' for label in labels)}.",
-            )
-        sizes = [given[k] for k in range(len(labels))]
-    return tuple(size / sizes[0] for size in sizes)
-
-
-def _fit_action(
-    training: Snapshots, options: Options, device: str, on_progress: OnProgress
-) -> tuple[Fit, Rotation]:
-    # One stream of random numbers for each purpose, so that a change to one leaves the others.
-    choosing, pairing, drawing, fitting, measuring, thinning = (
-        np.random.default_rng(s) for s in np.random.SeedSequence(options.seed).spawn(6)
-    )
-    objective = Objective(
-        sigma=(options.sigma or SIGMA) if options.has_noise else 0.0,
-        growth_scale=(options.growth_scale or GROWTH_SCALE)
-        if options.has_growth and options.growth == "tied"
-        else 0.0,
-        own_growth=options.has_growth and options.growth == "own",
-    )
-    n = training.n_cells
-    training = training.thinned(options.max_cells, thinning)
-    used = training.n_cells
-    choice = choose_recipe(
-        training,
-        objective,
-        choosing,
-        coupling=_coupling(options),
-        curvature=options.curvature,
-        on_progress=on_progress,
-    )
-    straight = build_path(training, choice.recipe.coupling, pairing, sigma=objective.sigma)
-    path = curve(straight, choice.recipe.curvature)
-    if options.action == "kernel":
-        features = draw_features(training, options.n_features, drawing)
-        result = fit_kernel(
-            path, objective, features, rng=fitting, device=device, on_progress=on_progress
-        )
-    else:
-        result = fit_mlp(
-            path,
-            objective,
-            rng=fitting,
-            steps=options.steps or 3_000,
-            device=device,
-            on_progress=on_progress,
-        )
-    growth = None
-    if objective.own_growth:
-        still = draw_features(training, options.n_features // 2, drawing).still()
-        growth = fit_growth(path, still, rng=fitting, device=device)
-    notes = [*choice.notes, *result.notes]
-    if used < n:
-        notes.append(f"{used:,} of {n:,} cells: at most {options.max_cells:,} a day are fitted to")
-    result = replace(
-        result,
-        notes=tuple(notes),
-        growth=growth,
-    )
-    return hold_growth(result, path, fitting), measure_rotation(straight, training, measuring)
-
-
-def _coupling(options: Options) -> Coupling | Mixture | None:
-    """The coupling that was asked for; None leaves it to the training days."""
-    if options.tau is not None:
-        return Unbalanced(options.tau)
-    if options.path == Unbalanced.name and not options.has_growth:
-        return Unbalanced()
-    if options.path in (None, Unbalanced.name):
-        return None
-    coupling: Coupling | Mixture = PATHS[options.path]()
-    return coupling
-
-
-def _check_days(cells: Cells, excluded: tuple[str, ...]) -> None:
-    counts = {label: n for label, n in cells.counts.items() if label not in excluded}
-    if len(counts) < 2:
-        raise DataError(
-            f"{len(counts)} day is left to fit on"
-            + (f" without {', '.join(excluded)}" if excluded else "")
-            + "; two are needed.",
-            "Exclude fewer days." if excluded else "",
-        )
-    few = {label: n for label, n in counts.items() if n < 2}
-    if few:
-        label, n = next(iter(few.items()))
-        raise DataError(
-            f"Day {label} has {n} cell; at least two are needed.",
-            f"Leave it out with --exclude {label}.",
-        )
-
-
-def _device(name: str) -> str:
-    if name == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    available = {
-        "cpu": True,
-        "cuda": torch.cuda.is_available(),
-        "mps": torch.backends.mps.is_available(),
-    }
-    if not available[name]:
-        raise ConfigError(
-            f"--device {name}: torch {torch.__version__} sees no such device here.",
-            "Use --device cpu, or install a torch that supports it.",
-        )
-    return name
-
-
-@contextmanager
-def _threads(n: int | None) -> Iterator[None]:
-    before = torch.get_num_threads()
-    if n is not None:
-        torch.set_num_threads(n)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

@@ -282,16 +282,24 @@ def build_path(
 def build_gap(
     snapshots: Snapshots, j: int, k: int, coupling: Coupling | Mixture, rng: np.random.Generator
 ) -> Gap:
-    """Join days j and k, whatever lies between them."""
-    t_0, t_1 = snapshots.unit_times[j], snapshots.unit_times[k]
-    x_0, x_1 = snapshots.points[j], snapshots.points[k]
+    """Pair days j and k, and join them, whatever lies between them."""
     a, b = snapshots.weights[j], snapshots.weights[k]
     if isinstance(coupling, Mixture):
-        both, stay = np.concatenate([x_0, x_1]), np.arange(len(x_0) + len(x_1))
-        mass_0 = np.concatenate([a, np.zeros(len(x_1))])
-        mass_1 = np.concatenate([np.zeros(len(x_0)), b])
-        return Gap(t_0, t_1, both, both, Pairs(stay, stay, mass_0, mass_1), fading=True)
-    return Gap(t_0, t_1, x_0, x_1, couple(coupling, x_0, x_1, a, b, rng))
+        stay = np.arange(len(a) + len(b))
+        pairs = Pairs(stay, stay, np.append(a, np.zeros(len(b))), np.append(np.zeros(len(a)), b))
+    else:
+        pairs = couple(coupling, snapshots.points[j], snapshots.points[k], a, b, rng)
+    return join(snapshots, j, k, coupling, pairs)
+
+
+def join(snapshots: Snapshots, j: int, k: int, coupling: Coupling | Mixture, pairs: Pairs) -> Gap:
+    """The gap between days j and k whose cells are paired already."""
+    t_0, t_1 = snapshots.unit_times[j], snapshots.unit_times[k]
+    x_0, x_1 = snapshots.points[j], snapshots.points[k]
+    if isinstance(coupling, Mixture):
+        both = np.concatenate([x_0, x_1])
+        return Gap(t_0, t_1, both, both, pairs, fading=True)
+    return Gap(t_0, t_1, x_0, x_1, pairs)
 
 
 PATHS: dict[str, type[Any]] = {**COUPLINGS, Mixture.name: Mixture}

@@ -1,9 +1,7 @@
 """Run: a model on disk, that can be opened again and trusted.
 
-A run is a folder. What was fitted stands in JSON and safetensors; `manifest.json`, written
-last, holds the SHA-256 of every file and is what makes the folder a run. A run is written
-beside its place and moved there by one rename, so that it is there whole or not at all.
-Evaluations are added later, each a file of its own.
+A run is a folder. What was fitted stands in JSON and safetensors (`cellam.archive`); how the folder
+comes to its place is told in `cellam.claims`. Evaluations are added later, each a file of its own.
 """
 
 from __future__ import annotations
@@ -11,8 +9,6 @@ from __future__ import annotations
 import json
 import os
 import platform
-import shutil
-import tempfile
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -24,21 +20,15 @@ import pandas as pd
 import torch
 
 from cellam import __version__
-from cellam.actions import MLP, Features, Kernel
+from cellam.archive import from_files, to_files
 from cellam.cells import Cells, names_digest
-from cellam.config import parse_options
-from cellam.embedding import Space
-from cellam.errors import DataError, OutputError, RunError
+from cellam.claims import EVALUATIONS, Claim, claim, is_run, is_stopped, read_json, read_manifest
+from cellam.errors import DataError, RunError
 from cellam.evaluation import Evaluation
-from cellam.fitting import Fit
 from cellam.model import Model
-from cellam.objectives import Objective
-from cellam.rotation import Rotation
-from cellam.snapshots import Snapshots
-from cellam.storage import sha256, sync_folder, write_atomically, write_synced, writing
-from cellam.timepoints import Timeline, read_timeline
+from cellam.storage import sha256, to_json, write_atomically, writing
+from cellam.timepoints import read_timeline
 
-FORMAT = 1
 RUNS = "cellam_runs"
 PACKAGES = ("numpy", "pandas", "torch", "anndata", "scanpy", "POT", "safetensors")
 
@@ -117,12 +107,14 @@ class Run:
         path = self._evaluation_path(label)
         if not path.exists():
             return None
-        try:
-            kept = _read_json(path)
-        except RunError:
-            return None  # damaged: it is scored again
-        if not (isinstance(kept, dict) and kept.get("rows") and kept.get("cellam") == __version__):
-            return None  # another version would score otherwise
+        kept = read_json(path)
+        if not isinstance(kept, dict) or kept.get("sha256") != sha256(to_json(kept.get("rows"))):
+            raise RunError(
+                f"{path} is not what was written: its hash differs.",
+                "Remove this file; the day is then scored again.",
+            )
+        if kept.get("cellam") != __version__ or kept.get("fit") != self._fit:
+            return None  # another version, or a fit that was replaced, would score otherwise
         return pd.DataFrame(kept["rows"])
 
     def keep(self, evaluation: Evaluation) -> None:
@@ -132,12 +124,22 @@ class Run:
             path = self._evaluation_path(label)
             with writing(path.parent):
                 path.parent.mkdir(exist_ok=True)
-                write_atomically(path, _to_json({"cellam": __version__, "rows": rows}))
+                kept = {"cellam": __version__, "fit": self._fit, "sha256": sha256(to_json(rows))}
+                write_atomically(path, to_json({**kept, "rows": rows}))
+
+    @property
+    def _fit(self) -> str:
+        """Which fit this is, whatever its name."""
+        return str(self.provenance["finished"]) + self.digest
 
     def _evaluation_path(self, label: str) -> Path:
         # Labels may hold any character; the hash keeps the names apart and legal.
         plain = "".join(c if c.isalnum() else "-" for c in label)[:40]
-        return self.path / "evaluations" / f"{plain}-{sha256(label.encode())[:8]}.json"
+        return (
+            self.path
+            / EVALUATIONS
+            / f"{plain}-{sha256(label.encode(errors='backslashreplace'))[:8]}.json"
+        )
 
 
 # ------------------------------------------------------------------------------- writing
@@ -146,7 +148,7 @@ class Run:
 def save(
     model: Model,
     cells: Cells,
-    path: Path | str,
+    place: Path | str | Claim,
     *,
     data: Path | str | None = None,
     command: str = "",
@@ -159,7 +161,7 @@ def save(
     model : Model
     cells : Cells
         What it was fitted on.
-    path : path
+    place : path or Claim
         Folder of the run; its parents are made.
     data : path, optional
         Where the cells were read from, so that later commands find them.
@@ -172,10 +174,21 @@ def save(
     ------
     OutputError
         If the folder is taken or cannot be written.
+    RunInUse
+        If another process is writing it.
     """
-    path = Path(path)
-    check_free(path, overwrite=overwrite)
-    provenance = {
+    if not isinstance(place, Claim):
+        with claim(place, command=command, overwrite=overwrite) as claimed:
+            return save(model, cells, claimed, data=data, command=command)
+    provenance = _provenance(model, cells, data, command)
+    place.commit({**to_files(model), "provenance.json": to_json(provenance)})
+    return Run(place.path, model, provenance)
+
+
+def _provenance(
+    model: Model, cells: Cells, data: Path | str | None, command: str
+) -> dict[str, Any]:
+    return {
         "cellam": __version__,
         "python": platform.python_version(),
         "platform": platform.platform(),
@@ -189,132 +202,17 @@ def save(
             "kind": cells.kind,
         },
         "seed": model.options.seed,
+        "device": model.options.device,
         "threads": model.options.threads or torch.get_num_threads(),
         "seconds": model.seconds,
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
     }
-    with writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        new = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".new", dir=path.parent))
-        try:
-            hashes = {
-                name: write_synced(new / name, content)
-                for name, content in _contents(model, provenance).items()
-            }
-            manifest = {"format": FORMAT, "cellam": __version__, "files": hashes}
-            write_synced(new / "manifest.json", _to_json(manifest))
-            new.chmod(0o755)
-            sync_folder(new)
-            if path.exists():
-                old = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent)) / "old"
-                path.rename(old)
-                try:
-                    new.rename(path)
-                except BaseException:
-                    old.rename(path)
-                    old.parent.rmdir()
-                    raise
-                shutil.rmtree(old.parent)
-            else:
-                new.rename(path)
-            sync_folder(path.parent)
-        finally:
-            shutil.rmtree(new, ignore_errors=True)
-    return Run(path, model, provenance)
-
-
-def check_free(path: Path, *, overwrite: bool) -> None:
-    """Refuse a folder that is taken, unless it is a run that may be replaced."""
-    if not path.exists():
-        return
-    if not is_run(path):
-        raise OutputError(
-            f"{path} exists and is not a cellam run, so it is left alone.",
-            "Choose another --name or --out.",
-        )
-    if not overwrite:
-        raise OutputError(
-            f"The run {path} exists already.", "Choose another --name, or add --overwrite."
-        )
-
-
-def is_run(path: Path) -> bool:
-    """Whether a folder is a run of cellam."""
-    try:
-        return "cellam" in json.loads((path / "manifest.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError, TypeError):
-        return False
 
 
 def point_to(path: Path) -> None:
     """Make a run the current one of its folder of runs."""
     with writing(path.parent):
-        write_atomically(path.parent / "current", f"{path.name}\n".encode())
-
-
-def _contents(model: Model, provenance: dict[str, Any]) -> dict[str, bytes]:
-    """Every file of a run but its manifest."""
-    action, space, days = model.fit.action, model.space, model.snapshots
-    tensors = (
-        {**_features_to(action.features), "theta": action.theta}
-        if isinstance(action, Kernel)
-        else {
-            **{f"weight_{k}": w for k, w in enumerate(action.weights)},
-            **{f"bias_{k}": b for k, b in enumerate(action.biases)},
-        }
-    )
-    if model.fit.growth is not None:
-        growth = {**_features_to(model.fit.growth.features), "theta": model.fit.growth.theta}
-        tensors |= {f"growth.{name}": value for name, value in growth.items()}
-    described = {
-        "action": action.name,
-        "objective": vars(model.fit.objective),
-        "growth_range": model.fit.growth_range,
-        "rotation": vars(model.rotation),
-        "notes": model.fit.notes,
-        "seconds": model.seconds,
-    }
-    timeline = vars(model.timeline)
-    return {
-        "options.json": _to_json(model.options.model_dump(mode="json")),
-        "timeline.json": _to_json(timeline),
-        "fit.json": _to_json(described),
-        "history.json": _to_json(model.fit.history),
-        "provenance.json": _to_json(provenance),
-        "action.safetensors": _tensors({k: v.numpy() for k, v in tensors.items()}),
-        "space.json": _to_json(
-            {
-                "rep": space.rep,
-                "genes": space.genes,
-                "log": space.log,
-                "library": space.library,
-                "whitened": space.whitened,
-            }
-        ),
-        "space.safetensors": _tensors(
-            {name: getattr(space, name) for name in ("mean", "components", "centre", "scale")}
-        ),
-        "snapshots.json": _to_json(
-            {"counts": [len(x) for x in days.points], "masses": days.masses}
-        ),
-        "snapshots.safetensors": _tensors(
-            {"points": np.concatenate(days.points), "rows": np.concatenate(days.rows)}
-        ),
-    }
-
-
-def _features_to(features: Features) -> dict[str, torch.Tensor]:
-    return {name: getattr(features, name) for name in ("omega", "nu", "beta", "a")}
-
-
-def _tensors(arrays: dict[str, np.ndarray[Any, Any]]) -> bytes:
-    from safetensors.numpy import save as to_bytes
-
-    return bytes(to_bytes({name: np.ascontiguousarray(a) for name, a in arrays.items()}))
-
-
-def _to_json(value: Any) -> bytes:
-    return (json.dumps(value, indent=1, ensure_ascii=False) + "\n").encode()
+        write_atomically(path.parent / "current", os.fsencode(f"{path.name}\n"))
 
 
 def _version(package: str) -> str:
@@ -340,6 +238,11 @@ def find_run(given: str | Path | None = None) -> Path:
         for path in (Path(named), Path(RUNS) / named):
             if is_run(path):
                 return path
+            if is_stopped(path):
+                raise RunError(
+                    f"The fit of {path} was stopped before it ended.",
+                    "Go on with it: the command of then, with --resume.",
+                )
         raise RunError(
             f"{named}{'' if given else ' (from $CELLAM_RUN)'} is not a cellam run: it has no "
             "manifest.json.",
@@ -377,93 +280,26 @@ def open_run(path: str | Path | None = None) -> Run:
         If a file is missing, changed, or of a newer format.
     """
     path = find_run(path)
-    manifest = _read_json(path / "manifest.json")
-    if not (isinstance(manifest, dict) and isinstance(manifest.get("files"), dict)):
-        raise RunError(f"{path / 'manifest.json'} is damaged: it lists no files.", "Fit again.")
-    if manifest.get("format") != FORMAT:
-        raise RunError(
-            f"{path} has format {manifest.get('format')}, and cellam {__version__} reads format "
-            f"{FORMAT}.",
-            "Update cellam: pip install -U cellam.",
-        )
+    manifest = read_manifest(path)
     files: dict[str, bytes] = {}
     for name, expected in manifest["files"].items():
-        if Path(name).name != name:
-            raise RunError(f"{path}: the manifest names a file outside the run, {name!r}.")
         try:
             files[name] = (path / name).read_bytes()
         except OSError as error:
+            if read_manifest(path) != manifest:
+                return open_run(path)  # replaced while it was read
             raise RunError(
                 f"{path / name} cannot be read: {error.strerror}.", "Fit again."
             ) from None
         if sha256(files[name]) != expected:
+            if read_manifest(path) != manifest:
+                return open_run(path)
             raise RunError(
                 f"{path / name} is not what was written: its hash differs from the manifest.",
                 "Restore the run from a copy, or fit again.",
             )
     try:
-        return _assemble(path, files)
-    except (KeyError, ValueError, TypeError) as error:
-        raise RunError(f"{path} is incomplete: {error}.", "Fit again.") from error
-
-
-def _assemble(path: Path, files: dict[str, bytes]) -> Run:
-    from safetensors.numpy import load
-
-    parsed = {n: json.loads(content) for n, content in files.items() if n.endswith(".json")}
-    arrays = {n: load(content) for n, content in files.items() if n.endswith(".safetensors")}
-    options = parse_options(parsed["options.json"])
-    times = parsed["timeline.json"]
-    timeline = Timeline(
-        tuple(times["labels"]),
-        tuple(times["times"]),
-        times["unit"],
-        times["spellings"],
-        tuple(times["notes"]),
-    )
-    described = parsed["space.json"]
-    described["genes"] = tuple(described["genes"])
-    space = Space(**described, **arrays["space.safetensors"])
-    days, stored = parsed["snapshots.json"], arrays["snapshots.safetensors"]
-    cuts = np.cumsum(days["counts"])[:-1]
-    snapshots = Snapshots(
-        tuple(np.split(stored["points"], cuts)),
-        timeline.times,
-        timeline.labels,
-        tuple(days["masses"]),
-        tuple(np.split(stored["rows"], cuts)),
-    )
-    tensors = {n: torch.from_numpy(a) for n, a in arrays["action.safetensors"].items()}
-    fitted = parsed["fit.json"]
-    action: Kernel | MLP
-    if fitted["action"] == Kernel.name:
-        action = _kernel_from(tensors, "")
-    else:
-        depth = sum(name.startswith("weight_") for name in tensors)
-        action = MLP(
-            tuple(tensors[f"weight_{k}"] for k in range(depth)),
-            tuple(tensors[f"bias_{k}"] for k in range(depth)),
-        )
-    fit = Fit(
-        action,
-        Objective(**fitted["objective"]),
-        tuple(parsed["history.json"]),
-        tuple(fitted["notes"]),
-        _kernel_from(tensors, "growth.") if "growth.theta" in tensors else None,
-        tuple(fitted["growth_range"]),
-    )
-    rotation = Rotation(**fitted["rotation"])
-    model = Model(options, timeline, space, snapshots, fit, rotation, fitted["seconds"])
-    return Run(path, model, parsed["provenance.json"])
-
-
-def _kernel_from(tensors: dict[str, torch.Tensor], prefix: str) -> Kernel:
-    names = ("omega", "nu", "beta", "a")
-    return Kernel(Features(*(tensors[prefix + n] for n in names)), tensors[prefix + "theta"])
-
-
-def _read_json(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise RunError(f"{path} cannot be read: {error}.", "Fit again.") from None
+        provenance = json.loads(files["provenance.json"])
+        return Run(path, from_files(files, seconds=provenance["seconds"]), provenance)
+    except Exception as error:
+        raise RunError(f"{path} is incomplete or damaged: {error}.", "Fit again.") from error

@@ -1,16 +1,23 @@
 """Snapshots: embedded cells by time, with the mass of each day, and the unit time of a fit.
 
 A `Snapshots` is all that the dynamics are learned from. Its points are in model
-coordinates (see `cellam.embed`), so that one unit is about one standard deviation.
+coordinates (see `cellam.embedding`), so that one unit is about one standard deviation.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from typing import Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+
+from cellam.cells import Cells
+from cellam.embedding import Space
+from cellam.errors import ConfigError
+
+Population: TypeAlias = Literal["cells"] | dict[str, float] | None
 
 
 @dataclass(frozen=True)
@@ -106,3 +113,38 @@ class Snapshots:
             tuple(self.masses[k] for k in keep),
             tuple(self.rows[k] for k in keep),
         )
+
+
+def take_snapshots(cells: Cells, space: Space, population: Population = None) -> Snapshots:
+    """Embed cells and split them by time.
+
+    `population` gives every day its mass: the number of its cells in the data, or a size for each
+    label. Only ratios count; without it every day has mass 1.
+    """
+    x = space.embed(cells)
+    rows = [np.flatnonzero(cells.codes == k) for k in range(len(cells.timeline.times))]
+    return Snapshots(
+        tuple(x[r] for r in rows),
+        cells.timeline.times,
+        cells.timeline.labels,
+        _masses(cells, population),
+        tuple(rows),
+    )
+
+
+def _masses(cells: Cells, population: Population) -> tuple[float, ...]:
+    labels = cells.timeline.labels
+    if population is None:
+        return (1.0,) * len(labels)
+    if population == "cells":
+        sizes = [float(n) for n in cells.counts.values()]
+    else:
+        given = {cells.timeline.index(label): size for label, size in population.items()}
+        missing = [label for k, label in enumerate(labels) if k not in given]
+        if missing:
+            raise ConfigError(
+                f"--population has no size for {', '.join(missing)}.",
+                f"Give one for every day: {', '.join(f'{label}=…' for label in labels)}.",
+            )
+        sizes = [given[k] for k in range(len(labels))]
+    return tuple(size / sizes[0] for size in sizes)

@@ -3,26 +3,46 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
+import errno
 import hashlib
+import json
 import os
+import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from cellam.errors import OutputError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 
 def write_atomically(path: Path, content: bytes) -> None:
     """Write a file whole or not at all: beside its place, synced, then renamed."""
-    handle, name = tempfile.mkstemp(prefix=f".{path.name[:40]}.", dir=path.parent)
+    with appearing(path) as new:
+        write_synced(new, content)
+
+
+@contextlib.contextmanager
+def appearing(path: Path) -> Iterator[Path]:
+    """Yield a name beside `path` to write to; what is there at the end is synced and renamed."""
+    # The suffix stays: some writers choose the format by it.
+    handle, name = tempfile.mkstemp(".cellam-new" + path.suffix[:20], ".", path.parent)
     os.close(handle)
+    new = Path(name)
     try:
-        write_synced(Path(name), content)
-        Path(name).chmod(0o644)
-        Path(name).rename(path)
+        yield new
+        with new.open("rb") as file:
+            os.fsync(file.fileno())
+        new.chmod(0o644)
+        new.rename(path)
         sync_folder(path.parent)
     finally:
-        Path(name).unlink(missing_ok=True)
+        new.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
@@ -31,8 +51,9 @@ def writing(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        place = error.filename if isinstance(error.filename, (str, bytes)) else path
         raise OutputError(
-            f"{error.filename or path} cannot be written: {error.strerror or error}.",
+            f"{os.fsdecode(place)} cannot be written: {error.strerror or error}.",
             "Choose another place with --out, or free some space.",
         ) from None
 
@@ -53,6 +74,92 @@ def sync_folder(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def move(new: Path, path: Path) -> None:
+    """Put a folder where another one may be, in one step; the other is then where `new` was."""
+    if not path.exists():
+        new.rename(path)
+    elif not _exchange(new, path):
+        # A file system without exchange, e.g. NFS: for a moment only `aside` has the old one.
+        aside = Path(tempfile.mkdtemp(".cellam-old", ".", path.parent)) / path.name
+        path.rename(aside)
+        try:
+            new.rename(path)
+        except BaseException:
+            aside.rename(path)
+            aside.parent.rmdir()
+            raise
+        aside.rename(new)
+        aside.parent.rmdir()
+    sync_folder(path.parent)
+
+
+def _exchange(one: Path, other: Path) -> bool:
+    """Exchange two folders in one step; False where that is not possible."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    names = os.fsencode(one), os.fsencode(other)
+    here, swap = -100, 2  # AT_FDCWD; RENAME_EXCHANGE of Linux, RENAME_SWAP of macOS
+    if sys.platform == "darwin":
+        failed = libc.renamex_np(*names, swap)
+    elif hasattr(libc, "renameat2"):
+        failed = libc.renameat2(here, names[0], here, names[1], swap)
+    else:
+        return False
+    if failed and ctypes.get_errno() not in (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP):
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number), str(other))
+    return not failed
+
+
+@contextlib.contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold the kernel's lock on a folder; it is gone when the process is, however it ends.
+
+    Raises
+    ------
+    BlockingIOError
+        If another process holds it.
+    """
+    import fcntl
+
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if not (folder.exists() and os.path.samestat(os.fstat(handle), folder.stat())):
+            raise BlockingIOError  # whoever held it has just moved the folder
+        yield
+    finally:
+        os.close(handle)
+
+
+def check_space(folder: Path, needed: int) -> None:
+    """Refuse to start work whose result would not fit on the disk.
+
+    Raises
+    ------
+    OutputError
+    """
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        raise OutputError(
+            f"{folder} has {free / 1e6:,.0f} MB left, and {needed / 1e6:,.0f} MB are needed.",
+            "Free some space, or choose another place with --out.",
+        )
+
+
+def to_json(value: Any) -> bytes:
+    """JSON in UTF-8; bytes of file names that are no text are escaped."""
+    text = json.dumps(value, indent=1, ensure_ascii=False, allow_nan=True)
+    return (text + "\n").encode("utf-8", "backslashreplace")
+
+
+def to_safetensors(arrays: dict[str, NDArray[Any]]) -> bytes:
+    """Arrays as one safetensors file."""
+    import numpy as np
+    from safetensors.numpy import save
+
+    return bytes(save({name: np.ascontiguousarray(a) for name, a in arrays.items()}))
 
 
 def sha256(content: bytes) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import os
+import sys
 from typing import Annotated
 
 # OpenMP's threads spin while they wait, which stalls a busy machine; they can sleep instead.
@@ -12,8 +14,8 @@ import typer
 
 from cellam import __version__
 
+from . import console, fit, funnel, info, logs, simulate
 from . import eval as eval_command
-from . import fit, funnel, info, simulate
 
 app = typer.Typer(
     name="cellam",
@@ -33,17 +35,25 @@ def _version(asked: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
+@app.callback(epilog="These options may also stand after the command.")
 def _options(
     version: Annotated[
         bool,
         typer.Option("--version", help="Print the version.", callback=_version, is_eager=True),
     ] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Print the log to stderr as well.")
+    ] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Print results only: no notes, no progress.")
+    ] = False,
     debug: Annotated[
         bool, typer.Option("--debug", help="Show tracebacks and warnings of libraries.")
     ] = False,
 ) -> None:
+    console.quiet = quiet
     funnel.debug = debug
+    logs.start(verbose=verbose or debug)
 
 
 app.command("fit")(funnel.funnel(fit.fit))
@@ -52,6 +62,16 @@ app.command("eval")(funnel.funnel(eval_command.evaluate))
 app.command("info")(funnel.funnel(info.info))
 
 
+ANYWHERE = ("--verbose", "-v", "--quiet", "-q", "--debug")
+
+
 def main() -> None:
     """Run the command line."""
-    app()
+    for stream in (sys.stdout, sys.stderr):
+        # A label or path may not be text in this locale; then it is escaped.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    args = sys.argv[1:]
+    end = args.index("--") if "--" in args else len(args)
+    general = [a for a in args[:end] if a in ANYWHERE]
+    app([*general, *(a for a in args[:end] if a not in ANYWHERE), *args[end:]])

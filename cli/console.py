@@ -8,14 +8,25 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from .logs import log
+
 if TYPE_CHECKING:
     from cellam.fitting import Progress
 
 PATIENCE = 2.0  # seconds before a bar appears
 
+quiet = False  # set by `cellam --quiet`
+
 
 def say(label: str, text: str) -> None:
-    """Print a result: a label and what it is."""
+    """Print a note on what is done, unless told to be quiet."""
+    if not quiet:
+        give(label, text)
+    log.info("%s: %s", label or "…", text)
+
+
+def give(label: str, text: str) -> None:
+    """Print a result."""
     print(f"{label:<9} {text}")
 
 
@@ -40,11 +51,23 @@ def table(columns: list[str], rows: list[list[str]]) -> None:
         print("  ".join(cells).rstrip())
 
 
+def _stages() -> Callable[[Progress], None]:
+    """Write into the log where a stage begins."""
+    seen: list[str] = []
+
+    def note(step: Progress) -> None:
+        if step.stage not in seen[-1:]:
+            seen.append(step.stage)
+            log.info("%s", step.stage)
+
+    return note
+
+
 @contextmanager
 def progress() -> Iterator[Callable[[Progress], None]]:
     """Yield what draws a bar with the time left, on a terminal, once work has taken a while."""
-    if not sys.stderr.isatty():
-        yield lambda _: None
+    if quiet or sys.stderr is None or not sys.stderr.isatty():
+        yield _stages()
         return
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
@@ -58,8 +81,10 @@ def progress() -> Iterator[Callable[[Progress], None]]:
         transient=True,
     )
     tasks: dict[str, object] = {}
+    note = _stages()
 
     def draw(step: Progress) -> None:
+        note(step)
         if time.monotonic() - began < PATIENCE:
             return
         if not tasks:

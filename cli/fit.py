@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 from pathlib import Path
@@ -9,12 +10,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .console import plural, progress, say
+from .console import give, plural, progress, say
+from .logs import log, written_to
+from .signals import pausing
 
 if TYPE_CHECKING:
     from cellam.cells import Cells
+    from cellam.fitting import Progress
     from cellam.model import Model
 
+BYTES = 1_000  # of a run, for every cell: coordinates, pairs, and a copy of both
 LONGEST = 200  # bytes in the name of a run, which file systems limit to 255
 
 KINDS = {
@@ -133,6 +138,9 @@ def fit(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace a run of the same name.")
     ] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with a fit that was stopped.")
+    ] = False,
 ) -> None:
     """Learn how the cells move and grow; write a run."""
     from cellam.config import parse_options
@@ -167,10 +175,12 @@ def fit(
         }
     )
     from cellam.cells import read
-    from cellam.model import fit as fit_model
-    from cellam.run import check_free, point_to, save
+    from cellam.claims import check_free, claim
+    from cellam.errors import OutputError, Stopped
+    from cellam.pipeline import fit as fit_model
+    from cellam.run import point_to, save
 
-    folder = _folder(data, name, out)
+    folder = _folder(data, name, out, resume=resume)
     check_free(folder, overwrite=overwrite)
     cells = read(
         data,
@@ -180,18 +190,47 @@ def fit(
         layer=options.layer,
     )
     say_cells(cells)
-    with progress() as on_progress:
-        model = fit_model(cells, options, on_progress=on_progress)
-    say_model(model)
     command = shlex.join(["cellam", *sys.argv[1:]])
-    save(model, cells, folder, data=data, command=command, overwrite=overwrite)
+    with claim(
+        folder,
+        start={"data": cells.digest, **options.model_dump(mode="json")},
+        command=command,
+        size=BYTES * len(cells),
+        overwrite=overwrite,
+        resume=resume,
+    ) as place:
+        try:
+            with written_to(place.log), pausing(place.checkpoint), progress() as on_progress:
+                log.info("%s", command)
+
+                def watch(step: Progress) -> None:
+                    on_progress(step)
+                    place.checkpoint.pause()
+
+                model = fit_model(cells, options, checkpoint=place.checkpoint, on_progress=watch)
+            save(model, cells, place, data=data, command=command)
+        except (Stopped, OutputError) as error:
+            if len(place.checkpoint):
+                error.hint = f"Go on with: {_again(folder)}"
+            elif isinstance(error, Stopped):
+                error.hint = "Nothing had been worked out yet, so nothing is kept."
+            raise
     point_to(folder)
-    say("run", str(folder))
+    say_model(model)
+    give("run", str(folder))
     labels = model.training.labels
     where = "" if out is None else f" --run {shlex.quote(str(folder))}"
     say("next", f"cellam simulate --from {shlex.quote(labels[0])}{where}")
     if len(labels) > 2:
         say("", f"cellam eval --holdout {shlex.quote(labels[len(labels) // 2])}{where}")
+
+
+def _again(folder: Path) -> str:
+    """The command that goes on with this fit."""
+    words = [w for w in sys.argv[1:] if w not in ("--resume", "--overwrite")]
+    if "--name" not in words:
+        words += ["--name", folder.name]
+    return shlex.join(["cellam", *words, "--resume"])
 
 
 def say_cells(cells: Cells) -> None:
@@ -239,8 +278,9 @@ def say_model(model: Model) -> None:
     say("fitted", f"{plural(model.training.n_cells, 'cell')} in {model.seconds:.1f} s")
 
 
-def _folder(data: Path, name: str | None, out: Path | None) -> Path:
+def _folder(data: Path, name: str | None, out: Path | None, *, resume: bool) -> Path:
     """Where the run goes; a default name is numbered rather than taken twice."""
+    from cellam.claims import is_stopped
     from cellam.errors import ConfigError
     from cellam.run import RUNS
 
@@ -254,10 +294,14 @@ def _folder(data: Path, name: str | None, out: Path | None) -> Path:
             )
         return runs / name
     stem = data.name.removesuffix(".h5ad").removesuffix(".zarr").replace("\n", " ").strip(" .")
-    stem = stem.encode()[:LONGEST].decode(errors="ignore").strip()
+    stem = os.fsencode(stem)[:LONGEST].decode(errors="ignore").strip()
     stem = "run" if stem in ("", "current") else stem
     folder, number = runs / stem, 1
-    while folder.exists():
+    while os.path.lexists(folder) or is_stopped(folder):
+        if is_stopped(folder):
+            if resume:
+                break
+            say("note", f"{folder} was stopped before it ended: --name {folder.name} --resume")
         number += 1
         folder = runs / f"{stem}-{number}"
     return folder

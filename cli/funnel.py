@@ -6,6 +6,7 @@ import functools
 import os
 import signal
 import sys
+import tempfile
 import traceback
 from collections.abc import Callable
 from enum import IntEnum
@@ -13,11 +14,13 @@ from typing import Any
 
 from cellam.errors import CellamError
 
+from . import logs
 from .console import warn
+from .signals import Interrupted, ending
 
 
 class Exit(IntEnum):
-    """Exit codes of the command line."""
+    """Exit codes of the command line; 128 + n where signal n stopped it."""
 
     DONE = 0
     DATA = 1
@@ -36,36 +39,76 @@ def funnel(command: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(command)
     def run(*args: Any, **kwargs: Any) -> None:
-        import warnings
-
-        if not debug:
-            warnings.simplefilter("ignore")  # of libraries: ours are in the results
+        code: int | None = None
         try:
-            command(*args, **kwargs)
-            sys.stdout.flush()
-        except CellamError as error:
-            if debug:
-                traceback.print_exc()
-            warn(f"cellam: {error.message}")
-            if error.hint:
-                warn(f"  {error.hint}")
-            raise SystemExit(error.exit_code) from None
-        except KeyboardInterrupt:
-            warn("cellam: stopped; nothing was changed.")
-            raise SystemExit(128 + signal.SIGINT) from None
-        except BrokenPipeError:
-            # The reader has gone, e.g. `cellam info | head -1`; that is its right.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            raise SystemExit(128 + signal.SIGPIPE) from None
-        except MemoryError:
-            warn("cellam: out of memory.")
-            warn("  Use fewer cells, or --use-rep with fewer components (--n-pcs).")
-            raise SystemExit(Exit.TRAINING) from None
+            with ending():
+                command(*args, **kwargs)
+                _flush()
         except Exception as error:
+            logs.log.debug("%s", error, exc_info=True)
             if debug:
                 traceback.print_exc()
-            warn(f"cellam: this is a bug of cellam: {type(error).__name__}: {error}")
-            warn("  Please report it with the output of the same command after `cellam --debug`.")
-            raise SystemExit(Exit.BUG) from None
+            code = _explain(error)
+        except KeyboardInterrupt as stopped:
+            number = stopped.number if isinstance(stopped, Interrupted) else signal.SIGINT
+            warn(f"cellam: stopped by {signal.Signals(number).name}; no output is half written.")
+            code = 128 + number
+        if code is not None:
+            _close()
+            raise SystemExit(code)
 
     return run
+
+
+def _explain(error: Exception) -> int:
+    """Say what went wrong; the exit code."""
+    if isinstance(error, CellamError):
+        warn(f"cellam: {error.message}")
+        if error.hint:
+            warn(f"  {error.hint}")
+        return error.exit_code
+    if isinstance(error, BrokenPipeError):
+        # The reader has gone, e.g. `cellam info | head -1`; that is its right.
+        return 128 + signal.SIGPIPE
+    if isinstance(error, MemoryError):
+        warn("cellam: out of memory.")
+        warn("  Use fewer cells, or --use-rep with fewer components (--n-pcs).")
+        return Exit.TRAINING
+    if isinstance(error, ImportError):
+        warn(f"cellam: a library that it needs cannot be loaded: {error}.")
+        warn("  Install cellam again, or free some memory.")
+        return Exit.FILES
+    if isinstance(error, OSError) and error.errno is not None:
+        where = f"{os.fsdecode(error.filename)}: " if error.filename else ""
+        warn(f"cellam: {where}{error.strerror}.")
+        warn("  The operating system refused this; nothing was changed.")
+        return Exit.FILES
+    warn(f"cellam: this is a bug of cellam: {type(error).__name__}: {error}")
+    warn(f"  Please report it with {_kept(error)} and the command.")
+    return Exit.BUG
+
+
+def _kept(error: Exception) -> str:
+    """Where the traceback was written."""
+    text = "".join(traceback.format_exception(error))
+    try:
+        with tempfile.NamedTemporaryFile(
+            "w", prefix="cellam-bug-", suffix=".log", delete=False, encoding="utf-8"
+        ) as file:
+            file.write(f"{sys.argv}\n{text}")
+            return file.name
+    except OSError:
+        return "the output of the same command after `cellam --debug`"
+
+
+def _flush() -> None:
+    if sys.stdout is not None:
+        sys.stdout.flush()
+
+
+def _close() -> None:
+    """Let the interpreter flush to nowhere what could not be written."""
+    try:
+        _flush()
+    except (OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

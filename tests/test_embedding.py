@@ -11,7 +11,7 @@ import cellam
 from cellam.cells import Cells
 from cellam.embedding import N_PCS, Space, fit_space
 from cellam.errors import ConfigError, DataError
-from cellam.model import take_snapshots
+from cellam.snapshots import take_snapshots
 
 EXACT = 1e-5  # the expression is in single precision
 

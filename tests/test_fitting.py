@@ -9,10 +9,11 @@ from closed_form import M, V, joined, normal, reference, relative_error, transla
 
 from cellam.actions import Features
 from cellam.errors import TrainingError
-from cellam.fitting import fit_growth, fit_kernel, fit_mlp
+from cellam.fitting import fit_growth, fit_kernel
 from cellam.objectives import Objective
 from cellam.simulation import simulate
 from cellam.toys import OrnsteinUhlenbeck, WeightChange
+from cellam.training import fit_mlp
 
 AM, UAM = Objective(), Objective(growth_scale=1.0)
 

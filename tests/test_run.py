@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import cellam
+from cellam import storage
 from cellam.cells import Cells
 from cellam.config import Options
 from cellam.errors import DataError, OutputError, RunError
@@ -312,15 +313,27 @@ def test_a_full_disk_leaves_the_old_run_and_no_stray_files(
     assert cellam.open_run(run.path).model.space.rep is None
 
 
+@pytest.mark.parametrize("exchange", [True, False])
+def test_a_run_is_replaced_on_every_file_system(
+    run: Run, rep_model: Model, rep_cells: Cells, monkeypatch: pytest.MonkeyPatch, exchange: bool
+) -> None:
+    if not exchange:
+        monkeypatch.setattr(storage, "_exchange", lambda one, other: False)
+    cellam.save(rep_model, rep_cells, run.path, overwrite=True)
+    assert cellam.open_run(run.path).model.space.rep == "X_latent"
+    assert [p.name for p in run.path.parent.iterdir()] == ["small"]
+
+
 def test_a_failed_move_puts_the_old_run_back(
     run: Run, rep_model: Model, rep_cells: Cells, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before, rename = contents(run.path.parent), Path.rename
 
     def fails_for_new(self: Path, target: Path) -> Path:
-        return no_space() if self.name.endswith(".new") else rename(self, target)
+        return no_space() if self.name.endswith(".unfinished") else rename(self, target)
 
     with monkeypatch.context() as patch:
+        patch.setattr(storage, "_exchange", lambda one, other: False)
         patch.setattr(Path, "rename", fails_for_new)
         with pytest.raises(OutputError, match="No space left"):
             cellam.save(rep_model, rep_cells, run.path, overwrite=True)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ COMMANDS = {
     "info": ["info"],
 }
 INSIDE = {
-    "fit": "cellam.model.fit",
+    "fit": "cellam.pipeline.fit",
     "simulate": "cellam.model.Model.simulate",
     "eval": "cellam.evaluation.evaluate",
     "info": "cellam.run.open_run",
@@ -71,7 +72,10 @@ def test_a_bug_says_how_to_report_it_and_debug_shows_it(
         raise ZeroDivisionError("by nought")
 
     monkeypatch.setattr("cellam.run.open_run", fails)
-    assert "cellam --debug" in call("info").err
+    said = call("info").err
+    kept = Path(re.search(r"\S*cellam-bug-\S+\.log", said)[0])
+    assert "ZeroDivisionError: by nought" in kept.read_text()
+    kept.unlink()
     shown = CliRunner().invoke(app, ["--debug", "info"])
     assert shown.exit_code == 70
     assert "Traceback" in shown.stderr
