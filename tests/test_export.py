@@ -142,7 +142,7 @@ def test_a_failed_write_leaves_what_was_there(
     def no_space(*args: object, **kwargs: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(anndata.AnnData, "write_h5ad", no_space)
+    monkeypatch.setattr(os, "fsync", no_space)
     with pytest.raises(OutputError, match="No space left"):
         write_h5ad(adata, path)
     assert [p.read_bytes() for p in tmp_path.iterdir()] == [b"old"] * there
