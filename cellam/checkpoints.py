@@ -68,8 +68,10 @@ class Checkpoint:
             raise _damaged(index) from None
         return Checkpoint(folder, _stages=stages)
 
-    def __len__(self) -> int:
-        return len(self._stages)
+    @property
+    def started(self) -> bool:
+        """Whether any stage is kept."""
+        return bool(self._stages)
 
     def recall(self, stage: str) -> Stage | None:
         """What a stage left, if it was kept."""

@@ -157,7 +157,7 @@ def claim(
                 write_atomically(folder / START, to_json(first))
             yield Claim(path, checkpoint)
         except (Stopped, KeyboardInterrupt, OutputError):
-            if not len(checkpoint):
+            if not checkpoint.started:
                 shutil.rmtree(folder)
             raise
         except BaseException:

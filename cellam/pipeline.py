@@ -79,6 +79,7 @@ def fit(
         If the checkpoint asks for it.
     """
     began = time.monotonic()
+    checkpoint = Checkpoint() if checkpoint is None else checkpoint
     options = parse_options({**(options or Options()).model_dump(), **changes})
     # How the cells were read belongs to the options, so that the same can be read again.
     options = options.model_copy(
@@ -103,7 +104,7 @@ def fit(
         )
         snapshots = take_snapshots(cells, space, options.population)
         result, rotation = _fit_action(
-            snapshots.without(excluded), options, device, checkpoint or Checkpoint(), on_progress
+            snapshots.without(excluded), options, device, checkpoint, on_progress
         )
     seconds = time.monotonic() - began
     return Model(options, timeline, space, snapshots, result, rotation, seconds)

@@ -143,7 +143,7 @@ def check_space(folder: Path, needed: int) -> None:
     free = shutil.disk_usage(folder).free
     if free < needed:
         raise OutputError(
-            f"{folder} has {free / 1e6:,.0f} MB left, and {needed / 1e6:,.0f} MB are needed.",
+            f"{folder} has {free / 1e6:,.2f} MB left, and {needed / 1e6:,.2f} MB are needed.",
             "Free some space, or choose another place with --out.",
         )
 

@@ -66,7 +66,7 @@ def fit_mlp(
     Stopped
         If the checkpoint asks for it, after it was written.
     """
-    checkpoint = checkpoint or Checkpoint()
+    checkpoint = Checkpoint() if checkpoint is None else checkpoint
     path, from_samples = estimator(path, objective, from_samples)
     train, held = path.split(10, rng)
 

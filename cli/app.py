@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import sys
+from pathlib import Path
 from typing import Annotated
 
 # OpenMP's threads spin while they wait, which stalls a busy machine; they can sleep instead.
@@ -71,6 +72,11 @@ def main() -> None:
         # A label or path may not be text in this locale; then it is escaped.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+    try:
+        Path.cwd()
+    except FileNotFoundError:  # torch's libraries would end the process
+        print("cellam: the working directory is gone.", file=sys.stderr)
+        raise SystemExit(funnel.Exit.FILES) from None
     args = sys.argv[1:]
     end = args.index("--") if "--" in args else len(args)
     general = [a for a in args[:end] if a in ANYWHERE]

@@ -22,7 +22,7 @@ def say(label: str, text: str) -> None:
     """Print a note on what is done, unless told to be quiet."""
     if not quiet:
         give(label, text)
-    log.info("%s: %s", label or "…", text)
+    log.info("%s", f"{label} {text}".strip())
 
 
 def give(label: str, text: str) -> None:

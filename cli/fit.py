@@ -189,7 +189,6 @@ def fit(
         use_rep=options.use_rep,
         layer=options.layer,
     )
-    say_cells(cells)
     command = shlex.join(["cellam", *sys.argv[1:]])
     with claim(
         folder,
@@ -202,15 +201,18 @@ def fit(
         try:
             with written_to(place.log), pausing(place.checkpoint), progress() as on_progress:
                 log.info("%s", command)
+                say_cells(cells)
 
                 def watch(step: Progress) -> None:
                     on_progress(step)
                     place.checkpoint.pause()
 
                 model = fit_model(cells, options, checkpoint=place.checkpoint, on_progress=watch)
+                for note in model.fit.notes:
+                    log.info("%s", note)
             save(model, cells, place, data=data, command=command)
         except (Stopped, OutputError) as error:
-            if len(place.checkpoint):
+            if place.checkpoint.started:
                 error.hint = f"Go on with: {_again(folder)}"
             elif isinstance(error, Stopped):
                 error.hint = "Nothing had been worked out yet, so nothing is kept."
@@ -294,7 +296,7 @@ def _folder(data: Path, name: str | None, out: Path | None, *, resume: bool) -> 
             )
         return runs / name
     stem = data.name.removesuffix(".h5ad").removesuffix(".zarr").replace("\n", " ").strip(" .")
-    stem = os.fsencode(stem)[:LONGEST].decode(errors="ignore").strip()
+    stem = os.fsencode(stem)[:LONGEST].decode(sys.getfilesystemencoding(), "ignore").strip()
     stem = "run" if stem in ("", "current") else stem
     folder, number = runs / stem, 1
     while os.path.lexists(folder) or is_stopped(folder):

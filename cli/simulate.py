@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .console import plural, say, table, warn
+from .console import give, plural, say, table, warn
 from .options import DataOption, RunOption
 
 if TYPE_CHECKING:
@@ -62,10 +62,12 @@ def simulate(
 ) -> None:
     """Follow the cells of one day through time; write them with their weights."""
     from cellam.cells import annotation, read_obs
+    from cellam.claims import SIMULATIONS
     from cellam.composition import composition
     from cellam.errors import ConfigError, DataError
     from cellam.export import genes_of, to_anndata, write_h5ad
     from cellam.run import open_run
+    from cellam.storage import sha256
 
     opened = open_run(run)
     model = opened.model
@@ -103,8 +105,13 @@ def simulate(
     )
     label = model.timeline.labels[model.timeline.index(start)]
     if out is None:
-        plain = "".join(c if c.isalnum() or c in ".-" else "_" for c in label)
-        out = opened.path / "simulations" / f"{plain}_to_{moved.times[-1]:.10g}.h5ad"
+        # The same call replaces its file, another one has a name of its own.
+        special = (from_cells, n_cells, save_every, asked, extrapolate, seed)
+        plain = "".join(c if c.isalnum() or c in ".-" else "_" for c in label)[:100]
+        name = f"{plain}_to_{moved.times[-1]:.10g}"
+        if special != (None, None, None, "none" if model.space.rep else "all", False, 0):
+            name += f"_{sha256(repr(special).encode(errors='backslashreplace'))[:8]}"
+        out = opened.path / SIMULATIONS / f"{name}.h5ad"
     n_rows = model.snapshots.n_cells
     names = list(map(str, obs.index)) if obs is not None else [str(k) for k in range(n_rows)]
     adata = to_anndata(model, moved, names, decoded)
@@ -121,7 +128,7 @@ def simulate(
         composition(model, moved, obs[key] if obs is not None and key else None), key
     )
     print()
-    say("written", str(out))
+    give("written", str(out))
 
 
 def _check_out(out: Path, source: Path | None, overwrite: bool) -> None:
