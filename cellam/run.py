@@ -288,6 +288,7 @@ def _contents(model: Model, provenance: dict[str, Any]) -> dict[str, bytes]:
                 "genes": space.genes,
                 "log": space.log,
                 "library": space.library,
+                "counted": space.counted,
                 "whitened": space.whitened,
             }
         ),
@@ -423,6 +424,7 @@ def _assemble(path: Path, files: dict[str, bytes]) -> Run:
     )
     described = parsed["space.json"]
     described["genes"] = tuple(described["genes"])
+    described["counted"] = tuple(described["counted"])
     space = Space(**described, **arrays["space.safetensors"])
     days, stored = parsed["snapshots.json"], arrays["snapshots.safetensors"]
     cuts = np.cumsum(days["counts"])[:-1]
