@@ -5,8 +5,8 @@
     moved = model.simulate("day2", to="day7")
     table = cellam.evaluate(cells, holdout="day4").table
 
-The modules, in the order of the pipeline: `timepoints`, `cells`, `embedding`, `snapshots`,
-`couplings`, `paths`, `actions`, `objectives`, `fitting`, `simulation`, `selection`, `model`,
+The modules, in the order of the pipeline: `labels`, `timepoints`, `columns`, `formats`, `stores`,
+`sources`, `matrices`, `cells`, `embedding`, `snapshots`, `couplings`, `paths`, `actions`, `objectives`, `fitting`, `simulation`, `selection`, `model`,
 `distances`, `evaluation`, `run`.
 """
 

@@ -17,11 +17,12 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import sparse
 
+from cellam.columns import find_time_key
 from cellam.errors import DataError
 from cellam.matrices import Kind, Matrix, read_expression, read_representation
 from cellam.sources import opened
 from cellam.stores import SAVE_AGAIN
-from cellam.timepoints import Timeline, find_time_key, read_timeline
+from cellam.timepoints import Timeline, read_timeline
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -172,7 +173,10 @@ def _obs(source: Source) -> pd.DataFrame:
     if isinstance(obs, np.ndarray) and obs.dtype.names:
         raise DataError(f"{source.name} was written by an anndata before 0.7.", SAVE_AGAIN)
     if not isinstance(obs, pd.DataFrame) or not len(obs):
-        raise DataError(f"{source.name} has no cells: its obs is empty.")
+        raise DataError(
+            f"{source.name} has no cells: its obs is empty.",
+            "Was a filter too strict? Save the data with the cells in it.",
+        )
     obs = obs.set_axis(list(map(str, obs.columns)), axis=1)
     if not obs.columns.is_unique:
         twice = obs.columns[obs.columns.duplicated()][0]

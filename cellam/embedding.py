@@ -22,6 +22,7 @@ from cellam.matrices import Matrix, kind_of
 Array = NDArray[np.float64]
 
 N_PCS = 20
+FARTHEST = 1e4  # in widths of the data; beyond, all other cells would fall together
 N_GENES = 2_000  # highly variable genes kept, where there are more
 
 
@@ -154,7 +155,7 @@ def fit_space(
     ConfigError
         If more components are asked for than there can be.
     DataError
-        If all coordinates or the expression are constant.
+        If all coordinates or the expression are constant, or a few cells lie absurdly far out.
     """
     if cells.rep is not None:
         available = cells.matrix.shape[1]
@@ -174,6 +175,7 @@ def fit_space(
     sd = coordinates.std(0)
     if not sd.max() > 0:
         raise DataError(f"All cells of {cells.source} are at the same place.")
+    _check_outliers(coordinates, sd, cells)
     if whiten and not sd.min() > 1e-6 * sd.max():
         flat = int((sd <= 1e-6 * sd.max()).sum())
         raise DataError(
@@ -183,6 +185,20 @@ def fit_space(
         )
     scale = sd if whiten else np.full(len(sd), sd.max())
     return Space(rep=cells.rep, centre=coordinates.mean(0), scale=scale, whitened=whiten, **fitted)
+
+
+def _check_outliers(coordinates: Array, sd: Array, cells: Cells) -> None:
+    """Refuse a few cells so far out that the scale of the space would be theirs alone."""
+    low, middle, high = np.quantile(coordinates, (0.1, 0.5, 0.9), axis=0)
+    width = float((high - low).max())
+    if not 0 < width * FARTHEST < sd.max():
+        return
+    far = (np.abs(coordinates - middle) > FARTHEST * width).any(1)
+    raise DataError(
+        f"{int(far.sum())} of the {len(far)} training cells of {cells.source} lie more than "
+        f"{FARTHEST:,.0f} times as far out as the others, up to {np.abs(coordinates).max():.3g}.",
+        "Remove those cells, or mend their values.",
+    )
 
 
 def _fit_pca(

@@ -10,7 +10,6 @@ from __future__ import annotations
 import bz2
 import gzip
 import lzma
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -101,7 +100,7 @@ def file_error(path: Path) -> DataError:
     return DataError(f"{path} is not an .h5ad file: it is {what} ({size:,} bytes).", hint)
 
 
-def hdf5_error(path: Path, file: Any, attrs: Mapping[str, Any]) -> DataError:
+def hdf5_error(path: Path, file: Any) -> DataError:
     """Say what an HDF5 file is that is no AnnData."""
     names = frozenset(file)
     call = repr(str(path))
@@ -114,7 +113,7 @@ def hdf5_error(path: Path, file: Any, attrs: Mapping[str, Any]) -> DataError:
             f"{path} is a 10x matrix (.h5), not an AnnData.",
             _python(f"sc.read_10x_h5({call}); adata.var_names_make_unique()"),
         )
-    if "PYTABLES_FORMAT_VERSION" in attrs:
+    if "PYTABLES_FORMAT_VERSION" in file.attrs:
         return DataError(
             f"{path} is a table of pandas (PyTables), not an AnnData.",
             _python(f"anndata.AnnData(pd.read_hdf({call}))"),
@@ -235,7 +234,7 @@ def _text(head: bytes, path: Path) -> tuple[str, str]:
             hint = _python(f"sc.read_csv({call}{option})")
             return (
                 f"a table in text, with a {name} between columns",
-                f"{hint}  (read_csv(...).T if genes are rows)",
+                f"{hint}  # read_csv(…).T if genes are rows",
             )
     return f"a text, which begins {first[:40]!r}", _SAVE
 

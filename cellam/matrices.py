@@ -16,7 +16,7 @@ from scipy import sparse
 
 from cellam.errors import DataError
 from cellam.sources import Source
-from cellam.stores import corrupt
+from cellam.stores import SAVE_AGAIN, corrupt
 
 Matrix: TypeAlias = Any  # sparse.csr_matrix | NDArray[np.float32]; scipy carries no types
 Kind = Literal["counts", "normalised", "log", "scaled"]
@@ -39,7 +39,9 @@ def read_representation(source: Source, key: str, n_cells: int) -> Matrix:
         )
     matrix = _numbers(value, f"obsm[{key!r}] of {source.name}", "iuf", n_cells)
     if not matrix.shape[1]:
-        raise DataError(f"obsm[{key!r}] of {source.name} has no columns.")
+        raise DataError(
+            f"obsm[{key!r}] of {source.name} has no columns.", "Take another with --use-rep."
+        )
     return matrix.toarray() if sparse.issparse(matrix) else matrix
 
 
@@ -59,15 +61,19 @@ def read_expression(
     if value is None or 0 in getattr(value, "shape", ()):
         raise DataError(
             f"{source.name} has no expression matrix in X.",
-            f"Use --use-rep with one of: {', '.join(reps)}." if reps else "",
+            f"Use --use-rep with one of: {', '.join(reps)}."
+            if reps
+            else "Save the data with the expression in X, or in a layer to be named with --layer.",
         )
     where = f"{path} of {source.name}"
     matrix = _numbers(value, where, "biuf", n_cells)
     names = getattr(source.element("var"), "index", None)
     if names is None:
-        raise DataError(f"{source.name} has no names of genes: its var is not a table.")
+        raise DataError(f"{source.name} has no names of genes: its var is not a table.", SAVE_AGAIN)
     if matrix.shape[1] != len(names):
-        raise DataError(f"{where} has {matrix.shape[1]:,} columns for {len(names):,} genes.")
+        raise DataError(
+            f"{where} has {matrix.shape[1]:,} columns for {len(names):,} genes.", SAVE_AGAIN
+        )
     matrix, genes = _sorted_by_gene(matrix, tuple(map(str, names)))
     kind = kind_of(matrix)
     _check_expression(matrix, kind, where)
@@ -98,7 +104,7 @@ def _check_expression(matrix: Matrix, kind: Kind, where: str) -> None:
     empty = int((np.asarray(matrix.sum(1)).ravel() == 0).sum())
     if empty:
         raise DataError(
-            f"{where} has {empty:,} of {n:,} cells without a single count.",
+            f"{where} has {empty:,} of {n:,} cells without a single count: they express no gene.",
             "Remove them first: sc.pp.filter_cells(adata, min_counts=1).",
         )
 
@@ -115,10 +121,11 @@ def _numbers(value: Any, where: str, kinds: str, n_cells: int) -> Matrix:
         value = np.asarray(value)
     if value.ndim != 2 or value.dtype.kind not in kinds:
         raise DataError(
-            f"{where} is not a matrix of numbers (shape {value.shape}, type {value.dtype})."
+            f"{where} is not a matrix of numbers (shape {value.shape}, type {value.dtype}).",
+            "Take another with --use-rep or --layer, or save it as a matrix of real numbers.",
         )
     if value.shape[0] != n_cells:
-        raise DataError(f"{where} has {value.shape[0]:,} rows for {n_cells:,} cells.")
+        raise DataError(f"{where} has {value.shape[0]:,} rows for {n_cells:,} cells.", SAVE_AGAIN)
     if not sparse.issparse(value):
         _check_values(value, value, where)
         dense: NDArray[np.float32] = value.astype(np.float32)
@@ -153,7 +160,7 @@ def _check_values(matrix: Matrix, values: NDArray[Any], where: str) -> None:
     """Refuse what is not finite or too large, in the precision in which it is stored."""
     if not values.size:
         return
-    low, high = values.min(), values.max()  # NaN if there is one
+    low, high = float(values.min()), float(values.max())  # NaN if there is one
     if low >= -LARGEST and high <= LARGEST:
         return
     n = matrix.shape[0]
@@ -165,7 +172,7 @@ def _check_values(matrix: Matrix, values: NDArray[Any], where: str) -> None:
         )
     bad = (values < -LARGEST) | (values > LARGEST)
     raise DataError(
-        f"{where} has values as large as {max(-float(low), float(high)):.3g} in "
+        f"{where} has values as large as {max(-low, high):.3g} in "
         f"{_cells_of(matrix, bad):,} of {n:,} cells; the limit is {LARGEST:g}.",
         "Remove those cells, or mend the values before saving.",
     )

@@ -6,7 +6,7 @@ import difflib
 import errno
 import os
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,7 +58,7 @@ def opened(data: str | Path | AnnData) -> Iterator[Source]:
     DataError
         If it is not there, may not be read, or is no AnnData; the message says what it is.
     """
-    if hasattr(data, "mod"):
+    if hasattr(data, "mod") and hasattr(data, "obsm"):
         raise DataError("This is a MuData with several modalities.", "Give one: mdata['rna'].")
     if hasattr(data, "obs") and hasattr(data, "obsm"):
         yield Loaded(data)
@@ -129,12 +129,11 @@ def _hdf5(path: Path) -> Iterator[Any]:
         raise file_error(path) from None
     with file:
         try:
-            attrs: Mapping[str, Any] = dict(file.attrs)
-            foreign = "obs" not in file or "mod" in file
-        except Exception:
+            foreign = None if "obs" in file and "mod" not in file else hdf5_error(path, file)
+        except Exception:  # of HDF5, whose parts contradict each other
             raise file_error(path) from None
         if foreign:
-            raise hdf5_error(path, file, attrs)
+            raise foreign
         yield file
 
 

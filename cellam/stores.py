@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,8 +43,9 @@ class Store:
 
     def keys(self, path: str) -> list[str]:
         """Names within "obsm" or "layers"."""
-        group = self._node(path)
-        return self._names(group, path) if hasattr(group, "keys") else []
+        with self._reading(path):
+            group = self._node(path)
+            return sorted(group.keys()) if hasattr(group, "keys") else []
 
     def element(self, path: str) -> Any:
         """One element; None if it is not there.
@@ -53,15 +55,21 @@ class Store:
         DataError
             If it points out of the file, may run code, does not fit into memory or is damaged.
         """
-        node = self._node(path)
-        if node is None:
-            return None
-        self._check_memory(node, path)
         from anndata.io import read_elem
 
-        try:
+        with self._reading(path):
+            node = self._node(path)
+            if node is None:
+                return None
+            self._check_memory(node, path)
             return read_elem(node)
-        except MemoryError:
+
+    @contextmanager
+    def _reading(self, path: str) -> Iterator[None]:
+        """Turn the errors of HDF5, zarr and anndata, which are many, into one."""
+        try:
+            yield
+        except (DataError, MemoryError):
             raise
         except Exception as error:
             raise self._unreadable(path, error) from error
@@ -91,12 +99,6 @@ class Store:
                 return None
         return node
 
-    def _names(self, group: Any, path: str) -> list[str]:
-        try:
-            return sorted(group.keys())
-        except Exception as error:  # zarr parses what is inside, and fails in many ways
-            raise self._unreadable(path, error) from error
-
     def _child(self, group: Any, name: str, path: str) -> Any:
         import h5py
 
@@ -112,14 +114,9 @@ class Store:
                     + ". Links are not followed.",
                     SAVE_AGAIN,
                 )
-        try:
-            node = group[name]
-        except KeyError as error:
-            if isinstance(group, h5py.Group):
-                raise self._unreadable(path, error) from error
+        elif name not in group:
             return None
-        except Exception as error:
-            raise self._unreadable(path, error) from error
+        node = group[name]
         if not hasattr(node, "keys"):
             self._check_storage(node, path)
         return node
@@ -160,7 +157,7 @@ class Store:
         if needed > available:
             where, shape, size = arrays[0]
             raise DataError(
-                f"{self.name}: {where!r} is declared as {' × '.join(f'{k:,}' for k in shape)} and "
+                f"{self.name}: {where!r} is declared as {_by(shape)} and "
                 f"takes {show_bytes(size)} to read; {show_bytes(available)} of memory are "
                 "available.",
                 "If the file is that large, use fewer cells or genes, or --use-rep with a "
@@ -173,8 +170,10 @@ class Store:
         """Path, shape and bytes in memory of every array of an element."""
         if hasattr(node, "keys"):
             if depth > _DEEPEST:
-                raise DataError(f"{self.name}: {path!r} has groups in groups without end.")
-            for name in self._names(node, path):
+                raise DataError(
+                    f"{self.name}: {path!r}: groups lie in groups without end.", SAVE_AGAIN
+                )
+            for name in sorted(node.keys()):
                 inner = f"{path}/{name}"
                 yield from self._arrays(self._child(node, name, inner), inner, depth + 1)
             encoding = node.attrs.get("encoding-type", node.attrs.get("h5sparse_format", ""))
@@ -199,10 +198,10 @@ class Store:
         data, indices, indptr = (tuple(part.shape) for part in parts.values())
         lines = int(shape[0] if order == "csr" else shape[1])
         if data != indices or len(data) != 1:
-            raise self._corrupt(path, f"it has {data} values and {indices} indices")
+            raise self._corrupt(path, f"it has {_by(data)} values and {_by(indices)} indices")
         if indptr != (lines + 1,):
             raise self._corrupt(
-                path, f"indptr has shape {indptr}, and {lines:,} lines need ({lines + 1},)"
+                path, f"indptr has {_by(indptr)} numbers, and {lines:,} lines need one more"
             )
         for name in ("indices", "indptr"):
             if parts[name].dtype.kind not in "iu":
@@ -230,6 +229,10 @@ def _codecs(metadata: Any) -> Iterator[str]:
     elif isinstance(metadata, list | tuple):
         for value in metadata:
             yield from _codecs(value)
+
+
+def _by(shape: tuple[int, ...]) -> str:
+    return " × ".join(f"{n:,}" for n in shape)
 
 
 def one_line(error: Exception) -> str:

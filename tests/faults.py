@@ -16,6 +16,7 @@ import socket
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import anndata
@@ -109,6 +110,7 @@ def add(name: str, make: Callable[[Path], Path], phrase: str, **options: object)
     FAULTS.append(Fault(name, make, phrase, **options))  # type: ignore[arg-type]
 
 
+@cache
 def h5ad_bytes() -> bytes:
     from tempfile import TemporaryDirectory
 
@@ -158,7 +160,7 @@ for share in (0.2, 0.6, 0.95):
     add(
         f"truncated-{share}",
         lambda d, share=share: written(h5ad_bytes()[: int(share * len(h5ad_bytes()))])(d),
-        "",
+        "truncated or damaged",
     )
 
 
@@ -307,7 +309,11 @@ add("indices-out", edited(lambda f: f["X/indices"].__setitem__(3, 10**6)), "is c
 add("indices-negative", edited(lambda f: f["X/indices"].__setitem__(3, -1)), "is corrupt")
 add("indices-float", edited(lambda f: put("X/indices", f["X/indices"][:] * 1.5)(f)), "float64")
 add("indices-short", edited(lambda f: put("X/indices", f["X/indices"][:-5])(f)), "is corrupt")
-add("indptr-short", edited(lambda f: put("X/indptr", f["X/indptr"][:-1])(f)), "indptr has shape")
+add(
+    "indptr-short",
+    edited(lambda f: put("X/indptr", f["X/indptr"][:-1])(f)),
+    "indptr has 48 numbers",
+)
 add("indptr-falls", edited(lambda f: f["X/indptr"].__setitem__(5, 0)), "is corrupt")
 add("indptr-large", edited(lambda f: f["X/indptr"].__setitem__(-1, 10**6)), "indptr ends at")
 add("indptr-low", edited(lambda f: f["X/indptr"].__setitem__(-1, 500)), "indptr ends at 500")
@@ -498,6 +504,8 @@ add("negative-sparse", matrix(lambda x: sparse.csr_matrix(cell_value(-1)(x))), "
 add("X-1e16", matrix(cell_value(1e16)), "as large as 1e+16 in 2 of 48 cells")
 add("X-1e300", matrix(cell_value(-1e300)), "as large as 1e+300 in 2 of 48 cells")
 add("rep-1e30", rep(cell_value(1e30)), "as large as 1e+30 in 2 of 48 cells", args=REP)
+add("rep-1e10", rep(cell_value(1e10)), "2 of the 48 training cells", args=REP)
+add("scaled-1e12", matrix(lambda x: cell_value(1e12)(x - 5.5)), "2 of the 48 training cells")
 add("uint64", matrix(lambda x: cell_value(2.0**63)(x).astype(np.uint64)), "9.22e+18 in 2 of 48")
 add("empty-cells", matrix(lambda x: x * (np.arange(48) > 1)[:, None]), "2 of 48 cells without")
 add("empty-matrix", matrix(lambda x: sparse.csr_matrix(x * 0)), "48 of 48 cells without")
@@ -526,7 +534,7 @@ add("no-such-column", saved(), "Did you mean 'day'", args=("--time-key", "dya"))
 add("time-nan", times(np.where(np.arange(48) < 3, np.nan, np.arange(48) % 3)), "3 cells no time")
 add("time-inf", times(np.where(np.arange(48) < 3, np.inf, np.arange(48) % 3)), "3 cells no time")
 add("time-bool", times(np.arange(48) % 2 == 0), "holds labels that are not times")
-add("time-continuous", times(np.linspace(0, 1, 48) ** 2), "", code=1)
+add("time-continuous", times(np.linspace(0, 1, 48) ** 2), "has 1 cell")
 add("time-words", times(["early", "late"] * 24), "--time-map")
 add("time-mixed", times(["day0", "E8.5"] * 24), "mixes units")
 add("time-missing", saved(lambda a: a.obs.drop(columns="day", inplace=True)), "None reads as times")
