@@ -6,8 +6,8 @@
     table = cellam.evaluate(cells, holdout="day4").table
 
 The modules, in the order of the pipeline: `labels`, `timepoints`, `columns`, `formats`, `stores`,
-`sources`, `matrices`, `cells`, `embedding`, `snapshots`, `couplings`, `paths`, `actions`, `objectives`, `fitting`, `simulation`, `selection`, `model`,
-`distances`, `evaluation`, `run`.
+`sources`, `matrices`, `cells`, `embedding`, `snapshots`, `couplings`, `paths`, `actions`,
+`objectives`, `fitting`, `simulation`, `selection`, `model`, `distances`, `evaluation`, `run`.
 """
 
 from __future__ import annotations
