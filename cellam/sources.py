@@ -156,4 +156,18 @@ def _zarr(path: Path) -> Iterator[Any]:
         found = False
     if not found:
         raise folder_error(path)
+    _check_files(path)
     yield group
+
+
+def _check_files(folder: str | Path) -> None:
+    """Refuse a store with pipes, which hang, or broken links, which would read as zeros."""
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                _check_files(entry.path)
+            elif not (entry.is_file() or entry.is_dir()):
+                raise DataError(
+                    f"{entry.path}, a part of the data, is neither a file nor a folder.",
+                    "Copy the store again, with the files that its links point to.",
+                )

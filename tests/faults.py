@@ -456,6 +456,21 @@ add(
     zarr_store(lambda p: [metadata(f"X/{part}", shape=[HUGE])(p) for part in ("data", "indices")]),
     "TB",
 )
+
+
+def replaced(by: Callable[[Path], object]) -> Callable[[Path], Path]:
+    """A store in which one chunk is something else."""
+
+    def change(path: Path) -> None:
+        chunk = path / "X" / "data" / "0"
+        chunk.unlink()
+        by(chunk)
+
+    return zarr_store(change)
+
+
+add("zarr-pipe", replaced(os.mkfifo), "neither a file nor a folder")
+add("zarr-broken-link", replaced(lambda p: p.symlink_to("nowhere")), "neither a file nor a folder")
 add("zarr-indices", zarr_store(lambda p: (p / "X/indices/0").write_bytes(b"")), "cannot be read")
 add("zarr-future", zarr_store(lambda p: (p / ".zgroup").write_text('{"zarr_format": 9}')), "zarr")
 add("zarr-no-obs", zarr_store(lambda p: (p / "obs").rename(p / "obz")), "not an AnnData in zarr")

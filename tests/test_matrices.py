@@ -7,10 +7,14 @@ import anndata
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 from scipy import sparse
 
 import cellam
-from cellam.errors import DataError
+from cellam.embedding import fit_space
+from cellam.errors import CellamError, DataError
 
 
 def refusal(data: object, **options: object) -> DataError:
@@ -151,3 +155,37 @@ def test_negative_counts_and_empty_cells_are_refused_with_their_number(
         error = refusal(small)
         assert "2 of 160 cells without a single count" in error.message
         assert "sc.pp.filter_cells" in error.hint
+
+
+DTYPES = ["bool", "int8", "uint16", "int64", "uint64", "float16", "float32", "float64"]
+
+
+@st.composite
+def matrices(draw: st.DrawFn) -> np.ndarray:
+    dtype = np.dtype(draw(st.sampled_from(DTYPES)))
+    shape = (8, draw(st.integers(1, 5)))
+    small = None if dtype == bool else st.sampled_from([0, 1, 2, 3, 50])
+    return draw(arrays(dtype, shape, elements=draw(st.sampled_from([small, None]))))
+
+
+@given(matrices(), st.sampled_from([np.asarray, sparse.csr_matrix, sparse.csc_matrix]))
+@settings(max_examples=60, deadline=None)
+def test_whatever_the_numbers_they_are_embedded_or_our_own_error_is_raised(
+    values: np.ndarray, form: Callable[..., object]
+) -> None:
+    adata = anndata.AnnData(obs=pd.DataFrame({"day": [0, 2] * 4}, index=list("abcdefgh")))
+    adata.obsm["X"] = values
+    if not (values.dtype == np.float16 and form is not np.asarray):
+        adata = anndata.AnnData(form(values), obs=adata.obs, obsm=adata.obsm)
+    before = values.copy()
+    for options in ({}, {"use_rep": "X"}):
+        try:
+            cells = cellam.read(adata, **options)
+            assert cells.matrix.dtype == np.float32
+            x = fit_space(cells, cells.codes >= 0).embed(cells)
+        except CellamError as error:
+            assert error.hint or "same" in error.message or "few" in error.message
+        else:
+            assert np.isfinite(x).all()
+            assert np.abs(x).max() < 1e6
+    np.testing.assert_array_equal(values, before)
