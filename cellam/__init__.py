@@ -5,9 +5,10 @@
     moved = model.simulate("day2", to="day7")
     table = cellam.evaluate(cells, holdout="day4").table
 
-The modules, in the order of the pipeline: `timepoints`, `cells`, `embedding`, `snapshots`,
-`couplings`, `paths`, `actions`, `objectives`, `fitting`, `training`, `simulation`, `selection`,
-`model`, `pipeline`, `distances`, `evaluation`, `run`.
+The modules, in the order of the pipeline: `labels`, `timepoints`, `columns`, `formats`, `stores`,
+`sources`, `matrices`, `cells`, `embedding`, `snapshots`, `couplings`, `paths`, `actions`,
+`objectives`, `fitting`, `training`, `simulation`, `selection`, `model`, `pipeline`, `distances`,
+`evaluation`, `archive`, `claims`, `run`.
 """
 
 from __future__ import annotations

@@ -53,7 +53,8 @@ def to_files(model: Model) -> dict[str, bytes]:
         "notes": model.fit.notes,
     }
     described = {
-        name: getattr(space, name) for name in ("rep", "genes", "log", "library", "whitened")
+        name: getattr(space, name)
+        for name in ("rep", "genes", "counted", "log", "library", "whitened")
     }
     return {
         "options.json": to_json(model.options.model_dump(mode="json")),
@@ -96,7 +97,9 @@ def from_files(files: Mapping[str, bytes], *, seconds: float) -> Model:
                     raise ValueError(f"{name} holds numbers that are not finite, in {key!r}")
     timeline = _timeline(parsed["timeline.json"])
     described: dict[str, Any] = {**parsed["space.json"], **arrays["space.safetensors"]}
-    space = Space(**{**described, "genes": tuple(described["genes"])})
+    for name in ("genes", "counted"):
+        described[name] = tuple(described[name])
+    space = Space(**described)
     snapshots = _snapshots(timeline, parsed["snapshots.json"], arrays["snapshots.safetensors"])
     fitted, tensors = parsed["fit.json"], arrays["action.safetensors"]
     d = snapshots.n_dims

@@ -1,34 +1,33 @@
 """Cells: what is in the user's file, read once, checked once.
 
-The only module that reads AnnData. Of a file on disk it reads no more than it needs: `obs`, and
-either the expression matrix or one representation. Nothing is ever written to the input.
+Of a file on disk no more is read than is needed: `obs`, and either the expression matrix with the
+names of its genes or one representation. Nothing is ever written to the input.
 """
 
 from __future__ import annotations
 
-import difflib
 import hashlib
-from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy import sparse
 
+from cellam.columns import find_time_key
 from cellam.errors import DataError
-from cellam.timepoints import Timeline, find_time_key, read_timeline
+from cellam.matrices import Kind, Matrix, read_expression, read_representation
+from cellam.sources import opened
+from cellam.stores import SAVE_AGAIN
+from cellam.timepoints import Timeline, read_timeline
 
 if TYPE_CHECKING:
     from anndata import AnnData
 
-Matrix: TypeAlias = Any  # sparse.csr_matrix | NDArray[np.float32]; scipy carries no types
-Kind = Literal["counts", "normalised", "log", "scaled"]
-
-LARGEST_LOG = 25.0  # log1p of more counts than any cell has; larger values were never logged
+    from cellam.sources import Source
 
 
 @dataclass(frozen=True)
@@ -58,7 +57,7 @@ class Cells:
     kind : {"counts", "normalised", "log", "scaled"} or None
         What expression values look like; None for a representation.
     genes : tuple of str
-        Names of the genes; empty for a representation.
+        Names of the genes, sorted; empty for a representation.
     digest : str
         SHA-256 of names, times and matrix.
     """
@@ -119,25 +118,19 @@ def read(
     """
     genes: tuple[str, ...]
     kind: Kind | None
-    with _opened(data) as (source, store):
-        obs = _obs(store, source)
+    with opened(data) as source:
+        obs = _obs(source)
         key = find_time_key(obs, time_key)
         timeline, codes = read_timeline(obs[key], key=key, time_map=time_map)
+        _check_names(obs.index, "cell", "obs_names", source.name)
         if use_rep is not None:
-            matrix = _representation(store, use_rep, source)
+            matrix = read_representation(source, use_rep, len(obs))
             genes, kind = (), None
         else:
-            matrix, genes = _expression(store, layer, source)
-            kind = _kind(matrix)
-    where = (
-        f"obsm[{use_rep!r}]" if use_rep else f"layers[{layer!r}]" if layer else "X"
-    ) + f" of {source}"
-    _check(matrix, len(obs), where)
-    if use_rep is None:
-        _check_names(genes, "gene", "var_names", source)
-    _check_names(obs.index, "cell", "obs_names", source)
+            matrix, genes, kind = read_expression(source, layer, len(obs))
+            _check_names(genes, "gene", "var_names", source.name)
     return Cells(
-        source=source,
+        source=source.name,
         obs=obs,
         time_key=key,
         time_map=dict(time_map) if time_map is not None else None,
@@ -154,8 +147,8 @@ def read(
 
 def read_obs(data: str | Path | AnnData) -> pd.DataFrame:
     """Read the annotation of the cells alone."""
-    with _opened(data) as (source, store):
-        return _obs(store, source)
+    with opened(data) as source:
+        return _obs(source)
 
 
 def names_digest(names: pd.Index[Any]) -> str:
@@ -174,208 +167,28 @@ def annotation(obs: pd.DataFrame) -> str | None:
     return None
 
 
-# ------------------------------------------------------------------------------ reading
-
-
-@contextmanager
-def _opened(data: str | Path | AnnData) -> Iterator[tuple[str, Any]]:
-    """A mapping of the elements of an AnnData, read only when they are asked for."""
-    if hasattr(data, "obs") and hasattr(data, "obsm"):
-        yield "the AnnData object", data
-        return
-    path = Path(data)
-    if not _exists(path):
-        near = difflib.get_close_matches(
-            path.name, [p.name for p in path.parent.glob("*.*")] if path.parent.is_dir() else [], 1
-        )
-        raise DataError(
-            f"{path}: there is no such file.",
-            f"Did you mean {path.with_name(near[0])}?" if near else "Check the path.",
-        )
-    if path.is_dir():
-        with _zarr(path) as group:
-            yield path.name, group
-    else:
-        with _hdf5(path) as group:
-            yield path.name, group
-
-
-def _exists(path: Path) -> bool:
-    try:
-        return path.exists()
-    except OSError:
-        return False  # a name that no file can have
-
-
-@contextmanager
-def _hdf5(path: Path) -> Iterator[Any]:
-    import h5py
-
-    try:
-        file = h5py.File(path, "r")
-    except PermissionError:
-        raise DataError(f"{path}: no permission to read this file.") from None
-    except OSError:
-        size = path.stat().st_size
-        raise DataError(
-            f"{path} is not an .h5ad file, or is damaged ({size:,} bytes).",
-            "Save the data with adata.write_h5ad('data.h5ad'), or copy the file again.",
-        ) from None
-    with file:
-        if "obs" not in file:
-            raise DataError(
-                f"{path} is an HDF5 file but not an AnnData: it has no 'obs'.",
-                "Read it with scanpy (e.g. sc.read_10x_h5) and save it with adata.write_h5ad.",
-            )
-        yield file
-
-
-@contextmanager
-def _zarr(path: Path) -> Iterator[Any]:
-    import zarr
-
-    try:
-        group = zarr.open_group(path, mode="r")
-    except Exception:
-        group = None
-    if group is None or "obs" not in group:
-        raise DataError(
-            f"{path} is a folder but not an AnnData in zarr format.",
-            "Give an .h5ad file, or a folder written by adata.write_zarr.",
-        )
-    yield group
-
-
-def _element(store: Any, path: str, source: str) -> Any:
-    """One element, e.g. "obsm/X_pca", of a file or an object; None if it is not there."""
-    if hasattr(store, "obsm"):
-        head, _, tail = path.partition("/")
-        owner = getattr(store, head)
-        value = owner if not tail else owner.get(tail)
-        return value.to_memory() if hasattr(value, "to_memory") else value
-    if path not in store:
-        return None
-    from anndata.io import read_elem
-
-    try:
-        return read_elem(store[path])
-    except Exception as error:
-        raise DataError(
-            f"{source}: {path!r} cannot be read ({type(error).__name__}: {str(error)[:200]}).",
-            "Is the file complete? Does it open with scanpy.read_h5ad?",
-        ) from error
-
-
-def _keys(store: Any, path: str) -> list[str]:
-    owner = getattr(store, path) if hasattr(store, "obsm") else store.get(path, {})
-    return sorted(owner.keys())
-
-
-def _obs(store: Any, source: str) -> pd.DataFrame:
-    obs = _element(store, "obs", source)
+def _obs(source: Source) -> pd.DataFrame:
+    """Annotation of the cells, its columns named by text."""
+    obs = source.element("obs")
+    if isinstance(obs, np.ndarray) and obs.dtype.names:
+        raise DataError(f"{source.name} was written by an anndata before 0.7.", SAVE_AGAIN)
     if not isinstance(obs, pd.DataFrame) or not len(obs):
-        raise DataError(f"{source} has no cells: its obs is empty.")
+        raise DataError(
+            f"{source.name} has no cells: its obs is empty.",
+            "Was a filter too strict? Save the data with the cells in it.",
+        )
+    obs = obs.set_axis(list(map(str, obs.columns)), axis=1)
+    if not obs.columns.is_unique:
+        twice = obs.columns[obs.columns.duplicated()][0]
+        raise DataError(
+            f"obs of {source.name} has more than one column {twice!r}.",
+            "Rename or drop all but one, and save the data again.",
+        )
     return obs
 
 
-def _representation(store: Any, key: str, source: str) -> Matrix:
-    value = _element(store, f"obsm/{key}", source)
-    if value is None:
-        keys = _keys(store, "obsm")
-        near = difflib.get_close_matches(key, keys, 1)
-        listed = ", ".join(keys) or "empty"
-        raise DataError(
-            f"{source} has no obsm[{key!r}]; its obsm is: {listed}.",
-            f"Use --use-rep {near[0] if near else keys[0]}."
-            if keys
-            else "Leave out --use-rep to compute a PCA from the expression.",
-        )
-    if isinstance(value, pd.DataFrame):
-        value = value.to_numpy()
-    if sparse.issparse(value):
-        value = _checked(value, f"obsm/{key}", source).toarray()
-    value = np.asarray(value)
-    if value.ndim != 2 or not np.issubdtype(value.dtype, np.number):
-        raise DataError(
-            f"obsm[{key!r}] of {source} is not a matrix of numbers "
-            f"(shape {value.shape}, type {value.dtype})."
-        )
-    return value.astype(np.float32)
-
-
-def _expression(store: Any, layer: str | None, source: str) -> tuple[Matrix, tuple[str, ...]]:
-    path = f"layers/{layer}" if layer is not None else "X"
-    value = _element(store, path, source)
-    if value is None and layer is not None:
-        raise DataError(
-            f"{source} has no layer {layer!r}; its layers are: "
-            f"{', '.join(_keys(store, 'layers')) or 'none'}.",
-            "Leave out --layer to use X.",
-        )
-    reps = _keys(store, "obsm")
-    if value is None or 0 in value.shape:
-        raise DataError(
-            f"{source} has no expression matrix in X.",
-            f"Use --use-rep with one of: {', '.join(reps)}." if reps else "",
-        )
-    var = _element(store, "var", source)
-    genes = tuple(map(str, var.index))
-    if sparse.issparse(value):
-        return sparse.csr_matrix(_checked(value, path, source), dtype=np.float32), genes
-    value = np.asarray(value)
-    if not np.issubdtype(value.dtype, np.number) and value.dtype != bool:
-        raise DataError(f"{path} of {source} does not hold numbers (type {value.dtype}).")
-    return value.astype(np.float32), genes
-
-
-# ----------------------------------------------------------------------------- checking
-
-
-def _checked(matrix: Matrix, path: str, source: str) -> Matrix:
-    """A sparse matrix whose indices are sound; others crash the process when they are used."""
-    try:
-        matrix.check_format(full_check=True)
-    except ValueError as error:
-        raise DataError(
-            f"The sparse matrix {path} of {source} is corrupt: {error}.",
-            "Copy the file again, or rebuild it from its source.",
-        ) from None
-    return matrix
-
-
-def _values(matrix: Matrix) -> NDArray[np.float32]:
-    values: NDArray[np.float32] = matrix.data if sparse.issparse(matrix) else matrix
-    return values
-
-
-def _kind(matrix: Matrix) -> Kind:
-    values = _values(matrix)
-    if values.size and values.min() < 0:
-        return "scaled"
-    if np.array_equal(values, np.rint(values)):
-        return "counts"
-    return "log" if values.max(initial=0) <= LARGEST_LOG else "normalised"
-
-
-def _check(matrix: Matrix, n: int, where: str) -> None:
-    if matrix.shape[0] != n:
-        raise DataError(f"{where} has {matrix.shape[0]} rows for {n} cells.")
-    values = _values(matrix)
-    if not np.isfinite(values).all():
-        if sparse.issparse(matrix):
-            bad = matrix.copy()
-            bad.data = (~np.isfinite(bad.data)).astype(np.float32)
-            cells = int((np.asarray(bad.sum(1)).ravel() > 0).sum())
-        else:
-            cells = int((~np.isfinite(values)).any(1).sum())
-        raise DataError(
-            f"{where} has missing or infinite values in {cells} of {n} cells.",
-            "Remove those cells, or fill the values before saving.",
-        )
-
-
 def _check_names(names: Collection[Any], noun: str, attribute: str, source: str) -> None:
-    index = pd.Index(names)
+    index = pd.Index(list(map(str, names)))
     if index.is_unique:
         return
     repeated = index[index.duplicated()]

@@ -15,12 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from cellam.cells import Cells, Matrix
+from cellam.cells import Cells
 from cellam.errors import ConfigError, DataError
+from cellam.matrices import Matrix, kind_of
 
 Array = NDArray[np.float64]
 
 N_PCS = 20
+FARTHEST = 1e4  # in widths of the data; beyond, all other cells would fall together
 N_GENES = 2_000  # highly variable genes kept, where there are more
 
 
@@ -38,6 +40,8 @@ class Space:
         Whether log1p is applied before the PCA.
     library : float
         Counts a cell is normalised to; 0 where it is not normalised.
+    counted : tuple of str
+        Genes whose counts are summed for that; empty where cells are not normalised.
     mean : (g,) array
         Mean of the (log) expression over the training cells.
     components : (p, g) array
@@ -52,6 +56,7 @@ class Space:
     genes: tuple[str, ...]
     log: bool
     library: float
+    counted: tuple[str, ...]
     mean: Array
     components: Array
     centre: Array
@@ -74,21 +79,54 @@ class Space:
         return self.rep or "pca"
 
     def embed(self, cells: Cells) -> Array:
-        """Model coordinates (n, p) of cells."""
+        """Model coordinates (n, p) of cells.
+
+        Genes are found by name: their order does not matter, and others than those of the fit
+        are left aside.
+
+        Raises
+        ------
+        DataError
+            If the cells have another representation, lack genes of the fit, or have values that
+            cannot be logged.
+        """
+        if cells.rep != self.rep or (self.rep and cells.matrix.shape[1] < self.n_dims):
+            raise DataError(
+                f"{cells.source} was read as {_described(cells.rep, cells.matrix.shape[1])}, and "
+                f"the fit has {_described(self.rep, self.n_dims)}.",
+                "Read the cells as for the fit (--use-rep).",
+            )
         if self.rep is not None:
             coordinates = np.asarray(cells.matrix[:, : self.n_dims], dtype=np.float64)
         else:
-            where = {gene: k for k, gene in enumerate(cells.genes)}
-            missing = [gene for gene in self.genes if gene not in where]
-            if missing:
-                raise DataError(
-                    f"{cells.source} lacks {len(missing)} of the {len(self.genes)} genes of the "
-                    f"fit, e.g. {missing[0]!r}."
-                )
-            adata = _prepared(cells.matrix, cells.genes, self.library, self.log)
+            adata = _prepared(*self._counted(cells), self.library, self.log)
+            where = {gene: k for k, gene in enumerate(adata.var_names)}
             X = adata.X[:, [where[gene] for gene in self.genes]]
             coordinates = np.asarray(X @ self.components.T) - self.mean @ self.components.T
         return (coordinates - self.centre) / self.scale
+
+    def _counted(self, cells: Cells) -> tuple[Matrix, tuple[str, ...]]:
+        """Expression of the genes of the fit, and their names."""
+        wanted = self.counted or self.genes
+        if cells.genes == wanted:
+            matrix = cells.matrix
+        else:
+            where = {gene: k for k, gene in enumerate(cells.genes)}
+            missing = [gene for gene in wanted if gene not in where]
+            if missing:
+                raise DataError(
+                    f"{cells.source} lacks {len(missing):,} of the {len(wanted):,} genes of the "
+                    f"fit, e.g. {missing[0]!r}.",
+                    "Give data with all genes of the fit, under the same names.",
+                )
+            matrix = cells.matrix[:, [where[gene] for gene in wanted]]
+        if self.log and matrix.min() < 0:
+            raise DataError(
+                f"{cells.source} has negative expression, and the training days have none, so it "
+                "cannot be logged as they are.",
+                "Were some days scaled and others not? Give all of them in the same form.",
+            )
+        return matrix, wanted
 
     def to_coordinates(self, x: Array) -> Array:
         """From model coordinates back to those of the representation, (…, p) -> (…, p)."""
@@ -117,7 +155,7 @@ def fit_space(
     ConfigError
         If more components are asked for than there can be.
     DataError
-        If a coordinate or the expression is constant, or a cell has no counts.
+        If all coordinates or the expression are constant, or a few cells lie absurdly far out.
     """
     if cells.rep is not None:
         available = cells.matrix.shape[1]
@@ -129,7 +167,7 @@ def fit_space(
         coordinates = np.asarray(cells.matrix[training, : n_pcs or available], dtype=np.float64)
         none = np.zeros(0)
         fitted: dict[str, Any] = {
-            "genes": (), "log": False, "library": 0.0, "mean": none,
+            "genes": (), "log": False, "library": 0.0, "counted": (), "mean": none,
             "components": np.zeros((0, 0)),
         }  # fmt: skip
     else:
@@ -137,6 +175,7 @@ def fit_space(
     sd = coordinates.std(0)
     if not sd.max() > 0:
         raise DataError(f"All cells of {cells.source} are at the same place.")
+    _check_outliers(coordinates, sd, cells)
     if whiten and not sd.min() > 1e-6 * sd.max():
         flat = int((sd <= 1e-6 * sd.max()).sum())
         raise DataError(
@@ -148,24 +187,31 @@ def fit_space(
     return Space(rep=cells.rep, centre=coordinates.mean(0), scale=scale, whitened=whiten, **fitted)
 
 
+def _check_outliers(coordinates: Array, sd: Array, cells: Cells) -> None:
+    """Refuse a few cells so far out that the scale of the space would be theirs alone."""
+    low, middle, high = np.quantile(coordinates, (0.1, 0.5, 0.9), axis=0)
+    width = float((high - low).max())
+    if not 0 < width * FARTHEST < sd.max():
+        return
+    far = (np.abs(coordinates - middle) > FARTHEST * width).any(1)
+    raise DataError(
+        f"{int(far.sum())} of the {len(far)} training cells of {cells.source} lie more than "
+        f"{FARTHEST:,.0f} times as far out as the others, up to {np.abs(coordinates).max():.3g}.",
+        "Remove those cells, or mend their values.",
+    )
+
+
 def _fit_pca(
     cells: Cells, training: NDArray[np.bool_], n_pcs: int | None, seed: int
 ) -> tuple[dict[str, Any], Array]:
     import scanpy as sc
 
     matrix = cells.matrix[training]
-    library, log = 0.0, cells.kind in ("counts", "normalised")
-    if cells.kind == "counts":
-        totals = np.asarray(matrix.sum(1)).ravel()
-        empty = int((np.asarray(cells.matrix.sum(1)).ravel() == 0).sum())
-        if empty:
-            raise DataError(
-                f"{cells.source} has {empty} cells without a single count.",
-                "Remove them first: sc.pp.filter_cells(adata, min_counts=1).",
-            )
-        library = float(np.median(totals))
+    kind = kind_of(matrix)  # of the training days alone
+    log = kind in ("counts", "normalised")
+    library = float(np.median(np.asarray(matrix.sum(1)))) if kind == "counts" else 0.0
     adata = _prepared(matrix, cells.genes, library, log)
-    if adata.n_vars > N_GENES and cells.kind != "scaled":
+    if adata.n_vars > N_GENES and kind != "scaled":
         sc.pp.highly_variable_genes(adata, n_top_genes=N_GENES)
         adata = adata[:, adata.var["highly_variable"].to_numpy()].copy()
     most = min(adata.n_obs, adata.n_vars) - 1
@@ -188,10 +234,15 @@ def _fit_pca(
         "genes": tuple(map(str, adata.var_names)),
         "log": log,
         "library": library,
+        "counted": cells.genes if library else (),
         "mean": mean,
         "components": components,
     }
     return fitted, coordinates
+
+
+def _described(rep: str | None, columns: int) -> str:
+    return "expression" if rep is None else f"obsm[{rep!r}] with {columns} columns"
 
 
 def _prepared(matrix: Matrix, genes: tuple[str, ...], library: float, log: bool) -> Any:

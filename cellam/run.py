@@ -98,7 +98,7 @@ class Run:
         if cells.digest != self.digest:
             raise DataError(
                 f"{cells.source} is not the data of the run {self.path.name}: its cells, their "
-                "times or their values have changed since the fit.",
+                "times, its genes or their values have changed since the fit.",
                 "Fit again, or give the file of the fit with --data.",
             )
 

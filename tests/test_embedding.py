@@ -97,7 +97,7 @@ def test_expression_of_low_rank_is_decoded_exactly(small: anndata.AnnData, white
     cells = cellam.read(small)
     assert cells.kind == "log"
     space = fit_space(cells, everyone(cells), n_pcs=3, whiten=whiten)
-    decoded = space.decode(space.embed(cells), list(cells.genes))
+    decoded = space.decode(space.embed(cells), list(small.var_names))
     np.testing.assert_allclose(decoded, log, atol=1e-4)
 
 
@@ -124,7 +124,30 @@ def test_genes_are_found_by_name_wherever_their_column_is(
     space = fit_space(cells, everyone(cells), n_pcs=5)
     order = np.random.default_rng(0).permutation(small.n_vars)
     permuted = cellam.read(small[:, order].copy())
-    np.testing.assert_allclose(space.embed(permuted), space.embed(cells), atol=1e-4)
+    assert permuted.digest == cells.digest
+    np.testing.assert_array_equal(space.embed(permuted), space.embed(cells))
+    assert fields(fit_space(permuted, everyone(cells), n_pcs=5)) == fields(space)
+
+
+@pytest.mark.parametrize("kind", ["counts", "log"])
+def test_genes_that_the_fit_did_not_have_change_nothing(small: anndata.AnnData, kind: str) -> None:
+    if kind == "log":
+        small.X = np.log1p(small.X.toarray())
+    fewer = cellam.read(small[:, 10:].copy())
+    space = fit_space(fewer, everyone(fewer), n_pcs=5)
+    np.testing.assert_array_equal(space.embed(cellam.read(small)), space.embed(fewer))
+
+
+def test_other_coordinates_than_those_of_the_fit_are_refused(
+    cells: Cells, rep_cells: Cells
+) -> None:
+    pca = fit_space(cells, everyone(cells), n_pcs=5)
+    given = fit_space(rep_cells, everyone(cells))
+    narrow = replace(rep_cells, matrix=rep_cells.matrix[:, :1])
+    for space, other in ((pca, rep_cells), (given, cells), (given, narrow)):
+        with pytest.raises(DataError, match="was read as") as caught:
+            space.embed(other)
+        assert "--use-rep" in caught.value.hint
 
 
 def test_a_missing_gene_is_named(small: anndata.AnnData, cells: Cells) -> None:
@@ -184,16 +207,25 @@ def test_constant_expression_is_refused(cells: Cells) -> None:
         fit_space(constant, everyone(constant), n_pcs=3)
 
 
-@pytest.mark.parametrize("day", [0, 2])
-def test_a_cell_without_counts_is_refused_on_any_day(small: anndata.AnnData, day: int) -> None:
+@pytest.mark.parametrize("held_out", ["log", "scaled"])
+def test_the_kind_of_expression_is_that_of_the_training_days(
+    small: anndata.AnnData, cells: Cells, held_out: str
+) -> None:
+    training = cells.codes != 2
     counts = small.X.toarray()
-    cells = cellam.read(small)
-    counts[np.flatnonzero(cells.codes == day)[0]] = 0
-    small.X = sparse.csr_matrix(counts)
-    damaged = cellam.read(small)
-    with pytest.raises(DataError, match=r"1 cells? without a single count") as caught:
-        fit_space(damaged, damaged.codes != 2, n_pcs=5)
-    assert "filter_cells" in caught.value.hint
+    counts[~training] = np.log1p(counts[~training]) - (held_out == "scaled")
+    small.X = counts
+    mixed = cellam.read(small)
+    assert mixed.kind != "counts"
+    space = fit_space(mixed, training, n_pcs=5)
+    assert fields(space) == fields(fit_space(cells, training, n_pcs=5)) | {
+        name: fields(space)[name] for name in ("mean", "components", "centre", "scale")
+    }
+    if held_out == "scaled":
+        with pytest.raises(DataError, match="negative expression"):
+            space.embed(mixed)
+    else:
+        assert np.isfinite(space.embed(mixed)).all()
 
 
 def test_more_genes_than_two_thousand_are_selected_on_training_cells() -> None:

@@ -13,9 +13,10 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from test_labels import NO_TIMES, ONE_LABEL
 
 from cellam.errors import CellamError, ConfigError, DataError
-from cellam.timepoints import Timeline, find_time_key, parse_numbers, read_timeline
+from cellam.timepoints import Timeline, parse_numbers, read_timeline
 
 
 def read(*labels, dtype=None, time_map=None):
@@ -34,73 +35,6 @@ def time_map_of(error):
     return words[words.index("--time-map") + 1]
 
 
-ONE_LABEL = [  # label, time, unit
-    ("2", 2, ""),
-    ("2.0", 2, ""),
-    (".5", 0.5, ""),
-    ("-2", -2, ""),
-    ("+2", 2, ""),
-    ("\u22122", -2, ""),
-    ("day2", 2, "day"),
-    ("Day 3", 3, "day"),
-    ("DAY3", 3, "day"),
-    ("  day3  ", 3, "day"),
-    ("day\u00a03", 3, "day"),
-    ("D2", 2, "day"),
-    ("d10", 10, "day"),
-    ("day_2", 2, "day"),
-    ("day: 2", 2, "day"),
-    ("day=2", 2, "day"),
-    ("day - 2", 2, "day"),
-    ("day -2", -2, "day"),
-    ("day_-2", -2, "day"),
-    ("day+2", 2, "day"),
-    ("-2 d", -2, "day"),
-    ("2d", 2, "day"),
-    ("2 days", 2, "day"),
-    ("2.0 d", 2, "day"),
-    ("2-days", 2, "day"),
-    ("E8.5", 8.5, "embryonic day"),
-    ("e10.5", 10.5, "embryonic day"),
-    ("8.5dpc", 8.5, "embryonic day"),
-    ("Embryonic day 8.5", 8.5, "embryonic day"),
-    ("P12", 12, "postnatal day"),
-    ("P0", 0, "postnatal day"),
-    ("12h", 12, "hour"),
-    ("48 hrs", 48, "hour"),
-    ("48 hrs.", 48, "hour"),
-    ("H12", 12, "hour"),
-    ("t=48h", 48, "hour"),
-    ("24hpf", 24, "hour"),
-    ("hpf24", 24, "hour"),
-    ("3dpf", 3, "day"),
-    ("dpi7", 7, "day"),
-    ("7dpi", 7, "day"),
-    ("30min", 30, "minute"),
-    ("wk2", 2, "week"),
-    ("wk. 2", 2, "week"),
-    ("week 3", 3, "week"),
-    ("2w", 2, "week"),
-    ("8 PCW", 8, "week"),
-    ("3mo", 3, "month"),
-    ("month 3", 3, "month"),
-    ("6 months", 6, "month"),
-    ("2y", 2, "year"),
-    ("year 2", 2, "year"),
-    ("t0", 0, ""),
-    ("T1", 1, ""),
-    ("time 3", 3, ""),
-    ("timepoint 2", 2, ""),
-    ("time point 2", 2, ""),
-    ("tp3", 3, ""),
-    ("Day 00-03", 1.5, "day"),
-    ("day 0 - 3", 1.5, "day"),
-    ("0-3 days", 1.5, "day"),
-    ("0\u20133 days", 1.5, "day"),
-    ("2 to 4 days", 3, "day"),
-]
-
-
 @pytest.mark.parametrize(("label", "time", "unit"), ONE_LABEL)
 def test_a_label_is_read_as_its_time_and_unit(label, time, unit):
     timeline = read(label, "99")
@@ -109,32 +43,7 @@ def test_a_label_is_read_as_its_time_and_unit(label, time, unit):
     assert timeline.labels == (label.strip(), "99")
 
 
-@pytest.mark.parametrize(
-    "label",
-    [
-        "late",
-        "E8.5_rep1",
-        "E8.5-1",
-        "day2 rep1",
-        "8,5",
-        "1e5",
-        "8e",
-        "3p",
-        "3m",
-        "HH10",
-        "2\u00b2",
-        "day",
-        "E8.5 h",
-        "12h2d",
-        "2023-05-01",
-        "day 3-3",
-        "\u00bd",
-        "_",
-        "-",
-        "2-1",
-        "9" * 500,
-    ],
-)
+@pytest.mark.parametrize("label", NO_TIMES)
 def test_a_label_that_is_no_time_is_refused_with_its_number_of_cells(label):
     error = refused("day0", label, "day2", label)
     assert f"'day' holds labels that are not times: {label!r} (2 cells)." in error.message
@@ -502,77 +411,6 @@ def test_the_description_is_one_line():
     assert read("E8.5", "E9").describe() == "E8.5 = 8.5, E9 = 9 (embryonic days)"
 
 
-# --- the column
-
-
-@pytest.mark.parametrize(
-    "name", ["day", "Day", "Time_Point", "developmental stage", "day.of-collection"]
-)
-def test_a_column_with_a_telling_name_is_found(name):
-    obs = pd.DataFrame({"leiden": ["0", "1"], "n_counts": [1.0, 2.0], name: ["E8", "E9"]})
-    assert find_time_key(obs, None) == name
-
-
-def test_the_requested_column_is_taken_even_if_it_needs_a_map():
-    assert find_time_key(pd.DataFrame({"day": [0, 1], "phase": ["x", "y"]}), "phase") == "phase"
-
-
-def test_a_requested_column_that_is_not_there_is_refused_with_the_closest():
-    with pytest.raises(DataError) as caught:
-        find_time_key(pd.DataFrame({"sample_day": [0], "batch": [1]}), "sampel_day")
-    assert "'sampel_day'" in caught.value.message
-    assert "Did you mean 'sample_day'?" in caught.value.hint
-    assert "sample_day, batch" in caught.value.hint
-
-
-@pytest.mark.parametrize("other", [["adult", "fetal"], ["1", "1"], [True, False]])
-def test_candidates_that_hold_no_times_are_passed_over(other):
-    assert find_time_key(pd.DataFrame({"time": ["d0", "d2"], "day": other}), None) == "time"
-
-
-def test_candidates_that_agree_cell_by_cell_are_one():
-    obs = pd.DataFrame({"timepoint": ["d0", "d2", None], "day": [0.0, 2.0, np.nan]})
-    assert find_time_key(obs, None) == "day"
-
-
-def test_candidates_that_differ_are_listed():
-    with pytest.raises(DataError) as caught:
-        find_time_key(pd.DataFrame({"age": [30, 40], "day": ["d0", "d2"]}), None)
-    assert "'day' with 'd0' (1 cell), 'd2' (1 cell); 'age' with '30'" in caught.value.message
-    assert "--time-key NAME" in caught.value.hint
-
-
-def test_a_day_with_missing_cells_does_not_yield_to_another_column():
-    with pytest.raises(DataError, match="differ"):
-        find_time_key(pd.DataFrame({"day": [0, 2, None], "age": [30, 40, 40]}), None)
-
-
-def test_a_lone_candidate_is_taken_though_it_needs_a_map():
-    assert find_time_key(pd.DataFrame({"stage": ["early", "late"]}), None) == "stage"
-
-
-def test_several_candidates_of_which_none_reads_are_listed():
-    with pytest.raises(DataError, match="cannot be read"):
-        find_time_key(pd.DataFrame({"stage": ["a", "b"], "day": ["x", "y"]}), None)
-
-
-def test_without_a_telling_name_the_columns_that_would_read_are_listed():
-    obs = pd.DataFrame(
-        {"sample": ["d0", "d2"] * 150, "batch": ["x", "y"] * 150, "n_counts": np.arange(300) / 7}
-    )
-    with pytest.raises(DataError) as caught:
-        find_time_key(obs, None)
-    assert "'sample' with 'd0' (150 cells), 'd2' (150 cells)" in caught.value.message
-    assert "n_counts" not in caught.value.message
-    assert "--time-key NAME" in caught.value.hint
-
-
-@pytest.mark.parametrize("obs", [pd.DataFrame(), pd.DataFrame({"batch": ["x", "y"]})])
-def test_without_any_such_column_that_is_said(obs):
-    with pytest.raises(DataError, match="None reads as times"):
-        find_time_key(obs, None)
-
-
 # --- for all inputs
 
 
@@ -603,6 +441,40 @@ def test_any_numbers_are_read_exactly_or_merged(numbers):
         assert max(numbers) - min(numbers) <= 1e-9 * len(numbers)
         return
     np.testing.assert_allclose([timeline.times[k] for k in codes], numbers, rtol=0, atol=1.001e-9)
+
+
+VALUES = st.one_of(
+    st.text(max_size=12),
+    st.text("dayhEPt0123456789.-_ ,=+\u2013", max_size=8),
+    st.sampled_from([label for label, *_ in ONE_LABEL]),
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.floats(),
+    st.floats(width=16).map(np.float16),
+    st.complex_numbers(),
+    st.binary(max_size=4),
+    st.datetimes(),
+    st.timedeltas(),
+    st.tuples(st.integers()),
+)
+
+
+@given(st.lists(VALUES, max_size=8), st.sampled_from([object, "category", None]))
+@settings(max_examples=300, deadline=None)
+def test_whatever_the_values_they_are_ordered_finite_times_or_our_own_error(values, dtype):
+    try:
+        column = pd.Series(values, dtype=dtype)
+    except (TypeError, ValueError, OverflowError, NotImplementedError):
+        return  # pandas makes no such column
+    try:
+        timeline, codes = read_timeline(column, key="day")
+    except CellamError as error:
+        assert error.hint or "no cells" in error.message
+        return
+    assert np.isfinite(timeline.times).all()
+    assert (np.diff(timeline.times) > 0).all()
+    assert set(codes) == set(range(len(timeline.times)))
 
 
 TEXTS = st.one_of(

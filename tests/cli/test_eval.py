@@ -33,6 +33,29 @@ def scored(run: Path, scores: Evaluation) -> Path:
     return run
 
 
+def test_genes_in_another_order_give_the_same_scores_and_other_genes_none(
+    call: Call, run: Path, small: anndata.AnnData
+) -> None:
+    order = np.random.default_rng(0).permutation(small.n_vars)
+    small[:, order].write_h5ad("order.h5ad")
+    small[:, 1:].write_h5ad("fewer.h5ad")
+    extra = anndata.concat([small, small[:, :1].copy()[:, [0]]], axis=1, index_unique="-")
+    extra.obs = small.obs
+    extra.write_h5ad("extra.h5ad")
+    for data in ("fewer.h5ad", "extra.h5ad"):
+        refused = call("eval", "--holdout", "day2", "--data", data)
+        assert refused.code == 1
+        assert f"{data} is not the data of the run small" in refused.err
+    moved = call("eval", "--holdout", "day2", "--json", "--data", "order.h5ad")
+    shutil.rmtree(run / "evaluations")
+    again = call("eval", "--holdout", "day2", "--json")
+    rows, expected = (
+        [{**row, "fit_seconds": 0} for row in json.loads(result.out)["rows"]]
+        for result in (moved, again)
+    )
+    assert rows == expected
+
+
 def test_json_is_the_run_the_days_the_rows_and_the_notes(call: Call, run: Path) -> None:
     result = call("eval", "--holdout", "day2", "--json")
     assert result.code == 0
