@@ -29,6 +29,7 @@ from cellam.timepoints import Timeline
 Arrays = dict[str, NDArray[Any]]
 
 FEATURES = ("omega", "nu", "beta", "a")
+DESCRIBED = ("rep", "genes", "counted", "log", "library", "whitened")
 SPACE = ("mean", "components", "centre", "scale")
 
 

@@ -63,13 +63,16 @@ class Run:
                 f"The run {self.path.name} does not know where its data are.",
                 "Give the file with --data.",
             )
-        path = moved or Path(known)
-        if not path.exists():
-            raise DataError(
-                f"{path}, the data of the run {self.path.name}, is not there.",
-                "Give its new place with --data.",
-            )
-        return path
+        # A project that was moved as a whole has its data where they were from the run.
+        beside = [folder / Path(known).name for folder in self.path.absolute().parents[:2]]
+        for path in [moved] if moved is not None else [Path(known), *beside]:
+            if os.path.lexists(path):
+                return path
+        raise DataError(
+            f"{moved or known}, the data of the run {self.path.name}, is not there"
+            f"{'' if moved else ', nor beside the run'}.",
+            "Give its new place with --data.",
+        )
 
     @property
     def digest(self) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -61,6 +63,7 @@ def simulate(
     data: DataOption = None,
 ) -> None:
     """Follow the cells of one day through time; write them with their weights."""
+    from cellam import __version__
     from cellam.cells import annotation, read_obs
     from cellam.claims import SIMULATIONS
     from cellam.composition import composition
@@ -115,7 +118,19 @@ def simulate(
     n_rows = model.snapshots.n_cells
     names = list(map(str, obs.index)) if obs is not None else [str(k) for k in range(n_rows)]
     adata = to_anndata(model, moved, names, decoded)
-    adata.uns["cellam"] = {"run": str(opened.path), "data": str(source or ""), "seed": seed}
+    seen = {
+        "cellam": __version__,
+        "run": str(opened.path),
+        "fitted": opened.provenance["finished"],
+        "data": str(source or ""),
+        "digest": opened.digest,
+        "seed": str(seed),
+        "command": shlex.join(["cellam", *sys.argv[1:]]),
+    }
+    # Names of files need not be text; what HDF5 keeps is.
+    adata.uns["cellam"] = {
+        key: value.encode("utf-8", "backslashreplace").decode() for key, value in seen.items()
+    }
     write_h5ad(adata, out)
     say(
         "simulated",

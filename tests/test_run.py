@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import errno
+import itertools
 import json
 import os
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -140,6 +142,22 @@ def test_no_pickle_is_in_a_run(run: Run) -> None:
             assert json.loads(content[8 : 8 + header])
 
 
+def test_data_that_moved_with_the_run_are_found(
+    model: Model, cells: Cells, small_path: Path, tmp_path: Path
+) -> None:
+    project = tmp_path / "project"
+    project.mkdir()
+    (project / "small.h5ad").write_bytes(small_path.read_bytes())
+    cellam.save(model, cells, project / RUNS / "a", data=project / "small.h5ad")
+    project.rename(tmp_path / "renamed")
+    opened = cellam.open_run(tmp_path / "renamed" / RUNS / "a")
+    found = opened.data()
+    assert found == tmp_path / "renamed" / "small.h5ad"
+    found.unlink()
+    with pytest.raises(DataError, match="nor beside the run"):
+        opened.data()
+
+
 def test_a_run_may_be_moved(run: Run, tmp_path: Path) -> None:
     run.path.rename(tmp_path / "elsewhere")
     assert cellam.open_run(tmp_path / "elsewhere").digest == run.digest
@@ -248,6 +266,19 @@ def test_a_folder_without_manifest_is_no_run(tmp_path: Path) -> None:
     assert str(tmp_path) in refusal(tmp_path).message
 
 
+FORMATS = sorted((Path(__file__).parent / "runs").glob("format-*/"))
+
+
+@pytest.mark.parametrize("path", FORMATS, ids=lambda path: path.name)
+def test_a_run_of_every_released_format_opens_and_simulates(path: Path) -> None:
+    model = cellam.open_run(path).model
+    moved = model.simulate(model.timeline.labels[0])
+    # What the first version of this format printed.
+    expected = json.loads((path.with_suffix(".json")).read_text())
+    assert moved.points[-1].mean(0) == pytest.approx(expected["mean"], rel=1e-4)
+    assert np.exp(moved.log_weights[-1]).sum() == pytest.approx(expected["mass"], rel=1e-4)
+
+
 # Overwriting ------------------------------------------------------------------------------------
 
 
@@ -287,30 +318,50 @@ def no_space(*args: object, **kwargs: object) -> None:
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
+CALLS = {"fsync": (os, "fsync"), "open": (Path, "open"), "rename": (Path, "rename"),
+         "mkdir": (Path, "mkdir"), "mkstemp": (tempfile, "mkstemp")}  # fmt: skip
+
+
 @pytest.mark.parametrize("overwrite", [False, True])
-@pytest.mark.parametrize("calls", [0, 1, 5, 11])
-def test_a_full_disk_leaves_the_old_run_and_no_stray_files(
+@pytest.mark.parametrize("refusal", [errno.ENOSPC, errno.EACCES, errno.EIO, errno.EROFS])
+@pytest.mark.parametrize("name", CALLS)
+def test_whichever_call_the_system_refuses_the_old_run_is_left_and_no_stray_files(
     run: Run,
     rep_model: Model,
     rep_cells: Cells,
     monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    refusal: int,
     overwrite: bool,
-    calls: int,
 ) -> None:
-    before, sync, left = contents(run.path.parent), os.fsync, [calls]
-
-    def fails_later(handle: int) -> None:
-        left[0] -= 1
-        return sync(handle) if left[0] >= 0 else no_space()
-
+    before, (owner, attribute) = contents(run.path.parent), CALLS[name]
+    real = getattr(owner, attribute)
     path = run.path if overwrite else run.path.with_name("other")
-    with monkeypatch.context() as patch:
-        patch.setattr(os, "fsync", fails_later)
-        with pytest.raises(OutputError, match="No space left"):
-            cellam.save(rep_model, rep_cells, path, overwrite=overwrite)
-    assert contents(run.path.parent) == before
-    assert [p.name for p in run.path.parent.iterdir()] == ["small"]
-    assert cellam.open_run(run.path).model.space.rep is None
+    for allowed in itertools.count():
+        left = [allowed]
+
+        def fails_later(*args: object, left: list[int] = left, **kwargs: object) -> object:
+            left[0] -= 1
+            if left[0] < 0:
+                raise OSError(refusal, os.strerror(refusal))
+            return real(*args, **kwargs)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(owner, attribute, fails_later)
+            try:
+                cellam.save(rep_model, rep_cells, path, overwrite=overwrite)
+            except OutputError as error:
+                assert os.strerror(refusal) in error.message
+            else:
+                break
+        if cellam.open_run(run.path).model.space.rep is None:
+            assert contents(run.path.parent) == before
+        else:  # refused after the move: then the new run is there, whole
+            assert overwrite
+            break
+        assert [p.name for p in run.path.parent.iterdir()] == ["small"]
+    assert allowed > 0 or left[0] == 0  # the call was made at all, or is not needed
+    assert cellam.open_run(path).model.space.rep == "X_latent"
 
 
 @pytest.mark.parametrize("exchange", [True, False])
