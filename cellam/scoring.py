@@ -104,11 +104,16 @@ def score(
     judge = _Judge(model, label, types if "composition" in wanted else None)
     n_sides = sum(len(training.points[j]) for j in neighbours(training, time) if j is not None)
     found: dict[tuple[str, str], _Score] = {}
+    # A stream for each row, so that no row depends on which others there are.
+    streams = {
+        name: np.random.default_rng([model.options.seed, k, column])
+        for column, name in enumerate(METHODS)
+    }
     for _ in range(draws):
         order = rng.permutation(len(truth))
         target, other = order[:n], order[n : 2 * n]
         for name, cloud in clouds.items():
-            rows, share = draw_rows(cloud.weights, n, rng)
+            rows, share = draw_rows(cloud.weights, n, streams[name])
             for metric in wanted:
                 compared = judge.compare(metric, cloud, rows, share, target)
                 if compared is not None:

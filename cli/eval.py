@@ -173,15 +173,17 @@ def _print_day(frame: pd.DataFrame, skills: list[Skill], label: str, cached: str
         ]
         for name in order
     ]
-    of = {skill.metric: skill for skill in skills}
-    shares = [f"{of[metric].value:.2f}" for metric in metrics]
-    lead = of[metrics[0]]
-    shares.insert(1, f"{lead.low:.2f} to {lead.high:.2f}")
-    rows.append(["skill", *shares, "  share of what can be gained over the best baseline"])
+    if skills:  # none without a baseline
+        of = {skill.metric: skill for skill in skills}
+        lead = of[metrics[0]]
+        shares = [f"{of[metric].value:.2f}" for metric in metrics]
+        shares.insert(1, f"{lead.low:.2f} to {lead.high:.2f}")
+        rows.append(["skill", *shares, "  share of what can be gained over the best baseline"])
     width = max(len(row[-1]) for row in rows)
     columns = ["", metrics[0], "95 %", *metrics[1:], ""]
     table(columns, [[*row[:-1], row[-1].ljust(width)] for row in rows])
-    print(lead.says)
+    for skill in skills[:1]:
+        print(skill.says)
 
 
 def _with_interval(values: list[str], low: float, high: float) -> list[str]:
