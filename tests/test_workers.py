@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -74,7 +75,7 @@ def test_workers_end_with_their_parent(how, tmp_path):
     """Ctrl-C reaches the whole group; SIGKILL the parent alone."""
     script = tmp_path / "script.py"
     script.write_text(SCRIPT)
-    path = os.pathsep.join([os.path.dirname(__file__), *sys.path])
+    path = os.pathsep.join([str(Path(__file__).parent), *sys.path])
     parent = subprocess.Popen(
         [sys.executable, script],
         env={**os.environ, "PYTHONPATH": path},
