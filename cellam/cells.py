@@ -158,6 +158,17 @@ def read_obs(data: str | Path | AnnData) -> pd.DataFrame:
         return _obs(store, source)
 
 
+def read_annotation(data: str | Path | AnnData) -> AnnData:
+    """Read the annotation and the dense representations of the cells, without their expression."""
+    import anndata
+
+    with _opened(data) as (source, store):
+        obs = _obs(store, source)
+        reps = {key: _element(store, f"obsm/{key}", source) for key in _keys(store, "obsm")}
+    dense = {key: value for key, value in reps.items() if isinstance(value, np.ndarray)}
+    return anndata.AnnData(obs=obs, obsm=dense)
+
+
 def names_digest(names: pd.Index[Any]) -> str:
     """SHA-256 of names in their order."""
     return hashlib.sha256("\n".join(map(str, names)).encode()).hexdigest()

@@ -13,7 +13,7 @@ import typer
 from cellam import __version__
 
 from . import eval as eval_command
-from . import fit, funnel, info, simulate
+from . import fit, funnel, info, plot, report, simulate
 
 app = typer.Typer(
     name="cellam",
@@ -50,6 +50,8 @@ app.command("fit")(funnel.funnel(fit.fit))
 app.command("simulate")(funnel.funnel(simulate.simulate))
 app.command("eval")(funnel.funnel(eval_command.evaluate))
 app.command("info")(funnel.funnel(info.info))
+app.command("plot")(funnel.funnel(plot.plot))
+app.command("report")(funnel.funnel(report.report))
 
 
 def main() -> None:
