@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 Array = NDArray[np.float64]
 
 NEIGHBOURS = 30  # of a cell, to read the direction of its velocity from
-NEAREST = 10  # observed cells that say where a simulated one is drawn
+NEAREST = 30  # observed cells that say where a simulated one is drawn
 SHARPNESS = 10.0  # 1/σ² of the transition weights, as in scVelo
 OWN = "pca"  # name of the model's own coordinates, besides the key of its representation
 
@@ -108,7 +108,7 @@ def project(x: Array, v: Array, xy: Array, *, neighbours: int = NEIGHBOURS) -> A
     Returns
     -------
     (n, 2) array
-        Without a unit: its length is at most 1, and small where neighbours disagree.
+        Without a unit: its length is below 2, and small where neighbours disagree.
     """
     from sklearn.neighbors import NearestNeighbors
 

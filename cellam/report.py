@@ -252,8 +252,8 @@ def _heldout_pictures(
     return [
         picture(
             lambda model=model, label=label: maps.heldout(model, label, adata, basis=basis)[0],  # type: ignore[misc]
-            f"Three maps of {named(label)}: cells measured, cells predicted by cellam, and cells of the "
-            "best baseline, each over the measured cells in grey.",
+            f"Three maps of {named(label)}: cells measured, cells predicted by cellam, and cells "
+            "of the best baseline, each over the measured cells in grey.",
             f"{named(label)} was held out of this fit. As many predicted cells are drawn as "
             "were measured.",
         )

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 Array = NDArray[np.float64]
 
 GRID = 40  # points of the stream's grid along each axis
+LAYERS = 8  # in which both signs are drawn, so that neither hides the other
 BLUR = 0.025  # width of the kernel that averages velocities on it, as a share of the axis
 
 
@@ -102,14 +103,15 @@ def growth(
         most = float(np.quantile(np.abs(rate), 0.98)) or 1.0
         norm = TwoSlopeNorm(0.0, -most, most)
         order = np.argsort(np.abs(rate), kind="stable")  # the strongest on top
-        for marker, sign in (("v", rate < 0), ("^", rate >= 0)):
-            rows = order[sign[order]]
-            drawn = axes.scatter(
-                where.xy[rows, 0], where.xy[rows, 1],
-                c=rate[rows], norm=norm, cmap=style.DIVERGING, marker=marker,
-                s=2.5 * size_of(len(rate)), linewidths=0.15, edgecolors=style.COLOURS[7],
-                rasterized=True,
-            )  # fmt: skip
+        for part in np.array_split(order, LAYERS):
+            for marker, sign in (("v", rate < 0), ("^", rate >= 0)):
+                rows = part[sign[part]]
+                drawn = axes.scatter(
+                    where.xy[rows, 0], where.xy[rows, 1],
+                    c=rate[rows], norm=norm, cmap=style.DIVERGING, marker=marker,
+                    s=2.5 * size_of(len(rate)), linewidths=0.15, edgecolors=style.COLOURS[7],
+                    rasterized=True,
+                )  # fmt: skip
         bar = axes.figure.colorbar(drawn, ax=axes, shrink=0.7, extend="both")
         bar.set_label(f"growth rate {per_time(model)}\n(▲ more, ▼ fewer descendants)")
         bar.outline.set_visible(False)

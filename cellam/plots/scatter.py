@@ -78,8 +78,9 @@ def scatter_cells(ax: Axes, xy: Array, values: pd.Series[Any], label: str) -> No
         c = values.to_numpy(dtype=float)
         diverging = (np.nanmin(c) < 0 < np.nanmax(c)) if np.isfinite(c).any() else False
         most = float(np.nanquantile(np.abs(c), 0.98)) if diverging else 0.0
+        order = np.random.default_rng(0).permutation(len(c))  # no day lies on top of the others
         drawn = ax.scatter(
-            xy[:, 0], xy[:, 1], c=c, s=size, linewidths=0, rasterized=True,
+            xy[order, 0], xy[order, 1], c=c[order], s=size, linewidths=0, rasterized=True,
             cmap=style.DIVERGING if diverging else style.SEQUENTIAL,
             norm=TwoSlopeNorm(0.0, -most, most) if diverging else None,
         )  # fmt: skip

@@ -119,7 +119,7 @@ def styled(*, ours: bool, save: str | Path | None) -> Iterator[None]:
         yield
 
 
-def render(figure: Any, suffix: str, *, dpi: float = DPI) -> bytes:
+def render(figure: Any, suffix: str) -> bytes:
     """A figure as PNG, SVG or PDF, without a date."""
     undated: dict[str, dict[str, Any]] = {
         ".png": {},
@@ -133,7 +133,7 @@ def render(figure: Any, suffix: str, *, dpi: float = DPI) -> bytes:
             format=suffix[1:],
             metadata=undated[suffix],
             facecolor=figure.get_facecolor(),
-            dpi=dpi,
+            dpi=DPI,
         )
     return buffer.getvalue()
 
