@@ -102,10 +102,10 @@ def describe(run: Run, table: pd.DataFrame | None = None, *, projected: str = ""
 def _data(run: Run, text: Methods, versions: dict[str, str]) -> str:
     model, space = run.model, run.model.space
     days = model.training
-    counted = ", ".join(
-        f"{label}: {len(x):,}" for label, x in zip(days.labels, days.points, strict=True)
+    counted = "; ".join(
+        f"{named(label)}: {len(x):,}" for label, x in zip(days.labels, days.points, strict=True)
     )
-    left_out = model.options.exclude
+    left_out = [named(label) for label in model.options.exclude]
     without = ""
     if left_out:
         without = f"; {_listed(left_out)} {'were' if len(left_out) > 1 else 'was'} left out"
@@ -239,7 +239,7 @@ def _action(run: Run, text: Methods, versions: dict[str, str]) -> str:
 
 
 def _scores(model: Model, table: pd.DataFrame, text: Methods, versions: dict[str, str]) -> str:
-    labels = list(dict.fromkeys(table["label"]))
+    labels = [named(str(label)) for label in dict.fromkeys(table["label"])]
     metrics = []
     for name in dict.fromkeys(table["metric"]):
         what, source = _METRICS[name]
@@ -272,6 +272,11 @@ _BASELINES = {
     "mixture": "the mixture of both",
     "ot": "straight optimal-transport interpolation",
 }
+
+
+def named(label: str) -> str:
+    """How a day is called in a sentence: "day2", but "time 2" where the label is but a number."""
+    return label if any(c.isalpha() for c in label) else f"time {label}"
 
 
 def _capital(text: str) -> str:

@@ -52,7 +52,7 @@ def _png(figure: Any) -> bytes:
     from PIL import Image
 
     figure.set_dpi(2 * PIXELS)
-    canvas = FigureCanvasAgg(figure)
+    canvas: Any = FigureCanvasAgg(figure)
     canvas.draw()
     image = Image.frombytes("RGBA", canvas.get_width_height(), bytes(canvas.buffer_rgba()))
     buffer = io.BytesIO()

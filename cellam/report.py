@@ -19,7 +19,7 @@ from cellam.composition import composition
 from cellam.errors import ConfigError, DataError
 from cellam.evaluation import METHODS, verdict
 from cellam.findings import fates, growth_by_type, shares, some
-from cellam.methods import describe
+from cellam.methods import describe, named
 from cellam.model import Model
 from cellam.pictures import Picture, picture
 from cellam.plots import maps, populations, scores
@@ -360,11 +360,6 @@ def _findings(
         "shares": shares(frame, types),
         "fates": fates(model, moved, types),
     }
-
-
-def named(label: str) -> str:
-    """How a day is called in a sentence: "day2", but "time 2" where the label is but a number."""
-    return label if any(c.isalpha() for c in label) else f"time {label}"
 
 
 def _types_key(adata: AnnData | None, groupby: str | None) -> str | None:

@@ -10,7 +10,7 @@ import pytest
 import cellam
 from cellam.cells import Cells
 from cellam.evaluation import evaluate
-from cellam.methods import REFERENCES, Methods, describe
+from cellam.methods import REFERENCES, Methods, describe, named
 from cellam.model import Model
 
 FAST = {"n_features": 16, "n_pcs": 3}
@@ -29,7 +29,7 @@ def _text(methods: Methods) -> str:
 def test_it_says_what_the_run_did(model: Model, cells: Cells, tmp_path: Path) -> None:
     text = _text(_described(model, cells, tmp_path))
     assert f"cellam {cellam.__version__} from 160 cells of 4 time points" in text
-    assert "day0: 40, day2: 40, day4: 40, day7: 40" in text
+    assert "day0: 40; day2: 40; day4: 40; day7: 40" in text
     assert f"normalised to {model.space.library:,.0f} a cell, transformed by log(1 + x)" in text
     assert "first 5 principal components of 50 genes" in text
     assert "unbalanced optimal transport (price of growth τ = 1;" in text
@@ -140,3 +140,7 @@ def test_versions_are_those_of_the_fit(model: Model, cells: Cells, tmp_path: Pat
     run = cellam.save(model, cells, tmp_path / "run")
     run.provenance["packages"]["scanpy"] = "0.0.7"
     assert "scanpy 0.0.7" in _text(describe(run))
+
+
+def test_days_that_are_numbers_are_called_times() -> None:
+    assert [named(x) for x in ("day2", "E8.5", "2.5")] == ["day2", "E8.5", "time 2.5"]

@@ -19,7 +19,7 @@ import cellam
 from cellam.cells import Cells
 from cellam.evaluation import evaluate
 from cellam.model import Model
-from cellam.report import named, render_report, write_report
+from cellam.report import render_report, write_report
 from cellam.rotation import Rotation
 from cellam.run import Run
 
@@ -250,15 +250,6 @@ def test_how_it_was_done_and_can_be_done_again(full: Written, bare: Written) -> 
     assert "was fitted from Python" in bare.text
     assert "&#34;method&#34;:&#34;eam&#34;" in bare.text
     assert "Wasserstein-1 distance" in full.text  # of the methods
-
-
-def test_days_that_are_numbers_are_called_times() -> None:
-    assert [named(x) for x in ("day2", "E8.5", "2", "2.5")] == [
-        "day2",
-        "E8.5",
-        "time 2",
-        "time 2.5",
-    ]
 
 
 # ------------------------------------------------------------------------------------- errors

@@ -108,7 +108,7 @@ def growth(
                 rows = part[sign[part]]
                 drawn = axes.scatter(
                     where.xy[rows, 0], where.xy[rows, 1],
-                    c=rate[rows], norm=norm, cmap=style.DIVERGING, marker=marker,
+                    c=rate[rows], norm=norm, cmap=style.diverging(), marker=marker,
                     s=2.5 * size_of(len(rate)), linewidths=0.15, edgecolors=style.COLOURS[7],
                     rasterized=True,
                 )  # fmt: skip
@@ -153,7 +153,7 @@ def trajectories(
         norm = Normalize(simulation.times.min(), simulation.times.max())
         lines = LineCollection(
             list(pieces.reshape(-1, 2, 2)),
-            array=np.repeat(between, N), cmap=style.SEQUENTIAL, norm=norm,
+            array=np.repeat(between, N), cmap=style.sequential(), norm=norm,
             linewidths=_width(0.5 * (weights[:-1] + weights[1:])).ravel(), capstyle="round",
         )  # fmt: skip
         axes.add_collection(lines)
@@ -169,7 +169,7 @@ def trajectories(
         )
         axes.scatter(
             xy[-1, :, 0], xy[-1, :, 1], s=size * np.clip(weights[-1], 0.1, 10),
-            c=np.full(N, simulation.times[-1]), cmap=style.SEQUENTIAL, norm=norm,
+            c=np.full(N, simulation.times[-1]), cmap=style.sequential(), norm=norm,
             edgecolors=ring, linewidths=0.5, zorder=3,
         )  # fmt: skip
         bar = axes.figure.colorbar(lines, ax=axes, shrink=0.7)

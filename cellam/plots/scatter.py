@@ -81,7 +81,7 @@ def scatter_cells(ax: Axes, xy: Array, values: pd.Series[Any], label: str) -> No
         order = np.random.default_rng(0).permutation(len(c))  # no day lies on top of the others
         drawn = ax.scatter(
             xy[order, 0], xy[order, 1], c=c[order], s=size, linewidths=0, rasterized=True,
-            cmap=style.DIVERGING if diverging else style.SEQUENTIAL,
+            cmap=style.diverging() if diverging else style.sequential(),
             norm=TwoSlopeNorm(0.0, -most, most) if diverging else None,
         )  # fmt: skip
         bar = ax.figure.colorbar(drawn, ax=ax, shrink=0.7)

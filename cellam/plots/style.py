@@ -19,6 +19,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 import matplotlib as mpl
+import numpy as np
+from matplotlib.colors import Colormap, ListedColormap, to_rgb
 from matplotlib.figure import Figure
 
 from cellam.errors import ConfigError
@@ -33,7 +35,6 @@ FORMATS = (".png", ".svg", ".pdf")
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#999999")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 HATCHES = ("", "///", "...", "\\\\\\", "xxx", "---", "ooo", "+++")
-SEQUENTIAL, DIVERGING = "viridis", "PuOr_r"
 
 Theme = Literal["light", "dark"]
 THEMES: dict[Theme, tuple[str, str]] = {
@@ -78,6 +79,25 @@ def ink() -> str:
 def paper() -> str:
     """The colour behind a figure, here and now."""
     return str(mpl.rcParams["figure.facecolor"])
+
+
+def sequential() -> Colormap:
+    """Viridis, without the end that the paper would hide."""
+    return _part("viridis", 0.0, 0.93) if _is_light() else _part("viridis", 0.22, 1.0)
+
+
+def diverging() -> Colormap:
+    """Purple below zero and orange above it; on dark paper without the dark ends."""
+    return _part("PuOr_r", 0.0, 1.0) if _is_light() else _part("PuOr_r", 0.16, 0.84)
+
+
+def _part(name: str, low: float, high: float) -> Colormap:
+    colours = mpl.colormaps[name](np.linspace(low, high, 256))
+    return ListedColormap(colours)
+
+
+def _is_light() -> bool:
+    return sum(to_rgb(paper())) > 1.5
 
 
 @contextmanager
