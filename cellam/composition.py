@@ -61,10 +61,35 @@ def _shares(
     observed: NDArray[np.float64],
     types: NDArray[Any],
 ) -> dict[str, float]:
+    names, codes = np.unique(types, return_inverse=True)
+    votes = w @ type_votes(x, observed, codes, len(names))
+    return {str(name): float(v) for name, v in zip(names, votes / votes.sum(), strict=True)}
+
+
+def type_votes(
+    x: NDArray[np.float64],
+    observed: NDArray[np.float64],
+    codes: NDArray[np.int64],
+    n_types: int,
+) -> NDArray[np.float64]:
+    """Share of each type among the ten observed cells nearest to each cell.
+
+    Parameters
+    ----------
+    x, observed : (N, d) and (M, d) arrays
+        In the same coordinates.
+    codes : (M,) int array
+        Type of each observed cell, below `n_types`.
+
+    Returns
+    -------
+    (N, n_types) array
+        Rows sum to 1.
+    """
     from scipy.spatial import cKDTree
 
     n = min(NEIGHBOURS, len(observed))
     near = cKDTree(observed).query(x, k=[*range(1, n + 1)])[1]  # (N, n)
-    names, codes = np.unique(types, return_inverse=True)
-    votes = np.bincount(codes[near].ravel(), np.repeat(w / n, n), len(names))
-    return {str(name): float(v) for name, v in zip(names, votes / votes.sum(), strict=True)}
+    votes = np.zeros((len(x), n_types))
+    np.add.at(votes, (np.repeat(np.arange(len(x)), n), codes[near].ravel()), 1 / n)
+    return votes

@@ -13,6 +13,8 @@ from __future__ import annotations
 
 import os
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Protocol
 
@@ -233,17 +235,28 @@ def squared_distances(x: Array, y: Array) -> Array:
 
 
 def exact_plan(cost: Array, a: Array, b: Array) -> Array:
-    """Balanced optimal transport plan (n, m), or an error if it did not converge.
+    """Balanced optimal transport plan (n, m), or an error if it did not converge."""
+    with _converging() as ot:
+        gamma: Array = ot.emd(a, b, cost, numItermax=10_000_000)
+    return gamma
 
-    POT stops after 10⁵ iterations by default and only warns; then the plan is up to 5 % off.
-    """
+
+def exact_transport(cost: Array, a: Array, b: Array) -> tuple[Array, Array, Array]:
+    """As `exact_plan`, with the Kantorovich potentials f (n,) and g (m,) at the optimum."""
+    with _converging() as ot:
+        gamma, log = ot.emd(a, b, cost, numItermax=10_000_000, log=True)
+    return gamma, log["u"], log["v"]
+
+
+@contextmanager
+def _converging() -> Iterator[Any]:
+    """POT stops after 10⁵ iterations by default and only warns; then the plan is up to 5 % off."""
     ot = _pot()
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        gamma: Array = ot.emd(a, b, cost, numItermax=10_000_000)
+        yield ot
     if any("converge" in str(w.message) or "numItermax" in str(w.message) for w in caught):
         raise TrainingError("Optimal transport did not converge in ten million iterations.")
-    return gamma
 
 
 def _pot() -> Any:

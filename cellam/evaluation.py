@@ -1,44 +1,26 @@
 """Evaluation: predict a day that the fit has not seen, beside what needs no model.
 
-The model is fitted again without the day, its PCA too. Every cell of the days on both sides is
-followed to it, with its weight, and the cloud is compared with the cells that were measured.
-All rows of a table have the same number of cells n, drawn in proportion to weight, and are
-means over the same number of draws: finite samples bias W1 and W2 upward, by less for more
-cells. The `floor` row is what two halves of the measured cells score against each other.
+The model is fitted again without the day, its PCA too, and so is its counterpart, which conserves
+mass where the model does not and the other way round. Every cell of the days on both sides is
+followed to the day, with its weight, and scored (`scoring`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from cellam.cells import Cells
+from cellam.baselines import BASELINES
+from cellam.cells import Cells, annotation
 from cellam.config import Options, parse_options
-from cellam.couplings import Balanced, couple
-from cellam.distances import METRICS, resample
 from cellam.errors import ConfigError
 from cellam.fitting import OnProgress, Progress, silent
 from cellam.model import Model, fit
-from cellam.snapshots import Snapshots
-
-Array = NDArray[np.float64]
-Cloud = tuple[Array, Array]
-
-N_MAX = 1_000  # cells in a cloud; exact transport of two such clouds takes less than a second
-DRAWS = 3
-METHODS = {
-    "cellam": "the days on both sides, followed to it by the fit",
-    "previous": "the day before, as it is",
-    "next": "the day after, as it is",
-    "mixture": "both, weighted by nearness in time",
-    "ot": "straight lines between both, along exact optimal transport",
-    "floor": "one half of the measured cells, scored against the other",
-}
+from cellam.scoring import COLUMNS, COUNTERPARTS, METRICS, score
+from cellam.workers import side_by_side
 
 
 @dataclass(frozen=True)
@@ -50,8 +32,10 @@ class Evaluation:
     holdout : tuple of str
         Labels of the days, in the order asked for.
     table : pandas.DataFrame
-        One row for each day, method and metric: time, label, method, metric, value, sd (over
-        draws), n (cells in each cloud), draws, extrapolation, fit_seconds (of the refit).
+        One row for each day, method and metric: time, label, method, metric, value, low and high
+        (95 % interval), n (cells in each cloud), draws, extrapolation, seen (the representation
+        may have been computed with the day), fit_seconds (of the refit), covariance (with each
+        method, over other samples of cells; see `cellam.skill`).
     notes : tuple of str
         What a reader of the table has to know.
     """
@@ -69,17 +53,27 @@ class Evaluation:
             f"{label} lies beyond the days fitted on: its prediction is an extrapolation."
             for label in dict.fromkeys(table.loc[table["extrapolation"], "label"])
         ]
-        if cells.rep is not None:
+        seen = tuple(dict.fromkeys(table.loc[table["seen"], "label"]))
+        if seen:
             notes.append(
-                f"The representation {cells.rep} was given, and may have been computed with the "
-                f"held-out day{'s' if len(labels) > 1 else ''}: all scores can be too good."
+                f"The representation {cells.rep} was given, and may have been computed with "
+                f"{' and '.join(seen)}: all scores can be too good. Without --use-rep a PCA is "
+                "fitted on the other days alone."
             )
         return Evaluation(labels, table, tuple(notes))
 
-    def only(self, metrics: Iterable[str]) -> Evaluation:
-        """The same with only some metrics."""
-        keep = self.table["metric"].isin(list(metrics))
-        return replace(self, table=self.table[keep].reset_index(drop=True))
+    def only(
+        self,
+        metrics: Iterable[str],
+        *,
+        baselines: Iterable[str] = tuple(BASELINES),
+        counterpart: bool = True,
+    ) -> Evaluation:
+        """The same with only some metrics and methods."""
+        methods = {"cellam", "floor", *baselines, *(COUNTERPARTS if counterpart else ())}
+        table = self.table
+        keep = table["metric"].isin(list(metrics)) & table["method"].isin(methods)
+        return replace(self, table=table[keep].reset_index(drop=True))
 
     def rows(self) -> list[dict[str, Any]]:
         """The table as plain rows, for JSON."""
@@ -97,8 +91,10 @@ def evaluate(
     holdout: str | Iterable[str],
     options: Options | None = None,
     *,
-    metrics: Iterable[str] = tuple(METRICS),
+    metrics: Iterable[str] | None = None,
+    counterpart: bool = True,
     fitted: Model | None = None,
+    workers: int = 1,
     on_progress: OnProgress = silent,
     **changes: Any,
 ) -> Evaluation:
@@ -111,10 +107,17 @@ def evaluate(
         Labels or numbers of days, or "all" for every day but the first and the last.
     options : Options, optional
         As for `cellam.fit`; days excluded there stay excluded.
-    metrics : iterable of str
-        Some of W1, W2, energy, MMD2.
+    metrics : iterable of str, optional
+        Some of W1, W2, energy, MMD2, composition (where cell types are annotated) and mass
+        (where populations are given); all that can be computed without it.
+    counterpart : bool
+        Also fit and score the counterpart: with mass conserved, or with growth where `options`
+        conserve it.
     fitted : Model, optional
         Used instead of a refit where it was fitted with the very options of that refit.
+    workers : int
+        Processes that refit different days side by side. They start a fresh Python, so that a
+        script that asks for more than one needs ``if __name__ == "__main__":``.
     **changes
         Any field of `Options`.
 
@@ -128,22 +131,53 @@ def evaluate(
         For unknown days or metrics, or if fewer than two days would be left.
     """
     options = parse_options({**(options or Options()).model_dump(), **changes})
-    metrics = check_metrics(metrics)
+    asked = available_metrics(cells, options, metrics)
     labels = resolve_holdout(cells, holdout, options)
-    tables = []
-    for done, label in enumerate(labels):
-        on_progress(Progress(f"refit without {label}", done, len(labels)))
-        # Days that the run excludes are not scored against, nor fitted on.
-        excluded = tuple(dict.fromkeys((*options.exclude, label)))
-        without = options.model_copy(update={"exclude": excluded})
-        model = (
-            fitted
-            if fitted and fitted.options == without
-            else fit(cells, without, on_progress=on_progress)
-        )
-        tables.append(score(model, label, metrics=metrics))
-    on_progress(Progress("scored", len(labels), len(labels)))
-    return Evaluation.join(tables, cells)
+    tables: dict[int, pd.DataFrame] = {}
+    on_progress(Progress("refit without a day", 0, len(labels)))
+    known = fitted if len(labels) == 1 else None
+    shared = _Task(cells, options, asked, counterpart, known)
+    for k, table in side_by_side(_hold_out, shared, labels, workers=workers):
+        tables[k] = table
+        on_progress(Progress("refit without a day", len(tables), len(labels)))
+    return Evaluation.join([tables[k] for k in range(len(labels))], cells)
+
+
+@dataclass(frozen=True)
+class _Task:
+    """What the held-out days have in common."""
+
+    cells: Cells
+    options: Options
+    metrics: tuple[str, ...]
+    counterpart: bool
+    fitted: Model | None
+
+
+def _hold_out(task: _Task, label: str) -> pd.DataFrame:
+    # Days that the run excludes are not scored against, nor fitted on.
+    excluded = tuple(dict.fromkeys((*task.options.exclude, label)))
+    without = task.options.model_copy(update={"exclude": excluded})
+    fitted = task.fitted
+    model = fitted if fitted and fitted.options == without else fit(task.cells, without)
+    other = fit(task.cells, counterpart_of(without)) if task.counterpart else None
+    key = annotation(task.cells.obs)
+    types = task.cells.obs[key] if key is not None else None
+    return score(model, label, metrics=task.metrics, counterpart=other, types=types)
+
+
+def counterpart_of(options: Options) -> Options:
+    """The same options with mass conserved, or with growth where it is conserved already.
+
+    Examples
+    --------
+    >>> counterpart_of(Options(method="uam")).method, counterpart_of(Options(method="eam")).method
+    ('am', 'ueam')
+    """
+    other = {"am": "uam", "uam": "am", "eam": "ueam", "ueam": "eam"}[options.method]
+    free = {"population": None, "tau": None, "growth_scale": None, "growth": "own"}
+    path = options.path if options.path in ("independent", "mixture") else None
+    return parse_options({**options.model_dump(), **free, "path": path, "method": other})
 
 
 def check_metrics(names: Iterable[str]) -> tuple[str, ...]:
@@ -159,21 +193,38 @@ def check_metrics(names: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(spelt[name.lower()] for name in asked))
 
 
-def verdict(table: pd.DataFrame, metric: str) -> str:
-    """One sentence on one day: is the fit better than what needs no model?"""
-    values = table[table["metric"] == metric].set_index("method")["value"]
-    rivals = values.drop(["cellam", "floor"])
-    best = str(rivals.idxmin())
-    ours, theirs = float(values["cellam"]), float(rivals.min())
-    share = abs(1 - ours / theirs) if min(ours, theirs) > 0 else None
-    by_how_much = f"by {100 * share:.0f} %" if share is not None else f"{ours:.3g} to {theirs:.3g}"
-    if ours < theirs:
-        return (
-            f"cellam is better than every baseline in {metric}; the best is {best} ({by_how_much})."
-        )
-    if ours == theirs:
-        return f"cellam is no better than {best} in {metric}: prefer that over this gap."
-    return f"In {metric}, {best} is better than cellam ({by_how_much}): prefer it over this gap."
+def available_metrics(
+    cells: Cells, options: Options, asked: Iterable[str] | None = None
+) -> tuple[str, ...]:
+    """The metrics asked for, or all that data and options allow.
+
+    Raises
+    ------
+    ConfigError
+        If one is asked for that they do not allow.
+    """
+    lacking = {}
+    if annotation(cells.obs) is None:
+        lacking["composition"] = "no column of obs names cell types (e.g. cell_type, or leiden)"
+    if options.population is None:
+        lacking["mass"] = "the fit knows no sizes of the population (fit --population)"
+    if asked is None:
+        return tuple(name for name in METRICS if name not in lacking)
+    metrics = check_metrics(asked)
+    for metric in metrics:
+        if metric in lacking:
+            raise ConfigError(
+                f"There is no error of {metric} to compute: {lacking[metric]}.",
+                f"Leave {metric} out of --metrics.",
+            )
+    return metrics
+
+
+def is_complete(table: pd.DataFrame, metrics: Iterable[str], *, counterpart: bool) -> bool:
+    """Whether the table of a day, kept earlier, has all that is asked for."""
+    if set(COLUMNS) != set(table.columns) or not set(metrics) <= set(table["metric"]):
+        return False
+    return not counterpart or bool(table["method"].isin(COUNTERPARTS).any())
 
 
 def resolve_holdout(
@@ -192,84 +243,3 @@ def resolve_holdout(
             )
         return inner
     return tuple(dict.fromkeys(timeline.labels[timeline.index(text)] for text in asked))
-
-
-def score(model: Model, label: str, *, metrics: Iterable[str]) -> pd.DataFrame:
-    """Score a model on a day that it was not fitted on, beside the baselines and the floor.
-
-    Parameters
-    ----------
-    model : Model
-        With `label` among its excluded days.
-    label : str
-    metrics : iterable of str
-
-    Returns
-    -------
-    pandas.DataFrame
-        As `Evaluation.table`.
-    """
-    if label not in model.options.exclude:
-        raise ConfigError(f"The model was fitted on {label}, so that it cannot be scored there.")
-    truth = model.snapshots.points[model.snapshots.index(label)]
-    time = model.snapshots.times[model.snapshots.index(label)]
-    rng = np.random.default_rng([model.options.seed, model.snapshots.index(label)])
-    training = model.training
-    clouds = dict(predictions(model, training, time, rng))
-    # Systematic draws from the smallest cloud leave every row with the same number of cells.
-    n = min(N_MAX, len(truth) // 2, *(len(x) for x, _ in clouds.values()))
-    if n < 2:
-        raise ConfigError(
-            f"{label} has {len(truth)} cells: too few to be scored.", "Hold out another day."
-        )
-    rows = []
-    values: dict[tuple[str, str], list[float]] = {}
-    for _ in range(DRAWS):
-        order = rng.permutation(len(truth))
-        target, other = truth[order[:n]], truth[order[n : 2 * n]]
-        even = np.full(n, 1 / n)
-        drawn = {name: resample(x, w, n, rng) for name, (x, w) in clouds.items()}
-        for name, (x, w) in {**drawn, "floor": (other, even)}.items():
-            for metric in metrics:
-                distance = METRICS[metric](x, w, target, even)
-                unit = 1.0 if metric == "MMD2" else model.space.unit  # MMD has no unit
-                values.setdefault((name, metric), []).append(distance * unit)
-    beyond = not training.times[0] <= time <= training.times[-1]
-    for (name, metric), draws in values.items():
-        rows.append(
-            {
-                "time": time,
-                "label": label,
-                "method": name,
-                "metric": metric,
-                "value": float(np.mean(draws)),
-                "sd": float(np.std(draws)),
-                "n": n,
-                "draws": DRAWS,
-                "extrapolation": beyond,
-                "fit_seconds": model.seconds,
-            }
-        )
-    return pd.DataFrame(rows)
-
-
-def predictions(
-    model: Model, training: Snapshots, time: float, rng: np.random.Generator
-) -> Iterator[tuple[str, Cloud]]:
-    """The clouds that compete: name, points (n, d) and weights (n,)."""
-    times = np.array(training.times)
-    before, after = int((times < time).sum()) - 1, int((times < time).sum())
-    yield "cellam", model.predict(time, seed=model.options.seed)
-    sides = []
-    for name, k in (("previous", before), ("next", after)):
-        if 0 <= k < len(training):
-            sides.append((training.points[k], training.weights[k]))
-            yield name, sides[-1]
-    if len(sides) == 2:
-        alpha = (time - times[before]) / (times[after] - times[before])
-        (x_0, a), (x_1, b) = sides
-        both = np.concatenate([(1 - alpha) * a / a.sum(), alpha * b / b.sum()])
-        yield "mixture", (np.concatenate([x_0, x_1]), both)
-        pairs = couple(Balanced(), x_0, x_1, a, b, rng)
-        between = (1 - alpha) * x_0[pairs.i] + alpha * x_1[pairs.j]
-        yield "ot", (between, pairs.mass_0)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -13,6 +15,8 @@ from .options import DataOption, JsonOption, RunOption
 if TYPE_CHECKING:
     import pandas as pd
 
+    from cellam.skill import Skill
+
 
 def evaluate(
     holdout: Annotated[
@@ -20,19 +24,58 @@ def evaluate(
         typer.Option(help="Day to predict, or all (every inner day); may be given again."),
     ],
     metrics: Annotated[
-        str, typer.Option(help="Some of W1, W2, energy, MMD2, with commas between them.")
-    ] = "W1,W2,energy,MMD2",
+        str | None,
+        typer.Option(
+            help="Some of W1, W2, energy, MMD2, composition, mass, with commas between them. "
+            "[default: all that the data allow]"
+        ),
+    ] = None,
+    baselines: Annotated[
+        str,
+        typer.Option(help="Some of previous, next, mixture, ot: what skill is measured against."),
+    ] = "previous,next,mixture,ot",
+    n_boot: Annotated[
+        int, typer.Option(min=100, max=1_000_000, help="Draws of the bootstrap of the skill.")
+    ] = 4_000,
+    counterpart: Annotated[
+        bool,
+        typer.Option(
+            "--counterpart/--no-counterpart",
+            help="Also fit and score the same with mass conserved, or with growth if it is.",
+        ),
+    ] = True,
+    workers: Annotated[
+        int | None,
+        typer.Option(min=1, help="Processes that refit side by side. [default: one for each core]"),
+    ] = None,
     run: RunOption = None,
     data: DataOption = None,
+    csv: Annotated[Path | None, typer.Option(help="Also write the table to this file.")] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace the file of --csv.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Refit without a day, predict it, and score the prediction beside simple baselines."""
+    from cellam.baselines import check_baselines
+    from cellam.caveats import caveats
     from cellam.cells import read
-    from cellam.evaluation import Evaluation, check_metrics, resolve_holdout
+    from cellam.evaluation import (
+        Evaluation,
+        available_metrics,
+        check_metrics,
+        is_complete,
+        resolve_holdout,
+    )
     from cellam.evaluation import evaluate as evaluate_model
     from cellam.run import open_run
+    from cellam.skill import skills
+    from cellam.workers import cores
 
-    chosen = check_metrics(m.strip() for m in metrics.split(","))
+    asked = check_metrics(m.strip() for m in metrics.split(",")) if metrics is not None else None
+    rivals = check_baselines(name.strip() for name in baselines.split(","))
+    if csv is not None:
+        _check_csv(csv, overwrite)
     opened = open_run(run)
     (warn if as_json else print)(f"{'run':<9} {opened.path}")
     options = opened.model.options
@@ -45,46 +88,134 @@ def evaluate(
     )
     opened.check_same(cells)
     labels = resolve_holdout(cells, tuple(holdout), options)
-    missing = [label for label in labels if opened.evaluation(label) is None]
+    chosen = available_metrics(cells, options, asked)
+    scored = {label: opened.evaluation(label) for label in labels}
+    missing = [
+        label
+        for label, frame in scored.items()
+        if frame is None
+        or not is_complete(frame, available_metrics(cells, options), counterpart=counterpart)
+    ]
     if missing:
         with progress() as on_progress:
             opened.keep(
                 evaluate_model(
-                    cells, missing, options, fitted=opened.model, on_progress=on_progress
+                    cells,
+                    missing,
+                    options,
+                    counterpart=counterpart,
+                    fitted=opened.model,
+                    workers=workers or cores(),
+                    on_progress=on_progress,
                 )
             )
     result = Evaluation.join([opened.evaluation(label) for label in labels], cells)
-    result = result.only(chosen)
+    result = result.only(chosen, baselines=rivals, counterpart=counterpart)
+    found = skills(result.table, n_boot=n_boot, seed=options.seed)
+    doubts = caveats(opened.model, cells, holdout=labels)
+    if csv is not None:
+        _write_csv(csv, result.table, found)
     if as_json:
-        rows = {"run": str(opened.path), "holdout": list(labels), "rows": result.rows()}
-        print(json.dumps({**rows, "notes": list(result.notes)}, ensure_ascii=False))
+        what = {
+            "run": str(opened.path),
+            "holdout": list(labels),
+            "rows": [{k: v for k, v in row.items() if k != "covariance"} for row in result.rows()],
+            "skill": [asdict(skill) for skill in found],
+            "notes": list(result.notes),
+            "caveats": [asdict(caveat) for caveat in doubts],
+        }
+        print(json.dumps(what, ensure_ascii=False))
         return
     for label in labels:
         cached = "" if label in missing else ", from the run: scored before"
-        _print_day(result.table[result.table["label"] == label], label, cached)
+        ours = [skill for skill in found if skill.label == label and skill.method == "cellam"]
+        _print_day(result.table[result.table["label"] == label], ours, label, cached)
+    print()
     for note in result.notes:
         say("note", note)
+    for caveat in doubts:
+        say("caveat", f"{caveat.finding} {caveat.advice}")
 
 
-def _print_day(frame: pd.DataFrame, label: str, cached: str) -> None:
-    """Methods by rows, metrics by columns, best first; the floor last."""
-    from cellam.evaluation import METHODS, verdict
+def _print_day(frame: pd.DataFrame, skills: list[Skill], label: str, cached: str) -> None:
+    """Methods by rows, metrics by columns, best first; the floor and the skill last."""
+    from cellam.scoring import METHODS
 
     first = frame.iloc[0]
+    marks = [
+        *(["extrapolation"] if first["extrapolation"] else []),
+        *(["in a representation that may have seen it"] if first["seen"] else []),
+    ]
+    marked = f" ({'; '.join(marks)})" if marks else ""
     print()
     print(
-        f"{label} held out{' (extrapolation)' if first['extrapolation'] else ''}: "
-        f"{first['n']:,} cells in each cloud, mean of {first['draws']} draws{cached}"
+        f"{label} held out{marked}: {first['n']:,} cells in each cloud, mean of {first['draws']} "
+        f"draws{cached}"
     )
     wide = frame.pivot(index="method", columns="metric", values="value")
     metrics = list(dict.fromkeys(frame["metric"]))
+    bounds = frame[frame["metric"] == metrics[0]].set_index("method")
     order = [*wide.drop(index="floor").sort_values(metrics[0]).index, "floor"]
     meaning = dict(METHODS)
-    if "previous" not in wide.index:
+    if "previous" not in frame["method"].to_numpy() and first["extrapolation"]:
         meaning["cellam"] = "the day after, pulled back by the fit"
-    elif "next" not in wide.index:
+    elif "next" not in frame["method"].to_numpy() and first["extrapolation"]:
         meaning["cellam"] = "the day before, pushed forward by the fit"
-    rows = [[m, *(f"{wide.loc[m, k]:.4g}" for k in metrics), f"  {meaning[m]}"] for m in order]
+    rows = [
+        [
+            name,
+            *_with_interval(
+                [_number(wide.loc[name, metric]) for metric in metrics],
+                bounds.loc[name, "low"],
+                bounds.loc[name, "high"],
+            ),
+            f"  {meaning[name]}",
+        ]
+        for name in order
+    ]
+    of = {skill.metric: skill for skill in skills}
+    shares = [f"{of[metric].value:.2f}" for metric in metrics]
+    lead = of[metrics[0]]
+    shares.insert(1, f"{lead.low:.2f} to {lead.high:.2f}")
+    rows.append(["skill", *shares, "  share of what can be gained over the best baseline"])
     width = max(len(row[-1]) for row in rows)
-    table(["", *metrics, ""], [[*row[:-1], row[-1].ljust(width)] for row in rows])
-    print(verdict(frame, metrics[0]))
+    columns = ["", metrics[0], "95 %", *metrics[1:], ""]
+    table(columns, [[*row[:-1], row[-1].ljust(width)] for row in rows])
+    print(lead.says)
+
+
+def _with_interval(values: list[str], low: float, high: float) -> list[str]:
+    return [values[0], f"{low:.3g} to {high:.3g}", *values[1:]]
+
+
+def _number(value: float) -> str:
+    return "–" if value != value else f"{value:.4g}"  # a balanced fit predicts no mass
+
+
+def _check_csv(path: Path, overwrite: bool) -> None:
+    """Refuse before the work what would be refused after it."""
+    from cellam.errors import ConfigError, OutputError
+
+    if path.is_dir() or not path.resolve().parent.is_dir():
+        raise OutputError(
+            f"--csv {path} cannot be written.", "Name a file in a folder that exists."
+        )
+    if path.suffix != ".csv":  # never the data, whatever is overwritten
+        raise ConfigError(f"--csv {path}: the file is a .csv.", f"Use --csv {path.stem}.csv.")
+    if path.exists() and not overwrite:
+        raise OutputError(f"{path} exists already.", "Choose another --csv, or add --overwrite.")
+
+
+def _write_csv(path: Path, frame: pd.DataFrame, skills: list[Skill]) -> None:
+    """The table as it is, and the skill beside the rows of the methods that have one."""
+    import pandas as pd
+
+    from cellam.storage import write_atomically, writing
+
+    keys = ["label", "metric", "method"]
+    columns = [*keys, "value", "low", "high", "best"]
+    names = {"value": "skill", "low": "skill_low", "high": "skill_high", "best": "best_baseline"}
+    beside = pd.DataFrame([asdict(s) for s in skills])[columns].rename(columns=names)
+    joined = frame.drop(columns="covariance").merge(beside, on=keys, how="left")
+    with writing(path):
+        write_atomically(path, joined.to_csv(index=False).encode())

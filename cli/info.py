@@ -14,6 +14,7 @@ def info(
     as_json: JsonOption = False,
 ) -> None:
     """Show a run: what went in, what was chosen, what was scored."""
+    from cellam.baselines import BASELINES
     from cellam.run import open_run
 
     opened = open_run(run)
@@ -49,7 +50,7 @@ def info(
     for label, frame in scored:
         if frame is not None:
             w1 = frame[frame["metric"] == "W1"].set_index("method")["value"]
-            best = w1.drop(["cellam", "floor"])
+            best = w1[w1.index.isin(BASELINES)]
             rows.append(
                 [label, f"{w1['cellam']:.4g}", f"{best.min():.4g} ({best.idxmin()})",
                  f"{w1['floor']:.4g}"]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from cellam.distances import METRICS, energy, mmd2, resample, w1, w2
+from cellam.distances import COMPARISONS, METRICS, energy, mmd2, resample, w1, w2
 
 
 def even(x):
@@ -186,3 +186,46 @@ def test_a_draw_is_in_proportion_to_weight(stratified):
         assert u.sum() == pytest.approx(1)
         total[[int(np.flatnonzero((x == row).all(1))[0]) for row in drawn]] += u
     assert total / 400 == pytest.approx(weights / weights.sum(), abs=0.006)  # four standard errors
+
+
+# Influence ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", COMPARISONS)
+def test_a_comparison_has_the_value_of_its_metric_and_centred_influence(name):
+    rng = np.random.default_rng(0)
+    x, y = rng.standard_normal((40, 3)), 1 + rng.standard_normal((60, 3))
+    u, v = (w / w.sum() for w in (rng.random(40), rng.random(60)))
+    found = COMPARISONS[name](x, u, y, v)
+    assert found.value == METRICS[name](x, u, y, v)
+    assert u @ found.of_x == pytest.approx(0, abs=1e-9)
+    assert v @ found.of_y == pytest.approx(0, abs=1e-9)
+
+
+@pytest.mark.parametrize("name", COMPARISONS)
+def test_influence_is_the_change_when_a_cell_counts_more(name):
+    rng = np.random.default_rng(1)
+    x, y = rng.standard_normal((150, 3)), 1 + rng.standard_normal((150, 3))
+    u, v = (w / w.sum() for w in (0.5 + rng.random(150), 0.5 + rng.random(150)))
+    distance, small = METRICS[name], 1e-5
+    found = COMPARISONS[name](x, u, y, v)
+    for k in range(0, 150, 30):
+        one = np.eye(150)[k]
+        more_x = distance(x, u + small * (one - u), y, v)
+        more_y = distance(x, u, y, v + small * (one - v))
+        changes = (np.array([more_x, more_y]) - found.value) / small
+        # Leaving pairs of a cell with itself out depends on weights too, by one in n.
+        exact = name in ("W1", "W2")
+        scale = np.abs(found.of_x).max()
+        expected = [found.of_x[k], found.of_y[k]]
+        assert changes == pytest.approx(expected, rel=1e-3, abs=(1e-3 if exact else 0.05) * scale)
+
+
+@pytest.mark.parametrize("name", ["W1", "W2"])
+def test_influence_tells_how_a_distance_varies_between_samples(name):
+    """Far apart, W1 and W2 of two clouds are the gap of their means, with variance 2/n."""
+    rng, n = np.random.default_rng(0), 200
+    x, y = rng.standard_normal((n, 1)), 50 + rng.standard_normal((n, 1))
+    found = COMPARISONS[name](x, even(x), y, even(y))
+    variance = (found.of_x**2).sum() / n**2 + (found.of_y**2).sum() / n**2
+    assert variance == pytest.approx(2 / n, rel=0.2)

@@ -7,9 +7,16 @@ import pandas as pd
 import pytest
 
 import cellam
-from cellam.distances import METRICS
+from cellam.config import Options
 from cellam.errors import ConfigError
-from cellam.evaluation import DRAWS, METHODS, check_metrics, evaluate, score, verdict
+from cellam.evaluation import (
+    available_metrics,
+    check_metrics,
+    counterpart_of,
+    evaluate,
+    is_complete,
+)
+from cellam.scoring import COLUMNS, DRAWS, METHODS, METRICS, score
 
 FAST = {"n_features": 32, "n_pcs": 3, "tau": 1.0}
 INNER = ("day2", "day4")
@@ -35,9 +42,14 @@ def test_all_means_the_inner_days(every):
 def test_there_is_one_row_for_each_day_method_and_metric(every):
     keys = every.table[["label", "method", "metric"]]
     assert not keys.duplicated().any()
-    assert len(keys) == len(INNER) * len(METHODS) * len(METRICS)
+    # A fit with growth has a balanced counterpart; no population is given, so no mass error.
+    assert set(every.table["method"]) == set(METHODS) - {"unbalanced"}
+    assert set(every.table["metric"]) == set(METRICS) - {"mass"}
+    assert len(keys) == len(INNER) * (len(METHODS) - 1) * (len(METRICS) - 1)
+    assert tuple(every.table) == COLUMNS
     assert np.isfinite(every.table["value"]).all()
-    assert (every.table["sd"] >= 0).all()
+    assert (every.table["low"] <= every.table["value"]).all()
+    assert (every.table["value"] <= every.table["high"]).all()
 
 
 def test_all_rows_of_a_day_compare_the_same_number_of_cells(every):
@@ -47,11 +59,11 @@ def test_all_rows_of_a_day_compare_the_same_number_of_cells(every):
     assert set(every.table["draws"]) == {DRAWS}
 
 
-@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("metric", [name for name in METRICS if name != "mass"])
 def test_the_floor_lies_below_all_others_where_days_differ(latent, metric):
     table = latent.table
     values = table[table["metric"] == metric].set_index("method")["value"]
-    assert set(values.index) == set(METHODS)
+    assert set(values.index) == set(METHODS) - {"unbalanced"}
     assert values["floor"] < values.drop("floor").min()
 
 
@@ -67,7 +79,7 @@ def test_the_first_and_the_last_day_are_flagged_as_extrapolation(cells, label, m
     assert found.table["extrapolation"].all()
     assert any(label in note and "extrapolation" in note for note in found.notes)
     # What needs days on both sides is not there.
-    assert set(METHODS) - set(found.table["method"]) == {missing, "mixture", "ot"}
+    assert set(METHODS) - set(found.table["method"]) == {missing, "mixture", "ot", "unbalanced"}
 
 
 def test_a_given_representation_is_noted_and_our_own_is_not(latent, every):
@@ -94,7 +106,8 @@ def test_a_day_that_is_excluded_anyway_is_neither_fitted_on_nor_a_baseline(cells
 def test_a_model_fitted_without_the_day_is_used_as_it_is(cells, every):
     model = cellam.fit(cells, exclude=("day2",), **FAST)
     found = evaluate(cells, "day2", model.options.model_copy(update={"exclude": ()}), fitted=model)
-    assert set(found.table["fit_seconds"]) == {model.seconds}
+    balanced = found.table["method"] == "balanced"
+    assert set(found.table["fit_seconds"][~balanced]) == {model.seconds}
     truth = every.table[every.table["label"] == "day2"]["value"]
     assert found.table["value"].tolist() == truth.tolist()
 
@@ -111,9 +124,10 @@ def test_scores_are_in_the_units_of_the_representation(rep_cells, small):
     small.obsm["X_latent"] = 10 * small.obsm["X_latent"]
     tenfold = cellam.read(small, use_rep="X_latent")
     one, ten = (evaluate(c, "day2", n_features=32, tau=1.0).table for c in (rep_cells, tenfold))
-    unit = np.where(one["metric"] == "MMD2", 1.0, 10.0)  # MMD has none
+    unit = np.where(one["metric"].isin(["MMD2", "composition"]), 1.0, 10.0)  # these have none
     # In single precision, and plans may break ties in other ways.
-    assert ten["value"].to_numpy() == pytest.approx(unit * one["value"], rel=0.01, abs=0.01)
+    for column in ("value", "low", "high"):
+        assert ten[column].to_numpy() == pytest.approx(unit * one[column], rel=0.02, abs=0.02)
 
 
 def test_metrics_are_known_by_name_in_any_case():
@@ -133,25 +147,91 @@ def test_two_days_have_no_inner_one(cells):
 
 def test_only_some_metrics_can_be_kept(every):
     assert set(every.only(["W2"]).table["metric"]) == {"W2"}
-    assert len(every.only(["W2"]).table) == len(every.table) // len(METRICS)
+    assert len(every.only(["W2"]).table) == len(every.table) // (len(METRICS) - 1)
+
+
+def test_only_some_baselines_can_be_kept(every):
+    kept = every.only(METRICS, baselines=["ot"], counterpart=False)
+    assert set(kept.table["method"]) == {"cellam", "ot", "floor"}
 
 
 def test_rows_hold_plain_values_for_json(every):
     rows = every.rows()
     assert len(rows) == len(every.table)
-    assert {type(v) for row in rows for v in row.values()} <= {str, float, int, bool}
+    assert {type(v) for row in rows for v in row.values()} <= {str, float, int, bool, dict}
+
+
+# Counterparts, masses and processes --------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    ("ours", "says"),
+    "asked",
     [
-        (0.5, "cellam is better than every baseline"),
-        (1.0, "no better than ot"),
-        (2.0, "ot is better than cellam"),
+        {"method": "uam", "tau": 0.3, "population": "cells"},
+        {"method": "uam", "growth": "tied", "growth_scale": 2.0, "path": "uot"},
+        {"method": "ueam", "sigma": 0.5},
+        {"method": "am", "path": "ot"},
+        {"method": "eam", "path": "independent"},
+        {"method": "am", "action": "mlp", "steps": 3},
     ],
 )
-def test_the_verdict_names_the_best_rival(ours, says):
-    values = {"cellam": ours, "previous": 3.0, "ot": 1.0, "floor": 0.1}
-    table = pd.DataFrame([{"metric": "W2", "method": k, "value": v} for k, v in values.items()])
-    assert says in verdict(table, "W2")
-    assert "floor" not in verdict(table, "W2")
+def test_the_counterpart_turns_growth_on_or_off_and_keeps_the_rest(asked):
+    options = Options(**asked, n_pcs=3, exclude=("day2",), seed=4)
+    other = counterpart_of(options)
+    assert other.has_growth != options.has_growth
+    assert other.has_noise == options.has_noise
+    for same in ("n_pcs", "exclude", "seed", "sigma", "action", "steps"):
+        assert getattr(other, same) == getattr(options, same)
+
+
+def test_a_balanced_fit_has_an_unbalanced_counterpart(cells):
+    found = evaluate(cells, "day2", metrics=["energy"], method="am", n_features=32, n_pcs=3)
+    assert set(found.table["method"]) == set(METHODS) - {"balanced"}
+    alone = evaluate(
+        cells, "day2", metrics=["energy"], counterpart=False, method="am", n_features=32, n_pcs=3
+    )
+    assert set(alone.table["method"]) == set(METHODS) - {"balanced", "unbalanced"}
+    # The counterpart takes nothing from the streams of random numbers of the others' fits.
+    ours = [t.query("method == 'previous'")["n"].item() for t in (found.table, alone.table)]
+    assert ours == [20, 20]
+
+
+def test_masses_are_judged_where_populations_are_given(cells):
+    sizes = {"day0": 1.0, "day2": 3.0, "day4": 4.0, "day7": 8.0}
+    found = evaluate(cells, "day2", metrics=["mass"], population=sizes, **FAST).table
+    values = found.set_index("method")["value"]
+    assert values["previous"] == pytest.approx(2 / 3)  # 1 for 3
+    assert values["next"] == pytest.approx(1 / 3)  # 4 for 3
+    assert values["mixture"] == pytest.approx(0.5 / 3)  # 2.5 for 3
+    assert values["ot"] == pytest.approx(1 / 3)  # √(1 · 4) for 3
+    assert values["floor"] == 0
+    assert 0 <= values["cellam"] < 2 / 3
+    assert "balanced" not in values  # it predicts no mass
+    assert (found["low"] == found["value"]).all()  # given, not sampled
+
+
+def test_metrics_that_the_data_do_not_allow_say_why(cells, small):
+    with pytest.raises(ConfigError, match="--population"):
+        available_metrics(cells, Options(), ["mass"])
+    small.obs = small.obs.drop(columns="cell_type")
+    with pytest.raises(ConfigError, match="names cell types"):
+        available_metrics(cellam.read(small), Options(), ["composition"])
+    assert "composition" not in available_metrics(cellam.read(small), Options())
+
+
+def test_a_kept_table_is_complete_if_it_has_all_that_is_asked_for(every):
+    day = every.table[every.table["label"] == "day2"]
+    assert is_complete(day, METRICS[:-1], counterpart=True)
+    assert not is_complete(day, METRICS, counterpart=True)
+    alone = day[day["method"] != "balanced"]
+    assert not is_complete(alone, METRICS[:-1], counterpart=True)
+    assert is_complete(alone, METRICS[:-1], counterpart=False)
+    assert not is_complete(day.drop(columns="covariance"), METRICS[:-1], counterpart=True)
+
+
+def test_the_number_of_workers_changes_no_byte(cells, every):
+    again = evaluate(cells, "all", workers=2, **FAST)
+    drop = ["fit_seconds"]
+    pd.testing.assert_frame_equal(
+        again.table.drop(columns=drop), every.table.drop(columns=drop), check_exact=True
+    )
