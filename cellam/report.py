@@ -127,7 +127,7 @@ def render_report(
         heldout=_heldout_pictures([*own, *refits], adata, basis),
         score_notes=_score_notes(run.model, table),
         caveats=caveats,
-        rotates=run.model.rotation.rotates,
+        rotates=run.model.rotation.rotates and caveats is None,  # else it is among them
         found=findings,
         methods=describe(run, table, projected="" if where.own else where.name),
         commands=_commands(run, table),
