@@ -256,13 +256,18 @@ def _scores(model: Model, table: pd.DataFrame, text: Methods, versions: dict[str
     each = "were each" if len(labels) > 1 else "was"
     pca = "" if model.space.rep else ", principal components included,"
     draws = table["draws"].iloc[0]
-    rivals = [m for m in dict.fromkeys(table["method"]) if m in _BASELINES]
+    counterpart = {"balanced": "with mass conserved", "unbalanced": "with growth"}
+    scored = list(dict.fromkeys(table["method"]))
+    also = [f"the same fit {counterpart[name]}" for name in scored if name in counterpart]
+    rivals = [name for name in scored if name in _BASELINES]
     return (
         f"To judge the fit, {_listed(labels)} {each} held out: the model was fitted again without "
         f"the time point{pca} and predicted it {sides}. Predicted and measured cells were "
         f"compared by {_listed(metrics)}, with {n} cells on each side and means over {draws} "
-        f"draws, beside {_listed([_BASELINES[m] for m in rivals])}, and beside the distance "
-        "between two halves of the measured cells (the floor)."
+        f"draws, beside {_listed([*also, *(_BASELINES[m] for m in rivals)])}, and beside the "
+        "distance between two halves of the measured cells (the floor). Intervals are 95 %, over "
+        "other samples of cells from the held-out time point and those next to it; skill is "
+        "the share of the gap between the best baseline and the floor that the fit closes."
     )
 
 

@@ -17,7 +17,6 @@ import pandas as pd
 from cellam.cells import annotation, read_annotation
 from cellam.composition import composition
 from cellam.errors import ConfigError, DataError
-from cellam.evaluation import METHODS, verdict
 from cellam.findings import fates, growth_by_type, shares, some
 from cellam.methods import describe, named
 from cellam.model import Model
@@ -26,6 +25,8 @@ from cellam.plots import maps, populations, scores
 from cellam.plots.scatter import growth_rates, per_time
 from cellam.projection import find_basis
 from cellam.run import Run
+from cellam.scoring import METHODS
+from cellam.skill import skills
 from cellam.storage import write_atomically, writing
 
 if TYPE_CHECKING:
@@ -192,15 +193,16 @@ def _score_tables(table: pd.DataFrame | None) -> list[dict[str, Any]]:
         wide = frame.pivot(index="method", columns="metric", values="value")
         order = wide.drop(index="floor").sort_values(metrics[0]).index
         spread = frame.set_index(["method", "metric"])
+        found = skills(frame)
         days.append(
             {
                 "named": named(str(label)),
                 "extrapolation": bool(frame["extrapolation"].iloc[0]),
                 "n": int(frame["n"].iloc[0]),
                 "draws": int(frame["draws"].iloc[0]),
-                "verdict": verdict(frame, metrics[0]),
+                "verdict": found[0].says if found else "No baseline was scored beside it.",
+                "skills": found,
                 "metrics": metrics,
-                "spread": "95 % interval" if "low" in frame else "standard deviation over draws",
                 "rows": [
                     {
                         "method": method,
@@ -220,9 +222,7 @@ def _score_tables(table: pd.DataFrame | None) -> list[dict[str, Any]]:
 
 
 def _with_spread(row: pd.Series[Any]) -> str:
-    if "low" in row:
-        return f"{row['value']:.3g} ({row['low']:.3g} to {row['high']:.3g})"
-    return f"{row['value']:.3g} ± {row['sd']:.1g}"
+    return f"{row['value']:.3g}\n{row['low']:.3g} to {row['high']:.3g}"
 
 
 def _score_pictures(table: pd.DataFrame | None) -> list[Picture]:
@@ -270,10 +270,12 @@ def _score_notes(model: Model, table: pd.DataFrame | None) -> list[str]:
         f"{label} lies beyond the days fitted on: its prediction is an extrapolation."
         for label in beyond
     ]
-    if model.space.rep is not None:
+    seen = dict.fromkeys(table.loc[table["seen"], "label"])
+    if seen:
         notes.append(
-            f"The representation {model.space.rep} was given, and may have been computed with the "
-            "held-out days: all scores can be too good."
+            f"The representation {model.space.rep} was given, and may have been computed with "
+            f"{' and '.join(seen)}: all scores can be too good. Without --use-rep a PCA is fitted "
+            "on the other days alone."
         )
     return notes
 

@@ -187,12 +187,12 @@ def test_what_went_in(full: Written) -> None:
 
 
 def test_how_good_it_is(full: Written) -> None:
-    from cellam.evaluation import verdict
+    from cellam.skill import skills
 
     for label in ("day4", "day7"):
         table = full.run.evaluation(label)
         assert table is not None
-        assert verdict(table, "W1").replace("'", "&#39;") in full.text
+        assert skills(table)[0].says.replace("'", "&#39;") in full.text
         for value in table["value"]:
             assert f"{value:.3g}" in full.text
     assert "day7 held out (extrapolation)" in full.text

@@ -219,24 +219,26 @@ def heldout(
     """
     from matplotlib.figure import Figure
 
+    from cellam.baselines import BASELINES, baselines, followed
     from cellam.distances import resample
-    from cellam.evaluation import check_metrics, predictions, score
+    from cellam.evaluation import check_metrics
+    from cellam.scoring import score
 
     (metric,) = check_metrics([metric])
     where = find_basis(model, adata, basis)
     label = model.timeline.labels[model.timeline.index(label)]
     table = score(model, label, metrics=[metric]).set_index("method")["value"]
-    best = str(table.drop(["cellam", "floor"]).idxmin())
+    best = str(table[table.index.isin(BASELINES)].idxmin())
     days = model.snapshots
     k = days.index(label)
     rng = np.random.default_rng(model.options.seed)
-    clouds = dict(predictions(model, model.training, days.times[k], rng))
+    time = days.times[k]
+    clouds = {"cellam": followed(model, time), **baselines(model.training, time, rng)}
     before = sum(len(x) for x in days.points[:k])
     truth = where.xy[before : before + len(days.points[k])]
     panels = [(f"{label}, measured", truth)]
     for name, title in (("cellam", "predicted by cellam"), (best, f"best baseline: {best}")):
-        x, w = clouds[name]
-        drawn = resample(x, w, len(truth), rng)[0]
+        drawn = resample(clouds[name].x, clouds[name].weights, len(truth), rng)[0]
         panels.append((f"{title}\n({metric} {table[name]:.3g})", where.place(model, drawn)))
     with style.styled(ours=ax is None, save=save):
         axes = (

@@ -30,8 +30,7 @@ def evaluation(
     Parameters
     ----------
     table : pandas.DataFrame
-        As `Evaluation.table`. Whiskers are the intervals `low` to `high` where it has them, else
-        one standard deviation over draws.
+        As `Evaluation.table`. Whiskers are the intervals `low` to `high`.
     metric : str
     ax : matplotlib.axes.Axes, optional
     save : path, optional
@@ -58,7 +57,7 @@ def evaluation(
     labels = list(dict.fromkeys(rows["label"]))
     methods = list(dict.fromkeys(m for m in rows["method"] if m != FLOOR))
     methods.sort(key=lambda name: name != OURS)
-    low, high, meaning = _whiskers(rows)
+    low, high = (rows.pivot(index="label", columns="method", values=end) for end in ("low", "high"))
     width = 0.8 / len(methods)
     with style.drawing(ax, save, size=(max(4.6, 1.5 * len(labels) + 2.2), 3.4)) as axes:
         for k, name in enumerate(methods):
@@ -79,25 +78,10 @@ def evaluation(
         axes.set_xticks(range(len(labels)), labels)
         axes.set(ylabel=f"{metric} to the measured cells\n(lower is better)")
         axes.tick_params(axis="x", length=0)
-        axes.set_xlabel(f"held-out day\n(whiskers: {meaning})")
+        axes.set_xlabel("held-out day\n(whiskers: 95 % intervals)")
         handles, names = axes.get_legend_handles_labels()
         axes.legend(handles, names, loc="center left", bbox_to_anchor=(1.0, 0.5))
     return axes
-
-
-def _whiskers(rows: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame, str]:
-    """Both ends by label and method, and what they are."""
-    if {"low", "high"} <= set(rows) and rows["low"].notna().any():
-        low, high, meaning = rows["low"], rows["high"], "95 % intervals"
-    else:
-        low, high = rows["value"] - rows["sd"], rows["value"] + rows["sd"]
-        meaning = "one standard deviation over draws"
-    framed = rows.assign(low=low.fillna(rows["value"]), high=high.fillna(rows["value"]))
-    return (
-        framed.pivot(index="label", columns="method", values="low"),
-        framed.pivot(index="label", columns="method", values="high"),
-        meaning,
-    )
 
 
 def history(model: Model, *, ax: Axes | None = None, save: str | Path | None = None) -> Axes:
