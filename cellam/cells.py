@@ -151,6 +151,17 @@ def read_obs(data: str | Path | AnnData) -> pd.DataFrame:
         return _obs(source)
 
 
+def read_annotation(data: str | Path | AnnData) -> AnnData:
+    """Read the annotation and the dense representations of the cells, without their expression."""
+    import anndata
+
+    with opened(data) as source:
+        obs = _obs(source)
+        reps = {key: source.element(f"obsm/{key}") for key in source.keys("obsm")}
+    dense = {key: value for key, value in reps.items() if isinstance(value, np.ndarray)}
+    return anndata.AnnData(obs=obs, obsm=dense)
+
+
 def names_digest(names: pd.Index[Any]) -> str:
     """SHA-256 of names in their order."""
     return hashlib.sha256("\n".join(map(str, names)).encode()).hexdigest()

@@ -10,6 +10,7 @@ from __future__ import annotations
 import bz2
 import gzip
 import lzma
+import zlib
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -182,7 +183,7 @@ def _first_bytes(path: Path, name: str) -> bytes:
     try:
         with _UNPACKERS[name](path, "rb") as file:  # type: ignore[operator]
             return file.read(HEAD)
-    except (OSError, EOFError, lzma.LZMAError):
+    except (OSError, EOFError, lzma.LZMAError, zlib.error):
         return b""
 
 

@@ -15,7 +15,7 @@ import typer
 
 from cellam import __version__
 
-from . import console, fit, funnel, info, logs, simulate
+from . import console, fit, funnel, info, logs, plot, report, simulate
 from . import eval as eval_command
 
 app = typer.Typer(
@@ -61,6 +61,8 @@ app.command("fit")(funnel.funnel(fit.fit))
 app.command("simulate")(funnel.funnel(simulate.simulate))
 app.command("eval")(funnel.funnel(eval_command.evaluate))
 app.command("info")(funnel.funnel(info.info))
+app.command("plot")(funnel.funnel(plot.plot))
+app.command("report")(funnel.funnel(report.report))
 
 
 ANYWHERE = ("--verbose", "-v", "--quiet", "-q", "--debug")

@@ -95,7 +95,7 @@ def simulate(
     obs = read_obs(source) if source is not None else None
     if obs is not None:
         opened.check_cells(obs)
-    rows = _rows(obs, from_cells) if from_cells is not None and obs is not None else None
+    rows = rows_of(obs, from_cells) if from_cells is not None and obs is not None else None
     moved = model.simulate(
         start,
         to=to,
@@ -160,7 +160,7 @@ def _check_out(out: Path, source: Path | None, overwrite: bool) -> None:
         raise OutputError(f"{out} exists already.", "Choose another --out, or add --overwrite.")
 
 
-def _rows(obs: pd.DataFrame, query: str) -> Any:
+def rows_of(obs: pd.DataFrame, query: str) -> Any:
     """Rows of the data that a query selects."""
     import numpy as np
 

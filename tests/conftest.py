@@ -15,14 +15,14 @@ from pathlib import Path
 import anndata
 import numpy as np
 import pytest
-from cellam_cli import funnel
-from cellam_cli.app import app
 from typer.testing import CliRunner
 
 import cellam
 from cellam.cells import Cells
 from cellam.model import Model
 from cellam.run import RUNS, point_to
+from cellam_cli import funnel
+from cellam_cli.app import app
 
 ROOT = Path(__file__).parents[1]
 N_DAY, N_GENES = 40, 50  # enough for PCA, transport and a verdict; a fit takes about a second

@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 import scanpy as sc
 import scipy
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 
@@ -116,6 +116,7 @@ MAGIC = [
 ]
 
 
+@example(b"\x1f\x8b\x08", bytes(12))  # gzip with a block of impossible length
 @given(st.sampled_from([b"", *MAGIC]), st.binary(max_size=300))
 @settings(
     max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]

@@ -65,8 +65,9 @@ def test_whatever_happens_inside_is_a_message_and_a_code(
 def test_a_bug_says_how_to_report_it_and_debug_shows_it(
     call: Call, run: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from cellam_cli.app import app
     from typer.testing import CliRunner
+
+    from cellam_cli.app import app
 
     def fails(*args: object, **kwargs: object) -> None:
         raise ZeroDivisionError("by nought")

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 import typer
-from cellam_cli.app import app
 
 import cellam
+from cellam_cli.app import app
 
 COMMANDS = typer.main.get_command(app).commands
 
@@ -23,7 +23,7 @@ def _wide(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_help_lists_every_command(call: Callable[..., Any]) -> None:
     result = call("--help")
     assert result.code == 0
-    assert set(COMMANDS) == {"fit", "simulate", "eval", "info"}
+    assert set(COMMANDS) == {"fit", "simulate", "eval", "info", "plot", "report"}
     for name, command in COMMANDS.items():
         assert f"\n  {name}" in result.out
         assert command.help.split(";")[0][:30] in result.out
@@ -69,4 +69,5 @@ def test_help_imports_nothing_slow() -> None:
     )
     loaded = set(done.stdout.splitlines()[-1].split())
     assert "cellam_cli" in loaded
-    assert not loaded & {"torch", "scanpy", "anndata", "ot", "pandas", "scipy", "numpy", "h5py"}
+    slow = {"torch", "scanpy", "anndata", "ot", "pandas", "scipy", "numpy", "h5py", "matplotlib"}
+    assert not loaded & slow

@@ -1,0 +1,27 @@
+"""Pictures of a model, in scanpy's manner: `basis`, `color`, `ax`, `save`, and axes returned.
+
+    ax = cellam.plots.velocity(model, adata, basis="umap", color="cell_type")
+    cellam.plots.growth(model, adata, save="growth.svg")
+    cellam.plots.evaluation(table, metric="W1")
+
+A figure is a plain `matplotlib.figure.Figure` (`ax.figure`) that pyplot does not know of: nothing
+has to be closed, and the last line of a notebook's cell shows it.
+"""
+
+from cellam.plots.maps import growth, heldout, trajectories, velocity
+from cellam.plots.populations import composition, mass
+from cellam.plots.scores import evaluation, history
+from cellam.plots.style import save_figure, theme
+
+__all__ = [
+    "composition",
+    "evaluation",
+    "growth",
+    "heldout",
+    "history",
+    "mass",
+    "save_figure",
+    "theme",
+    "trajectories",
+    "velocity",
+]

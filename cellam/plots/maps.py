@@ -1,0 +1,306 @@
+"""Maps: cells in two coordinates, with their velocity, their growth, or their way through time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from matplotlib.collections import LineCollection
+from matplotlib.colors import Normalize, TwoSlopeNorm
+from matplotlib.lines import Line2D
+from numpy.typing import NDArray
+
+from cellam.model import Model, Simulation
+from cellam.plots import style
+from cellam.plots.scatter import (
+    colour_values,
+    growth_rates,
+    name_axes,
+    per_time,
+    scatter_cells,
+    size_of,
+    time_label,
+)
+from cellam.projection import find_basis
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+    from matplotlib.axes import Axes
+
+Array = NDArray[np.float64]
+
+GRID = 40  # points of the stream's grid along each axis
+LAYERS = 8  # in which both signs are drawn, so that neither hides the other
+BLUR = 0.025  # width of the kernel that averages velocities on it, as a share of the axis
+
+
+def velocity(
+    model: Model,
+    adata: AnnData | None = None,
+    *,
+    basis: str | None = None,
+    color: str | None = None,
+    ax: Axes | None = None,
+    save: str | Path | None = None,
+) -> Axes:
+    """Draw the velocity of cells as streams, every cell on its own day.
+
+    Parameters
+    ----------
+    model : Model
+    adata : AnnData, optional
+        The data of the fit, for colours and for any basis but the model's own coordinates.
+    basis : str, optional
+        "pca", "umap" or any key of `obsm`; see `cellam.projection.find_basis`.
+    color : str, optional
+        Column of `obs`, or time, growth or speed. By default the cell types, if they are found,
+        else time.
+    ax : matplotlib.axes.Axes, optional
+    save : path, optional
+        .png, .svg or .pdf.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    ConfigError
+        For an unknown basis or colour; the hint lists those there are.
+    """
+    where = find_basis(model, adata, basis)
+    values, label = colour_values(model, adata, color)
+    with style.drawing(ax, save) as axes:
+        scatter_cells(axes, where.xy, values, label)
+        x, y, u, v = stream(where.xy, where.velocity(model))
+        speed = np.ma.hypot(u, v)
+        axes.streamplot(
+            x, y, u, v,
+            color=style.ink(), density=1.1, arrowsize=0.9,
+            linewidth=0.4 + 1.1 * (speed / speed.max()).filled(0.0),
+        )  # fmt: skip
+        name_axes(axes, where)
+    return axes
+
+
+def growth(
+    model: Model,
+    adata: AnnData | None = None,
+    *,
+    basis: str | None = None,
+    ax: Axes | None = None,
+    save: str | Path | None = None,
+) -> Axes:
+    """Draw the growth rate of every cell on its own day: up where it grows, down where it shrinks.
+
+    Parameters, returns and errors as for `velocity`. The colours diverge at zero and reach to
+    the 98th percentile of the absolute rate; the triangles point where the sign does.
+    """
+    where = find_basis(model, adata, basis)
+    rate = growth_rates(model)
+    with style.drawing(ax, save) as axes:
+        most = float(np.quantile(np.abs(rate), 0.98)) or 1.0
+        norm = TwoSlopeNorm(0.0, -most, most)
+        order = np.argsort(np.abs(rate), kind="stable")  # the strongest on top
+        for part in np.array_split(order, LAYERS):
+            for marker, sign in (("v", rate < 0), ("^", rate >= 0)):
+                rows = part[sign[part]]
+                drawn = axes.scatter(
+                    where.xy[rows, 0], where.xy[rows, 1],
+                    c=rate[rows], norm=norm, cmap=style.diverging(), marker=marker,
+                    s=2.5 * size_of(len(rate)), linewidths=0.15, edgecolors=style.COLOURS[7],
+                    rasterized=True,
+                )  # fmt: skip
+        bar = axes.figure.colorbar(drawn, ax=axes, shrink=0.7, extend="both")
+        bar.set_label(f"growth rate {per_time(model)}\n(▲ more, ▼ fewer descendants)")
+        bar.outline.set_visible(False)
+        name_axes(axes, where)
+    return axes
+
+
+def trajectories(
+    model: Model,
+    simulation: Simulation,
+    adata: AnnData | None = None,
+    *,
+    basis: str | None = None,
+    ax: Axes | None = None,
+    save: str | Path | None = None,
+) -> Axes:
+    """Draw the ways of simulated cells, all that the simulation holds, with their weights.
+
+    Parameters
+    ----------
+    simulation : Simulation
+        From `Model.simulate`: a few dozen cells, saved often enough (`save_every`) to be smooth.
+
+    Others, returns and errors as for `velocity`. A line's colour is the time, its width and the
+    size of its end the weight; every line starts at a ring.
+    """
+    where = find_basis(model, adata, basis)
+    T, N, p = simulation.points.shape
+    x = (simulation.points.reshape(T * N, p) - model.space.centre) / model.space.scale
+    xy = where.place(model, x).reshape(T, N, 2)
+    weights = np.exp(simulation.log_weights)
+    with style.drawing(ax, save) as axes:
+        axes.scatter(
+            where.xy[:, 0], where.xy[:, 1], c=style.COLOURS[7], alpha=0.35,
+            s=size_of(len(where.xy)), linewidths=0, rasterized=True,
+        )  # fmt: skip
+        pieces = np.stack([xy[:-1], xy[1:]], axis=2)  # (T - 1, N, 2, 2)
+        between = 0.5 * (simulation.times[:-1] + simulation.times[1:])
+        norm = Normalize(simulation.times.min(), simulation.times.max())
+        lines = LineCollection(
+            list(pieces.reshape(-1, 2, 2)),
+            array=np.repeat(between, N), cmap=style.sequential(), norm=norm,
+            linewidths=_width(0.5 * (weights[:-1] + weights[1:])).ravel(), capstyle="round",
+        )  # fmt: skip
+        axes.add_collection(lines)
+        ring, size = style.ink(), 16.0
+        axes.scatter(
+            xy[0, :, 0],
+            xy[0, :, 1],
+            s=size,
+            facecolors="none",
+            edgecolors=ring,
+            linewidths=0.8,
+            zorder=3,
+        )
+        axes.scatter(
+            xy[-1, :, 0], xy[-1, :, 1], s=size * np.clip(weights[-1], 0.1, 10),
+            c=np.full(N, simulation.times[-1]), cmap=style.sequential(), norm=norm,
+            edgecolors=ring, linewidths=0.5, zorder=3,
+        )  # fmt: skip
+        bar = axes.figure.colorbar(lines, ax=axes, shrink=0.7)
+        bar.set_label(time_label(model))
+        bar.outline.set_visible(False)
+        marks = [
+            Line2D([], [], ls="", marker="o", mfc="none", mec=ring, ms=size**0.5, label="start"),
+            *(
+                Line2D([], [], color=style.COLOURS[7], lw=float(_width(np.array(w))), marker="o",
+                       ms=(size * w) ** 0.5, label=f"weight {w:g}")
+                for w in (0.25, 1.0, 4.0)
+            ),
+        ]  # fmt: skip
+        axes.legend(handles=marks, loc="upper center", bbox_to_anchor=(0.5, -0.08), ncols=4)
+        name_axes(axes, where)
+    return axes
+
+
+def heldout(
+    model: Model,
+    label: str,
+    adata: AnnData | None = None,
+    *,
+    basis: str | None = None,
+    metric: str = "energy",
+    ax: Any = None,
+    save: str | Path | None = None,
+) -> NDArray[Any]:
+    """Draw a held-out day: the cells measured, those predicted, and those of the best baseline.
+
+    Parameters
+    ----------
+    model : Model
+        Fitted without the day: `cellam.fit(cells, exclude=(label,))`.
+    label : str
+        The day.
+    metric : str
+        By which the best baseline is the best.
+    ax : sequence of three matplotlib.axes.Axes, optional
+
+    Others and errors as for `velocity`. A prediction is thinned, by its weights, to the number of
+    cells that were measured, so that the three panels can be compared by eye.
+
+    Returns
+    -------
+    (3,) array of matplotlib.axes.Axes
+    """
+    from matplotlib.figure import Figure
+
+    from cellam.baselines import BASELINES, baselines, followed
+    from cellam.distances import resample
+    from cellam.evaluation import check_metrics
+    from cellam.scoring import score
+
+    (metric,) = check_metrics([metric])
+    where = find_basis(model, adata, basis)
+    label = model.timeline.labels[model.timeline.index(label)]
+    table = score(model, label, metrics=[metric]).set_index("method")["value"]
+    best = str(table[table.index.isin(BASELINES)].idxmin())
+    days = model.snapshots
+    k = days.index(label)
+    rng = np.random.default_rng(model.options.seed)
+    time = days.times[k]
+    clouds = {"cellam": followed(model, time), **baselines(model.training, time, rng)}
+    before = sum(len(x) for x in days.points[:k])
+    truth = where.xy[before : before + len(days.points[k])]
+    panels = [(f"{label}, measured", truth)]
+    for name, title in (("cellam", "predicted by cellam"), (best, f"best baseline: {best}")):
+        drawn = resample(clouds[name].x, clouds[name].weights, len(truth), rng)[0]
+        panels.append((f"{title}\n({metric} {table[name]:.3g})", where.place(model, drawn)))
+    with style.styled(ours=ax is None, save=save):
+        axes = (
+            Figure(figsize=(8.4, 3.1), layout="constrained").subplots(
+                1, 3, sharex=True, sharey=True
+            )
+            if ax is None
+            else np.asarray(ax)
+        )
+        colours = (style.COLOURS[7], style.COLOURS[0], style.COLOURS[5])
+        for panel, colour, (title, xy) in zip(axes, colours, panels, strict=True):
+            size = 1.5 * size_of(len(truth))
+            if xy is not truth:
+                panel.scatter(
+                    truth[:, 0],
+                    truth[:, 1],
+                    c=style.COLOURS[7],
+                    alpha=0.5,
+                    s=size,
+                    linewidths=0,
+                    rasterized=True,
+                )
+            panel.scatter(
+                xy[:, 0], xy[:, 1], c=colour, s=size, linewidths=0, alpha=0.8, rasterized=True
+            )
+            panel.set_title(title)
+            name_axes(panel, where)
+        if save is not None:
+            style.save_figure(axes[0].get_figure(root=True), save)
+    return axes
+
+
+def stream(xy: Array, v: Array) -> tuple[Array, Array, Any, Any]:
+    """Average velocities on a regular grid, masked where hardly any cells are.
+
+    Parameters
+    ----------
+    xy, v : (n, 2) arrays
+
+    Returns
+    -------
+    x, y : (g,) arrays
+        The grid.
+    u, v : (g, g) masked arrays
+        Velocity at (y, x).
+    """
+    grids, kernels = [], []
+    for column in xy.T:
+        low, high = column.min(), column.max()
+        width = (high - low) or 1.0
+        grid = np.linspace(low - 0.02 * width, high + 0.02 * width, GRID)
+        grids.append(grid)
+        kernels.append(np.exp(-0.5 * ((grid[:, None] - column) / (BLUR * width)) ** 2))  # (g, n)
+    along, up = kernels
+    mass = up @ along.T  # (g, g): the kernel of a grid point is a product, so the sum is one too
+    mean = [(up * c) @ along.T / np.maximum(mass, 1e-12) for c in v.T]
+    x, y = grids
+    at = [np.abs(g[:, None] - c).argmin(0) for g, c in zip(grids, xy.T, strict=True)]
+    few = mass < np.quantile(mass[at[1], at[0]], 0.03)
+    return x, y, np.ma.array(mean[0], mask=few), np.ma.array(mean[1], mask=few)
+
+
+def _width(weights: Array) -> Array:
+    """Width of a line, for a weight of one 1.2 points."""
+    return np.asarray(1.2 * np.sqrt(np.clip(weights, 0.05, 10)))

@@ -1,0 +1,133 @@
+"""Populations: how much there is of what, over time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from cellam.errors import DataError
+from cellam.model import Model, Simulation
+from cellam.plots import style
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+MOST_TYPES = 8  # drawn by name; the others share one bar
+OTHERS = "others"
+
+
+def composition(
+    frame: pd.DataFrame,
+    *,
+    ax: Axes | None = None,
+    save: str | Path | None = None,
+) -> Axes:
+    """Draw shares of cell types at every observed day, observed beside simulated.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        From `cellam.composition.composition`, with types.
+    ax : matplotlib.axes.Axes, optional
+    save : path, optional
+        .png, .svg or .pdf.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    DataError
+        If the frame has no types.
+    """
+    if "simulated" not in frame:
+        raise DataError(
+            "There are no cell types to draw the composition of.",
+            "Give their column of obs, e.g. --groupby cell_type.",
+        )
+    pairs = [
+        (side, shares)
+        for _, row in frame.iterrows()
+        for side, shares in (("obs.", row["observed"]), ("sim.", row["simulated"]))
+    ]
+    shares = pd.DataFrame([s for _, s in pairs]).fillna(0.0)
+    types = list(shares.sum().sort_values(ascending=False, kind="stable").index)
+    if len(types) > MOST_TYPES:
+        rare = types[MOST_TYPES - 1 :]
+        rest = f"{len(rare)} {OTHERS}"
+        shares[rest] = shares[rare].sum(axis=1)
+        types = [*types[: MOST_TYPES - 1], rest]
+    x = np.array([2.6 * (k // 2) + k % 2 for k in range(len(pairs))])
+    with style.drawing(ax, save, size=(max(4.4, 1.3 * len(frame) + 2.0), 3.6)) as axes:
+        base = np.zeros(len(pairs))
+        for k, name in enumerate(types):
+            height = shares[name].to_numpy()
+            axes.bar(
+                x, height, 0.9, bottom=base, label=name,
+                color=style.COLOURS[k], hatch=style.HATCHES[k],
+                edgecolor=style.paper(), linewidth=0.8,
+            )  # fmt: skip
+            for place, low, h in zip(x, base, height, strict=True):
+                if h >= 0.07:
+                    axes.text(
+                        place, low + h / 2, f"{100 * h:.0f}", ha="center", va="center",
+                        fontsize=8, color="#000000",
+                        bbox={"boxstyle": "round,pad=0.12", "fc": "#ffffff", "ec": "none"},
+                    )  # fmt: skip
+            base = base + height
+        axes.set_xticks(x, [side for side, _ in pairs])
+        for k, label in enumerate(frame["label"]):
+            axes.annotate(
+                str(label), (x[2 * k : 2 * k + 2].mean(), 0), (0, -22),
+                xycoords=("data", "axes fraction"), textcoords="offset points",
+                ha="center", va="top", fontweight="bold",
+            )  # fmt: skip
+        axes.set(ylabel="share of cells (%)", ylim=(0, 1))
+        axes.set_xlabel("obs.: observed that day; sim.: simulated, by weight", labelpad=22)
+        axes.set_yticks(np.linspace(0, 1, 6), [f"{100 * t:.0f}" for t in np.linspace(0, 1, 6)])
+        axes.tick_params(axis="x", length=0)
+        handles, names = axes.get_legend_handles_labels()
+        axes.legend(handles[::-1], names[::-1], loc="center left", bbox_to_anchor=(1.0, 0.5))
+    return axes
+
+
+def mass(
+    model: Model,
+    simulation: Simulation,
+    *,
+    ax: Axes | None = None,
+    save: str | Path | None = None,
+) -> Axes:
+    """Draw the mass of a simulated population beside the masses that were given.
+
+    Parameters
+    ----------
+    model : Model
+    simulation : Simulation
+        Of all cells of a day, or of a fair draw of them; its first time is that day.
+    ax, save
+        As for `composition`.
+    """
+    days = model.snapshots
+    start = int(np.argmin(np.abs(np.array(days.times) - simulation.times[0])))
+    simulated = days.masses[start] * np.exp(simulation.log_weights).mean(1)
+    relative = model.options.population is None
+    with style.drawing(ax, save, size=(5.2, 3.2)) as axes:
+        axes.plot(
+            simulation.times, simulated, color=style.COLOURS[0], lw=1.8,
+            label=f"simulated from {days.labels[start]}",
+        )  # fmt: skip
+        axes.plot(
+            days.times, days.masses, ls="", marker="o", mfc=style.paper(), mec=style.ink(), ms=6,
+            label="1 by convention: no population sizes were given" if relative else "given",
+        )  # fmt: skip
+        axes.set_xticks(days.times, days.labels)
+        top = max(float(simulated.max()), *days.masses)
+        axes.set(ylabel=f"mass, relative to {days.labels[0]}", ylim=(0, 1.15 * top))
+        axes.grid(axis="y", lw=0.4, alpha=0.4)
+        axes.legend(loc="lower left" if simulated[-1] > 0.4 * top else "upper right")
+    return axes

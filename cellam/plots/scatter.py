@@ -1,0 +1,120 @@
+"""Scatter: cells in two coordinates, coloured by what is known of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.colors import TwoSlopeNorm
+from matplotlib.lines import Line2D
+from matplotlib.patheffects import withStroke
+from numpy.typing import NDArray
+
+from cellam.cells import annotation
+from cellam.errors import ConfigError
+from cellam.model import Model
+from cellam.plots import style
+from cellam.projection import Basis, check_size, velocities
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+    from matplotlib.axes import Axes
+
+Array = NDArray[np.float64]
+
+QUANTITIES = ("time", "growth", "speed")  # of the model, that cells can be coloured by
+
+
+def growth_rates(model: Model) -> Array:
+    """Growth rate of every cell on its own day, (n,), per unit of time, day by day."""
+    days = model.snapshots
+    return np.concatenate(
+        [model.growth(t, x) for t, x in zip(days.times, days.points, strict=True)]
+    )
+
+
+def per_time(model: Model) -> str:
+    """How a rate is written: "per day"."""
+    return f"per {model.timeline.unit or 'unit of time'}"
+
+
+def time_label(model: Model) -> str:
+    """How an axis of time is called."""
+    return f"time ({model.timeline.unit}s)" if model.timeline.unit else "time"
+
+
+def colour_values(
+    model: Model, adata: AnnData | None, color: str | None
+) -> tuple[pd.Series[Any], str]:
+    """What cells are coloured by, day by day, and how it is called."""
+    obs = pd.DataFrame()
+    if adata is not None:
+        check_size(model, adata)
+        obs = adata.obs
+    if color is None:
+        color = annotation(obs) or "time"
+    days = model.snapshots
+    if color in obs:
+        return obs[color].iloc[np.concatenate(days.rows)].reset_index(drop=True), color
+    if color == "time":
+        of_cell = np.repeat(days.times, [len(x) for x in days.points])
+        return pd.Series(of_cell), time_label(model)
+    if color == "growth":
+        return pd.Series(growth_rates(model)), f"growth rate {per_time(model)}"
+    if color == "speed":
+        speed = np.linalg.norm(velocities(model), axis=1)
+        return pd.Series(speed * model.space.unit), f"speed {per_time(model)}"
+    raise ConfigError(
+        f"There is no colour {color!r}.",
+        f"Those there are: {', '.join(dict.fromkeys([*map(str, obs.columns), *QUANTITIES]))}.",
+    )
+
+
+def scatter_cells(ax: Axes, xy: Array, values: pd.Series[Any], label: str) -> None:
+    """Cells by a number, with a colour bar, or by a name, which also stands among its cells."""
+    size = size_of(len(xy))
+    if pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values):
+        c = values.to_numpy(dtype=float)
+        diverging = (np.nanmin(c) < 0 < np.nanmax(c)) if np.isfinite(c).any() else False
+        most = float(np.nanquantile(np.abs(c), 0.98)) if diverging else 0.0
+        order = np.random.default_rng(0).permutation(len(c))  # no day lies on top of the others
+        drawn = ax.scatter(
+            xy[order, 0], xy[order, 1], c=c[order], s=size, linewidths=0, rasterized=True,
+            cmap=style.diverging() if diverging else style.sequential(),
+            norm=TwoSlopeNorm(0.0, -most, most) if diverging else None,
+        )  # fmt: skip
+        bar = ax.figure.colorbar(drawn, ax=ax, shrink=0.7)
+        bar.set_label(label)
+        bar.outline.set_visible(False)
+        return
+    names = values.astype(object).where(values.notna(), "(none)").astype(str)
+    handles = []
+    for k, name in enumerate(sorted(names.unique())):
+        rows = (names == name).to_numpy()
+        turn, colour = divmod(k, len(style.COLOURS))
+        marker = style.MARKERS[turn % len(style.MARKERS)]
+        ax.scatter(
+            xy[rows, 0], xy[rows, 1], c=style.COLOURS[colour], marker=marker, s=size, linewidths=0,
+            rasterized=True,
+        )  # fmt: skip
+        ax.annotate(
+            name, np.median(xy[rows], axis=0), ha="center", va="center", zorder=5,
+            fontsize=8, fontweight="bold",
+            path_effects=[withStroke(linewidth=2.5, foreground=style.paper())],
+        )  # fmt: skip
+        handles.append(
+            Line2D([], [], ls="", marker=marker, color=style.COLOURS[colour], ms=5, label=name)
+        )
+    listed = [str(handle.get_label()) for handle in handles]
+    ax.legend(handles, listed, title=label, loc="center left", bbox_to_anchor=(1.0, 0.5))
+
+
+def name_axes(ax: Axes, where: Basis) -> None:
+    """Names on both axes and no ticks: the numbers of an embedding say nothing."""
+    ax.set(xlabel=where.axes[0], ylabel=where.axes[1], xticks=[], yticks=[])
+
+
+def size_of(n: int) -> float:
+    """Area of a cell's marker: smaller for more cells."""
+    return float(np.clip(24_000 / n, 1.0, 14.0))

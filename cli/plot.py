@@ -1,0 +1,266 @@
+"""`cellam plot`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from .console import progress, say, warn
+from .options import DataOption, RunOption
+from .report import free_path
+from .simulate import rows_of
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+    from cellam.model import Model, Simulation
+    from cellam.run import Run
+
+# What each kind of picture shows, and the options that it listens to.
+KINDS = {
+    "velocity": ("streams of velocity over a map of the cells", ("basis", "color")),
+    "trajectories": (
+        "ways of single cells, with their weights",
+        ("basis", "from", "from-cells", "n-cells", "seed"),
+    ),
+    "growth": ("growth rates on a map of the cells", ("basis",)),
+    "composition": (
+        "cell types over time, observed and simulated",
+        ("groupby", "from", "from-cells", "n-cells", "seed"),
+    ),
+    "mass": ("mass over time", ("from", "n-cells", "seed")),
+    "heldout": (
+        "a day that was held out: measured, predicted, best baseline",
+        ("basis", "holdout", "metric"),
+    ),
+    "eval": ("scores of held-out days beside baselines and the floor", ("metric",)),
+    "history": ("how the fit came about", ()),
+}
+WAYS, POPULATION = 30, 1_000  # cells that are followed, unless --n-cells says otherwise
+SAVED = 60  # times of a way
+
+
+def plot(
+    kind: Annotated[
+        str,
+        typer.Argument(
+            metavar="KIND",
+            help="; ".join(f"{name}: {what}" for name, (what, _) in KINDS.items()) + ".",
+        ),
+    ],
+    basis: Annotated[
+        str | None,
+        typer.Option(help="Map to draw on: pca, or a key of obsm. [default: X_umap, else pca]"),
+    ] = None,
+    color: Annotated[
+        str | None,
+        typer.Option(
+            help="Column of obs, or time, growth or speed. [default: cell types, else time]"
+        ),
+    ] = None,
+    groupby: Annotated[
+        str | None,
+        typer.Option(help="Column of obs with the cell types. [default: found by its name]"),
+    ] = None,
+    start: Annotated[
+        str | None,
+        typer.Option("--from", help="Day whose cells are followed. [default: the first]"),
+    ] = None,
+    from_cells: Annotated[
+        str | None,
+        typer.Option(help="Only cells that fit a query on obs, e.g. 'cell_type == \"HSC\"'."),
+    ] = None,
+    n_cells: Annotated[
+        int | None,
+        typer.Option(min=1, help="Cells to follow at most. [default: 30 ways, 1000 otherwise]"),
+    ] = None,
+    holdout: Annotated[
+        str | None,
+        typer.Option(help="Day to predict; fits again, unless the run was fitted without it."),
+    ] = None,
+    metric: Annotated[
+        str | None, typer.Option(help="W1, W2, energy or MMD2. [default: W1]")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="For drawn cells. [default: 0]")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            "-o",
+            help="File to write: .png, .svg or .pdf. [default: ./<run>_<kind>.png, replaced]",
+        ),
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace --out if it is there.")
+    ] = False,
+    run: RunOption = None,
+    data: DataOption = None,
+) -> None:
+    """Draw one picture of a run."""
+    given = {
+        "basis": basis,
+        "color": color,
+        "groupby": groupby,
+        "from": start,
+        "from-cells": from_cells,
+        "n-cells": n_cells,
+        "holdout": holdout,
+        "metric": metric,
+        "seed": seed,
+    }
+    _check(kind, {name for name, value in given.items() if value is not None})
+    from cellam import plots
+    from cellam.run import open_run
+
+    opened = open_run(run)
+    model = opened.model
+    say("run", str(opened.path))
+    path = free_path(out, Path(f"{opened.path.name}_{kind}.png"), overwrite=overwrite)
+    needed = bool(data or basis or groupby or from_cells or (color and kind == "velocity"))
+    adata = _annotated(opened, data, needed=needed)
+    if kind in ("trajectories", "composition", "mass"):
+        ways = kind == "trajectories"
+        n = n_cells or (WAYS if ways else POPULATION)
+        moved = _followed(
+            model, adata, start, from_cells, n, seed or 0, often=kind != "composition"
+        )
+    if kind == "velocity":
+        plots.velocity(model, adata, basis=basis, color=color, save=path)
+    elif kind == "trajectories":
+        plots.trajectories(model, moved, adata, basis=basis, save=path)
+    elif kind == "growth":
+        plots.growth(model, adata, basis=basis, save=path)
+    elif kind == "composition":
+        plots.composition(_composition(model, moved, adata, groupby), save=path)
+    elif kind == "mass":
+        plots.mass(model, moved, save=path)
+    elif kind == "heldout":
+        assert holdout is not None
+        without = _without(opened, holdout, data)
+        plots.heldout(without, holdout, adata, basis=basis, metric=metric or "W1", save=path)
+    elif kind == "eval":
+        plots.evaluation(_scores(opened), metric=metric or "W1", save=path)
+    else:
+        plots.history(model, save=path)
+    say("written", str(path))
+
+
+def _check(kind: str, given: set[str]) -> None:
+    """Refuse unknown kinds, and options that the kind would not listen to."""
+    from cellam.errors import ConfigError
+
+    if kind not in KINDS:
+        raise ConfigError(f"There is no picture {kind!r}.", f"Those there are: {', '.join(KINDS)}.")
+    heard = KINDS[kind][1]
+    deaf = sorted(given - set(heard))
+    if deaf:
+        raise ConfigError(
+            f"--{deaf[0]} has no meaning for cellam plot {kind}.",
+            f"It listens to: {', '.join(f'--{name}' for name in heard)}."
+            if heard
+            else "Leave it out.",
+        )
+    if kind == "heldout" and "holdout" not in given:
+        raise ConfigError("Which day is held out?", "Give it: --holdout day4.")
+
+
+def _annotated(run: Run, data: Path | None, *, needed: bool) -> AnnData | None:
+    from cellam.cells import read_annotation
+    from cellam.errors import DataError
+
+    try:
+        source = run.data(data)
+    except DataError as error:
+        if needed:
+            raise
+        warn(f"{error.message} No names or types of cells. {error.hint}")
+        return None
+    adata = read_annotation(source)
+    run.check_cells(adata.obs)
+    return adata
+
+
+def _followed(
+    model: Model,
+    adata: AnnData | None,
+    start: str | None,
+    from_cells: str | None,
+    n: int,
+    seed: int,
+    *,
+    often: bool,
+) -> Simulation:
+    """Cells of a day, at most `n` of them, followed to the last day."""
+    import numpy as np
+
+    days = model.training
+    k = model.timeline.index(start or days.labels[0])
+    rows = model.snapshots.rows[k]
+    if from_cells is not None:
+        assert adata is not None
+        rows = rows[np.isin(rows, rows_of(adata.obs, from_cells))]
+    return model.simulate(
+        model.timeline.labels[k],
+        rows=rows,
+        n_cells=min(n, len(rows)) or None,
+        save_every=(days.times[-1] - days.times[0]) / SAVED if often else None,
+        seed=seed,
+    )
+
+
+def _composition(
+    model: Model, moved: Simulation, adata: AnnData | None, groupby: str | None
+) -> Any:
+    from cellam.cells import annotation
+    from cellam.composition import composition
+    from cellam.errors import ConfigError
+
+    columns = [] if adata is None else list(map(str, adata.obs.columns))
+    key = groupby or (annotation(adata.obs) if adata is not None else None)
+    if adata is None or key not in columns:
+        raise ConfigError(
+            f"There is no column {groupby!r} in obs."
+            if groupby
+            else "No column of obs has the usual name of a cell type.",
+            f"Give one with --groupby: {', '.join(columns) or 'the data are needed'}.",
+        )
+    return composition(model, moved, adata.obs[key])
+
+
+def _scores(run: Run) -> Any:
+    import pandas as pd
+
+    from cellam.errors import ConfigError
+
+    kept = [run.evaluation(label) for label in run.model.timeline.labels]
+    found = [table for table in kept if table is not None]
+    if not found:
+        raise ConfigError(
+            f"Nothing was scored yet in the run {run.path.name}.",
+            "Score it first: cellam eval --holdout all.",
+        )
+    return pd.concat(found, ignore_index=True)
+
+
+def _without(run: Run, holdout: str, data: Path | None) -> Model:
+    """A model that has not seen the day: that of the run, or a new fit."""
+    from cellam.cells import read
+    from cellam.model import fit
+
+    options, timeline = run.model.options, run.model.timeline
+    label = timeline.labels[timeline.index(holdout)]
+    if label in options.exclude:
+        return run.model
+    cells = read(
+        run.data(data),
+        time_key=options.time_key,
+        time_map=options.time_map,
+        use_rep=options.use_rep,
+        layer=options.layer,
+    )
+    run.check_same(cells)
+    without = options.model_copy(update={"exclude": (*options.exclude, label)})
+    with progress() as on_progress:
+        return fit(cells, without, on_progress=on_progress)

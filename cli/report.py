@@ -1,0 +1,56 @@
+"""`cellam report`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .console import say
+from .options import DataOption, RunOption
+
+
+def report(
+    groupby: Annotated[
+        str | None,
+        typer.Option(help="Column of obs with the cell types. [default: found by its name]"),
+    ] = None,
+    basis: Annotated[
+        str | None,
+        typer.Option(help="Map to draw on: pca, or a key of obsm. [default: X_umap, else pca]"),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="File to write. [default: ./<run>_report.html, replaced]"),
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace --out if it is there.")
+    ] = False,
+    run: RunOption = None,
+    data: DataOption = None,
+) -> None:
+    """Write one HTML page: what went in, how good it is, what it found, and how it was done."""
+    from cellam.errors import ConfigError
+    from cellam.report import write_report
+    from cellam.run import open_run
+
+    opened = open_run(run)
+    say("run", str(opened.path))
+    if out is not None and out.suffix.lower() not in (".html", ".htm"):
+        raise ConfigError(f"--out {out}: a report is an .html file.", f"Use --out {out.stem}.html.")
+    path = free_path(out, Path(f"{opened.path.name}_report.html"), overwrite=overwrite)
+    write_report(opened, path, data=data, groupby=groupby, basis=basis)
+    say("written", str(path))
+
+
+def free_path(given: Path | None, default: Path, *, overwrite: bool) -> Path:
+    """Where to write: as given, if nothing is lost there; else a name that is ours to replace."""
+    from cellam.errors import OutputError
+
+    path = given or default
+    if path.is_dir():
+        raise OutputError(f"{path} is a folder.", "Give the name of a file with --out.")
+    if given is not None and path.exists() and not overwrite:
+        raise OutputError(f"{path} exists already.", "Choose another --out, or add --overwrite.")
+    return path

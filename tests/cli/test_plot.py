@@ -1,0 +1,150 @@
+from __future__ import annotations
+
+import functools
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import cellam
+from cellam.cells import Cells
+from cellam.evaluation import evaluate
+from cellam.model import Model
+from cellam_cli.plot import KINDS
+
+Call = Callable[..., Any]
+
+
+@pytest.fixture(scope="module")
+def table(cells: Cells, model: Model) -> Any:
+    return evaluate(cells, "day2", model.options, metrics=["W1", "energy"])
+
+
+@pytest.fixture
+def scored(run: Path, table: Any) -> Path:
+    cellam.open_run(run).keep(table)
+    return run
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "heldout"])
+def test_every_kind_is_drawn_beside_the_user(call: Call, scored: Path, kind: str) -> None:
+    before = {path: path.read_bytes() for path in scored.rglob("*") if path.is_file()}
+    result = call("plot", kind)
+    assert (result.code, result.err) == (0, "")
+    assert result.out.startswith("run ")
+    path = Path(f"small_{kind}.png")
+    assert f"written   {path}" in result.out
+    assert path.read_bytes().startswith(b"\x89PNG")
+    # Nothing is added to the run, nor changed in it.
+    assert {p: p.read_bytes() for p in scored.rglob("*") if p.is_file()} == before
+    again = path.read_bytes()
+    assert call("plot", kind).code == 0
+    assert path.read_bytes() == again
+
+
+@pytest.mark.parametrize("suffix", ["svg", "pdf"])
+def test_the_suffix_is_the_format(call: Call, run: Path, suffix: str) -> None:
+    path = Path(f"x.{suffix}")
+    assert call("plot", "history", "-o", path).code == 0
+    assert path.read_bytes()[:5] in (b"<?xml", b"%PDF-")
+
+
+def test_options_reach_the_picture(call: Call, scored: Path) -> None:
+    @functools.cache
+    def drawn(*args: str) -> bytes:
+        result = call("plot", *args, "-o", "x.png", "--overwrite")
+        assert result.code == 0
+        return Path("x.png").read_bytes()
+
+    for kind, *option in (
+        ("velocity", "--basis", "latent"),
+        ("velocity", "--color", "time"),
+        ("growth", "--basis", "X_latent"),
+        ("trajectories", "--basis", "latent"),
+        ("trajectories", "--from", "day2"),
+        ("trajectories", "--n-cells", "3"),
+        ("trajectories", "--seed", "1"),
+        ("trajectories", "--from-cells", "cell_type == 'progenitor'"),
+        ("composition", "--groupby", "day"),
+        ("composition", "--from", "day2"),
+        ("composition", "--from-cells", "cell_type == 'progenitor'"),
+        ("mass", "--from", "2"),
+        ("eval", "--metric", "energy"),
+    ):
+        assert drawn(kind) != drawn(kind, *option), (kind, option)
+
+
+def test_a_held_out_day_is_fitted_again(call: Call, run: Path) -> None:
+    result = call("plot", "heldout", "--holdout", "2", "--metric", "energy")
+    assert result.code == 0
+    assert Path("small_heldout.png").exists()
+    # The run itself has seen the day, and stays as it is.
+    assert cellam.open_run(run).model.options.exclude == ()
+
+
+def test_a_run_without_the_day_needs_no_second_fit(
+    call: Call, here: Path, cells: Cells, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = cellam.fit(cells, n_features=32, tau=1.0, n_pcs=3, exclude=("day2",))
+    cellam.save(model, cells, here / "cellam_runs" / "less", data=here / "small.h5ad")
+
+    def fails(*args: object, **kwargs: object) -> None:
+        raise AssertionError("fitted again")
+
+    monkeypatch.setattr("cellam.model.fit", fails)
+    assert call("plot", "heldout", "--holdout", "day2", "--run", "less").code == 0
+
+
+def test_an_unknown_kind_lists_those_there_are(call: Call, run: Path) -> None:
+    result = call("plot", "umap")
+    assert result.code == 2
+    assert f"Those there are: {', '.join(KINDS)}." in result.err
+
+
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        (("velocity", "--metric", "W1"), "--metric has no meaning for cellam plot velocity"),
+        (("history", "--basis", "pca"), "--basis has no meaning for cellam plot history"),
+        (("heldout",), "--holdout day4"),
+        (("velocity", "--basis", "umap"), "Those there are: pca, X_latent."),
+        (("velocity", "--color", "x"), "Those there are: day, cell_type, time, growth, speed."),
+        (("composition", "--groupby", "x"), "day, cell_type"),
+        (("eval",), "cellam eval --holdout all"),
+        (("heldout", "--holdout", "day3"), "day4"),
+        (("trajectories", "--from", "day9"), "day7"),
+        (("trajectories", "--from-cells", "day =="), "cannot be understood"),
+        (("trajectories", "--from-cells", "day == 'day7'"), "None of the"),
+        (("history", "-o", "x.jpg"), ".png, .svg, .pdf"),
+    ],
+)
+def test_what_cannot_be_drawn_says_why(
+    call: Call, run: Path, here: Path, args: tuple[str, ...], words: str
+) -> None:
+    result = call("plot", *args)
+    assert result.code in (1, 2)
+    assert words in result.err
+    assert not list(here.glob("*.png"))
+
+
+def test_a_file_that_is_named_is_not_replaced_unless_asked(call: Call, run: Path) -> None:
+    Path("x.png").write_text("mine")
+    result = call("plot", "history", "-o", "x.png")
+    assert result.code == 4
+    assert "add --overwrite" in result.err
+    assert Path("x.png").read_text() == "mine"
+    assert call("plot", "history", "-o", "x.png", "--overwrite").code == 0
+    assert call("plot", "history", "-o", ".").code == 4
+
+
+def test_without_the_data_the_own_coordinates_can_be_drawn(call: Call, run: Path) -> None:
+    shutil.move("small.h5ad", "moved.h5ad")
+    result = call("plot", "velocity")
+    assert result.code == 0
+    assert "No names or types of cells" in result.err
+    refused = call("plot", "velocity", "--basis", "latent")
+    assert refused.code == 1
+    assert "--data" in refused.err
+    assert call("plot", "velocity", "--basis", "latent", "--data", "moved.h5ad").code == 0

@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cellam.pictures import Picture
+
+Call = Callable[..., Any]
+
+
+@pytest.fixture(autouse=True)
+def _undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Figures are drawn and looked at in tests/test_report.py."""
+    monkeypatch.setattr(
+        "cellam.report.picture",
+        lambda draw, alt, caption: Picture("data:,", "data:,", 1, 1, alt, caption),
+    )
+
+
+def test_a_report_is_written_beside_the_user_and_again(call: Call, run: Path) -> None:
+    result = call("report")
+    assert (result.code, result.err) == (0, "")
+    assert "written   small_report.html" in result.out
+    first = Path("small_report.html").read_text()
+    assert "<h1>small</h1>" in first
+    assert "cellam fit small.h5ad" in first
+    assert call("report").code == 0
+    assert Path("small_report.html").read_text() == first
+    assert not list(run.glob("*.html"))
+
+
+def test_options_reach_the_page(call: Call, run: Path) -> None:
+    assert call("report", "--groupby", "day", "-o", "x.html").code == 0
+    assert "Growth rate per day by day" in Path("x.html").read_text()
+    assert call("report", "--basis", "latent", "-o", "y.html").code == 0
+    assert "were projected onto X_latent" in Path("y.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "words"),
+    [
+        (("--groupby", "leiden"), 2, "day, cell_type"),
+        (("--basis", "umap"), 2, "Those there are: pca, X_latent."),
+        (("-o", "x.pdf"), 2, "Use --out x.html."),
+        (("-o", "."), 2, ".html"),
+        (("--data", "nothing.h5ad"), 1, "nothing.h5ad"),
+        (("--run", "nothing"), 4, "is not a cellam run"),
+    ],
+)
+def test_what_cannot_be_written_says_why(
+    call: Call, run: Path, here: Path, args: tuple[str, ...], code: int, words: str
+) -> None:
+    result = call("report", *args)
+    assert result.code == code
+    assert words in result.err
+    assert not list(here.glob("*.html"))
+
+
+def test_a_file_that_is_named_is_not_replaced_unless_asked(call: Call, run: Path) -> None:
+    Path("x.html").write_text("mine")
+    result = call("report", "-o", "x.html")
+    assert result.code == 4
+    assert Path("x.html").read_text() == "mine"
+    assert call("report", "-o", "x.html", "--overwrite").code == 0
+    assert "mine" not in Path("x.html").read_text()[:100]
+
+
+def test_without_the_data_there_is_still_a_report(call: Call, run: Path) -> None:
+    shutil.move("small.h5ad", "moved.h5ad")
+    assert call("report").code == 0
+    page = Path("small_report.html").read_text()
+    assert "The data were not at hand" in page
+    assert call("report", "--data", "moved.h5ad").code == 0
+    assert "The data were not at hand" not in Path("small_report.html").read_text()

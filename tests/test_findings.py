@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from cellam.cells import Cells
+from cellam.composition import composition
+from cellam.findings import fates, growth_by_type, only, shares, some
+from cellam.model import Model, Simulation
+from cellam.plots.scatter import growth_rates
+
+
+@pytest.fixture(scope="module")
+def simulation(model: Model) -> Simulation:
+    return model.simulate("day0")
+
+
+@pytest.fixture(scope="module")
+def types(cells: Cells) -> pd.Series:
+    return cells.obs["cell_type"].astype(str)
+
+
+def test_growth_by_type_is_the_mean_over_its_cells(
+    model: Model, cells: Cells, types: pd.Series
+) -> None:
+    rows = growth_by_type(model, growth_rates(model), types)
+    of_cell = np.zeros(len(cells))
+    days = model.snapshots
+    for t, x, where in zip(days.times, days.points, days.rows, strict=True):
+        of_cell[where] = model.growth(t, x)
+    for row in rows:
+        values = of_cell[(types == row["type"]).to_numpy()]
+        assert row["cells"] == len(values)
+        assert row["mean"] == pytest.approx(values.mean())
+        assert row["sd"] == pytest.approx(values.std())
+        assert row["growing"] == pytest.approx((values > 0).mean())
+    means = [row["mean"] for row in rows]
+    assert means == sorted(means, reverse=True)
+    assert sum(row["cells"] for row in rows) == len(cells)
+    # The truth of the demo: erythroid cells expand, myeloid ones shrink.
+    order = [row["type"] for row in rows]
+    assert order.index("erythroid") < order.index("myeloid")
+
+
+def test_without_types_or_growth_there_is_nothing_to_say(
+    model: Model, noisy_model: Model, types: pd.Series
+) -> None:
+    assert growth_by_type(model, growth_rates(model), None) == []
+    assert growth_by_type(noisy_model, growth_rates(noisy_model), types) == []
+
+
+def test_shares_are_those_of_the_composition(
+    model: Model, simulation: Simulation, types: pd.Series
+) -> None:
+    frame = composition(model, simulation, types)
+    found = shares(frame, types)
+    assert set(found["types"]) == set(types)
+    for row, (_, expected) in zip(found["rows"], frame.iterrows(), strict=True):
+        assert sum(s for s, _ in row["shares"]) == pytest.approx(1)
+        assert sum(o for _, o in row["shares"]) == pytest.approx(1)
+        for name, (simulated, observed) in zip(found["types"], row["shares"], strict=True):
+            assert simulated == expected["simulated"].get(name, 0)
+            assert observed == expected["observed"].get(name, 0)
+
+
+def test_fates_add_up_to_the_population(
+    model: Model, simulation: Simulation, types: pd.Series
+) -> None:
+    found = fates(model, simulation, types)
+    assert found is not None
+    assert sum(row["cells"] for row in found["rows"]) == len(simulation.rows)
+    total: dict[str, float] = {}
+    for row in found["rows"]:
+        assert sum(row["becomes"].values()) == pytest.approx(1)
+        for name, share in row["becomes"].items():
+            total[name] = total.get(name, 0.0) + share * row["mass"] * row["cells"]
+    mass = np.exp(simulation.log_weights[-1]).sum()
+    whole = composition(model, simulation, types).iloc[-1]["simulated"]
+    assert {name: m / mass for name, m in total.items()} == pytest.approx(whole)
+
+
+def test_cells_that_stay_become_what_they_are(model: Model, types: pd.Series) -> None:
+    """Cells of the last day that do not move: nearest to themselves and their like."""
+    days = model.snapshots
+    x = model.space.to_coordinates(days.points[-1])
+    still = Simulation(
+        np.array([days.times[0], days.times[-1]]), np.stack([x, x]), np.zeros((2, len(x))),
+        days.rows[-1],
+    )  # fmt: skip
+    found = fates(model, still, types)
+    assert found is not None
+    most = max(found["rows"], key=lambda row: row["cells"])
+    assert max(most["becomes"], key=most["becomes"].get) == most["type"]
+    assert most["mass"] == 1
+
+
+def test_some_and_only_keep_whole_cells(simulation: Simulation) -> None:
+    few = some(simulation, 7)
+    assert len(few.rows) == 7
+    assert few.points.shape[:2] == few.log_weights.shape == (len(simulation.times), 7)
+    assert len(some(simulation, 10_000).rows) == len(simulation.rows)
+    kept = only(simulation, simulation.rows == simulation.rows[3])
+    np.testing.assert_array_equal(kept.points[:, 0], simulation.points[:, 3])
+    assert replace(kept, rows=kept.rows).times is simulation.times

@@ -1,0 +1,368 @@
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import anndata
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.collections import LineCollection, PathCollection
+from matplotlib.figure import Figure
+
+import cellam
+from cellam import plots
+from cellam.cells import Cells
+from cellam.composition import composition
+from cellam.errors import ConfigError, DataError
+from cellam.evaluation import Evaluation, evaluate
+from cellam.model import Model, Simulation
+from cellam.plots.maps import stream
+from cellam.plots.style import COLOURS, HATCHES
+
+
+@pytest.fixture(scope="module")
+def simulation(model: Model) -> Simulation:
+    return model.simulate("day0", save_every=1.0)
+
+
+@pytest.fixture(scope="module")
+def frame(model: Model, simulation: Simulation, cells: Cells) -> pd.DataFrame:
+    return composition(model, simulation, cells.obs["cell_type"])
+
+
+@pytest.fixture(scope="module")
+def scores(cells: Cells, model: Model) -> Evaluation:
+    return evaluate(cells, "day2", model.options, metrics=["W1", "energy"])
+
+
+@pytest.fixture
+def draw(
+    model: Model, simulation: Simulation, frame: pd.DataFrame, scores: Evaluation,
+    small: anndata.AnnData,
+) -> dict[str, Callable[..., Any]]:  # fmt: skip
+    """Every kind of picture that takes one pair of axes."""
+    few = replace(
+        simulation,
+        points=simulation.points[:, :5],
+        log_weights=simulation.log_weights[:, :5],
+        rows=simulation.rows[:5],
+    )
+    return {
+        "velocity": lambda **k: plots.velocity(model, small, **k),
+        "growth": lambda **k: plots.growth(model, small, **k),
+        "trajectories": lambda **k: plots.trajectories(model, few, small, **k),
+        "composition": lambda **k: plots.composition(frame, **k),
+        "mass": lambda **k: plots.mass(model, simulation, **k),
+        "evaluation": lambda **k: plots.evaluation(scores.table, **k),
+        "history": lambda **k: plots.history(model, **k),
+    }
+
+
+KINDS = ("velocity", "growth", "trajectories", "composition", "mass", "evaluation", "history")
+
+
+# ---------------------------------------------------------------------------- what all share
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_axes_are_returned_and_nothing_global_changes(draw: Any, kind: str) -> None:
+    import matplotlib.pyplot as plt
+
+    before, backend, open_ = dict(mpl.rcParams), mpl.get_backend(), plt.get_fignums()
+    ax = draw[kind]()
+    assert isinstance(ax.figure, Figure)
+    assert plt.get_fignums() == open_
+    assert mpl.get_backend() == backend
+    assert dict(mpl.rcParams) == before
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_axes_of_the_user_are_drawn_into(draw: Any, kind: str) -> None:
+    figure = Figure()
+    ax = figure.add_subplot()
+    assert draw[kind](ax=ax) is ax
+    assert ax.has_data()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("suffix", [".png", ".svg", ".pdf"])
+def test_the_same_bytes_twice_and_valid(draw: Any, kind: str, suffix: str, tmp_path: Path) -> None:
+    first, second = tmp_path / f"a{suffix}", tmp_path / f"b{suffix}"
+    draw[kind](save=first)
+    draw[kind](save=str(second))
+    content = first.read_bytes()
+    assert content == second.read_bytes()
+    if suffix == ".png":
+        from PIL import Image
+
+        with Image.open(io.BytesIO(content)) as image:
+            assert image.width > 800
+            assert len(np.unique(np.asarray(image.convert("L")))) > 10  # not an empty sheet
+    elif suffix == ".svg":
+        root = ElementTree.fromstring(content)
+        assert root.tag.endswith("svg")
+        assert b"dc:date" not in content
+    else:
+        assert content.startswith(b"%PDF-")
+        assert content.rstrip().endswith(b"%%EOF")
+        assert b"CreationDate" not in content
+    assert sorted(p.name for p in tmp_path.iterdir()) == [first.name, second.name]
+
+
+@pytest.mark.parametrize("name", ["x.jpg", "x", "x.html"])
+def test_other_formats_are_refused_before_the_work(draw: Any, name: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as error:
+        draw["history"](save=tmp_path / name)
+    assert ".png, .svg, .pdf" in error.value.hint
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_place_that_cannot_be_written_is_an_error_of_ours(draw: Any, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(cellam.OutputError):
+        draw["history"](save=tmp_path / "file" / "x.png")
+
+
+def test_themes_change_ink_and_paper_and_end(model: Model) -> None:
+    with plots.theme("dark"):
+        dark = plots.history(model)
+    light = plots.history(model)
+    assert mpl.colors.to_rgb(dark.figure.get_facecolor()) < (0.2, 0.2, 0.2)
+    assert mpl.colors.to_rgb(light.figure.get_facecolor()) == (1, 1, 1)
+    assert dark.xaxis.label.get_color() != light.xaxis.label.get_color()
+
+
+def test_no_two_types_differ_by_colour_alone() -> None:
+    assert len(set(COLOURS)) == len(set(HATCHES)) == 8
+
+
+# ------------------------------------------------------------------------------------- maps
+
+
+def test_a_stream_is_the_mean_velocity_and_only_where_cells_are() -> None:
+    rng = np.random.default_rng(0)
+    xy = rng.standard_normal((2_000, 2))
+    xy[1_000:, 0] += 10  # two islands
+    v = np.where(xy[:, :1] < 5, [[1.0, 0.0]], [[0.0, -2.0]])
+    x, _, u, w = stream(xy, v)
+    assert u.mask.any()
+    middle = (x > 4.5) & (x < 5.5)
+    assert u.mask[:, middle].all()
+    left, right = x < 3, x > 7
+    np.testing.assert_allclose(u[:, left].compressed(), 1, atol=1e-6)
+    np.testing.assert_allclose(w[:, left].compressed(), 0, atol=1e-6)
+    np.testing.assert_allclose(w[:, right].compressed(), -2, atol=1e-6)
+
+
+def test_a_stream_is_drawn_the_way_that_cells_move(model: Model, small: anndata.AnnData) -> None:
+    """On the true coordinates of the demo all cells move right."""
+    ax = plots.velocity(model, small, basis="latent")
+    arrows = [p for p in ax.patches if hasattr(p, "get_path")]
+    assert len(arrows) >= 3
+    lines = next(c for c in ax.collections if isinstance(c, LineCollection))
+    steps = np.array([s[-1] - s[0] for s in lines.get_segments()])
+    assert steps[:, 0].sum() > 0.8 * np.abs(steps[:, 0]).sum()
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("latent 1", "latent 2")
+
+
+def test_cells_are_named_in_the_map_and_in_the_legend(model: Model, small: anndata.AnnData) -> None:
+    ax = plots.velocity(model, small)
+    types = sorted(small.obs["cell_type"].unique())
+    assert [t.get_text() for t in ax.get_legend().get_texts()] == types
+    assert {t.get_text() for t in ax.texts} == set(types)
+    dots = [c for c in ax.collections if isinstance(c, PathCollection)]
+    assert sum(len(c.get_offsets()) for c in dots) == model.snapshots.n_cells
+
+
+@pytest.mark.parametrize("color", ["time", "growth", "speed", "day", "cell_type"])
+def test_cells_can_be_coloured_by(model: Model, small: anndata.AnnData, color: str) -> None:
+    ax = plots.velocity(model, small, color=color)
+    dots = [c for c in ax.collections if isinstance(c, PathCollection)]
+    if color == "time":
+        assert sorted(set(dots[0].get_array().tolist())) == [0, 2, 4, 7]
+    assert ax.has_data()
+
+
+def test_an_unknown_colour_lists_those_there_are(model: Model, small: anndata.AnnData) -> None:
+    with pytest.raises(ConfigError, match="no colour 'leiden'") as error:
+        plots.velocity(model, small, color="leiden")
+    assert error.value.hint == "Those there are: day, cell_type, time, growth, speed."
+
+
+def test_without_data_the_own_coordinates_are_drawn_by_time(model: Model) -> None:
+    ax = plots.velocity(model)
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("PC1", "PC2")
+    assert ax.figure.axes[1].get_ylabel() == "time (days)"
+
+
+def test_odd_names_are_drawn_as_they_are(model: Model, small: anndata.AnnData) -> None:
+    names = {"progenitor": "_hidden", "myeloid": "Cd4$hi$", "erythroid": "<b>a & b</b>"}
+    odd = small.obs["cell_type"].astype(str).replace(names)
+    odd[odd == "intermediate"] = None
+    small.obs["odd"] = odd
+    ax = plots.velocity(model, small, color="odd")
+    ax.figure.canvas.draw()
+    listed = {t.get_text() for t in ax.get_legend().get_texts()}
+    assert listed == {"(none)", "_hidden", "Cd4$hi$", "<b>a & b</b>"}
+
+
+def test_many_names_differ_by_colour_or_by_shape(model: Model, small: anndata.AnnData) -> None:
+    small.obs["many"] = [f"type {k % 20:02d}" for k in range(small.n_obs)]
+    ax = plots.velocity(model, small, color="many")
+    marks = {
+        (mpl.colors.to_hex(h.get_color()), h.get_marker()) for h in ax.get_legend().legend_handles
+    }
+    assert len(marks) == 20
+
+
+def test_growth_is_that_of_the_model_and_its_colours_meet_at_zero(model: Model) -> None:
+    ax = plots.growth(model)
+    dots = [c for c in ax.collections if isinstance(c, PathCollection)]
+    drawn = np.sort(np.concatenate([c.get_array() for c in dots]))
+    days = model.snapshots
+    truth = [model.growth(t, x) for t, x in zip(days.times, days.points, strict=True)]
+    np.testing.assert_allclose(drawn, np.sort(np.concatenate(truth)))
+    for c in dots:
+        assert c.norm(0.0) == 0.5
+        signs = set((c.get_array() >= 0).tolist())
+        assert len(signs) <= 1  # a triangle for each sign
+
+
+def test_trajectories_are_those_of_the_simulation(model: Model, simulation: Simulation) -> None:
+    ax = plots.trajectories(model, simulation)
+    lines = next(c for c in ax.collections if isinstance(c, LineCollection))
+    segments = np.array(lines.get_segments())
+    T, N, _ = simulation.points.shape
+    assert segments.shape == ((T - 1) * N, 2, 2)
+    np.testing.assert_allclose(segments[:N, 0], simulation.points[0, :, :2], atol=1e-5)
+    np.testing.assert_allclose(segments[-N:, 1], simulation.points[-1, :, :2], atol=1e-5)
+    # A heavier cell has a wider line.
+    weights = np.exp(simulation.log_weights)
+    mean = 0.5 * (weights[:-1] + weights[1:]).ravel()
+    widths = np.asarray(lines.get_linewidth())
+    assert (np.diff(widths[np.argsort(mean)]) >= -1e-9).all()
+    assert widths.max() > widths.min()
+
+
+def test_a_held_out_day_is_drawn_as_measured_and_as_predicted(
+    cells: Cells, model: Model, small: anndata.AnnData, tmp_path: Path
+) -> None:
+    without = cellam.fit(cells, model.options, exclude=("day4",))
+    axes = plots.heldout(without, "4", small, metric="W1", save=tmp_path / "x.png")
+    assert (tmp_path / "x.png").exists()
+    titles = [ax.get_title() for ax in axes]
+    assert titles[0] == "day4, measured"
+    assert titles[1].startswith("predicted by cellam\n(W1 ")
+    truth = axes[0].collections[-1].get_offsets()
+    expected = without.space.to_coordinates(without.snapshots.points[2])[:, :2]
+    np.testing.assert_allclose(truth, expected, atol=1e-5)
+    for ax in axes[1:]:
+        behind, drawn = ax.collections
+        assert len(drawn.get_offsets()) == len(behind.get_offsets()) == len(truth)
+    # The prediction lies nearer to the truth than the days beside it.
+    centre = np.mean(axes[1].collections[-1].get_offsets(), axis=0)
+    assert np.linalg.norm(centre - truth.mean(0)) < np.linalg.norm(np.ptp(truth, axis=0)) / 4
+
+
+def test_a_day_that_was_fitted_on_is_not_held_out(model: Model) -> None:
+    with pytest.raises(ConfigError, match="was fitted on day4"):
+        plots.heldout(model, "day4")
+
+
+# ----------------------------------------------------------------------------- populations
+
+
+def test_bars_of_a_composition_sum_to_one_and_are_its_shares(frame: pd.DataFrame) -> None:
+    ax = plots.composition(frame)
+    bars = {c.get_label(): [b.get_height() for b in c] for c in ax.containers}
+    total = np.sum(list(bars.values()), axis=0)
+    np.testing.assert_allclose(total, 1)
+    for name, heights in bars.items():
+        for k, (_, row) in enumerate(frame.iterrows()):
+            assert heights[2 * k] == pytest.approx(row["observed"].get(name, 0.0))
+            assert heights[2 * k + 1] == pytest.approx(row["simulated"].get(name, 0.0))
+    assert [t.get_text() for t in ax.get_xticklabels()] == ["obs.", "sim."] * len(frame)
+    assert len({c.patches[0].get_hatch() for c in ax.containers}) == len(ax.containers)
+
+
+def test_many_types_share_a_bar() -> None:
+    shares = {f"t{k}": 0.05 for k in range(20)}
+    frame = pd.DataFrame([{"label": "d", "observed": shares, "simulated": shares}])
+    ax = plots.composition(frame)
+    assert len(ax.containers) == 8
+    assert ax.containers[-1].get_label() == "13 others"
+    assert sum(c.patches[0].get_height() for c in ax.containers) == pytest.approx(1)
+
+
+def test_a_composition_needs_types(model: Model, simulation: Simulation) -> None:
+    with pytest.raises(DataError, match="no cell types"):
+        plots.composition(composition(model, simulation))
+
+
+def test_mass_is_that_of_the_simulation(model: Model, simulation: Simulation) -> None:
+    line, given = plots.mass(model, simulation).lines[:2]
+    np.testing.assert_allclose(line.get_xdata(), simulation.times)
+    np.testing.assert_allclose(line.get_ydata(), np.exp(simulation.log_weights).mean(1))
+    np.testing.assert_allclose(given.get_ydata(), model.snapshots.masses)
+
+
+def test_mass_starts_at_that_of_its_day(cells: Cells) -> None:
+    sizes = {"day0": 1.0, "day2": 2.0, "day4": 3.0, "day7": 5.0}
+    model = cellam.fit(cells, n_features=64, tau=1.0, n_pcs=5, population=sizes)
+    line, given = plots.mass(model, model.simulate("day2")).lines[:2]
+    assert line.get_ydata()[0] == pytest.approx(2)
+    np.testing.assert_allclose(given.get_ydata(), [1, 2, 3, 5])
+
+
+# ----------------------------------------------------------------------------------- scores
+
+
+def test_bars_are_the_scores_and_the_line_is_the_floor(scores: Evaluation) -> None:
+    ax = plots.evaluation(scores.table, metric="w1")
+    values = scores.table.query("metric == 'W1'").set_index("method")["value"]
+    bars = {c.get_label(): c for c in ax.containers if hasattr(c, "patches") and c.patches}
+    assert next(iter(bars)) == "cellam"
+    assert set(bars) == set(values.index) - {"floor"}
+    for name, container in bars.items():
+        assert container.patches[0].get_height() == pytest.approx(values[name])
+    floor = next(line for line in ax.lines if str(line.get_label()).startswith("floor"))
+    np.testing.assert_allclose(floor.get_ydata(), values["floor"])
+
+
+def test_intervals_are_drawn_where_there_are_some(scores: Evaluation) -> None:
+    table = scores.table.assign(low=scores.table["value"] - 0.3, high=scores.table["value"] + 0.1)
+    ax = plots.evaluation(table, metric="W1")
+    assert "95 % intervals" in ax.get_xlabel()
+    bars = next(c for c in ax.containers if c.get_label() == "cellam" and hasattr(c, "patches"))
+    (low, high) = bars.errorbar.lines[2][0].get_segments()[0][:, 1]
+    height = bars.patches[0].get_height()
+    assert (height - low, high - height) == (pytest.approx(0.3), pytest.approx(0.1))
+
+
+def test_a_metric_that_was_not_scored_lists_those_that_were(scores: Evaluation) -> None:
+    with pytest.raises(ConfigError, match="'W2'") as error:
+        plots.evaluation(scores.table, metric="W2")
+    assert error.value.hint == "The metrics there are: W1, energy."
+
+
+def test_history_is_that_of_the_fit(model: Model) -> None:
+    ax = plots.history(model)
+    line, star = ax.lines
+    losses = [row["held_out_loss"] for row in model.fit.history]
+    np.testing.assert_allclose(line.get_ydata(), losses)
+    assert star.get_ydata()[0] == min(losses)
+    note = next(n for n in model.fit.notes if n.startswith("ridge"))
+    assert str(star.get_label()) == f"taken: {note.split(':')[0]}"
+
+
+def test_history_of_a_network_is_over_its_steps(cells: Cells) -> None:
+    model = cellam.fit(cells, action="mlp", steps=101, n_pcs=3, tau=1.0)
+    ax = plots.history(model)
+    assert ax.get_xlabel() == "training step"
+    np.testing.assert_allclose(ax.lines[1].get_xdata(), [100, 101])
