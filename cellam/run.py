@@ -21,7 +21,7 @@ import torch
 
 from cellam import __version__
 from cellam.archive import from_files, to_files
-from cellam.cells import Cells, names_digest
+from cellam.cells import Cells, names_digest, read
 from cellam.claims import EVALUATIONS, Claim, claim, is_run, is_stopped, read_json, read_manifest
 from cellam.errors import DataError, RunError
 from cellam.evaluation import Evaluation
@@ -73,6 +73,25 @@ class Run:
             f"{'' if moved else ', nor beside the run'}.",
             "Give its new place with --data.",
         )
+
+    def read(self, data: Path) -> Cells:
+        """The cells of the fit, read as they were for it.
+
+        Raises
+        ------
+        DataError
+            If they are not those of the fit.
+        """
+        options = self.model.options
+        cells = read(
+            data,
+            time_key=options.time_key,
+            time_map=options.time_map,
+            use_rep=options.use_rep,
+            layer=options.layer,
+        )
+        self.check_same(cells)
+        return cells
 
     @property
     def digest(self) -> str:

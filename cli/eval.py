@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .console import progress, say, table, warn
-from .options import DataOption, JsonOption, RunOption
+from .console import give, progress, say, table, warn
+from .options import DataOption, JsonOption, ReportOption, RunOption
+from .report import default_path
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -54,12 +55,12 @@ def evaluate(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace the file of --csv.")
     ] = False,
+    report: ReportOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Refit without a day, predict it, and score the prediction beside simple baselines."""
     from cellam.baselines import check_baselines
     from cellam.caveats import caveats
-    from cellam.cells import read
     from cellam.evaluation import (
         Evaluation,
         available_metrics,
@@ -79,14 +80,7 @@ def evaluate(
     opened = open_run(run)
     (warn if as_json else print)(f"{'run':<9} {opened.path}")
     options = opened.model.options
-    cells = read(
-        opened.data(data),
-        time_key=options.time_key,
-        time_map=options.time_map,
-        use_rep=options.use_rep,
-        layer=options.layer,
-    )
-    opened.check_same(cells)
+    cells = opened.read(opened.data(data))
     labels = resolve_holdout(cells, tuple(holdout), options)
     chosen = available_metrics(cells, options, asked)
     scored = {label: opened.evaluation(label) for label in labels}
@@ -115,6 +109,10 @@ def evaluate(
     doubts = caveats(opened.model, cells, holdout=labels)
     if csv is not None:
         _write_csv(csv, result.table, found)
+    if report:
+        from cellam.report import write_report
+
+        write_report(opened, default_path(opened), data=data, caveats=doubts)
     if as_json:
         what = {
             "run": str(opened.path),
@@ -135,6 +133,8 @@ def evaluate(
         say("note", note)
     for caveat in doubts:
         say("caveat", f"{caveat.finding} {caveat.advice}")
+    if report:
+        give("written", str(default_path(opened)))
 
 
 def _print_day(frame: pd.DataFrame, skills: list[Skill], label: str, cached: str) -> None:

@@ -12,6 +12,8 @@ import typer
 
 from .console import give, plural, progress, say
 from .logs import log, written_to
+from .options import ReportOption
+from .report import default_path
 from .signals import pausing
 
 if TYPE_CHECKING:
@@ -141,6 +143,7 @@ def fit(
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with a fit that was stopped.")
     ] = False,
+    report: ReportOption = False,
 ) -> None:
     """Learn how the cells move and grow; write a run."""
     from cellam.config import parse_options
@@ -174,6 +177,7 @@ def fit(
             "threads": threads,
         }
     )
+    from cellam.caveats import caveats
     from cellam.cells import read
     from cellam.claims import check_free, claim
     from cellam.errors import OutputError, Stopped
@@ -210,7 +214,7 @@ def fit(
                 model = fit_model(cells, options, checkpoint=place.checkpoint, on_progress=watch)
                 for note in model.fit.notes:
                     log.info("%s", note)
-            save(model, cells, place, data=data, command=command)
+            saved = save(model, cells, place, data=data, command=command)
         except (Stopped, OutputError) as error:
             if place.checkpoint.started:
                 error.hint = f"Go on with: {_again(folder)}"
@@ -219,7 +223,15 @@ def fit(
             raise
     point_to(folder)
     say_model(model)
+    doubts = caveats(model, cells)
+    for caveat in doubts:
+        say("caveat", f"{caveat.finding} {caveat.advice}")
     give("run", str(folder))
+    if report:
+        from cellam.report import write_report
+
+        write_report(saved, default_path(saved), caveats=doubts)
+        give("written", str(default_path(saved)))
     labels = model.training.labels
     where = "" if out is None else f" --run {shlex.quote(str(folder))}"
     say("next", f"cellam simulate --from {shlex.quote(labels[0])}{where}")
@@ -275,8 +287,6 @@ def say_model(model: Model) -> None:
         "motion",
         f"a steady action explains {shares[0]} of it, a steady field that may rotate {shares[1]}",
     )
-    if model.rotation.rotates:
-        say("", "this flow rotates, it is not a gradient: there is no landscape behind it")
     say("fitted", f"{plural(model.training.n_cells, 'cell')} in {model.seconds:.1f} s")
 
 

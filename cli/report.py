@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .console import say
+from .console import give, say, warn
 from .options import DataOption, RunOption
+
+if TYPE_CHECKING:
+    from cellam.run import Run
 
 
 def report(
@@ -31,7 +34,8 @@ def report(
     data: DataOption = None,
 ) -> None:
     """Write one HTML page: what went in, how good it is, what it found, and how it was done."""
-    from cellam.errors import ConfigError
+    from cellam.caveats import caveats
+    from cellam.errors import ConfigError, DataError
     from cellam.report import write_report
     from cellam.run import open_run
 
@@ -39,9 +43,25 @@ def report(
     say("run", str(opened.path))
     if out is not None and out.suffix.lower() not in (".html", ".htm"):
         raise ConfigError(f"--out {out}: a report is an .html file.", f"Use --out {out.stem}.html.")
-    path = free_path(out, Path(f"{opened.path.name}_report.html"), overwrite=overwrite)
-    write_report(opened, path, data=data, groupby=groupby, basis=basis)
-    say("written", str(path))
+    path = free_path(out, default_path(opened), overwrite=overwrite)
+    try:
+        place = opened.data(data)
+    except DataError as error:
+        if data is not None:
+            raise
+        warn(f"{error.message} The report has no cell types and no caveats. {error.hint}")
+        doubts = None
+    else:
+        cells = opened.read(place)
+        scored = [label for label in cells.timeline.labels if opened.evaluation(label) is not None]
+        doubts = caveats(opened.model, cells, holdout=scored)
+    write_report(opened, path, data=data, groupby=groupby, basis=basis, caveats=doubts)
+    give("written", str(path))
+
+
+def default_path(run: Run) -> Path:
+    """A name in the working directory that is ours to replace."""
+    return Path(f"{run.path.name}_report.html")
 
 
 def free_path(given: Path | None, default: Path, *, overwrite: bool) -> Path:

@@ -45,6 +45,15 @@ def test_every_cell_keeps_its_mass_at_both_ends(monkeypatch, name, block, sizes,
     assert min(pairs.mass_0.min(), pairs.mass_1.min()) > 0
 
 
+@pytest.mark.parametrize("sizes", [(100, 173), (61, 250), (7, 31)])
+def test_balanced_blocks_of_any_size_only_move_mass(monkeypatch, sizes):
+    monkeypatch.setattr(couplings, "BLOCK", 30)
+    rng = np.random.default_rng(0)
+    x_0, x_1 = (rng.standard_normal((n, 3)) for n in sizes)
+    pairs = paired(Balanced(), x_0, x_1)
+    assert pairs.mass_1 == pytest.approx(pairs.mass_0, rel=ROUNDING)
+
+
 @pytest.mark.parametrize("tau", [0.01, 0.1])
 def test_outliers_keep_their_mass_however_cheap_it_is_to_let_them_die(tau):
     rng = np.random.default_rng(0)
