@@ -9,6 +9,7 @@ checkpoint in the hidden folder, to go on from.
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import shutil
@@ -140,28 +141,29 @@ def claim(
                 stack.enter_context(locked(folder))
             except (BlockingIOError, FileNotFoundError):
                 raise _in_use(path) from None
-        check_free(path, overwrite=overwrite)  # another process may have finished just now
-        if resume:
-            _check_start(path, first)
-        elif is_stopped(path) and not overwrite:
-            raise OutputError(
-                f"{path} was being fitted, and that was stopped; what it has done is kept.",
-                "Go on with --resume, or start anew with --overwrite.",
-            )
-        else:
-            _clear(folder)
-        checkpoint = Checkpoint.open(folder / CHECKPOINT)
+        checkpoint = Checkpoint()
+        ours = not is_stopped(path)  # what an earlier fit has kept is only removed when asked
         try:
+            check_free(path, overwrite=overwrite)  # another process may have finished just now
+            if resume:
+                _check_start(path, first)
+            elif not ours and not overwrite:
+                raise OutputError(
+                    f"{path} was being fitted, and that was stopped; what it has done is kept.",
+                    "Go on with --resume, or start anew with --overwrite.",
+                )
+            else:
+                _clear(folder)
+            checkpoint = Checkpoint.open(folder / CHECKPOINT)
+            ours = True
             with writing(folder):
                 check_space(folder, size + SPARE if size else 0)
                 write_atomically(folder / START, to_json(first))
             yield Claim(path, checkpoint)
-        except (Stopped, KeyboardInterrupt, OutputError):
-            if not checkpoint.started:
-                shutil.rmtree(folder)
-            raise
-        except BaseException:
-            shutil.rmtree(folder)
+        except BaseException as error:
+            stopped = isinstance(error, (Stopped, KeyboardInterrupt, OutputError))
+            if ours and not (stopped and checkpoint.started):
+                shutil.rmtree(folder, ignore_errors=True)
             raise
         # Nothing, or the run that was replaced.
         shutil.rmtree(folder, ignore_errors=True)
@@ -265,11 +267,22 @@ def _foreign(path: Path) -> list[str]:
 
 
 def is_run(path: Path) -> bool:
-    """Whether a folder is a run of cellam."""
+    """Whether a folder is a run of cellam.
+
+    Raises
+    ------
+    RunError
+        If its manifest is there and cannot be read.
+    """
+    place = path / MANIFEST
     try:
-        return "cellam" in json.loads((path / MANIFEST).read_text(encoding="utf-8"))
-    except (OSError, ValueError, TypeError):
+        return "cellam" in json.loads(place.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError, ValueError, TypeError):
         return False
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            return False
+        raise RunError(f"{place} cannot be read: {error.strerror}.") from None
 
 
 def read_manifest(path: Path) -> dict[str, Any]:

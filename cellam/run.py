@@ -240,8 +240,8 @@ def point_to(path: Path) -> None:
 def _version(package: str) -> str:
     try:
         return version(package)
-    except PackageNotFoundError:
-        return "not installed"
+    except (PackageNotFoundError, OSError):
+        return "unknown"
 
 
 # ------------------------------------------------------------------------------- reading

@@ -78,6 +78,19 @@ def sync_folder(path: Path) -> None:
 
 def move(new: Path, path: Path) -> None:
     """Put a folder where another one may be, in one step; the other is then where `new` was."""
+    replaced = path.exists()
+    _put(new, path)
+    try:
+        sync_folder(path.parent)
+    except OSError:
+        if replaced:
+            _put(new, path)
+        else:
+            path.rename(new)
+        raise
+
+
+def _put(new: Path, path: Path) -> None:
     if not path.exists():
         new.rename(path)
     elif not _exchange(new, path):
@@ -92,7 +105,6 @@ def move(new: Path, path: Path) -> None:
             raise
         aside.rename(new)
         aside.parent.rmdir()
-    sync_folder(path.parent)
 
 
 def _exchange(one: Path, other: Path) -> bool:

@@ -74,7 +74,7 @@ def _explain(error: Exception) -> int:
         warn("cellam: out of memory.")
         warn("  Use fewer cells, or --use-rep with fewer components (--n-pcs).")
         return Exit.TRAINING
-    if isinstance(error, ImportError):
+    if isinstance(error, ImportError) and not str(error.name).startswith("cellam"):
         warn(f"cellam: a library that it needs cannot be loaded: {error}.")
         warn("  Install cellam again, or free some memory.")
         return Exit.FILES

@@ -247,7 +247,7 @@ def _scores(run: Run) -> Any:
 def _without(run: Run, holdout: str, data: Path | None) -> Model:
     """A model that has not seen the day: that of the run, or a new fit."""
     from cellam.cells import read
-    from cellam.model import fit
+    from cellam.pipeline import fit
 
     options, timeline = run.model.options, run.model.timeline
     label = timeline.labels[timeline.index(holdout)]

@@ -14,7 +14,7 @@ import cellam
 from cellam import storage
 from cellam.cells import Cells
 from cellam.config import Options
-from cellam.errors import DataError, OutputError, RunError
+from cellam.errors import CellamError, DataError, OutputError, RunError
 from cellam.evaluation import Evaluation, evaluate
 from cellam.model import Model
 from cellam.run import RUNS, Run, find_run, is_run, point_to
@@ -350,7 +350,7 @@ def test_whichever_call_the_system_refuses_the_old_run_is_left_and_no_stray_file
             patch.setattr(owner, attribute, fails_later)
             try:
                 cellam.save(rep_model, rep_cells, path, overwrite=overwrite)
-            except OutputError as error:
+            except CellamError as error:
                 assert os.strerror(refusal) in error.message
             else:
                 break

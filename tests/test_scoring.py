@@ -15,9 +15,10 @@ from cellam.cells import Cells
 from cellam.distances import draw_rows, w1
 from cellam.errors import ConfigError
 from cellam.evaluation import evaluate
-from cellam.model import Model, take_snapshots
+from cellam.model import Model
 from cellam.scoring import DRAWS, score
 from cellam.skill import skill
+from cellam.snapshots import take_snapshots
 from cellam.toys import DEMO_DAYS, Branching
 
 FAST = {"n_features": 32, "n_pcs": 3, "tau": 1.0}

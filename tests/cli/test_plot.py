@@ -93,7 +93,7 @@ def test_a_run_without_the_day_needs_no_second_fit(
     def fails(*args: object, **kwargs: object) -> None:
         raise AssertionError("fitted again")
 
-    monkeypatch.setattr("cellam.model.fit", fails)
+    monkeypatch.setattr("cellam.pipeline.fit", fails)
     assert call("plot", "heldout", "--holdout", "day2", "--run", "less").code == 0
 
 
