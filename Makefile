@@ -57,7 +57,7 @@ peers:  ## environments of the rivals, for `make bench`
 	-.bench/moscot/bin/python -m pip install --quiet moscot==0.5.2 POT
 
 data: install  ## make data/demo.h5ad again, the same bytes
-	$(BIN)/python -m cellam.toys $(DEMO)
+	$(BIN)/python -m cellam.demo $(DEMO)
 
 clean:  ## remove what the other targets made
 	rm -rf $(VENV) .bench build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis .import_linter_cache cellam_runs

@@ -1,44 +1,30 @@
-"""Populations whose action, velocity and growth are known; the demo data.
+"""Populations whose action, velocity and growth are known.
 
 `GaussianTranslation`, `OrnsteinUhlenbeck` and `WeightChange` have closed forms, for tests.
 `Branching` is a population that drifts, divides and dies on a fork, simulated cell by cell;
-`demo` gives it genes and counts, and `python -m cellam.toys PATH` writes it to a file.
+`cellam.demo` gives it genes and counts.
 """
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, final
 
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from cellam.errors import ConfigError, OutputError
+from cellam.errors import ConfigError
 
 if TYPE_CHECKING:
-    from anndata import AnnData
+    pass
 
 Array = NDArray[np.float64]
 
-DEMO_SEED = 7
-DEMO_DAYS = {"day0": (0.0, 700), "day2": (2.0, 900), "day4": (4.0, 800), "day7": (7.0, 600)}
-# Mouse genes of the demo, by what they follow: birth, death, or a place on the fork.
-GENES = {
-    "birth": "Mki67 Top2a Pcna Mcm2 Mcm3 Mcm4 Mcm5 Mcm6 Mcm7 Tyms Rrm1 Rrm2 Cdk1 Ccnb1 Ccnb2 "
-    "Ccna2 Cdc20 Birc5 Aurka Aurkb Bub1 Tpx2 Hells Gins2 Uhrf1 Cenpf",
-    "death": "Bax Casp3 Fas Trp53 Bak1 Bbc3 Pmaip1 Bid Bad Casp8 Casp9 Apaf1 Bcl2l11 Dffa Ripk3",
-    "progenitor": "Kit Cd34 Flt3 Gata2 Meis1 Hoxa9 Mecom Hlf Ly6a Procr Myb Runx1t1",
-    "erythroid": "Gata1 Klf1 Hba-a1 Hba-a2 Hbb-bs Epor Car1 Car2 Tfrc Alas2 Gypa Nfe2",
-    "myeloid": "Elane Mpo Prtn3 Ctsg Cebpa Cebpe Csf3r Lyz2 Ly6c2 S100a8 S100a9 Gfi1",
-}
 
-
-def _sigmoid(u: Array) -> Array:
+def sigmoid(u: Array) -> Array:
+    """1/(1 + exp(−u)), without overflow."""
     s: Array = 0.5 + 0.5 * np.tanh(0.5 * u)
     return s
 
@@ -179,7 +165,7 @@ class WeightChange:
     def growth(self, t: float, x: Array) -> Array:
         """Σⱼ rⱼ(t, x) log(pⱼ(1) / pⱼ(0)), r the responsibilities, (N, d) -> (N,) per unit time."""
         left, right = self._masses(t)
-        r = _sigmoid(self.gap * x[:, 0] / self.v + np.log(right / left))  # (N, d) -> (N,)
+        r = sigmoid(self.gap * x[:, 0] / self.v + np.log(right / left))  # (N, d) -> (N,)
         g_left = float(np.log((1 - self.p_1) / (1 - self.p_0)))
         return g_left + (float(np.log(self.p_1 / self.p_0)) - g_left) * r
 
@@ -233,13 +219,13 @@ class Branching:
     def potential(self, t: float, z: Array) -> Array:
         """φ(z), the action of the drift, (N, 2) -> (N,)."""
         x, y = z[:, 0], z[:, 1]
-        a = (self.a_0 + self.a_1) * _sigmoid((x - self.x_f) / self.w) - self.a_0
+        a = (self.a_0 + self.a_1) * sigmoid((x - self.x_f) / self.w) - self.a_0
         return self.v * x + 0.5 * a * y**2 - 0.25 * self.b * y**4
 
     def velocity(self, t: float, z: Array) -> Array:
         """∇φ(z) in units of z per day, the same on every day t, (N, 2) -> (N, 2)."""
         x, y = z[:, 0], z[:, 1]
-        gate = _sigmoid((x - self.x_f) / self.w)
+        gate = sigmoid((x - self.x_f) / self.w)
         a = (self.a_0 + self.a_1) * gate - self.a_0
         dadx = (self.a_0 + self.a_1) * gate * (1 - gate) / self.w
         return np.stack([self.v + 0.5 * dadx * y**2, a * y - self.b * y**3], axis=1)
@@ -247,11 +233,11 @@ class Branching:
     def birth(self, t: float, z: Array) -> Array:
         """0.15 + 0.25 S((y - 0.4) / 0.4) - 0.05 S((-y - 0.4) / 0.4) per day, (N, 2) -> (N,)."""
         y = z[:, 1]
-        return 0.15 + 0.25 * _sigmoid((y - 0.4) / 0.4) - 0.05 * _sigmoid((-y - 0.4) / 0.4)
+        return 0.15 + 0.25 * sigmoid((y - 0.4) / 0.4) - 0.05 * sigmoid((-y - 0.4) / 0.4)
 
     def death(self, t: float, z: Array) -> Array:
         """0.05 + 0.2 S((-y - 0.4) / 0.4) per day, (N, 2) -> (N,)."""
-        return 0.05 + 0.2 * _sigmoid((-z[:, 1] - 0.4) / 0.4)
+        return 0.05 + 0.2 * sigmoid((-z[:, 1] - 0.4) / 0.4)
 
     def growth(self, t: float, z: Array) -> Array:
         """Birth minus death, d log(mass)/dt per day, (N, 2) -> (N,)."""
@@ -338,94 +324,3 @@ class Branching:
         w = np.exp(log_w).reshape(len(z), n_paths)
         up = (w * (z_t[:, 1] > 0).reshape(w.shape)).sum(1) / w.sum(1)  # (N, n_paths) -> (N,)
         return np.stack([up, 1 - up], axis=1)
-
-
-def _log_rates(truth: Branching, z: Array, rng: Generator) -> tuple[list[str], Array]:
-    """Names of 300 genes, and their log expression up to a constant of the cell, (N, 300)."""
-    x, y = z[:, 0], z[:, 1]
-    follows = {
-        "birth": 1.6 + np.log(0.02 + truth.birth(0.0, z)),
-        "death": 1.2 + np.log(0.02 + truth.death(0.0, z)),
-        "progenitor": 0.8 + np.log(0.03 + _sigmoid((-0.6 - x) / 0.3)),
-        "erythroid": 0.8 + np.log(0.03 + _sigmoid((y - 0.7) / 0.3)),
-        "myeloid": 0.8 + np.log(0.03 + _sigmoid((-y - 0.7) / 0.3)),
-    }
-    named = {name: follows[place] for place, line in GENES.items() for name in line.split()}
-    n_waves = (300 - len(named)) // 2  # smooth in z, of no special place; the rest are flat
-    waves = np.cos(z @ rng.normal(0.0, 0.6, (2, n_waves)) + rng.uniform(0, 2 * np.pi, n_waves))
-    flat = np.zeros((len(z), 300 - len(named) - n_waves))
-    names = [*named, *(f"Gene{k:03d}" for k in range(1, 301 - len(named)))]
-    log_rates: Array = np.column_stack([*named.values(), 0.7 * waves, flat])
-    return names, log_rates + rng.normal(0.0, 0.8, 300)
-
-
-def demo() -> AnnData:
-    """Make the demo data: 3,000 cells of `Branching` on four days, 300 genes, raw counts.
-
-    A count is Poisson(Gamma with shape θ and mean l p), so negative binomial: l the cell's
-    library size, log-normal about 900; p the gene's share, smooth in z; θ the gene's own.
-
-    Returns
-    -------
-    AnnData
-        Counts in `X` (csr, float32), `obs["day"]` and `obs["cell_type"]`, the true positions in
-        `obsm["X_latent"]`, and a line on the source in `uns["source"]`.
-
-    Examples
-    --------
-    >>> demo().shape
-    (3000, 300)
-    """
-    import pandas as pd
-    from anndata import AnnData
-    from scipy.sparse import csr_matrix
-
-    rng, truth = np.random.default_rng(DEMO_SEED), Branching()
-    days, n_cells = zip(*DEMO_DAYS.values(), strict=True)
-    z = np.concatenate([z_k for z_k, _ in truth.simulate(days, n_cells, rng)]).round(4)
-
-    genes, log_rates = _log_rates(truth, z, rng)
-    p = np.exp(log_rates) / np.exp(log_rates).sum(1, keepdims=True)  # (N, G)
-    library = 900 * np.exp(0.35 * rng.standard_normal((len(z), 1)))
-    theta = 4 * np.exp(0.5 * rng.standard_normal(len(genes)))
-    counts = rng.poisson(library * p * rng.gamma(theta, 1 / theta, p.shape))
-
-    types = ["progenitor", "intermediate", *truth.fates]
-    obs = {
-        "day": pd.Categorical(np.repeat(list(DEMO_DAYS), n_cells), list(DEMO_DAYS)),
-        "cell_type": pd.Categorical(truth.cell_type(z), types),
-    }
-    return AnnData(
-        csr_matrix(counts.astype(np.float32)),
-        obs=pd.DataFrame(obs, index=[f"cell{k:04d}" for k in range(1, len(z) + 1)]),
-        var=pd.DataFrame(index=genes),
-        obsm={"X_latent": z.astype(np.float32)},
-        uns={"source": f"Simulated by cellam.toys.demo with seed {DEMO_SEED}; not real cells."},
-    )
-
-
-def write_demo(path: str | Path) -> None:
-    """Write the demo data to an .h5ad, whole or not at all; the same bytes on one machine.
-
-    Raises
-    ------
-    OutputError
-        If the file cannot be written.
-    """
-    path = Path(path)
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    adata = demo()
-    try:
-        adata.write_h5ad(unfinished, compression="gzip", compression_opts=9)
-        unfinished.replace(path)
-    except OSError as error:
-        hint = "Name a file in a folder that exists and can be written."
-        raise OutputError(f"Cannot write {path}: {error}", hint) from error
-    finally:
-        unfinished.unlink(missing_ok=True)
-
-
-if __name__ == "__main__":
-    if len(sys.argv) != 2:
-        raise SystemExit("Usage: python -m cellam.toys PATH")
-    write_demo(sys.argv[1])

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 
 from .console import say, table, warn
-from .fit import say_model
 from .options import JsonOption, RunOption
+from .summary import say_model
 
 
 def info(

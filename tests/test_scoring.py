@@ -12,6 +12,7 @@ from anndata import AnnData
 import cellam
 from cellam.baselines import Contender, baselines, followed
 from cellam.cells import Cells
+from cellam.demo import DEMO_DAYS
 from cellam.distances import draw_rows, w1
 from cellam.errors import ConfigError
 from cellam.evaluation import evaluate
@@ -19,7 +20,7 @@ from cellam.model import Model
 from cellam.scoring import DRAWS, score
 from cellam.skill import skill
 from cellam.snapshots import take_snapshots
-from cellam.toys import DEMO_DAYS, Branching
+from cellam.toys import Branching
 
 FAST = {"n_features": 32, "n_pcs": 3, "tau": 1.0}
 

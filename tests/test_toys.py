@@ -15,7 +15,7 @@ from scipy.optimize import linear_sum_assignment
 from scipy.spatial import cKDTree
 from scipy.spatial.distance import cdist
 
-from cellam import toys
+from cellam import demo as demo_data
 from cellam.errors import ConfigError, OutputError
 from cellam.toys import Branching, GaussianTranslation, OrnsteinUhlenbeck, WeightChange
 
@@ -43,7 +43,7 @@ def energy_distance(x: np.ndarray, y: np.ndarray) -> float:
 
 @pytest.fixture(scope="module")
 def demo() -> anndata.AnnData:
-    return toys.demo()
+    return demo_data.demo()
 
 
 @pytest.fixture(scope="module")
@@ -227,7 +227,7 @@ def test_the_counts_tell_the_types_apart(demo: anndata.AnnData, log_counts: np.n
 def test_the_genes_of_birth_and_death_follow_them(
     rate: str, demo: anndata.AnnData, latent: np.ndarray, log_counts: np.ndarray
 ) -> None:
-    score = log_counts[:, demo.var_names.isin(toys.GENES[rate].split())].mean(1)
+    score = log_counts[:, demo.var_names.isin(demo_data.GENES[rate].split())].mean(1)
     assert np.corrcoef(score, getattr(Branching(), rate)(0.0, latent))[0, 1] > 0.85
 
 
@@ -244,10 +244,10 @@ def test_the_file_in_data_is_what_the_code_makes(demo: anndata.AnnData) -> None:
 def test_the_same_bytes_are_written_in_each_process(
     demo: anndata.AnnData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(toys, "demo", lambda: demo)
-    toys.write_demo(tmp_path / "a.h5ad")
+    monkeypatch.setattr(demo_data, "demo", lambda: demo)
+    demo_data.write_demo(tmp_path / "a.h5ad")
     environment = {**os.environ, "PYTHONHASHSEED": "123"}  # importing alone takes over a second
-    command = [sys.executable, "-m", "cellam.toys", str(tmp_path / "b.h5ad")]
+    command = [sys.executable, "-m", "cellam.demo", str(tmp_path / "b.h5ad")]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, check=True)
     assert done.stdout == b""
     a, b = (hashlib.sha256((tmp_path / f).read_bytes()).digest() for f in ("a.h5ad", "b.h5ad"))
@@ -260,10 +260,10 @@ def test_the_same_bytes_are_written_in_each_process(
 def test_a_file_that_cannot_be_written_leaves_nothing(
     demo: anndata.AnnData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(toys, "demo", lambda: demo[:9].copy())
+    monkeypatch.setattr(demo_data, "demo", lambda: demo[:9].copy())
     with pytest.raises(OutputError, match=r"none/demo\.h5ad"):
-        toys.write_demo(tmp_path / "none" / "demo.h5ad")
+        demo_data.write_demo(tmp_path / "none" / "demo.h5ad")
     (tmp_path / "demo.h5ad").mkdir()
     with pytest.raises(OutputError):
-        toys.write_demo(tmp_path / "demo.h5ad")
+        demo_data.write_demo(tmp_path / "demo.h5ad")
     assert [f.name for f in tmp_path.iterdir()] == ["demo.h5ad"]

@@ -1,0 +1,61 @@
+"""What `fit` and `info` say of the data and of the fit."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .console import plural, say
+
+if TYPE_CHECKING:
+    from cellam.cells import Cells
+    from cellam.model import Model
+
+KINDS = {
+    "counts": "counts, normalised and logged",
+    "normalised": "normalised values, logged",
+    "log": "log values, as they are",
+    "scaled": "scaled values, as they are",
+}
+
+
+def say_cells(cells: Cells) -> None:
+    """Print what the data are understood to be."""
+    what = (
+        f"obsm[{cells.rep!r}], {cells.matrix.shape[1]} columns"
+        if cells.kind is None
+        else f"{plural(cells.matrix.shape[1], 'gene')}, {KINDS[cells.kind]}"
+    )
+    say("data", f"{cells.source}: {plural(len(cells), 'cell')}; {what}")
+    say("times", f"obs[{cells.time_key!r}]: {cells.timeline.describe()}")
+    say("cells", ", ".join(f"{label}: {n:,}" for label, n in cells.counts.items()))
+    for note in cells.timeline.notes:
+        say("", note)
+
+
+def say_model(model: Model) -> None:
+    """Print what was fitted and what was chosen."""
+    space = model.space
+    kind = f"obsm[{space.rep!r}]" if space.rep else f"PCA of {plural(len(space.genes), 'gene')}"
+    whitened = ", whitened" if space.whitened else ""
+    say("space", f"{kind}, {plural(space.n_dims, 'component')}{whitened}")
+    if model.options.exclude:
+        say("excluded", ", ".join(model.options.exclude))
+    say("method", f"{model.options.method}, {model.options.action} action")
+    for k, note in enumerate(model.fit.notes):
+        say("chosen" if k == 0 else "", note)
+    if model.fit.objective.grows:
+        sizes = zip(model.snapshots.labels, model.snapshots.masses, strict=True)
+        say(
+            "",
+            "growth is relative to the population: every day has mass 1"
+            if model.options.population is None
+            else f"population: {', '.join(f'{label} {size:.4g}' for label, size in sizes)}",
+        )
+    if model.options.has_growth and model.conserves_mass:
+        say("", "this path conserves mass: growth is zero everywhere")
+    shares = f"{100 * model.rotation.gradient:.0f} %", f"{100 * model.rotation.free:.0f} %"
+    say(
+        "motion",
+        f"a steady action explains {shares[0]} of it, a steady field that may rotate {shares[1]}",
+    )
+    say("fitted", f"{plural(model.training.n_cells, 'cell')} in {model.seconds:.1f} s")
