@@ -49,6 +49,25 @@ def test_the_fit_of_the_command_is_that_of_the_library(
     assert (a / "action.safetensors").read_bytes() == (b / "action.safetensors").read_bytes()
 
 
+def test_one_flipped_bit_in_any_file_of_a_run_is_refused_by_name(
+    call: Call, here: Path, fast: tuple[str, ...]
+) -> None:
+    assert call("fit", "small.h5ad", *fast).code == 0
+    files = [p for p in (here / RUNS / "small").iterdir() if p.name != "manifest.json"]
+    assert {"log.txt", "action.safetensors", "provenance.json"} <= {p.name for p in files}
+    for path in files:
+        content = path.read_bytes()
+        damaged = bytearray(content)
+        damaged[len(content) // 3] ^= 4
+        path.write_bytes(damaged)
+        for command in (["info"], ["simulate", "--from", "0"], ["eval", "--holdout", "2"]):
+            result = call(*command)
+            assert result.code == 4
+            assert path.name in result.err
+        path.write_bytes(content)
+    assert call("info").code == 0
+
+
 def test_default_names_are_numbered(call: Call, here: Path, fast: tuple[str, ...]) -> None:
     for _ in range(3):
         assert call("fit", "small.h5ad", *fast).code == 0
