@@ -15,3 +15,16 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.
 ReportOption = Annotated[
     bool, typer.Option("--report", help="Also write ./<run>_report.html, as `cellam report` does.")
 ]
+BasisOption = Annotated[
+    str | None,
+    typer.Option(help="Map to draw on: pca, or a key of obsm. [default: X_umap, else pca]"),
+]
+GroupbyOption = Annotated[
+    str | None,
+    typer.Option(help="Column of obs with the cell types. [default: found by its name]"),
+]
+FromCellsOption = Annotated[
+    str | None,
+    typer.Option(help="Only cells that fit a query on obs, e.g. 'cell_type == \"HSC\"'."),
+]
+OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace --out if it is there.")]

@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from .console import progress, say, warn
-from .options import DataOption, RunOption
+from .options import (
+    BasisOption,
+    DataOption,
+    FromCellsOption,
+    GroupbyOption,
+    OverwriteOption,
+    RunOption,
+)
 from .report import free_path
 from .simulate import rows_of
 
@@ -50,28 +57,19 @@ def plot(
             help="; ".join(f"{name}: {what}" for name, (what, _) in KINDS.items()) + ".",
         ),
     ],
-    basis: Annotated[
-        str | None,
-        typer.Option(help="Map to draw on: pca, or a key of obsm. [default: X_umap, else pca]"),
-    ] = None,
+    basis: BasisOption = None,
     color: Annotated[
         str | None,
         typer.Option(
             help="Column of obs, or time, growth or speed. [default: cell types, else time]"
         ),
     ] = None,
-    groupby: Annotated[
-        str | None,
-        typer.Option(help="Column of obs with the cell types. [default: found by its name]"),
-    ] = None,
+    groupby: GroupbyOption = None,
     start: Annotated[
         str | None,
         typer.Option("--from", help="Day whose cells are followed. [default: the first]"),
     ] = None,
-    from_cells: Annotated[
-        str | None,
-        typer.Option(help="Only cells that fit a query on obs, e.g. 'cell_type == \"HSC\"'."),
-    ] = None,
+    from_cells: FromCellsOption = None,
     n_cells: Annotated[
         int | None,
         typer.Option(min=1, help="Cells to follow at most. [default: 30 ways, 1000 otherwise]"),
@@ -92,9 +90,7 @@ def plot(
             help="File to write: .png, .svg or .pdf. [default: ./<run>_<kind>.png, replaced]",
         ),
     ] = None,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace --out if it is there.")
-    ] = False,
+    overwrite: OverwriteOption = False,
     run: RunOption = None,
     data: DataOption = None,
 ) -> None:

@@ -8,28 +8,26 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from .console import give, say, warn
-from .options import DataOption, RunOption
+from .options import (
+    BasisOption,
+    DataOption,
+    GroupbyOption,
+    OverwriteOption,
+    RunOption,
+)
 
 if TYPE_CHECKING:
     from cellam.run import Run
 
 
 def report(
-    groupby: Annotated[
-        str | None,
-        typer.Option(help="Column of obs with the cell types. [default: found by its name]"),
-    ] = None,
-    basis: Annotated[
-        str | None,
-        typer.Option(help="Map to draw on: pca, or a key of obsm. [default: X_umap, else pca]"),
-    ] = None,
+    groupby: GroupbyOption = None,
+    basis: BasisOption = None,
     out: Annotated[
         Path | None,
         typer.Option("--out", "-o", help="File to write. [default: ./<run>_report.html, replaced]"),
     ] = None,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace --out if it is there.")
-    ] = False,
+    overwrite: OverwriteOption = False,
     run: RunOption = None,
     data: DataOption = None,
 ) -> None:

@@ -10,7 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from .console import give, plural, say, table, warn
-from .options import DataOption, RunOption
+from .options import (
+    DataOption,
+    FromCellsOption,
+    OverwriteOption,
+    RunOption,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,10 +32,7 @@ def simulate(
     backward: Annotated[
         bool, typer.Option("--backward", help="Run time backward, to the first day.")
     ] = False,
-    from_cells: Annotated[
-        str | None,
-        typer.Option(help="Only cells that fit a query on obs, e.g. 'cell_type == \"HSC\"'."),
-    ] = None,
+    from_cells: FromCellsOption = None,
     n_cells: Annotated[
         int | None, typer.Option(min=1, help="How many cells to draw. [default: all]")
     ] = None,
@@ -56,9 +58,7 @@ def simulate(
         Path | None,
         typer.Option("--out", "-o", help="File to write. [default: in the run]"),
     ] = None,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace --out if it is there.")
-    ] = False,
+    overwrite: OverwriteOption = False,
     run: RunOption = None,
     data: DataOption = None,
 ) -> None:
