@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -65,6 +65,8 @@ class Model:
         Whether the motion is that of a gradient.
     seconds : float
         Wall time of the fit, embedding included.
+    ensemble : tuple of Fit
+        The same fit to bootstrapped cells with features drawn anew, where it was asked for.
     """
 
     options: Options
@@ -74,6 +76,12 @@ class Model:
     fit: Fit
     rotation: Rotation
     seconds: float
+    ensemble: tuple[Fit, ...] = ()
+
+    @property
+    def members(self) -> tuple[Model, ...]:
+        """The models of the ensemble, whose spread says how sure this one is."""
+        return tuple(replace(self, fit=fit, ensemble=()) for fit in self.ensemble)
 
     @property
     def training(self) -> Snapshots:
