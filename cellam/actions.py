@@ -9,11 +9,13 @@ Two forms. `Kernel` is linear in its parameters, so that the loss has a closed-f
 from __future__ import annotations
 
 import itertools
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 
@@ -121,6 +123,27 @@ class Kernel:
     def to(self, device: torch.device | str) -> Kernel:
         """The same action on another device."""
         return Kernel(self.features.to(device), self.theta.to(device))
+
+    def arrays(self) -> dict[str, NDArray[np.float32]]:
+        """Features and θ by name, to be written."""
+        parts = {**vars(self.features), "theta": self.theta}
+        return {name: part.numpy() for name, part in parts.items()}
+
+    @staticmethod
+    def from_arrays(arrays: Mapping[str, NDArray[Any]], prefix: str = "") -> Kernel:
+        """The action that `arrays` gave, its names preceded by a prefix.
+
+        Raises
+        ------
+        KeyError, ValueError
+            If one is missing, or their shapes do not fit each other.
+        """
+        names = ("omega", "nu", "beta", "a", "theta")
+        omega, *others = (torch.from_numpy(arrays[prefix + name]) for name in names)
+        if omega.ndim != 2 or any(part.shape != omega.shape[:1] for part in others):
+            raise ValueError("the shapes of a kernel's arrays do not fit each other")
+        nu, beta, a, theta = others
+        return Kernel(Features(omega, nu, beta, a), theta)
 
     def value(self, t: Tensor, x: Tensor) -> Tensor:
         """s = Σ θ a cos."""

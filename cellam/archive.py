@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from cellam.actions import MLP, Features, Kernel
+from cellam.actions import MLP, Kernel
 from cellam.config import parse_options
 from cellam.embedding import Space
 from cellam.fitting import Fit
@@ -28,7 +28,7 @@ from cellam.timepoints import Timeline
 
 Arrays = dict[str, NDArray[Any]]
 
-FEATURES = ("omega", "nu", "beta", "a")
+ENSEMBLE = "ensemble.safetensors"
 DESCRIBED = ("rep", "genes", "counted", "log", "library", "whitened")
 SPACE = ("mean", "components", "centre", "scale")
 
@@ -37,14 +37,14 @@ def to_files(model: Model) -> dict[str, bytes]:
     """Every file of a model, by name. The same model gives the same bytes."""
     action, space, days = model.fit.action, model.space, model.snapshots
     if isinstance(action, Kernel):
-        tensors = _from_kernel(action)
+        tensors = dict(action.arrays())
     else:
         tensors = {
             **{f"weight_{k}": w.numpy() for k, w in enumerate(action.weights)},
             **{f"bias_{k}": b.numpy() for k, b in enumerate(action.biases)},
         }
     if model.fit.growth is not None:
-        growth = _from_kernel(model.fit.growth)
+        growth = model.fit.growth.arrays()
         tensors |= {f"growth.{name}": value for name, value in growth.items()}
     fitted = {
         "action": action.name,
@@ -58,6 +58,7 @@ def to_files(model: Model) -> dict[str, bytes]:
         for name in ("rep", "genes", "counted", "log", "library", "whitened")
     }
     return {
+        **_from_ensemble(model.ensemble),
         "options.json": to_json(model.options.model_dump(mode="json")),
         "timeline.json": to_json(vars(model.timeline)),
         "fit.json": to_json(fitted),
@@ -116,7 +117,41 @@ def from_files(files: Mapping[str, bytes], *, seconds: float) -> Model:
     )
     rotation = Rotation(**fitted["rotation"])
     options = parse_options(parsed["options.json"])
-    return Model(options, timeline, space, snapshots, fit, rotation, seconds)
+    ensemble = _to_ensemble(parsed, arrays, fit.objective, d) if ENSEMBLE in files else ()
+    _expect(len(ensemble) == (options.ensemble or 0), "options.json")
+    return Model(options, timeline, space, snapshots, fit, rotation, seconds, ensemble)
+
+
+def _from_ensemble(ensemble: tuple[Fit, ...]) -> dict[str, bytes]:
+    """The members' own files; none where there is no ensemble."""
+    if not ensemble:
+        return {}
+    tensors: Arrays = {}
+    for k, fit in enumerate(ensemble):
+        kernels = {"action": fit.action, "growth": fit.growth}
+        for part, kernel in kernels.items():
+            if isinstance(kernel, Kernel):
+                named = kernel.arrays().items()
+                tensors |= {f"{k}.{part}.{name}": value for name, value in named}
+    described = [{"growth_range": fit.growth_range, "notes": fit.notes} for fit in ensemble]
+    return {"ensemble.json": to_json(described), ENSEMBLE: to_safetensors(tensors)}
+
+
+def _to_ensemble(
+    parsed: Mapping[str, Any], arrays: Mapping[str, Arrays], objective: Objective, d: int
+) -> tuple[Fit, ...]:
+    tensors = arrays[ENSEMBLE]
+    return tuple(
+        Fit(
+            _to_kernel(tensors, d, f"{k}.action."),
+            objective,
+            (),
+            tuple(member["notes"]),
+            _to_kernel(tensors, d, f"{k}.growth.") if objective.own_growth else None,
+            tuple(member["growth_range"]),
+        )
+        for k, member in enumerate(parsed["ensemble.json"])
+    )
 
 
 def _timeline(stored: dict[str, Any]) -> Timeline:
@@ -160,16 +195,10 @@ def _action(name: str, tensors: Arrays, d: int) -> Kernel | MLP:
     return MLP(weights, biases)
 
 
-def _from_kernel(kernel: Kernel) -> Arrays:
-    features = {name: getattr(kernel.features, name).numpy() for name in FEATURES}
-    return {**features, "theta": kernel.theta.numpy()}
-
-
 def _to_kernel(tensors: Arrays, d: int, prefix: str) -> Kernel:
-    parts = [torch.from_numpy(tensors[prefix + name]) for name in (*FEATURES, "theta")]
-    m = len(parts[-1])
-    _expect([tuple(part.shape) for part in parts] == [(m, d), *[(m,)] * 4], "action.safetensors")
-    return Kernel(Features(*parts[:4]), parts[4])
+    kernel = Kernel.from_arrays(tensors, prefix)
+    _expect(kernel.features.omega.shape[1] == d, "action.safetensors")
+    return kernel
 
 
 def _expect(fits: bool, name: str) -> None:

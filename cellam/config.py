@@ -48,6 +48,7 @@ class Options(BaseModel):
     n_features: int = Field(default=1_000, ge=16, le=20_000)
     steps: int | None = Field(default=None, ge=1)
     exclude: tuple[str, ...] = ()
+    ensemble: int | None = Field(default=None, ge=8, le=200)
     seed: int = Field(default=0, ge=0, lt=2**32)  # what numpy and scikit-learn accept
     device: Device = "auto"
     threads: int | None = Field(default=None, ge=1)
@@ -115,6 +116,11 @@ def parse_options(values: dict[str, Any]) -> Options:
         raise ConfigError(
             f"--steps {options.steps} has no meaning for --action kernel, which is solved at once.",
             "Leave it out, or use --action mlp.",
+        )
+    if options.ensemble is not None and options.action != "kernel":
+        raise ConfigError(
+            f"--ensemble {options.ensemble} needs --action kernel, which is solved at once.",
+            f"Leave out --action {options.action}, or --ensemble.",
         )
     if isinstance(options.population, dict) and not all(
         0 < size < float("inf") for size in options.population.values()

@@ -131,12 +131,13 @@ def evaluate(
     ConfigError
         For unknown days or metrics, or if fewer than two days would be left.
     """
-    options = parse_options({**(options or Options()).model_dump(), **changes})
+    # What is scored is the fit itself; its ensemble would only cost time.
+    options = parse_options({**(options or Options()).model_dump(), **changes, "ensemble": None})
     asked = available_metrics(cells, options, metrics)
     labels = resolve_holdout(cells, holdout, options)
     tables: dict[int, pd.DataFrame] = {}
     on_progress(Progress("refit without a day", 0, len(labels)))
-    known = fitted if len(labels) == 1 else None
+    known = fitted.alone() if fitted is not None and len(labels) == 1 else None
     shared = _Task(cells, options, asked, counterpart, known)
     for k, table in side_by_side(_hold_out, shared, labels, workers=workers):
         tables[k] = table

@@ -11,6 +11,7 @@ import pandas as pd
 from cellam.errors import ConfigError
 from cellam.model import Model, Simulation
 from cellam.storage import check_space, write_atomically, writing
+from cellam.uncertainty import Followed, remoteness
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -44,7 +45,13 @@ def genes_of(model: Model, asked: str) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-def to_anndata(model: Model, simulation: Simulation, names: list[str], genes: list[str]) -> AnnData:
+def to_anndata(
+    model: Model,
+    simulation: Simulation,
+    names: list[str],
+    genes: list[str],
+    followed: Followed | None = None,
+) -> AnnData:
     """Simulated cells, one row for each cell and saved time.
 
     Parameters
@@ -55,13 +62,19 @@ def to_anndata(model: Model, simulation: Simulation, names: list[str], genes: li
         Names of all cells of the data.
     genes : list of str
         Genes to decode into `X`, on the scale of the PCA (log-normalised counts).
+    followed : Followed, optional
+        How sure the simulation is, from `cellam.uncertainty.follow`.
 
     Returns
     -------
     AnnData
         `obs`: cellam_time, origin (name of the starting cell), trajectory (number),
-        weight (mass relative to the start; sums over a time are relative masses).
+        weight (mass relative to the start; sums over a time are relative masses), remoteness
+        (see `cellam.uncertainty.remoteness`) and off_manifold (whether it is above 1).
         `obsm`: the coordinates of the representation, under its key or "X_pca".
+        With `followed` also `obs`: weight_low and weight_high (90 % interval) and
+        position_sd (standard deviation of the position, in units of the coordinates), and
+        `obsm`: the standard deviation of every coordinate, under the same key with "_sd".
     """
     import anndata
 
@@ -79,13 +92,25 @@ def to_anndata(model: Model, simulation: Simulation, names: list[str], genes: li
         index=[f"cell{k}_t{t:.10g}" for t, k in zip(time, trajectory, strict=True)],
     )
     model_coordinates = (flat - model.space.centre) / model.space.scale
+    obs["remoteness"] = remoteness(model, model_coordinates)
+    obs["off_manifold"] = obs["remoteness"] > 1
     X = (
         model.space.decode(model_coordinates, genes)
         if genes
         else np.zeros((T * N, 0), dtype=np.float32)
     )
     adata = anndata.AnnData(X, obs=obs, var=pd.DataFrame(index=genes))
-    adata.obsm[model.space.rep or "X_pca"] = flat.astype(np.float32)
+    rep = model.space.rep or "X_pca"
+    adata.obsm[rep] = flat.astype(np.float32)
+    if followed is not None:
+        low, high = followed.log_weights.interval()
+        adata.obs["weight_low"], adata.obs["weight_high"] = (
+            np.exp(low.ravel()),
+            np.exp(high.ravel()),
+        )
+        sd = followed.points.sd.reshape(T * N, p)
+        adata.obs["position_sd"] = np.linalg.norm(sd, axis=1)
+        adata.obsm[f"{rep}_sd"] = sd.astype(np.float32)
     return adata
 
 

@@ -78,10 +78,15 @@ class Model:
     seconds: float
     ensemble: tuple[Fit, ...] = ()
 
+    def alone(self) -> Model:
+        """The same model without its ensemble."""
+        options = self.options.model_copy(update={"ensemble": None})
+        return replace(self, options=options, ensemble=())
+
     @property
     def members(self) -> tuple[Model, ...]:
         """The models of the ensemble, whose spread says how sure this one is."""
-        return tuple(replace(self, fit=fit, ensemble=()) for fit in self.ensemble)
+        return tuple(replace(self.alone(), fit=fit) for fit in self.ensemble)
 
     @property
     def training(self) -> Snapshots:

@@ -21,6 +21,7 @@ from cellam.couplings import Coupling, Pairs, Unbalanced
 from cellam.curves import curve
 from cellam.devices import choose_device, threads
 from cellam.embedding import fit_space
+from cellam.ensemble import fit_ensemble
 from cellam.errors import DataError
 from cellam.fitting import (
     Fit,
@@ -96,18 +97,28 @@ def fit(
     _check_days(cells, excluded)
     with threads(options.threads):
         device = choose_device(options.device)
-        training = np.isin(
+        seen = np.isin(
             cells.codes, [k for k, label in enumerate(timeline.labels) if label not in excluded]
         )
         space = fit_space(
-            cells, training, n_pcs=options.n_pcs, whiten=options.whiten, seed=options.seed
+            cells, seen, n_pcs=options.n_pcs, whiten=options.whiten, seed=options.seed
         )
         snapshots = take_snapshots(cells, space, options.population)
-        result, rotation = _fit_action(
-            snapshots.without(excluded), options, device, checkpoint, on_progress
+        training = snapshots.without(excluded)
+        result, rotation, choice = _fit_action(training, options, device, checkpoint, on_progress)
+        members = fit_ensemble(
+            training,
+            choice,
+            result.objective,
+            options,
+            # Of its own, so that the fit itself is the same with and without an ensemble.
+            seed=np.random.SeedSequence((options.seed, 1)),
+            device=device,
+            checkpoint=checkpoint,
+            on_progress=on_progress,
         )
     seconds = time.monotonic() - began
-    return Model(options, timeline, space, snapshots, result, rotation, seconds)
+    return Model(options, timeline, space, snapshots, result, rotation, seconds, members)
 
 
 def _fit_action(
@@ -116,7 +127,7 @@ def _fit_action(
     device: str,
     checkpoint: Checkpoint,
     on_progress: OnProgress,
-) -> tuple[Fit, Rotation]:
+) -> tuple[Fit, Rotation, Choice]:
     choosing, pairing, drawing, fitting, measuring, thinning = (
         np.random.default_rng(s) for s in np.random.SeedSequence(options.seed).spawn(6)
     )
@@ -158,7 +169,8 @@ def _fit_action(
             "fitted to"
         )
     result = replace(result, notes=tuple(notes), growth=growth)
-    return hold_growth(result, path, fitting), measure_rotation(straight, training, measuring)
+    rotation = measure_rotation(straight, training, measuring)
+    return hold_growth(result, path, fitting), rotation, choice
 
 
 def _choice(
@@ -172,8 +184,9 @@ def _choice(
     kept = checkpoint.recall("recipe")
     if kept is not None:
         found = kept.values
-        coupling = PATHS[found["coupling"]](**found["parameters"])
-        return Choice(Recipe(coupling, found["curvature"]), tuple(found["notes"]))
+        couplings = tuple(PATHS[name](**parameters) for name, parameters in found["couplings"])
+        recipe = Recipe(couplings[-1], found["curvature"])
+        return Choice(recipe, tuple(found["notes"]), couplings)
     choice = choose_recipe(
         training,
         objective,
@@ -182,12 +195,10 @@ def _choice(
         curvature=options.curvature,
         on_progress=on_progress,
     )
-    coupling = choice.recipe.coupling
     checkpoint.keep(
         "recipe",
         {
-            "coupling": coupling.name,
-            "parameters": vars(coupling),
+            "couplings": [(coupling.name, vars(coupling)) for coupling in choice.couplings],
             "curvature": choice.recipe.curvature,
             "notes": choice.notes,
         },

@@ -57,10 +57,14 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Choice:
-    """A recipe, and the reason for each of its parts."""
+    """A recipe, and the reason for each of its parts.
+
+    `couplings` are all that the training days leave open; the recipe's is one of them.
+    """
 
     recipe: Recipe
     notes: tuple[str, ...]
+    couplings: tuple[Coupling | Mixture, ...]
 
 
 def choose_recipe(
@@ -97,28 +101,32 @@ def choose_recipe(
     """
     few = snapshots.thinned(CELLS, rng)
     trials = _Trials(few, objective, int(rng.integers(2**63)), on_progress)
+    couplings: tuple[Coupling | Mixture, ...]
     if coupling is not None:
-        note = "as asked"
+        couplings, note = (coupling,), "as asked"
     else:
-        coupling, note = _choose_coupling(trials, CURVATURE if curvature is None else curvature)
+        couplings, note = _choose_coupling(trials, CURVATURE if curvature is None else curvature)
+        coupling = couplings[-1]
     notes = [f"path {_name(coupling)}: {note}"]
     if isinstance(coupling, Mixture):
-        return Choice(Recipe(coupling, 0.0), tuple(notes))
+        return Choice(Recipe(coupling, 0.0), tuple(notes), couplings)
     if curvature is not None:
         note = "as asked"
     else:
         curvature, note = _choose_curvature(trials, coupling)
     if len(snapshots) > 2:  # two days lie on one line
         notes.append(f"curvature {curvature:g}: {note}")
-    return Choice(Recipe(coupling, curvature), tuple(notes))
+    return Choice(Recipe(coupling, curvature), tuple(notes), couplings)
 
 
-def _choose_coupling(trials: _Trials, curvature: float) -> tuple[Coupling, str]:
+def _choose_coupling(trials: _Trials, curvature: float) -> tuple[tuple[Coupling, ...], str]:
+    """The couplings that predict well enough, the chosen one last."""
     if not trials.objective.grows:
-        return Balanced(), f"method {trials.objective.method} conserves mass"
+        return (Balanced(),), f"method {trials.objective.method} conserves mass"
+    relaxed = [Unbalanced(tau) for tau in TAUS]
     if len(trials.days) < 3:
-        return Unbalanced(TAU), "the default, as two training days leave none to judge by"
-    candidates: list[Coupling] = [*(Unbalanced(tau) for tau in TAUS), Balanced()]
+        return tuple(relaxed), "the default, as two training days leave none to judge by"
+    candidates: list[Coupling] = [*relaxed, Balanced()]
     means = trials.run("choose the path", [Recipe(c, curvature) for c in candidates])
     if not np.isfinite(means).any():
         raise TrainingError(
@@ -131,8 +139,9 @@ def _choose_coupling(trials: _Trials, curvature: float) -> tuple[Coupling, str]:
     enough = max(enough, best + trials.noise())
     good = [k for k, mean in enumerate(means) if mean <= enough]
     # One day alone cannot say that nobody grows.
-    chosen = candidates[max(good) if len(trials.inner) > 1 else min(max(good), len(TAUS) - 1)]
-    return chosen, (
+    if len(trials.inner) == 1:
+        good = [min(k, len(TAUS) - 1) for k in good]
+    return tuple(candidates[k] for k in sorted(set(good))), (
         "least growth that keeps three quarters of its gain in predicting "
         f"{trials.described([_name(c).removeprefix('uot with ') for c in candidates], means)}"
     )

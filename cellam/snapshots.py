@@ -93,9 +93,16 @@ class Snapshots:
 
     def thinned(self, n_max: int, rng: np.random.Generator) -> Snapshots:
         """At most `n_max` cells a day, drawn without replacement; masses stay."""
+        return self._drawn([min(len(x), n_max) for x in self.points], rng)
+
+    def halved(self, rng: np.random.Generator) -> Snapshots:
+        """Half of the cells of every day, drawn without replacement; masses stay."""
+        return self._drawn([max(2, len(x) // 2) for x in self.points], rng)
+
+    def _drawn(self, sizes: list[int], rng: np.random.Generator) -> Snapshots:
         chosen = [
-            np.sort(rng.choice(len(x), n_max, replace=False)) if len(x) > n_max else slice(None)
-            for x in self.points
+            np.sort(rng.choice(len(x), n, replace=False)) if n < len(x) else slice(None)
+            for x, n in zip(self.points, sizes, strict=True)
         ]
         return Snapshots(
             tuple(x[c] for x, c in zip(self.points, chosen, strict=True)),

@@ -115,6 +115,13 @@ def fit(
     exclude: Annotated[
         list[str] | None, typer.Option(help="A day to leave out; may be given again.")
     ] = None,
+    ensemble: Annotated[
+        int | None,
+        typer.Option(
+            help="Fit so many times more, to half of the cells and days, to know how sure the "
+            "answer is; 8 or more. [default: none]"
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Same seed, same result.")] = 0,
     device: Annotated[
         str, typer.Option(help="auto (cuda where there is one, else cpu), cpu, cuda or mps.")
@@ -164,6 +171,7 @@ def fit(
             "max_cells": max_cells,
             "steps": steps,
             "exclude": tuple(exclude or ()),
+            "ensemble": ensemble,
             "seed": seed,
             "device": device,
             "threads": threads,

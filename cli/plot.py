@@ -257,6 +257,6 @@ def _without(run: Run, holdout: str, data: Path | None) -> Model:
         layer=options.layer,
     )
     run.check_same(cells)
-    without = options.model_copy(update={"exclude": (*options.exclude, label)})
+    without = options.model_copy(update={"exclude": (*options.exclude, label), "ensemble": None})
     with progress() as on_progress:
         return fit(cells, without, on_progress=on_progress)

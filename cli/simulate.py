@@ -20,6 +20,9 @@ from .options import (
 if TYPE_CHECKING:
     import pandas as pd
 
+    from cellam.model import Model, Simulation
+    from cellam.uncertainty import Followed
+
 
 MOST_TYPES = 8  # columns of the table
 
@@ -71,6 +74,7 @@ def simulate(
     from cellam.export import genes_of, to_anndata, write_h5ad
     from cellam.run import open_run
     from cellam.storage import sha256
+    from cellam.uncertainty import follow
 
     opened = open_run(run)
     model = opened.model
@@ -96,16 +100,21 @@ def simulate(
     if obs is not None:
         opened.check_cells(obs)
     rows = rows_of(obs, from_cells) if from_cells is not None and obs is not None else None
-    moved = model.simulate(
-        start,
-        to=to,
-        backward=backward,
-        rows=rows,
-        n_cells=n_cells,
-        save_every=save_every,
-        extrapolate=extrapolate,
-        seed=seed,
-    )
+
+    def move(model: Model) -> Simulation:
+        return model.simulate(
+            start,
+            to=to,
+            backward=backward,
+            rows=rows,
+            n_cells=n_cells,
+            save_every=save_every,
+            extrapolate=extrapolate,
+            seed=seed,
+        )
+
+    followed = follow(model, move) if model.ensemble else None
+    moved = followed.simulation if followed is not None else move(model)
     label = model.timeline.labels[model.timeline.index(start)]
     if out is None:
         # The same call replaces its file, another one has a name of its own.
@@ -117,7 +126,7 @@ def simulate(
         out = opened.path / SIMULATIONS / f"{name}.h5ad"
     n_rows = model.snapshots.n_cells
     names = list(map(str, obs.index)) if obs is not None else [str(k) for k in range(n_rows)]
-    adata = to_anndata(model, moved, names, decoded)
+    adata = to_anndata(model, moved, names, decoded, followed)
     seen = {
         "cellam": __version__,
         "run": str(opened.path),
@@ -140,8 +149,11 @@ def simulate(
     key = annotation(obs) if obs is not None else None
     print()
     _print_composition(
-        composition(model, moved, obs[key] if obs is not None and key else None), key
+        composition(model, moved, obs[key] if obs is not None and key else None),
+        key,
+        _masses(followed),
     )
+    _say_remote(adata.obs)
     print()
     give("written", str(out))
 
@@ -184,7 +196,33 @@ def rows_of(obs: pd.DataFrame, query: str) -> Any:
     return np.flatnonzero(mask)
 
 
-def _print_composition(frame: pd.DataFrame, key: str | None) -> None:
+def _masses(followed: Followed | None) -> dict[float, str]:
+    """The 90 % interval of the mass at every saved time, in words."""
+    if followed is None:
+        return {}
+    low, high = followed.mass.interval()
+    times = followed.simulation.times
+    return {
+        float(t): f" ({max(a, 0.0):.2f} to {b:.2f})"
+        for t, a, b in zip(times, low, high, strict=True)
+        if b > a  # at the start all weigh 1
+    }
+
+
+def _say_remote(obs: pd.DataFrame) -> None:
+    """How many simulated cells are where hardly any were observed, on the worst of the days."""
+    far = obs.groupby("cellam_time")["off_manifold"].agg(["sum", "size"])
+    time = far["sum"].idxmax()
+    n, N = far.loc[time]
+    if n > 0:
+        say(
+            "off data",
+            f"{n:,} of {plural(int(N), 'cell')} at time {time:g} are where hardly any cells were "
+            "observed: off_manifold in the file",
+        )
+
+
+def _print_composition(frame: pd.DataFrame, key: str | None, masses: dict[float, str]) -> None:
     """A row for each observed day: mass, effective sample size, share of each type."""
     types: list[str] = []
     if key is not None and len(frame):
@@ -200,8 +238,9 @@ def _print_composition(frame: pd.DataFrame, key: str | None) -> None:
             f"{100 * row['simulated'].get(t, 0.0):.0f} % ({100 * row['observed'].get(t, 0.0):.0f})"
             for t in types
         ]
-        rows.append([row["label"], f"{row['mass']:.2f}", f"{row['ess']:.0f}", *shares])
-    table(["day", "mass", "ESS", *types], rows)
+        mass = f"{row['mass']:.2f}{masses.get(row['time'], '')}"
+        rows.append([row["label"], mass, f"{row['ess']:.0f}", *shares])
+    table(["day", "mass (90 %)" if masses else "mass", "ESS", *types], rows)
     if types:
         print(
             f"Shares of obs[{key!r}] by weight, of the nearest observed cells (in brackets: as "

@@ -53,6 +53,8 @@ def say_model(model: Model) -> None:
         )
     if model.options.has_growth and model.conserves_mass:
         say("", "this path conserves mass: growth is zero everywhere")
+    if model.ensemble:
+        say("", f"an ensemble of {len(model.ensemble)}: simulate, plot and export say how sure")
     shares = f"{100 * model.rotation.gradient:.0f} %", f"{100 * model.rotation.free:.0f} %"
     say(
         "motion",

@@ -22,7 +22,7 @@ from cellam.composition import composition
 from cellam.errors import ConfigError, DataError
 from cellam.evaluation import Evaluation, evaluate
 from cellam.model import Model, Simulation
-from cellam.plots.maps import stream
+from cellam.plots.maps import on_grid
 from cellam.plots.style import COLOURS, HATCHES
 
 
@@ -150,7 +150,7 @@ def test_a_stream_is_the_mean_velocity_and_only_where_cells_are() -> None:
     xy = rng.standard_normal((2_000, 2))
     xy[1_000:, 0] += 10  # two islands
     v = np.where(xy[:, :1] < 5, [[1.0, 0.0]], [[0.0, -2.0]])
-    x, _, u, w = stream(xy, v)
+    x, _, u, w = on_grid(xy, v)
     assert u.mask.any()
     middle = (x > 4.5) & (x < 5.5)
     assert u.mask[:, middle].all()

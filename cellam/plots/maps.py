@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from matplotlib.cm import ScalarMappable
 from matplotlib.collections import LineCollection
-from matplotlib.colors import Normalize, TwoSlopeNorm
+from matplotlib.colors import ListedColormap, Normalize, TwoSlopeNorm
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
@@ -23,6 +24,7 @@ from cellam.plots.scatter import (
     time_label,
 )
 from cellam.projection import find_basis
+from cellam.uncertainty import growth_spread, relative_sd, remoteness
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -32,6 +34,7 @@ Array = NDArray[np.float64]
 
 GRID = 40  # points of the stream's grid along each axis
 LAYERS = 8  # in which both signs are drawn, so that neither hides the other
+UNSURE = 0.5  # of a velocity's length: some 30° to either side
 BLUR = 0.025  # width of the kernel that averages velocities on it, as a share of the axis
 
 
@@ -63,6 +66,8 @@ def velocity(
     Returns
     -------
     matplotlib.axes.Axes
+        With an ensemble, streams are grey where the standard deviation of the velocity is more
+        than half of its length.
 
     Raises
     ------
@@ -73,11 +78,20 @@ def velocity(
     values, label = colour_values(model, adata, color)
     with style.drawing(ax, save) as axes:
         scatter_cells(axes, where.xy, values, label)
-        x, y, u, v = stream(where.xy, where.velocity(model))
+        x, y, u, v = on_grid(where.xy, where.velocity(model))
         speed = np.ma.hypot(u, v)
+        colour: Any = style.ink()
+        if model.ensemble:
+            *_, unsure = on_grid(where.xy, relative_sd(model)[:, None])
+            colour = np.where(unsure.filled(0.0) > UNSURE, 1.0, 0.0)
+            axes.legend(
+                handles=[Line2D([], [], color=style.COLOURS[7], label="direction unsure")],
+                loc="upper left", bbox_to_anchor=(0.0, -0.06),
+            )  # fmt: skip
         axes.streamplot(
             x, y, u, v,
-            color=style.ink(), density=1.1, arrowsize=0.9,
+            color=colour, cmap=ListedColormap([style.ink(), style.COLOURS[7]]),
+            norm=Normalize(0, 1), density=1.1, arrowsize=0.9,
             linewidth=0.4 + 1.1 * (speed / speed.max()).filled(0.0),
         )  # fmt: skip
         name_axes(axes, where)
@@ -95,24 +109,39 @@ def growth(
     """Draw the growth rate of every cell on its own day: up where it grows, down where it shrinks.
 
     Parameters, returns and errors as for `velocity`. The colours diverge at zero and reach to
-    the 98th percentile of the absolute rate; the triangles point where the sign does.
+    the 98th percentile of the absolute rate; the triangles point where the sign does. With an
+    ensemble, cells whose 90 % interval holds zero are dots without a colour.
     """
     where = find_basis(model, adata, basis)
     rate = growth_rates(model)
+    unsure = np.zeros(len(rate), dtype=bool)
+    if model.ensemble:
+        low, high = growth_spread(model).interval()
+        unsure = (low < 0) & (high > 0)
     with style.drawing(ax, save) as axes:
         most = float(np.quantile(np.abs(rate), 0.98)) or 1.0
         norm = TwoSlopeNorm(0.0, -most, most)
+        if model.ensemble:
+            axes.scatter(
+                where.xy[unsure, 0], where.xy[unsure, 1], c=style.COLOURS[7], alpha=0.5,
+                s=size_of(len(rate)), linewidths=0, rasterized=True,
+                label="may be zero (90 %)",
+            )  # fmt: skip
+            axes.legend(loc="upper left", bbox_to_anchor=(0.0, -0.06))
         order = np.argsort(np.abs(rate), kind="stable")  # the strongest on top
+        order = order[~unsure[order]]
         for part in np.array_split(order, LAYERS):
             for marker, sign in (("v", rate < 0), ("^", rate >= 0)):
                 rows = part[sign[part]]
-                drawn = axes.scatter(
+                axes.scatter(
                     where.xy[rows, 0], where.xy[rows, 1],
                     c=rate[rows], norm=norm, cmap=style.diverging(), marker=marker,
                     s=2.5 * size_of(len(rate)), linewidths=0.15, edgecolors=style.COLOURS[7],
                     rasterized=True,
                 )  # fmt: skip
-        bar = axes.figure.colorbar(drawn, ax=axes, shrink=0.7, extend="both")
+        bar = axes.figure.colorbar(
+            ScalarMappable(norm, style.diverging()), ax=axes, shrink=0.7, extend="both"
+        )
         bar.set_label(f"growth rate {per_time(model)}\n(▲ more, ▼ fewer descendants)")
         bar.outline.set_visible(False)
         name_axes(axes, where)
@@ -136,7 +165,8 @@ def trajectories(
         From `Model.simulate`: a few dozen cells, saved often enough (`save_every`) to be smooth.
 
     Others, returns and errors as for `velocity`. A line's colour is the time, its width and the
-    size of its end the weight; every line starts at a ring.
+    size of its end the weight; every line starts at a ring, and ends in a cross where hardly any
+    cells were observed.
     """
     where = find_basis(model, adata, basis)
     T, N, p = simulation.points.shape
@@ -172,6 +202,10 @@ def trajectories(
             c=np.full(N, simulation.times[-1]), cmap=style.sequential(), norm=norm,
             edgecolors=ring, linewidths=0.5, zorder=3,
         )  # fmt: skip
+        far = remoteness(model, x[-N:]) > 1
+        axes.scatter(
+            xy[-1, far, 0], xy[-1, far, 1], marker="x", s=3 * size, c=ring, linewidths=1.2, zorder=4
+        )
         bar = axes.figure.colorbar(lines, ax=axes, shrink=0.7)
         bar.set_label(time_label(model))
         bar.outline.set_visible(False)
@@ -183,7 +217,9 @@ def trajectories(
                 for w in (0.25, 1.0, 4.0)
             ),
         ]  # fmt: skip
-        axes.legend(handles=marks, loc="upper center", bbox_to_anchor=(0.5, -0.08), ncols=4)
+        if far.any():
+            marks.append(Line2D([], [], ls="", marker="x", color=ring, label="off the data"))
+        axes.legend(handles=marks, loc="upper center", bbox_to_anchor=(0.5, -0.08), ncols=3)
         name_axes(axes, where)
     return axes
 
@@ -271,19 +307,20 @@ def heldout(
     return axes
 
 
-def stream(xy: Array, v: Array) -> tuple[Array, Array, Any, Any]:
-    """Average velocities on a regular grid, masked where hardly any cells are.
+def on_grid(xy: Array, values: Array) -> tuple[Any, ...]:
+    """Average what cells have on a regular grid, masked where hardly any cells are.
 
     Parameters
     ----------
-    xy, v : (n, 2) arrays
+    xy : (n, 2) array
+    values : (n, k) array
 
     Returns
     -------
     x, y : (g,) arrays
         The grid.
-    u, v : (g, g) masked arrays
-        Velocity at (y, x).
+    *means : k masked arrays (g, g)
+        Each column at (y, x).
     """
     grids, kernels = [], []
     for column in xy.T:
@@ -294,11 +331,10 @@ def stream(xy: Array, v: Array) -> tuple[Array, Array, Any, Any]:
         kernels.append(np.exp(-0.5 * ((grid[:, None] - column) / (BLUR * width)) ** 2))  # (g, n)
     along, up = kernels
     mass = up @ along.T  # (g, g): the kernel of a grid point is a product, so the sum is one too
-    mean = [(up * c) @ along.T / np.maximum(mass, 1e-12) for c in v.T]
-    x, y = grids
+    means = [(up * c) @ along.T / np.maximum(mass, 1e-12) for c in values.T]
     at = [np.abs(g[:, None] - c).argmin(0) for g, c in zip(grids, xy.T, strict=True)]
     few = mass < np.quantile(mass[at[1], at[0]], 0.03)
-    return x, y, np.ma.array(mean[0], mask=few), np.ma.array(mean[1], mask=few)
+    return (*grids, *(np.ma.array(mean, mask=few) for mean in means))
 
 
 def _width(weights: Array) -> Array:
