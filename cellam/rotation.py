@@ -73,8 +73,9 @@ def measure_rotation(path: Path, snapshots: Snapshots, rng: np.random.Generator)
     total = sum(
         float(sample.weight @ sample.velocity.square().sum(-1)) for sample in path.stream(4, rng)
     )
-    # A population that stands still is explained by either.
-    gradient, free = (max(0.0, e / total) if total > 0 else 1.0 for e in explained)
+    # A population that stands still is explained by either. Digits that hang on the order of
+    # sums, which can differ from one call to the next, are left out.
+    gradient, free = (round(max(0.0, e / total), 9) if total > 0 else 1.0 for e in explained)
     return Rotation(gradient, free)
 
 
