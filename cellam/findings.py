@@ -10,6 +10,7 @@ import pandas as pd
 
 from cellam.composition import composition
 from cellam.model import Model, Simulation
+from cellam.uncertainty import UNSURE, growth_spread, relative_sd
 
 
 def some(simulation: Simulation, n: int) -> Simulation:
@@ -45,6 +46,33 @@ def growth_by_type(
             "growing": float((values > 0).mean()),
         }
         for name, values in sorted(groups, key=lambda group: -group[1].mean())
+    ]
+
+
+def unsure_by_type(model: Model, types: pd.Series[Any] | None) -> list[dict[str, Any]]:
+    """Share of the cells of each type whose direction, or the sign of whose growth, is not sure.
+
+    Nothing without an ensemble. A direction is not sure where the standard deviation of the
+    velocity is more than half of its length, a sign where the 90 % interval of the growth rate
+    holds zero; `growth` is None where mass is conserved.
+    """
+    if not model.ensemble:
+        return []
+    frame = pd.DataFrame({"direction": relative_sd(model) > UNSURE})
+    if not model.conserves_mass:
+        low, high = growth_spread(model).interval()
+        frame["growth"] = (low < 0) & (high > 0)
+    of_cell = np.full(len(frame), "all cells")
+    if types is not None:
+        of_cell = types.iloc[np.concatenate(model.snapshots.rows)].to_numpy()
+    return [
+        {
+            "type": str(name),
+            "cells": len(part),
+            "direction": float(part["direction"].mean()),
+            "growth": float(part["growth"].mean()) if "growth" in part else None,
+        }
+        for name, part in frame.groupby(of_cell)
     ]
 
 

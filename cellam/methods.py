@@ -14,6 +14,7 @@ import pandas as pd
 from cellam.model import Model
 from cellam.pipeline import GROWTH_SCALE, SIGMA
 from cellam.run import Run
+from cellam.uncertainty import WIDENING
 
 REFERENCES = {
     "am": "Neklyudov K, Brekelmans R, Severo D, Makhzani A. Action Matching: learning stochastic "
@@ -39,6 +40,8 @@ REFERENCES = {
     "Journal of Statistical Planning and Inference 143, 1249–1272 (2013).",
     "mmd": "Gretton A, Borgwardt KM, Rasch MJ, Schölkopf B, Smola A. A kernel two-sample test. "
     "Journal of Machine Learning Research 13, 723–773 (2012).",
+    "subsampling": "Politis DN, Romano JP. Large sample confidence regions based on subsamples "
+    "under minimal assumptions. Annals of Statistics 22, 2031–2050 (1994).",
     "velocity": "Bergen V, Lange M, Peidli S, Wolf FA, Theis FJ. Generalizing RNA velocity to "
     "transient cell states through dynamical modeling. Nature Biotechnology 38, 1408–1414 (2020).",
 }
@@ -90,6 +93,8 @@ def describe(run: Run, table: pd.DataFrame | None = None, *, projected: str = ""
     versions = run.provenance["packages"]
     text.paragraphs.append(_data(run, text, versions))
     text.paragraphs.append(_path(run.model, text, versions) + " " + _action(run, text, versions))
+    if run.model.ensemble:
+        text.paragraphs.append(_ensemble(run.model, text))
     if table is not None and len(table):
         text.paragraphs.append(_scores(run.model, table, text, versions))
     if projected:
@@ -237,6 +242,21 @@ def _action(run: Run, text: Methods, versions: dict[str, str]) -> str:
         + f" scheme. The random seed was {options.seed}."
     )
     return " ".join(said)
+
+
+def _ensemble(model: Model, text: Methods) -> str:
+    free = "random features drawn anew"
+    if model.options.curvature is None and len(model.training) > 2:
+        free += ", a curvature drawn between 0 and 1"
+    if len(model.training) > 2:
+        free += ", and half of the inner time points left out"
+    return (
+        f"How sure the model is was judged by {len(model.ensemble)} more fits, each to half of "
+        f"the cells of every time point, drawn without replacement {text.cite('subsampling')}, "
+        f"with {free}. Intervals of 90 % are the value ± t·{WIDENING:g}·s, with s the root mean "
+        "square deviation of these fits from the model and t the quantile of Student's "
+        f"distribution with {len(model.ensemble)} degrees of freedom."
+    )
 
 
 def _scores(model: Model, table: pd.DataFrame, text: Methods, versions: dict[str, str]) -> str:

@@ -17,7 +17,7 @@ import pandas as pd
 from cellam.cells import annotation, read_annotation
 from cellam.composition import composition
 from cellam.errors import ConfigError, DataError
-from cellam.findings import fates, growth_by_type, shares, some
+from cellam.findings import fates, growth_by_type, shares, some, unsure_by_type
 from cellam.methods import describe, named
 from cellam.model import Model
 from cellam.pictures import Picture, picture
@@ -341,6 +341,7 @@ def _findings(
         if not model.conserves_mass
         else None,
         "growth_by_type": growth_by_type(model, rate, types),
+        "unsure": unsure_by_type(model, types),
         "mass": picture(
             lambda: populations.mass(model, moved),
             "Mass over time: "

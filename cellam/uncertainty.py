@@ -27,6 +27,7 @@ LEVEL = 0.9
 # intervals of the members alone held the truth for 78 % of velocities, 92 % of growth rates and
 # 85 % of endpoints; widened so, for 86, 95 and 90 %.
 WIDENING = 1.3
+UNSURE = 0.5  # relative standard deviation of a velocity: some 30° to either side
 NEIGHBOURS = 5
 FAR = 0.99  # quantile of the data's own distances
 

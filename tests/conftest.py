@@ -69,6 +69,12 @@ def model(cells: Cells) -> Model:
 
 
 @pytest.fixture(scope="session")
+def unsure_model(cells: Cells) -> Model:
+    """With an ensemble."""
+    return cellam.fit(cells, n_features=32, tau=1.0, n_pcs=3, ensemble=8)
+
+
+@pytest.fixture(scope="session")
 def noisy_model(cells: Cells) -> Model:
     return cellam.fit(cells, n_features=64, method="eam", n_pcs=5)
 
@@ -160,6 +166,11 @@ def _with_run(here: Path, model: Model, cells: Cells) -> Path:
 def run(here: Path, model: Model, cells: Cells) -> Path:
     """A run of small.h5ad in the working directory, as `fit` leaves it."""
     return _with_run(here, model, cells)
+
+
+@pytest.fixture
+def unsure_run(here: Path, unsure_model: Model, cells: Cells) -> Path:
+    return _with_run(here, unsure_model, cells)
 
 
 @pytest.fixture

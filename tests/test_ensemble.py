@@ -19,9 +19,9 @@ from cellam.model import Model
 FAST = {"n_features": 32, "n_pcs": 3, "tau": 1.0, "ensemble": 8}
 
 
-@pytest.fixture(scope="module")
-def model(cells: Cells) -> Model:
-    return cellam.fit(cells, **FAST)
+@pytest.fixture
+def model(unsure_model: Model) -> Model:
+    return unsure_model
 
 
 def theta(fit: Fit) -> bytes:

@@ -43,7 +43,9 @@ def test_a_row_is_a_cell_at_a_saved_time(
 def test_obs_are_time_origin_trajectory_and_weight(
     adata: anndata.AnnData, simulation: Simulation, names: list[str]
 ) -> None:
-    assert list(adata.obs) == ["cellam_time", "origin", "trajectory", "weight"]
+    assert list(adata.obs) == [
+        "cellam_time", "origin", "trajectory", "weight", "remoteness", "off_manifold",
+    ]  # fmt: skip
     assert adata.obs_names.is_unique
     for t, time in enumerate(simulation.times):
         at = adata.obs[adata.obs["cellam_time"] == time]

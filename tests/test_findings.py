@@ -8,7 +8,7 @@ import pytest
 
 from cellam.cells import Cells
 from cellam.composition import composition
-from cellam.findings import fates, growth_by_type, only, shares, some
+from cellam.findings import fates, growth_by_type, only, shares, some, unsure_by_type
 from cellam.model import Model, Simulation
 from cellam.plots.scatter import growth_rates
 
@@ -105,3 +105,17 @@ def test_some_and_only_keep_whole_cells(simulation: Simulation) -> None:
     kept = only(simulation, simulation.rows == simulation.rows[3])
     np.testing.assert_array_equal(kept.points[:, 0], simulation.points[:, 3])
     assert replace(kept, rows=kept.rows).times is simulation.times
+
+
+def test_what_is_unsure_is_counted_by_type(
+    unsure_model: Model, model: Model, types: pd.Series
+) -> None:
+    rows = unsure_by_type(unsure_model, types)
+    assert {row["type"] for row in rows} == set(types)
+    (everybody,) = unsure_by_type(unsure_model, None)
+    assert sum(row["cells"] for row in rows) == everybody["cells"] == 160
+    for what in ("direction", "growth"):
+        of_all = sum(row["cells"] * row[what] for row in rows) / 160
+        assert of_all == pytest.approx(everybody[what])
+        assert 0 < everybody[what] < 1
+    assert unsure_by_type(model, types) == []

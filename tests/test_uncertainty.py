@@ -8,19 +8,11 @@ import pandas as pd
 import pytest
 
 import cellam
-from cellam.cells import Cells
 from cellam.errors import ConfigError
 from cellam.model import Model
 from cellam.projection import velocities
 from cellam.toys import Branching
 from cellam.uncertainty import Spread, follow, growth_spread, relative_sd, remoteness, spreads
-
-FAST = {"n_features": 32, "n_pcs": 3, "tau": 1.0}
-
-
-@pytest.fixture(scope="module")
-def unsure(cells: Cells) -> Model:
-    return cellam.fit(cells, ensemble=8, **FAST)
 
 
 def test_an_interval_holds_the_truth_as_often_as_it_says() -> None:
@@ -41,9 +33,9 @@ def test_a_model_without_an_ensemble_cannot_say_how_sure_it_is(model: Model) -> 
     assert "--ensemble 8" in caught.value.hint
 
 
-def test_a_simulation_with_its_spread_is_that_without(unsure: Model) -> None:
-    moved = unsure.simulate("day0")
-    followed = follow(unsure, lambda m: m.simulate("day0"))
+def test_a_simulation_with_its_spread_is_that_without(unsure_model: Model) -> None:
+    moved = unsure_model.simulate("day0")
+    followed = follow(unsure_model, lambda m: m.simulate("day0"))
     np.testing.assert_array_equal(followed.simulation.points, moved.points)
     assert (followed.points.sd[0] == 0).all()  # everybody starts where they were measured
     assert (followed.points.sd[-1] > 0).all()
@@ -62,12 +54,12 @@ def test_more_cells_make_a_surer_answer(demo_path: Path) -> None:
     assert sd[1] < 0.8 * sd[0]
 
 
-def test_cells_far_from_the_data_are_found(unsure: Model) -> None:
-    days = unsure.training
+def test_cells_far_from_the_data_are_found(unsure_model: Model) -> None:
+    days = unsure_model.training
     observed = np.concatenate(days.points)
     far = observed.mean(0) + 20 * np.eye(3)
-    assert (remoteness(unsure, far) > 5).all()
-    assert (remoteness(unsure, observed) > 1).mean() < 0.02
+    assert (remoteness(unsure_model, far) > 5).all()
+    assert (remoteness(unsure_model, observed) > 1).mean() < 0.02
 
 
 def test_remoteness_does_not_depend_on_the_unit() -> None:
@@ -131,6 +123,6 @@ def carried(truth: Branching, z: np.ndarray, start: float, stop: float) -> np.nd
     return z
 
 
-def test_a_velocity_that_the_members_share_is_sure(unsure: Model) -> None:
-    assert relative_sd(unsure).shape == (160,)
-    assert (relative_sd(unsure) > 0).all()
+def test_a_velocity_that_the_members_share_is_sure(unsure_model: Model) -> None:
+    assert relative_sd(unsure_model).shape == (160,)
+    assert (relative_sd(unsure_model) > 0).all()

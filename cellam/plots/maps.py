@@ -24,7 +24,7 @@ from cellam.plots.scatter import (
     time_label,
 )
 from cellam.projection import find_basis
-from cellam.uncertainty import growth_spread, relative_sd, remoteness
+from cellam.uncertainty import UNSURE, growth_spread, relative_sd, remoteness
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -34,7 +34,6 @@ Array = NDArray[np.float64]
 
 GRID = 40  # points of the stream's grid along each axis
 LAYERS = 8  # in which both signs are drawn, so that neither hides the other
-UNSURE = 0.5  # of a velocity's length: some 30° to either side
 BLUR = 0.025  # width of the kernel that averages velocities on it, as a share of the axis
 
 

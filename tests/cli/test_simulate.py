@@ -30,7 +30,9 @@ def test_simulated_cells_are_written_into_the_run(call: Call, run: Path) -> None
     assert f"written   {path}" in result.out
     adata = anndata.read_h5ad(path)
     assert adata.shape == (4 * 40, 50)
-    assert list(adata.obs) == ["cellam_time", "origin", "trajectory", "weight"]
+    assert list(adata.obs) == [
+        "cellam_time", "origin", "trajectory", "weight", "remoteness", "off_manifold",
+    ]  # fmt: skip
     assert all(str(name).startswith("cell") for name in adata.obs["origin"])
     assert adata.uns["cellam"]["run"] == str(run)
     assert stray(run) == ["day0_to_7.h5ad"]
@@ -293,3 +295,34 @@ def test_a_run_saved_in_python_without_its_path_is_simulated(
     result = call("simulate", "--run", "python", "--from", "0", "-o", "x.h5ad")
     assert result.code == 0
     assert "--data" in result.err
+
+
+def test_a_run_with_an_ensemble_says_how_sure_it_is(
+    call: Call, unsure_run: Path, tmp_path: Path
+) -> None:
+    result = call("simulate", "--from", "day0", "-o", tmp_path / "sim.h5ad")
+    lines = result.out.split("\n\n")[1].splitlines()
+    assert lines[0].split()[:4] == ["day", "mass", "(90", "%)"]
+    assert lines[1].split()[1:3] == ["1.00", "40"]  # at the start all weigh 1
+    assert lines[2].split()[2].startswith("(")
+    adata = anndata.read_h5ad(tmp_path / "sim.h5ad")
+    late = adata.obs["cellam_time"] > 0
+    weight = adata.obs["weight"]
+    assert (adata.obs["weight_low"] <= weight).all() and (weight <= adata.obs["weight_high"]).all()
+    assert (adata.obs["position_sd"][late] > 0).all()
+    assert (adata.obs["position_sd"][~late] == 0).all()
+    np.testing.assert_allclose(
+        np.linalg.norm(adata.obsm["X_pca_sd"], axis=1), adata.obs["position_sd"], rtol=1e-4
+    )
+    assert "an ensemble of 8" in call("info").out
+
+
+def test_cells_that_leave_the_data_are_marked(call: Call, run: Path, tmp_path: Path) -> None:
+    result = call(
+        "simulate", "--from", "day0", "--to", "40", "--extrapolate", "-o", tmp_path / "far.h5ad"
+    )
+    obs = anndata.read_h5ad(tmp_path / "far.h5ad").obs
+    far = obs["off_manifold"] & (obs["cellam_time"] == 40)
+    assert far.sum() > 0.8 * 40
+    assert f"{far.sum()} of 40 cells at time 40 are where hardly any" in result.out
+    assert (obs["off_manifold"] == (obs["remoteness"] > 1)).all()
