@@ -201,7 +201,7 @@ def normalised(matrix: sparse.csr_matrix) -> sparse.csr_matrix:
     return sparse.csr_matrix(sparse.diags(1 / total) @ matrix)
 
 
-def fates(
+def predict_fates(
     model: Model,
     start: str,
     types: pd.Series[Any],
@@ -239,7 +239,7 @@ def fates(
     >>> import cellam
     >>> cells = cellam.read("data/demo.h5ad")
     >>> model = cellam.fit(cells, n_features=64, tau=1, curvature=1)
-    >>> found = fates(model, "day2", cells.obs["cell_type"])
+    >>> found = predict_fates(model, "day2", cells.obs["cell_type"])
     >>> found.states, found.probability.shape
     (('erythroid', 'myeloid'), (900, 2))
     """

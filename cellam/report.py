@@ -18,7 +18,7 @@ import pandas as pd
 from cellam.cells import annotation, read_annotation
 from cellam.composition import composition
 from cellam.errors import ConfigError, DataError
-from cellam.fates import fates
+from cellam.fates import predict_fates
 from cellam.findings import growth_by_type, shares, some
 from cellam.methods import describe, named
 from cellam.model import Model
@@ -372,7 +372,7 @@ def _fates(model: Model, types: pd.Series[Any] | None) -> dict[str, Any] | None:
         return None
     rng = np.random.default_rng(model.options.seed)
     few = replace(model, snapshots=model.snapshots.thinned(FOLLOWED, rng))
-    found = fates(few, model.training.labels[0], types, seed=model.options.seed)
+    found = predict_fates(few, model.training.labels[0], types, seed=model.options.seed)
     return {"states": found.states, "rows": found.by_type(types)}
 
 

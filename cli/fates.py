@@ -61,8 +61,7 @@ def fates(
     from cellam.cells import read_obs
     from cellam.claims import FATES
     from cellam.errors import ConfigError
-    from cellam.fates import days_before, parse_terminal
-    from cellam.fates import fates as fates_of
+    from cellam.fates import days_before, parse_terminal, predict_fates
     from cellam.fates import flow as flow_of
     from cellam.methods import named
     from cellam.run import open_run
@@ -92,7 +91,7 @@ def fates(
         )
     types = obs[end.key]
     found = [
-        fates_of(model, label, types, terminal=end.label, draws=draws, seed=seed)
+        predict_fates(model, label, types, terminal=end.label, draws=draws, seed=seed)
         for label in labels
     ]
     flows = [] if ancestors else [flow_of(model, f, types) for f in found]

@@ -234,13 +234,13 @@ def _fates(
     model: Model, adata: AnnData | None, start: str | None, terminal: str | None, seed: int
 ) -> list[Fates]:
     """Fates of the cells of a day, or of all days before the terminal one."""
-    from cellam.fates import days_before, fates, parse_terminal
+    from cellam.fates import days_before, parse_terminal, predict_fates
 
     assert adata is not None
     end = parse_terminal(model, adata.obs, terminal)
     labels = [start] if start is not None else days_before(model, end.label)
     types = adata.obs[end.key]
-    return [fates(model, label, types, terminal=end.label, seed=seed) for label in labels]
+    return [predict_fates(model, label, types, terminal=end.label, seed=seed) for label in labels]
 
 
 def _composition(

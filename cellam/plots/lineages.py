@@ -46,7 +46,7 @@ def fates(
     ----------
     model : Model
     found : sequence of Fates
-        From `cellam.fates.fates`, of one or several days with the same states.
+        From `cellam.fates.predict_fates`, of one or several days with the same states.
     adata : AnnData, optional
         The data of the fit, for any basis but the model's own coordinates.
     basis : str, optional
