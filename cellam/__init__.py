@@ -8,7 +8,7 @@
 The modules, in the order of the pipeline: `labels`, `timepoints`, `columns`, `formats`, `stores`,
 `sources`, `matrices`, `cells`, `embedding`, `snapshots`, `couplings`, `paths`, `actions`,
 `objectives`, `fitting`, `training`, `simulation`, `selection`, `model`, `pipeline`, `distances`,
-`evaluation`, `archive`, `claims`, `run`.
+`fates`, `validation`, `evaluation`, `archive`, `claims`, `run`.
 """
 
 from __future__ import annotations
@@ -28,9 +28,11 @@ if TYPE_CHECKING:
         TrainingError,
     )
     from cellam.evaluation import Evaluation, evaluate
+    from cellam.fates import Fates, predict_fates
     from cellam.model import Model, Simulation
     from cellam.pipeline import fit
     from cellam.run import Run, open_run, save
+    from cellam.validation import Validation, validate
 
 __version__ = "0.1.0"
 
@@ -47,17 +49,21 @@ _HOME = {
     "TrainingError": "errors",
     "Evaluation": "evaluation",
     "evaluate": "evaluation",
+    "Fates": "fates",
+    "predict_fates": "fates",
     "Model": "model",
     "Simulation": "model",
     "fit": "pipeline",
     "Run": "run",
     "open_run": "run",
     "save": "run",
+    "Validation": "validation",
+    "validate": "validation",
 }
 
 __all__ = [  # noqa: RUF022  (in the order of use)
     "read", "Cells", "fit", "Options", "Model", "Simulation", "evaluate", "Evaluation",
-    "save", "open_run", "Run",
+    "predict_fates", "Fates", "validate", "Validation", "save", "open_run", "Run",
     "CellamError", "ConfigError", "DataError", "OutputError", "RunError", "TrainingError",
 ]  # fmt: skip
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy import sparse
 
 from cellam.model import Model, Simulation
 
@@ -86,10 +87,29 @@ def type_votes(
     (N, n_types) array
         Rows sum to 1.
     """
-    from scipy.spatial import cKDTree
+    votes: NDArray[np.float64] = neighbours(x, observed) @ np.eye(n_types)[codes]
+    return votes
+
+
+def neighbours(x: NDArray[np.float64], observed: NDArray[np.float64]) -> sparse.csr_matrix:
+    """The ten observed cells (all, if fewer) nearest to each cell, which share its mass of 1.
+
+    Parameters
+    ----------
+    x, observed : (N, d) and (M, d) arrays
+        In the same coordinates.
+
+    Returns
+    -------
+    (N, M) csr_matrix
+        Rows sum to 1.
+    """
+    from sklearn.neighbors import NearestNeighbors
 
     n = min(NEIGHBOURS, len(observed))
-    near = cKDTree(observed).query(x, k=[*range(1, n + 1)])[1]  # (N, n)
-    votes = np.zeros((len(x), n_types))
-    np.add.at(votes, (np.repeat(np.arange(len(x)), n), codes[near].ravel()), 1 / n)
-    return votes
+    # A tree in few coordinates; in many, where every branch would be searched, all distances.
+    near = NearestNeighbors(n_neighbors=n).fit(observed).kneighbors(x, return_distance=False)
+    starts = n * np.arange(len(x) + 1)
+    return sparse.csr_matrix(
+        (np.full(near.size, 1 / n), near.ravel(), starts), (len(x), len(observed))
+    )

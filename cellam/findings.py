@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cellam.composition import composition
 from cellam.model import Model, Simulation
 from cellam.uncertainty import UNSURE, growth_spread, relative_sd
 
@@ -16,11 +15,7 @@ from cellam.uncertainty import UNSURE, growth_spread, relative_sd
 def some(simulation: Simulation, n: int) -> Simulation:
     """Only `n` of the cells, evenly over their order."""
     N = len(simulation.rows)
-    return only(simulation, np.unique(np.linspace(0, N - 1, min(n, N)).round().astype(int)))
-
-
-def only(simulation: Simulation, keep: Any) -> Simulation:
-    """Only the cells that an index or a mask keeps."""
+    keep = np.unique(np.linspace(0, N - 1, min(n, N)).round().astype(int))
     return replace(
         simulation,
         points=simulation.points[:, keep],
@@ -94,30 +89,3 @@ def shares(frame: pd.DataFrame, types: pd.Series[Any] | None) -> dict[str, Any]:
         for _, row in frame.iterrows()
     ]
     return {"types": names, "rows": rows}
-
-
-def fates(model: Model, moved: Simulation, types: pd.Series[Any] | None) -> dict[str, Any] | None:
-    """What the cells of each type of the first day become by the last, by weight."""
-    if types is None:
-        return None
-    ends = replace(
-        moved,
-        times=moved.times[[0, -1]],
-        points=moved.points[[0, -1]],
-        log_weights=moved.log_weights[[0, -1]],
-    )
-    of_cell = types.iloc[ends.rows].to_numpy()
-    rows: list[dict[str, Any]] = []
-    columns: dict[str, None] = {}
-    for name in sorted(set(of_cell)):
-        last = composition(model, only(ends, of_cell == name), types).iloc[-1]
-        columns |= dict.fromkeys(last["simulated"])
-        rows.append(
-            {
-                "type": name,
-                "cells": int((of_cell == name).sum()),
-                "mass": last["mass"],
-                "becomes": last["simulated"],
-            }
-        )
-    return {"types": sorted(columns), "rows": rows}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,8 @@ import pandas as pd
 from cellam.cells import annotation, read_annotation
 from cellam.composition import composition
 from cellam.errors import ConfigError, DataError
-from cellam.findings import fates, growth_by_type, shares, some, unsure_by_type
+from cellam.fates import predict_fates
+from cellam.findings import growth_by_type, shares, some, unsure_by_type
 from cellam.methods import describe, named
 from cellam.model import Model
 from cellam.pictures import Picture, picture
@@ -361,8 +363,18 @@ def _findings(
         if types is not None
         else None,
         "shares": shares(frame, types),
-        "fates": fates(model, moved, types),
+        "fates": _fates(model, types),
     }
+
+
+def _fates(model: Model, types: pd.Series[Any] | None) -> dict[str, Any] | None:
+    """What the cells of each type of the first day become by the last one."""
+    if types is None:
+        return None
+    rng = np.random.default_rng(model.options.seed)
+    few = replace(model, snapshots=model.snapshots.thinned(FOLLOWED, rng))
+    found = predict_fates(few, model.training.labels[0], types, seed=model.options.seed)
+    return {"states": found.states, "rows": found.by_type(types)}
 
 
 def _types_key(adata: AnnData | None, groupby: str | None) -> str | None:

@@ -15,7 +15,7 @@ import typer
 
 from cellam import __version__
 
-from . import console, fit, funnel, info, logs, plot, report, simulate
+from . import console, fates, fit, funnel, info, logs, plot, report, simulate, validate
 from . import eval as eval_command
 
 app = typer.Typer(
@@ -60,6 +60,8 @@ def _options(
 app.command("fit")(funnel.funnel(fit.fit))
 app.command("simulate")(funnel.funnel(simulate.simulate))
 app.command("eval")(funnel.funnel(eval_command.evaluate))
+app.command("fates")(funnel.funnel(fates.fates))
+app.command("validate")(funnel.funnel(validate.validate))
 app.command("info")(funnel.funnel(info.info))
 app.command("plot")(funnel.funnel(plot.plot))
 app.command("report")(funnel.funnel(report.report))

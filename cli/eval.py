@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .console import give, progress, say, table, warn
-from .options import DataOption, JsonOption, ReportOption, RunOption
+from .console import check_csv, give, progress, say, table, warn
+from .options import CsvOverwriteOption, DataOption, JsonOption, ReportOption, RunOption
 from .report import default_path
 
 if TYPE_CHECKING:
@@ -52,9 +52,7 @@ def evaluate(
     run: RunOption = None,
     data: DataOption = None,
     csv: Annotated[Path | None, typer.Option(help="Also write the table to this file.")] = None,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace the file of --csv.")
-    ] = False,
+    overwrite: CsvOverwriteOption = False,
     report: ReportOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -76,7 +74,7 @@ def evaluate(
     asked = check_metrics(m.strip() for m in metrics.split(",")) if metrics is not None else None
     rivals = check_baselines(name.strip() for name in baselines.split(","))
     if csv is not None:
-        _check_csv(csv, overwrite)
+        check_csv(csv, overwrite)
     opened = open_run(run)
     (warn if as_json else print)(f"{'run':<9} {opened.path}")
     options = opened.model.options
@@ -192,20 +190,6 @@ def _with_interval(values: list[str], low: float, high: float) -> list[str]:
 
 def _number(value: float) -> str:
     return "–" if value != value else f"{value:.4g}"  # a balanced fit predicts no mass
-
-
-def _check_csv(path: Path, overwrite: bool) -> None:
-    """Refuse before the work what would be refused after it."""
-    from cellam.errors import ConfigError, OutputError
-
-    if path.is_dir() or not path.resolve().parent.is_dir():
-        raise OutputError(
-            f"--csv {path} cannot be written.", "Name a file in a folder that exists."
-        )
-    if path.suffix != ".csv":  # never the data, whatever is overwritten
-        raise ConfigError(f"--csv {path}: the file is a .csv.", f"Use --csv {path.stem}.csv.")
-    if path.exists() and not overwrite:
-        raise OutputError(f"{path} exists already.", "Choose another --csv, or add --overwrite.")
 
 
 def _write_csv(path: Path, frame: pd.DataFrame, skills: list[Skill]) -> None:

@@ -28,3 +28,19 @@ FromCellsOption = Annotated[
     typer.Option(help="Only cells that fit a query on obs, e.g. 'cell_type == \"HSC\"'."),
 ]
 OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace --out if it is there.")]
+TerminalOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="DAY:COLUMN",
+        help="Day and column of obs whose states are the fates; or one of the two. "
+        "[default: the last day, and the column with the cell types]",
+    ),
+]
+StartOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--from",
+        help="Day whose cells are followed; may be given again. [default: every earlier day]",
+    ),
+]
+CsvOverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace the file of --csv.")]

@@ -15,6 +15,7 @@ from .options import (
     GroupbyOption,
     OverwriteOption,
     RunOption,
+    TerminalOption,
 )
 from .report import free_path
 from .simulate import rows_of
@@ -22,6 +23,7 @@ from .simulate import rows_of
 if TYPE_CHECKING:
     from anndata import AnnData
 
+    from cellam.fates import Fates
     from cellam.model import Model, Simulation
     from cellam.run import Run
 
@@ -37,6 +39,11 @@ KINDS = {
         "cell types over time, observed and simulated",
         ("groupby", "from", "from-cells", "n-cells", "seed"),
     ),
+    "fates": (
+        "what cells become, on a map; --color STATE for one probability",
+        ("basis", "color", "from", "terminal", "seed"),
+    ),
+    "flow": ("mass between the types of two days, as bands", ("from", "terminal", "seed")),
     "mass": ("mass over time", ("from", "n-cells", "seed")),
     "heldout": (
         "a day that was held out: measured, predicted, best baseline",
@@ -61,7 +68,8 @@ def plot(
     color: Annotated[
         str | None,
         typer.Option(
-            help="Column of obs, or time, growth or speed. [default: cell types, else time]"
+            help="Column of obs, or time, growth or speed; for fates a state. "
+            "[default: cell types, else time; for fates all states]"
         ),
     ] = None,
     groupby: GroupbyOption = None,
@@ -74,6 +82,7 @@ def plot(
         int | None,
         typer.Option(min=1, help="Cells to follow at most. [default: 30 ways, 1000 otherwise]"),
     ] = None,
+    terminal: TerminalOption = None,
     holdout: Annotated[
         str | None,
         typer.Option(help="Day to predict; fits again, unless the run was fitted without it."),
@@ -102,6 +111,7 @@ def plot(
         "from": start,
         "from-cells": from_cells,
         "n-cells": n_cells,
+        "terminal": terminal,
         "holdout": holdout,
         "metric": metric,
         "seed": seed,
@@ -114,7 +124,8 @@ def plot(
     model = opened.model
     say("run", str(opened.path))
     path = free_path(out, Path(f"{opened.path.name}_{kind}.png"), overwrite=overwrite)
-    needed = bool(data or basis or groupby or from_cells or (color and kind == "velocity"))
+    lineages = kind in ("fates", "flow")
+    needed = bool(data or basis or groupby or from_cells or color or lineages)
     adata = _annotated(opened, data, needed=needed)
     if kind in ("trajectories", "composition", "mass"):
         ways = kind == "trajectories"
@@ -128,6 +139,19 @@ def plot(
         plots.trajectories(model, moved, adata, basis=basis, save=path)
     elif kind == "growth":
         plots.growth(model, adata, basis=basis, save=path)
+    elif kind == "fates":
+        plots.fates(
+            model, _fates(model, adata, start, terminal, seed or 0), adata,
+            basis=basis, color=color, save=path,
+        )  # fmt: skip
+    elif kind == "flow":
+        from cellam.fates import flow
+        from cellam.methods import named
+
+        assert adata is not None
+        found = _fates(model, adata, start or model.training.labels[0], terminal, seed or 0)[0]
+        frame = flow(model, found, adata.obs[found.terminal.key])
+        plots.flow(frame, (named(found.start), named(found.terminal.label)), save=path)
     elif kind == "composition":
         plots.composition(_composition(model, moved, adata, groupby), save=path)
     elif kind == "mass":
@@ -204,6 +228,19 @@ def _followed(
         save_every=(days.times[-1] - days.times[0]) / SAVED if often else None,
         seed=seed,
     )
+
+
+def _fates(
+    model: Model, adata: AnnData | None, start: str | None, terminal: str | None, seed: int
+) -> list[Fates]:
+    """Fates of the cells of a day, or of all days before the terminal one."""
+    from cellam.fates import days_before, parse_terminal, predict_fates
+
+    assert adata is not None
+    end = parse_terminal(model, adata.obs, terminal)
+    labels = [start] if start is not None else days_before(model, end.label)
+    types = adata.obs[end.key]
+    return [predict_fates(model, label, types, terminal=end.label, seed=seed) for label in labels]
 
 
 def _composition(

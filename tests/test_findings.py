@@ -1,14 +1,12 @@
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pandas as pd
 import pytest
 
 from cellam.cells import Cells
 from cellam.composition import composition
-from cellam.findings import fates, growth_by_type, only, shares, some, unsure_by_type
+from cellam.findings import growth_by_type, shares, some, unsure_by_type
 from cellam.model import Model, Simulation
 from cellam.plots.scatter import growth_rates
 
@@ -66,45 +64,13 @@ def test_shares_are_those_of_the_composition(
             assert observed == expected["observed"].get(name, 0)
 
 
-def test_fates_add_up_to_the_population(
-    model: Model, simulation: Simulation, types: pd.Series
-) -> None:
-    found = fates(model, simulation, types)
-    assert found is not None
-    assert sum(row["cells"] for row in found["rows"]) == len(simulation.rows)
-    total: dict[str, float] = {}
-    for row in found["rows"]:
-        assert sum(row["becomes"].values()) == pytest.approx(1)
-        for name, share in row["becomes"].items():
-            total[name] = total.get(name, 0.0) + share * row["mass"] * row["cells"]
-    mass = np.exp(simulation.log_weights[-1]).sum()
-    whole = composition(model, simulation, types).iloc[-1]["simulated"]
-    assert {name: m / mass for name, m in total.items()} == pytest.approx(whole)
-
-
-def test_cells_that_stay_become_what_they_are(model: Model, types: pd.Series) -> None:
-    """Cells of the last day that do not move: nearest to themselves and their like."""
-    days = model.snapshots
-    x = model.space.to_coordinates(days.points[-1])
-    still = Simulation(
-        np.array([days.times[0], days.times[-1]]), np.stack([x, x]), np.zeros((2, len(x))),
-        days.rows[-1],
-    )  # fmt: skip
-    found = fates(model, still, types)
-    assert found is not None
-    most = max(found["rows"], key=lambda row: row["cells"])
-    assert max(most["becomes"], key=most["becomes"].get) == most["type"]
-    assert most["mass"] == 1
-
-
-def test_some_and_only_keep_whole_cells(simulation: Simulation) -> None:
+def test_some_keeps_whole_cells(simulation: Simulation) -> None:
     few = some(simulation, 7)
     assert len(few.rows) == 7
     assert few.points.shape[:2] == few.log_weights.shape == (len(simulation.times), 7)
+    at = np.flatnonzero(np.isin(simulation.rows, few.rows))
+    np.testing.assert_array_equal(few.points, simulation.points[:, at])
     assert len(some(simulation, 10_000).rows) == len(simulation.rows)
-    kept = only(simulation, simulation.rows == simulation.rows[3])
-    np.testing.assert_array_equal(kept.points[:, 0], simulation.points[:, 3])
-    assert replace(kept, rows=kept.rows).times is simulation.times
 
 
 def test_what_is_unsure_is_counted_by_type(

@@ -21,6 +21,7 @@ from cellam.cells import Cells
 from cellam.composition import composition
 from cellam.errors import ConfigError, DataError
 from cellam.evaluation import Evaluation, evaluate
+from cellam.fates import Fates, flow, predict_fates
 from cellam.model import Model, Simulation
 from cellam.plots.maps import on_grid
 from cellam.plots.style import COLOURS, HATCHES
@@ -41,9 +42,14 @@ def scores(cells: Cells, model: Model) -> Evaluation:
     return evaluate(cells, "day2", model.options, metrics=["W1", "energy"])
 
 
+@pytest.fixture(scope="module")
+def fates(model: Model, cells: Cells) -> Fates:
+    return predict_fates(model, "day2", cells.obs["cell_type"])
+
+
 @pytest.fixture
 def draw(
-    model: Model, simulation: Simulation, frame: pd.DataFrame, scores: Evaluation,
+    model: Model, simulation: Simulation, frame: pd.DataFrame, scores: Evaluation, fates: Fates,
     small: anndata.AnnData,
 ) -> dict[str, Callable[..., Any]]:  # fmt: skip
     """Every kind of picture that takes one pair of axes."""
@@ -53,18 +59,24 @@ def draw(
         log_weights=simulation.log_weights[:, :5],
         rows=simulation.rows[:5],
     )
+    types = small.obs["cell_type"]
     return {
         "velocity": lambda **k: plots.velocity(model, small, **k),
         "growth": lambda **k: plots.growth(model, small, **k),
         "trajectories": lambda **k: plots.trajectories(model, few, small, **k),
         "composition": lambda **k: plots.composition(frame, **k),
         "mass": lambda **k: plots.mass(model, simulation, **k),
+        "fates": lambda **k: plots.fates(model, [fates], small, **k),
+        "flow": lambda **k: plots.flow(flow(model, fates, types), ("day2", "day7"), **k),
         "evaluation": lambda **k: plots.evaluation(scores.table, **k),
         "history": lambda **k: plots.history(model, **k),
     }
 
 
-KINDS = ("velocity", "growth", "trajectories", "composition", "mass", "evaluation", "history")
+KINDS = (
+    "velocity", "growth", "trajectories", "composition", "mass", "fates", "flow", "evaluation",
+    "history",
+)  # fmt: skip
 
 
 # ---------------------------------------------------------------------------- what all share
@@ -366,3 +378,76 @@ def test_history_of_a_network_is_over_its_steps(cells: Cells) -> None:
     ax = plots.history(model)
     assert ax.get_xlabel() == "training step"
     np.testing.assert_allclose(ax.lines[1].get_xdata(), [100, 101])
+
+
+# ------------------------------------------------------------------------------------ lineages
+
+
+def test_fates_mix_the_colours_of_the_states(model: Model, fates: Fates) -> None:
+    even = np.full_like(fates.probability, 1 / len(fates.states))
+    ax = plots.fates(model, [replace(fates, probability=even)])
+    drawn = [c for c in ax.collections if isinstance(c, PathCollection)][1:]
+    colours = np.array([mpl.colors.to_rgb(c) for c in COLOURS[: len(fates.states)]])
+    found = np.concatenate([c.get_facecolors() for c in drawn if len(c.get_offsets())])
+    np.testing.assert_allclose(found[:, :3], np.tile(colours.mean(0), (len(even), 1)), atol=1e-6)
+    assert [t.get_text() for t in ax.get_legend().get_texts()] == list(fates.states)
+    assert ax.get_legend().get_title().get_text() == "become (day7)"
+
+
+def test_a_state_is_drawn_by_its_probability(model: Model, fates: Fates) -> None:
+    state = fates.states[0]
+    ax = plots.fates(model, [fates], color=state)
+    drawn = ax.collections[1]
+    np.testing.assert_allclose(np.sort(drawn.get_array()), np.sort(fates.probability[:, 0]))
+    assert drawn.get_clim() == (0, 1)
+    # Each value stands at its cell.
+    xy = model.space.to_coordinates(model.snapshots.points[1])[:, :2]
+    at = [np.linalg.norm(xy - place, axis=1).argmin() for place in drawn.get_offsets()]
+    np.testing.assert_allclose(drawn.get_array(), fates.probability[at, 0])
+    with pytest.raises(ConfigError, match="no state 'HSC' on day7") as caught:
+        plots.fates(model, [fates], color="HSC")
+    assert state in caught.value.hint
+
+
+def test_rare_states_share_a_colour(model: Model, fates: Fates) -> None:
+    rng = np.random.default_rng(0)
+    p = rng.dirichlet(np.ones(12), len(fates.rows))
+    many = replace(fates, states=tuple("abcdefghijkl"), probability=p)
+    listed = [t.get_text() for t in plots.fates(model, [many]).get_legend().get_texts()]
+    assert len(listed) == 8
+    assert listed[-1] == "5 others"
+
+
+def test_a_flow_is_as_wide_as_its_mass() -> None:
+    frame = pd.DataFrame(
+        [("a", "a", 0.3, 0.6), ("a", "b", 0.1, 0.1), ("b", "b", 0.6, 0.2)],
+        columns=["source", "target", "before", "after"],
+    )
+    frame = pd.concat([frame, pd.DataFrame([("b", "a", 0.0, 0.0)], columns=frame.columns)])
+    ax = plots.flow(frame, ("day2", "day7"))
+    bars = sorted((round(b.get_x(), 2), round(b.get_height(), 9)) for b in ax.patches)
+    assert bars == [(-0.04, 0.4), (-0.04, 0.6), (1.0, 0.3), (1.0, 0.6)]
+    widths = set()
+    for band in ax.collections:
+        places = band.get_paths()[0].vertices
+        ends = [np.ptp(places[np.isclose(places[:, 0], x), 1]) for x in (0, 1)]
+        widths.add(tuple(np.round(ends, 9)))
+    assert widths == {(0.3, 0.6), (0.1, 0.1), (0.6, 0.2), (0.0, 0.0)}
+    assert [t.get_text() for t in ax.get_xticklabels()] == ["day2\nmass 1.00", "day7\nmass 0.90"]
+    names = {t.get_text() for t in ax.texts}
+    assert names == {"a 0.40", "b 0.60", "a 0.60", "b 0.30"}
+
+
+def test_a_flow_of_many_types_keeps_its_mass() -> None:
+    rng = np.random.default_rng(0)
+    names = [f"type{k}" for k in range(11)]
+    frame = pd.DataFrame(
+        [(s, t, rng.random(), rng.random()) for s in names for t in names],
+        columns=["source", "target", "before", "after"],
+    )
+    ax = plots.flow(frame, ("day2", "day7"))
+    left = [b.get_height() for b in ax.patches if b.get_x() < 0]
+    right = [b.get_height() for b in ax.patches if b.get_x() > 0]
+    assert len(left) == len(right) == 8
+    assert sum(left) == pytest.approx(frame["before"].sum())
+    assert sum(right) == pytest.approx(frame["after"].sum())

@@ -208,7 +208,7 @@ def test_a_fit_that_was_not_scored_says_so_and_what_to_type(bare: Written) -> No
 
 
 def test_what_it_found(full: Written) -> None:
-    assert "What cells of day0 have become by day7" in full.text
+    assert "What cells of day0 become by day7" in full.text
     assert "Growth rate per day by cell_type" in full.text
     assert "All 40 cells of day0, simulated." in full.text
 

@@ -8,6 +8,7 @@ A figure is a plain `matplotlib.figure.Figure` (`ax.figure`) that pyplot does no
 has to be closed, and the last line of a notebook's cell shows it.
 """
 
+from cellam.plots.lineages import fates, flow
 from cellam.plots.maps import growth, heldout, trajectories, velocity
 from cellam.plots.populations import composition, mass
 from cellam.plots.scores import evaluation, history
@@ -16,6 +17,8 @@ from cellam.plots.style import save_figure, theme
 __all__ = [
     "composition",
     "evaluation",
+    "fates",
+    "flow",
     "growth",
     "heldout",
     "history",

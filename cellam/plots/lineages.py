@@ -1,0 +1,229 @@
+"""Lineages: what cells become, on a map and as a flow between two days."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.colors import to_rgb
+from matplotlib.lines import Line2D
+from numpy.typing import NDArray
+
+from cellam.errors import ConfigError
+from cellam.fates import Fates
+from cellam.model import Model
+from cellam.plots import style
+from cellam.plots.populations import MOST_TYPES, OTHERS
+from cellam.plots.scatter import name_axes, size_of
+from cellam.projection import find_basis
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+    from matplotlib.axes import Axes
+
+Array = NDArray[np.float64]
+
+GAP = 0.03  # between bars of a flow, as a share of the larger side
+WIDTH = 0.04  # of a bar; the sides are 1 apart
+
+
+def fates(
+    model: Model,
+    found: Sequence[Fates],
+    adata: AnnData | None = None,
+    *,
+    basis: str | None = None,
+    color: str | None = None,
+    ax: Axes | None = None,
+    save: str | Path | None = None,
+) -> Axes:
+    """Draw the fates of cells over a map of all cells.
+
+    Parameters
+    ----------
+    model : Model
+    found : sequence of Fates
+        From `cellam.fates.predict_fates`, of one or several days with the same states.
+    adata : AnnData, optional
+        The data of the fit, for any basis but the model's own coordinates.
+    basis : str, optional
+        "pca", "umap" or any key of `obsm`; see `cellam.projection.find_basis`.
+    color : str, optional
+        One of the states, to draw its probability. Without it a cell has the colours of all
+        states, mixed by their probabilities, and the marker of the most probable one.
+    ax : matplotlib.axes.Axes, optional
+    save : path, optional
+        .png, .svg or .pdf.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    ConfigError
+        For an unknown basis or state.
+    """
+    states, end = found[0].states, found[0].terminal
+    if color is not None and color not in states:
+        raise ConfigError(
+            f"There is no state {color!r} on {end.label}.", f"Those there are: {', '.join(states)}."
+        )
+    where = find_basis(model, adata, basis)
+    at = np.empty(model.snapshots.n_cells, dtype=np.int64)
+    at[np.concatenate(model.snapshots.rows)] = np.arange(len(at))
+    xy = where.xy[at[np.concatenate([f.rows for f in found])]]
+    p = np.concatenate([f.probability for f in found])
+    order = np.random.default_rng(0).permutation(len(p))  # no day lies on top of the others
+    xy, p = xy[order], p[order]
+    size = 1.5 * size_of(len(where.xy))
+    verb = "came from" if model.snapshots.index(end.label) < _position(model, found) else "become"
+    with style.drawing(ax, save) as axes:
+        axes.scatter(
+            where.xy[:, 0], where.xy[:, 1], c=style.COLOURS[7], alpha=0.3,
+            s=size_of(len(where.xy)), linewidths=0, rasterized=True,
+        )  # fmt: skip
+        if color is not None:
+            drawn = axes.scatter(
+                xy[:, 0], xy[:, 1], c=p[:, states.index(color)], s=size, linewidths=0,
+                cmap=style.sequential(), vmin=0, vmax=1, rasterized=True,
+            )  # fmt: skip
+            bar = axes.figure.colorbar(drawn, ax=axes, shrink=0.7)
+            bar.set_label(f"probability: {verb} {color} ({end.label})")
+            bar.outline.set_visible(False)
+        else:
+            names, p = _few(states, p)
+            colours = np.array([to_rgb(style.COLOURS[k]) for k in range(len(names))])
+            most = p.argmax(axis=1)
+            for k in range(len(names)):
+                of = most == k
+                axes.scatter(
+                    xy[of, 0], xy[of, 1], c=np.clip(p[of] @ colours, 0, 1), s=size,
+                    marker=style.MARKERS[k], linewidths=0, rasterized=True,
+                )  # fmt: skip
+            handles = [
+                Line2D([], [], ls="", marker=style.MARKERS[k], color=colours[k], ms=5, label=name)
+                for k, name in enumerate(names)
+            ]
+            axes.legend(
+                handles=handles, title=f"{verb} ({end.label})",
+                loc="center left", bbox_to_anchor=(1.0, 0.5),
+            )  # fmt: skip
+        days = ", ".join(f.start for f in found)
+        axes.set_title(f"cells of {days}", fontsize=9)
+        name_axes(axes, where)
+    return axes
+
+
+def flow(
+    frame: pd.DataFrame,
+    labels: tuple[str, str],
+    *,
+    ax: Axes | None = None,
+    save: str | Path | None = None,
+) -> Axes:
+    """Draw how much of each type goes to each state: a band widens where cells grow.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        From `cellam.fates.flow`.
+    labels : (str, str)
+        How the two days are called.
+    ax, save
+        As for `fates`.
+    """
+    before = frame.pivot(index="source", columns="target", values="before")
+    after = frame.pivot(index="source", columns="target", values="after")
+    names = _together(before, after)
+    before, after = (_gathered(side, names) for side in (before, after))
+    most = max(before.to_numpy().sum(), after.to_numpy().sum())
+    colours = {name: k for k, name in enumerate(names)}
+    left = _bars(before.sum(axis=1), GAP * most)
+    right = _bars(after.sum(axis=0), GAP * most)
+    with style.drawing(ax, save, size=(5.6, 4.2)) as axes:
+        u = np.linspace(0, 1, 50)
+        bend = 0.5 - 0.5 * np.cos(np.pi * u)
+        used_left, used_right = dict(left), dict(right)
+        for source in reversed(before.index):  # from below, as the bars stand
+            for target in reversed(before.columns):
+                b, a = before.loc[source, target], after.loc[source, target]
+                low = used_left[source] + (used_right[target] - used_left[source]) * bend
+                axes.fill_between(
+                    u, low, low + b + (a - b) * bend, lw=0, alpha=0.55,
+                    color=style.COLOURS[colours[source]],
+                )  # fmt: skip
+                used_left[source] += b
+                used_right[target] += a
+        for side, starts, masses, x in (
+            ("right", left, before.sum(axis=1), -WIDTH),
+            ("left", right, after.sum(axis=0), 1.0),
+        ):
+            for name, start in starts.items():
+                k = colours[name]
+                axes.bar(
+                    x, masses[name], WIDTH, bottom=start, align="edge", color=style.COLOURS[k],
+                    hatch=style.HATCHES[k], edgecolor=style.paper(), linewidth=0.5,
+                )  # fmt: skip
+                axes.text(
+                    x - 0.02 if side == "right" else x + WIDTH + 0.02, start + masses[name] / 2,
+                    f"{name} {masses[name]:.2f}", ha=side, va="center", fontsize=8,
+                )  # fmt: skip
+        axes.set_xticks(
+            [0, 1],
+            [
+                f"{labels[0]}\nmass {before.to_numpy().sum():.2f}",
+                f"{labels[1]}\nmass {after.to_numpy().sum():.2f}",
+            ],
+        )
+        axes.set(xlim=(-0.45, 1.45), yticks=[])
+        axes.tick_params(axis="x", length=0)
+        for spine in axes.spines.values():
+            spine.set_visible(False)
+    return axes
+
+
+def _position(model: Model, found: Sequence[Fates]) -> int:
+    return model.snapshots.index(found[0].start)
+
+
+def _few(states: tuple[str, ...], p: Array) -> tuple[list[str], Array]:
+    """At most eight states, for which there are colours; the rarest share one."""
+    order = np.argsort(-p.mean(0), kind="stable")
+    if len(states) <= MOST_TYPES:
+        return list(states), p
+    kept = order[: MOST_TYPES - 1]
+    rest = order[MOST_TYPES - 1 :]
+    names = [*(states[k] for k in kept), f"{len(rest)} {OTHERS}"]
+    return names, np.column_stack([p[:, kept], p[:, rest].sum(axis=1)])
+
+
+def _together(before: pd.DataFrame, after: pd.DataFrame) -> list[str]:
+    """Names of types and states by their mass; beyond eight they are called others."""
+    mass = before.sum(axis=1).add(after.sum(axis=0), fill_value=0.0)
+    names = [str(n) for n in mass.sort_values(ascending=False, kind="stable").index]
+    return names if len(names) <= MOST_TYPES else [*names[: MOST_TYPES - 1], OTHERS]
+
+
+def _gathered(side: pd.DataFrame, names: list[str]) -> pd.DataFrame:
+    """Rows and columns in the order of the names, what is not among them under others."""
+
+    def name(given: Any) -> str:
+        return given if given in names else OTHERS
+
+    grouped = side.groupby(name).sum().T.groupby(name).sum().T
+    return grouped.loc[
+        [n for n in names if n in grouped.index], [n for n in names if n in grouped.columns]
+    ]
+
+
+def _bars(masses: pd.Series[Any], gap: float) -> dict[str, float]:
+    """Where each bar starts, the first one on top."""
+    starts, y = {}, 0.0
+    for name in reversed(masses.index):
+        starts[str(name)] = y
+        y += float(masses[name]) + gap
+    return starts
