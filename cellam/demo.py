@@ -54,6 +54,17 @@ def _log_rates(truth: Branching, z: Array, rng: Generator) -> tuple[list[str], A
     return names, log_rates + rng.normal(0.0, 0.8, 300)
 
 
+def demo_log_expression(z: Array) -> tuple[list[str], Array]:
+    """Genes of the demo data, and their log expression up to a constant of the cell, at z (N, 2).
+
+    The truth behind the counts: the share of a gene is exp of it, divided by the sum over genes.
+    """
+    rng, truth = np.random.default_rng(DEMO_SEED), Branching()
+    days, n_cells = zip(*DEMO_DAYS.values(), strict=True)
+    truth.simulate(days, n_cells, rng)  # the genes are drawn after the cells
+    return _log_rates(truth, z, rng)
+
+
 def demo() -> AnnData:
     """Make the demo data: 3,000 cells of `Branching` on four days, 300 genes, raw counts.
 

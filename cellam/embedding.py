@@ -8,6 +8,7 @@ the space is whitened, so that one unit is about one standard deviation of the d
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -99,11 +100,25 @@ class Space:
         if self.rep is not None:
             coordinates = np.asarray(cells.matrix[:, : self.n_dims], dtype=np.float64)
         else:
-            adata = _prepared(*self._counted(cells), self.library, self.log)
-            where = {gene: k for k, gene in enumerate(adata.var_names)}
-            X = adata.X[:, [where[gene] for gene in self.genes]]
+            X = self._expression(cells, self.genes)
             coordinates = np.asarray(X @ self.components.T) - self.mean @ self.components.T
         return (coordinates - self.centre) / self.scale
+
+    def expression(self, cells: Cells, genes: Sequence[str]) -> Array:
+        """Measured expression (n, len(genes)) of genes of the fit, on the scale of the PCA.
+
+        Raises
+        ------
+        DataError
+            If the cells lack genes of the fit, or have values that cannot be logged.
+        """
+        X = self._expression(cells, genes)
+        return np.asarray(X.toarray() if sparse.issparse(X) else X, dtype=np.float64)
+
+    def _expression(self, cells: Cells, genes: Sequence[str]) -> Any:
+        adata = _prepared(*self._counted(cells), self.library, self.log)
+        where = {gene: k for k, gene in enumerate(adata.var_names)}
+        return adata.X[:, [where[gene] for gene in genes]]
 
     def _counted(self, cells: Cells) -> tuple[Matrix, tuple[str, ...]]:
         """Expression of the genes of the fit, and their names."""

@@ -56,6 +56,12 @@ class Spread:
     sd: Array
     members: int
 
+    @staticmethod
+    def of(value: Array, members: Array) -> Spread:
+        """The spread of answers (K, …) of the members about the model's own."""
+        sd = WIDENING * np.sqrt(((members - value) ** 2).mean(0))
+        return Spread(value, sd, len(members))
+
     def interval(self, level: float = LEVEL) -> tuple[Array, Array]:
         """Lower and upper limits that hold the truth with the given probability, by Student's t."""
         from scipy.stats import t

@@ -15,7 +15,7 @@ import typer
 
 from cellam import __version__
 
-from . import console, fates, fit, funnel, info, logs, plot, report, simulate, validate
+from . import console, fates, fit, funnel, info, logs, perturb, plot, report, simulate, validate
 from . import eval as eval_command
 
 app = typer.Typer(
@@ -61,6 +61,7 @@ app.command("fit")(funnel.funnel(fit.fit))
 app.command("simulate")(funnel.funnel(simulate.simulate))
 app.command("eval")(funnel.funnel(eval_command.evaluate))
 app.command("fates")(funnel.funnel(fates.fates))
+app.command("perturb")(funnel.funnel(perturb.perturb))
 app.command("validate")(funnel.funnel(validate.validate))
 app.command("info")(funnel.funnel(info.info))
 app.command("plot")(funnel.funnel(plot.plot))
