@@ -195,12 +195,6 @@ def transitions(
     return Transitions(k, l, neighbours(x, x) @ own, mass.mean(1))
 
 
-def normalised(matrix: sparse.csr_matrix) -> sparse.csr_matrix:
-    """The matrix with rows that sum to 1."""
-    total = np.asarray(matrix.sum(1)).ravel()
-    return sparse.csr_matrix(sparse.diags(1 / total) @ matrix)
-
-
 def predict_fates(
     model: Model,
     start: str,

@@ -27,7 +27,6 @@ from cellam.errors import DataError
 from cellam.fates import (
     Terminal,
     memberships,
-    normalised,
     probabilities,
     transitions,
 )
@@ -115,9 +114,15 @@ def _chained(coupling: Coupling) -> Callable[[Model, str, str], sparse.csr_matri
             grown = sparse.diags(1 / days.weights[i]) @ plan  # descendants for each cell
             joint = joint @ grown
         # The mean over the neighbourhood of the start, as of the ways of cellam.
-        return neighbours(days.points[k], days.points[k]) @ normalised(joint)
+        return neighbours(days.points[k], days.points[k]) @ _normalised(joint)
 
     return chain
+
+
+def _normalised(matrix: sparse.csr_matrix) -> sparse.csr_matrix:
+    """The matrix with rows that sum to 1."""
+    total = np.asarray(matrix.sum(1)).ravel()
+    return sparse.csr_matrix(sparse.diags(1 / total) @ matrix)
 
 
 def _ours(model: Model, start: str, end: str) -> sparse.csr_matrix:
