@@ -15,7 +15,7 @@ import typer
 
 from cellam import __version__
 
-from . import console, fit, funnel, info, logs, plot, report, simulate
+from . import console, drivers, export, fit, funnel, info, logs, plot, report, simulate
 from . import eval as eval_command
 
 app = typer.Typer(
@@ -63,6 +63,8 @@ app.command("eval")(funnel.funnel(eval_command.evaluate))
 app.command("info")(funnel.funnel(info.info))
 app.command("plot")(funnel.funnel(plot.plot))
 app.command("report")(funnel.funnel(report.report))
+app.command("export")(funnel.funnel(export.export))
+app.command("drivers")(funnel.funnel(drivers.drivers))
 
 
 ANYWHERE = ("--verbose", "-v", "--quiet", "-q", "--debug")
