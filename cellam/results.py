@@ -202,9 +202,9 @@ def spread(model: Model) -> dict[str, Array]:
     -------
     dict
         cellam_velocity_sd (n,), see `relative_spread`; cellam_growth_sd (n,), per unit of time.
-        Empty without an ensemble.
+        Empty without at least two members.
     """
-    if not model.members:
+    if len(model.members) < 2:
         return {}
     out = {"cellam_velocity_sd": relative_spread([velocities(m) for m in model.members])}
     if not model.conserves_mass:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from cellam.plots import style
 from cellam.trends import ALL
 
-WIDE = 3  # panels in a row
+WIDE = 4  # panels in a row, at most
 MOST_GROUPS = 8  # with the most cells; as many as there are colours
 
 
@@ -42,7 +43,7 @@ def trends(
     genes = list(dict.fromkeys(frame["gene"]))
     sizes = frame.groupby("group")["cells"].first().sort_values(ascending=False, kind="stable")
     groups = list(sizes.index[:MOST_GROUPS])
-    columns = min(WIDE, len(genes))
+    columns = min(WIDE, math.ceil(len(genes) ** 0.5))
     rows = -(-len(genes) // columns)
     with style.styled(ours=ax is None, save=save):
         if ax is None:
@@ -69,7 +70,7 @@ def trends(
             panel.set_title(gene)
             panel.grid(axis="y", lw=0.4, alpha=0.4)
         for panel in axes[::columns]:
-            panel.set_ylabel("expression, decoded")
+            panel.set_ylabel("decoded expression\n(mean; 10 to 90 %)")
         for panel in axes[-columns:]:
             panel.set_xlabel("time")
             panel.tick_params(labelbottom=True)

@@ -113,7 +113,6 @@ def test_couplings_cover_every_cell(call: Call, run: Path, here: Path) -> None:
 
 
 def test_tables_are_the_same_twice(call: Call, run: Path, here: Path) -> None:
-    pytest.importorskip("pyarrow")
     result = call("export", "--tables", "tabs")
     assert result.code == 0
     names = ("couplings", "fates", "growth", "velocities")
