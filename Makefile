@@ -8,7 +8,7 @@ BIN    := $(VENV)/bin
 DEMO   := data/demo.h5ad
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-slow check fix bench scaling peers data clean
+.PHONY: help install demo test test-slow test-interop check fix bench scaling peers data clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+: .*## |^[a-z-]+:  ## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/' | expand -t 22
@@ -29,6 +29,17 @@ test: install  ## install, then run the tests
 
 test-slow: install  ## the tests that take minutes
 	$(BIN)/python -m pytest -m slow
+
+# CellRank first: pygpcca pins a Jinja2 older than ours, for its documentation alone.
+test-interop: .venv-interop/.installed  ## in an environment with scVelo and CellRank: do they read our exports?
+	OMP_NUM_THREADS=1 .venv-interop/bin/python -m pytest tests/interop
+
+.venv-interop/.installed: pyproject.toml
+	$(PYTHON) -m venv .venv-interop
+	.venv-interop/bin/python -m pip install --quiet --disable-pip-version-check "$(TORCH)"
+	.venv-interop/bin/python -m pip install --quiet --disable-pip-version-check cellrank==2.0.7 scvelo==0.3.4 pytest
+	.venv-interop/bin/python -m pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
 
 check: install  ## report on style, types and layers; changes nothing
 	$(BIN)/ruff check .
@@ -60,5 +71,5 @@ data: install  ## make data/demo.h5ad again, the same bytes
 	$(BIN)/python -m cellam.demo $(DEMO)
 
 clean:  ## remove what the other targets made
-	rm -rf $(VENV) .bench build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis .import_linter_cache cellam_runs
+	rm -rf $(VENV) .venv-interop .bench build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis .import_linter_cache cellam_runs
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -256,6 +256,15 @@ def _fit_pca(
     return fitted, coordinates
 
 
+def log_normalised(cells: Cells) -> Matrix:
+    """Expression (n, g) of all genes, normalised to the median of the counts and logged.
+
+    What was normalised or logged already is not so again, and scaled expression is left as it is.
+    """
+    library = float(np.median(np.asarray(cells.matrix.sum(1)))) if cells.kind == "counts" else 0.0
+    return _prepared(cells.matrix, cells.genes, library, cells.kind in ("counts", "normalised")).X
+
+
 def _described(rep: str | None, columns: int) -> str:
     return "expression" if rep is None else f"obsm[{rep!r}] with {columns} columns"
 

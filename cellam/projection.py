@@ -88,6 +88,14 @@ def velocities(model: Model) -> Array:
     )
 
 
+def growth_rates(model: Model) -> Array:
+    """Growth rate of every cell on its own day, (n,), per unit of time, day by day."""
+    days = model.snapshots
+    return np.concatenate(
+        [model.growth(t, x) for t, x in zip(days.times, days.points, strict=True)]
+    )
+
+
 def project(x: Array, v: Array, xy: Array, *, neighbours: int = NEIGHBOURS) -> Array:
     """Show velocities in another basis, by the neighbours that they point to.
 

@@ -24,8 +24,8 @@ from cellam.methods import describe, named
 from cellam.model import Model
 from cellam.pictures import Picture, picture
 from cellam.plots import maps, populations, scores
-from cellam.plots.scatter import growth_rates, per_time
-from cellam.projection import find_basis
+from cellam.plots.scatter import per_time
+from cellam.projection import find_basis, growth_rates
 from cellam.run import Run
 from cellam.scoring import METHODS
 from cellam.skill import skills

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -26,8 +26,12 @@ from cellam.claims import EVALUATIONS, Claim, claim, is_run, is_stopped, read_js
 from cellam.errors import DataError, RunError
 from cellam.evaluation import Evaluation
 from cellam.model import Model
+from cellam.results import Results, cell_types, results
 from cellam.storage import sha256, to_json, write_atomically, writing
 from cellam.timepoints import read_timeline
+
+if TYPE_CHECKING:
+    from anndata import AnnData
 
 RUNS = "cellam_runs"
 PACKAGES = ("numpy", "pandas", "torch", "anndata", "scanpy", "POT", "safetensors")
@@ -114,6 +118,59 @@ class Run:
                 "another order or other times.",
                 "Fit again, or give the file of the fit with --data.",
             )
+
+    def export(
+        self, adata: AnnData, *, groupby: str | None = None, cellrank: bool = False, seed: int = 0
+    ) -> Results:
+        """Write what the model says of each cell into an AnnData of the cells of the fit.
+
+        Parameters
+        ----------
+        adata : AnnData
+            Changed in place; keys of an earlier export are replaced.
+        groupby : str, optional
+            Column of `obs` with the cell types; found by its name without it.
+        cellrank : bool
+            Add what CellRank reads.
+        seed : int
+            For noise, where the dynamics have it.
+
+        Returns
+        -------
+        Results
+            What was written; see `cellam.results.results` for the keys.
+
+        Raises
+        ------
+        DataError
+            If they are other cells, or one of the keys is the user's own.
+        ConfigError
+            If there is no column `groupby`.
+        """
+        self.check_cells(adata.obs)
+        found = results(
+            self.model,
+            adata,
+            types=cell_types(adata.obs, groupby),
+            cellrank=cellrank,
+            record=self._record(),
+            seed=seed,
+        )
+        found.into(adata)
+        return found
+
+    def _record(self) -> dict[str, str]:
+        """What wrote a result, as text for HDF5: names of files need not be text."""
+        seen = {
+            "cellam": __version__,
+            "run": str(self.path),
+            "fitted": self.provenance["finished"],
+            "method": self.model.options.method,
+            "digest": self.digest,
+        }
+        return {
+            key: value.encode("utf-8", "backslashreplace").decode() for key, value in seen.items()
+        }
 
     def check_same(self, cells: Cells) -> None:
         """Refuse cells that are not those of the fit."""

@@ -54,7 +54,7 @@ def writing(path: Path) -> Iterator[None]:
         place = error.filename if isinstance(error.filename, (str, bytes)) else path
         raise OutputError(
             f"{os.fsdecode(place)} cannot be written: {error.strerror or error}.",
-            "Choose another place with --out, or free some space.",
+            "Choose another place, or free some space.",
         ) from None
 
 
@@ -156,7 +156,7 @@ def check_space(folder: Path, needed: int) -> None:
     if free < needed:
         raise OutputError(
             f"{folder} has {free / 1e6:,.2f} MB left, and {needed / 1e6:,.2f} MB are needed.",
-            "Free some space, or choose another place with --out.",
+            "Free some space, or choose another place.",
         )
 
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from cellam.errors import ConfigError
 from cellam.model import Model, Simulation
-from cellam.projection import velocities
+from cellam.projection import growth_rates, velocities
 
 Array = NDArray[np.float64]
 
@@ -119,13 +119,7 @@ def growth_spread(model: Model) -> Spread:
     ConfigError
         As for `spreads`.
     """
-    days = model.snapshots
-
-    def ask(m: Model) -> tuple[Array]:
-        rates = [m.growth(t, x) for t, x in zip(days.times, days.points, strict=True)]
-        return (np.concatenate(rates),)
-
-    return spreads(model, ask)[0]
+    return spreads(model, lambda m: (growth_rates(m),))[0]
 
 
 def relative_sd(model: Model) -> Array:

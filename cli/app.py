@@ -15,7 +15,21 @@ import typer
 
 from cellam import __version__
 
-from . import console, fates, fit, funnel, info, logs, perturb, plot, report, simulate, validate
+from . import (
+    console,
+    drivers,
+    export,
+    fates,
+    fit,
+    funnel,
+    info,
+    logs,
+    perturb,
+    plot,
+    report,
+    simulate,
+    validate,
+)
 from . import eval as eval_command
 
 app = typer.Typer(
@@ -66,6 +80,8 @@ app.command("validate")(funnel.funnel(validate.validate))
 app.command("info")(funnel.funnel(info.info))
 app.command("plot")(funnel.funnel(plot.plot))
 app.command("report")(funnel.funnel(report.report))
+app.command("export")(funnel.funnel(export.export))
+app.command("drivers")(funnel.funnel(drivers.drivers))
 
 
 ANYWHERE = ("--verbose", "-v", "--quiet", "-q", "--debug")

@@ -45,6 +45,10 @@ KINDS = {
     ),
     "flow": ("mass between the types of two days, as bands", ("from", "terminal", "seed")),
     "mass": ("mass over time", ("from", "n-cells", "seed")),
+    "trends": (
+        "decoded expression of genes along simulated trajectories",
+        ("genes", "by", "groupby", "from", "from-cells", "n-cells", "seed"),
+    ),
     "heldout": (
         "a day that was held out: measured, predicted, best baseline",
         ("basis", "holdout", "metric"),
@@ -54,6 +58,7 @@ KINDS = {
 }
 WAYS, POPULATION = 30, 1_000  # cells that are followed, unless --n-cells says otherwise
 SAVED = 60  # times of a way
+MOST_GENES = 24  # panels of trends
 
 
 def plot(
@@ -83,6 +88,13 @@ def plot(
         typer.Option(min=1, help="Cells to follow at most. [default: 30 ways, 1000 otherwise]"),
     ] = None,
     terminal: TerminalOption = None,
+    genes: Annotated[str | None, typer.Option(help="Genes to draw, with commas: A,B.")] = None,
+    by: Annotated[
+        str | None,
+        typer.Option(
+            help="Group by fate or by start: a cell's last or first type. [default: fate]"
+        ),
+    ] = None,
     holdout: Annotated[
         str | None,
         typer.Option(help="Day to predict; fits again, unless the run was fitted without it."),
@@ -112,6 +124,8 @@ def plot(
         "from-cells": from_cells,
         "n-cells": n_cells,
         "terminal": terminal,
+        "genes": genes,
+        "by": by,
         "holdout": holdout,
         "metric": metric,
         "seed": seed,
@@ -127,7 +141,7 @@ def plot(
     lineages = kind in ("fates", "flow")
     needed = bool(data or basis or groupby or from_cells or color or lineages)
     adata = _annotated(opened, data, needed=needed)
-    if kind in ("trajectories", "composition", "mass"):
+    if kind in ("trajectories", "composition", "mass", "trends"):
         ways = kind == "trajectories"
         n = n_cells or (WAYS if ways else POPULATION)
         moved = _followed(
@@ -156,6 +170,9 @@ def plot(
         plots.composition(_composition(model, moved, adata, groupby), save=path)
     elif kind == "mass":
         plots.mass(model, moved, save=path)
+    elif kind == "trends":
+        frame = _trends(model, moved, adata, genes or "", by, groupby)
+        plots.trends(frame, save=path)
     elif kind == "heldout":
         assert holdout is not None
         without = _without(opened, holdout, data)
@@ -184,6 +201,10 @@ def _check(kind: str, given: set[str]) -> None:
         )
     if kind == "heldout" and "holdout" not in given:
         raise ConfigError("Which day is held out?", "Give it: --holdout day4.")
+    if kind == "trends" and "genes" not in given:
+        raise ConfigError(
+            "Which genes?", "Give them: --genes A,B. `cellam drivers` finds those that matter."
+        )
 
 
 def _annotated(run: Run, data: Path | None, *, needed: bool) -> AnnData | None:
@@ -260,6 +281,35 @@ def _composition(
             f"Give one with --groupby: {', '.join(columns) or 'the data are needed'}.",
         )
     return composition(model, moved, adata.obs[key])
+
+
+def _trends(
+    model: Model,
+    moved: Simulation,
+    adata: AnnData | None,
+    genes: str,
+    by: str | None,
+    groupby: str | None,
+) -> Any:
+    from cellam.errors import ConfigError
+    from cellam.export import genes_of
+    from cellam.results import cell_types
+    from cellam.trends import groups, trends
+
+    names = genes_of(model, genes)
+    if not 0 < len(names) <= MOST_GENES:
+        raise ConfigError(
+            f"--genes {genes}: {len(names)} genes cannot be drawn.",
+            f"Give 1 to {MOST_GENES}, with commas between them.",
+        )
+    types = cell_types(adata.obs, groupby) if adata is not None else None
+    if types is None and by is not None:
+        raise ConfigError(
+            f"--by {by}: no column of obs has the usual name of a cell type.",
+            "Give one with --groupby.",
+        )
+    group = groups(model, moved, types, by=by or "fate") if types is not None else None
+    return trends(model, moved, names, group)
 
 
 def _scores(run: Run) -> Any:

@@ -14,7 +14,10 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
 CELLAM = Path(sys.executable).with_name("cellam")
-COMMANDS = ("fit", "simulate", "eval", "fates", "validate", "info", "plot", "report")
+COMMANDS = (
+    "check", "fit", "simulate", "eval", "fates", "drivers", "perturb", "validate", "info", "plot",
+    "report", "export",
+)  # fmt: skip
 
 
 def options() -> str:

@@ -8,7 +8,7 @@ from cellam.cells import Cells
 from cellam.composition import composition
 from cellam.findings import growth_by_type, shares, some, unsure_by_type
 from cellam.model import Model, Simulation
-from cellam.plots.scatter import growth_rates
+from cellam.projection import growth_rates
 
 
 @pytest.fixture(scope="module")

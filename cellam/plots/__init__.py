@@ -8,6 +8,7 @@ A figure is a plain `matplotlib.figure.Figure` (`ax.figure`) that pyplot does no
 has to be closed, and the last line of a notebook's cell shows it.
 """
 
+from cellam.plots.genes import trends
 from cellam.plots.lineages import fates, flow
 from cellam.plots.maps import growth, heldout, trajectories, velocity
 from cellam.plots.populations import composition, mass
@@ -26,5 +27,6 @@ __all__ = [
     "save_figure",
     "theme",
     "trajectories",
+    "trends",
     "velocity",
 ]

@@ -16,14 +16,13 @@ from cellam.model import Model, Simulation
 from cellam.plots import style
 from cellam.plots.scatter import (
     colour_values,
-    growth_rates,
     name_axes,
     per_time,
     scatter_cells,
     size_of,
     time_label,
 )
-from cellam.projection import find_basis
+from cellam.projection import find_basis, growth_rates
 from cellam.uncertainty import UNSURE, growth_spread, relative_sd, remoteness
 
 if TYPE_CHECKING:

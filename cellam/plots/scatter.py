@@ -15,7 +15,7 @@ from cellam.cells import annotation
 from cellam.errors import ConfigError
 from cellam.model import Model
 from cellam.plots import style
-from cellam.projection import Basis, check_size, velocities
+from cellam.projection import Basis, check_size, growth_rates, velocities
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -24,14 +24,6 @@ if TYPE_CHECKING:
 Array = NDArray[np.float64]
 
 QUANTITIES = ("time", "growth", "speed")  # of the model, that cells can be coloured by
-
-
-def growth_rates(model: Model) -> Array:
-    """Growth rate of every cell on its own day, (n,), per unit of time, day by day."""
-    days = model.snapshots
-    return np.concatenate(
-        [model.growth(t, x) for t, x in zip(days.times, days.points, strict=True)]
-    )
 
 
 def per_time(model: Model) -> str:

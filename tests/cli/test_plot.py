@@ -28,7 +28,10 @@ def scored(run: Path, table: Any) -> Path:
     return run
 
 
-@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "heldout"])
+NEEDY = ("heldout", "trends")  # of further options
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in NEEDY])
 def test_every_kind_is_drawn_beside_the_user(call: Call, scored: Path, kind: str) -> None:
     before = {path: path.read_bytes() for path in scored.rglob("*") if path.is_file()}
     result = call("plot", kind)
@@ -148,3 +151,39 @@ def test_without_the_data_the_own_coordinates_can_be_drawn(call: Call, run: Path
     assert refused.code == 1
     assert "--data" in refused.err
     assert call("plot", "velocity", "--basis", "latent", "--data", "moved.h5ad").code == 0
+
+
+def test_trends_are_drawn_by_fate_start_or_column(call: Call, run: Path) -> None:
+    genes = cellam.open_run(run).model.space.genes
+    drawn = set()
+    for args in ([], ["--by", "start"], ["--groupby", "day", "--by", "start"], ["--n-cells", 9]):
+        result = call("plot", "trends", "--genes", f"{genes[0]},{genes[4]}", *args)
+        assert (result.code, result.err) == (0, "")
+        drawn.add(Path("small_trends.png").read_bytes())
+    assert len(drawn) == 4
+
+
+@pytest.mark.parametrize(
+    ("args", "phrase"),
+    [
+        ([], "Which genes?"),
+        (["--genes", "nope"], "nope is not among"),
+        (["--genes", "none"], "0 genes cannot be drawn"),
+        (["--genes", "all"], "50 genes cannot be drawn"),
+        (["--genes", "Klf1", "--basis", "pca"], "--basis has no meaning"),
+    ],
+)
+def test_trends_need_some_genes(call: Call, run: Path, args: list[str], phrase: str) -> None:
+    result = call("plot", "trends", *args)
+    assert result.code == 2 and phrase in result.err
+
+
+def test_trends_need_a_grouping_that_there_is(call: Call, run: Path, here: Path) -> None:
+    gene = cellam.open_run(run).model.space.genes[0]
+    result = call("plot", "trends", "--genes", gene, "--by", "size")
+    assert result.code == 2 and "Use fate or start" in result.err
+
+
+def test_trends_of_a_representation_cannot_be_decoded(call: Call, rep_run: Path) -> None:
+    result = call("plot", "trends", "--genes", "Klf1")
+    assert result.code == 2 and "cannot be turned back into genes" in result.err

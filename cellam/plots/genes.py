@@ -1,0 +1,82 @@
+"""Genes: their expression along simulated trajectories."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from cellam.plots import style
+from cellam.trends import ALL
+
+WIDE = 4  # panels in a row, at most
+MOST_GROUPS = 8  # with the most cells; as many as there are colours
+
+
+def trends(
+    frame: pd.DataFrame,
+    *,
+    ax: Any = None,
+    save: str | Path | None = None,
+) -> NDArray[Any]:
+    """Draw the expression of genes over time, a panel for each: means, and bands of quantiles.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        From `cellam.trends.trends`. Of more than eight groups, those with the most cells are drawn.
+    ax : sequence of matplotlib.axes.Axes, optional
+        One for each gene.
+    save : path, optional
+        .png, .svg or .pdf.
+
+    Returns
+    -------
+    array of matplotlib.axes.Axes, one for each gene
+    """
+    from matplotlib.figure import Figure
+
+    genes = list(dict.fromkeys(frame["gene"]))
+    sizes = frame.groupby("group")["cells"].first().sort_values(ascending=False, kind="stable")
+    groups = list(sizes.index[:MOST_GROUPS])
+    columns = min(WIDE, math.ceil(len(genes) ** 0.5))
+    rows = -(-len(genes) // columns)
+    with style.styled(ours=ax is None, save=save):
+        if ax is None:
+            figure = Figure(figsize=(2.7 * columns + 1.4, 2.2 * rows + 0.3), layout="constrained")
+            grid = figure.subplots(rows, columns, sharex=True, squeeze=False).ravel()
+            for empty in grid[len(genes) :]:
+                empty.remove()
+            axes = grid[: len(genes)]
+        else:
+            axes = np.atleast_1d(np.asarray(ax))
+        for panel, gene in zip(axes, genes, strict=True):
+            for k, group in enumerate(groups):
+                part = frame[(frame["gene"] == gene) & (frame["group"] == group)]
+                part = part.sort_values("time")
+                panel.fill_between(
+                    part["time"], part["low"], part["high"],
+                    color=style.COLOURS[k], alpha=0.2, linewidth=0,
+                )  # fmt: skip
+                panel.plot(
+                    part["time"], part["mean"], color=style.COLOURS[k],
+                    marker=style.MARKERS[k], ms=3.5, markevery=0.2, lw=1.4,
+                    label=f"{group} ({sizes[group]:,})",
+                )  # fmt: skip
+            panel.set_title(gene)
+            panel.grid(axis="y", lw=0.4, alpha=0.4)
+        for panel in axes[::columns]:
+            panel.set_ylabel("decoded expression\n(mean; 10 to 90 %)")
+        for panel in axes[-columns:]:
+            panel.set_xlabel("time")
+            panel.tick_params(labelbottom=True)
+        if groups != [ALL]:
+            handles, names = axes[0].get_legend_handles_labels()
+            axes[columns - 1].legend(handles, names, loc="center left", bbox_to_anchor=(1.0, 0.5))
+        if save is not None:
+            style.save_figure(axes[0].get_figure(root=True), save)
+    return np.asarray(axes)

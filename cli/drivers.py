@@ -1,0 +1,135 @@
+"""`cellam drivers`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from .console import give, plural, say, table
+from .options import DataOption, FromCellsOption, GroupbyOption, JsonOption, RunOption
+from .report import free_path
+from .simulate import rows_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from cellam.cells import Cells
+    from cellam.run import Run
+
+
+def drivers(
+    of: Annotated[str, typer.Option(help="What genes go with: growth, speed, or fate:TYPE.")],
+    top: Annotated[
+        int, typer.Option("--top", "-n", min=1, help="Genes to print, of each sign.")
+    ] = 10,
+    day: Annotated[
+        list[str] | None,
+        typer.Option(help="Only cells of this day; may be given again. [default: all that count]"),
+    ] = None,
+    from_cells: FromCellsOption = None,
+    groupby: GroupbyOption = None,
+    csv: Annotated[
+        Path | None, typer.Option("--csv", help="File to write the table of all genes to.")
+    ] = None,
+    as_json: JsonOption = False,
+    seed: Annotated[int, typer.Option(min=0, help="For noise, where the fit has it.")] = 0,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace --csv if it is there.")
+    ] = False,
+    run: RunOption = None,
+    data: DataOption = None,
+) -> None:
+    """List the genes that go with growth, speed or a fate, within days."""
+    import numpy as np
+
+    from cellam import drivers as library
+    from cellam.errors import ConfigError, OutputError
+    from cellam.results import cell_types
+    from cellam.run import open_run
+    from cellam.storage import write_atomically, writing
+
+    opened = open_run(run)
+    model = opened.model
+    if not as_json:
+        say("run", str(opened.path))
+    source = opened.data(data)
+    if csv is not None:
+        if csv.exists() and csv.samefile(source):
+            raise OutputError(f"--csv {csv} is the input; it is never written to.")
+        free_path(csv, csv, overwrite=overwrite)
+    cells = _expression(opened, source)
+    y, keep = library.quantity(model, of, cell_types(cells.obs, groupby), seed=seed)
+    if from_cells is not None:
+        keep &= np.isin(np.arange(len(cells)), rows_of(cells.obs, from_cells))
+    if day:
+        keep &= np.isin(cells.codes, [model.timeline.index(label) for label in day])
+    if not keep.any():
+        raise ConfigError(
+            "None of the cells asked for count"
+            + (": fates are open only before the last day." if of.startswith("fate:") else "."),
+            "Take other cells with --day or --from-cells.",
+        )
+    frame = library.drivers(cells, y, keep)
+    if csv is not None:
+        with writing(csv):
+            csv.parent.mkdir(parents=True, exist_ok=True)
+            write_atomically(csv, frame.to_csv(index=False).encode())
+    used = [
+        label for k, label in enumerate(cells.timeline.labels) if (cells.codes[keep] == k).any()
+    ]
+    if as_json:
+        print(
+            json.dumps(
+                {
+                    "of": of,
+                    "run": str(opened.path),
+                    "cells": int(keep.sum()),
+                    "days": used,
+                    "genes": len(frame),
+                    "drivers": frame.to_dict("records"),
+                },
+                indent=1,
+            )
+        )
+        return
+    say(
+        "", f"{plural(int(keep.sum()), 'cell')} of {', '.join(used)}; {plural(len(frame), 'gene')}."
+    )
+    _print_top(frame, of, top)
+    print()
+    print("Correlation within days; q: false discovery rate over all genes. The model reads its")
+    print("quantities from expression: this ranks genes, and does not show causes.")
+    if csv is not None:
+        give("written", str(csv))
+
+
+def _expression(run: Run, source: Path) -> Cells:
+    """The cells with their expression, also where the fit took a representation."""
+    from cellam.cells import read
+
+    options = run.model.options
+    if options.use_rep is None:
+        return run.read(source)
+    cells = read(source, time_key=options.time_key, time_map=options.time_map)
+    run.check_cells(cells.obs)
+    return cells
+
+
+def _print_top(frame: pd.DataFrame, of: str, top: int) -> None:
+    """The genes of both signs, the strongest of each first."""
+    rising = frame[frame["correlation"] > 0].head(top)
+    falling = frame[frame["correlation"] < 0].iloc[::-1].head(top)
+    for sign, part in (("with more", rising), ("with less", falling)):
+        print()
+        rows = [
+            [row.gene, f"{row.correlation:+.3f}", _small(row.q_value), f"{100 * row.cells:.0f} %"]
+            for row in part.itertuples()
+        ]
+        table([f"{sign} {of}", "correlation", "q", "cells"], rows)
+
+
+def _small(q: float) -> str:
+    return f"{q:.1e}" if q > 0 else "<1e-300"

@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+Call = Callable[..., Any]
+
+
+def test_genes_of_both_signs_are_listed(call: Call, run: Path) -> None:
+    result = call("drivers", "--of", "growth", "-n", 4)
+    assert (result.code, result.err) == (0, "")
+    assert "160 cells of day0, day2, day4, day7; " in result.out
+    up, down = result.out.split("with less growth")
+    assert up.split("with more growth")[1].count("+0.") == 4
+    assert down.count("-0.") == 4
+
+
+def test_all_genes_are_written_and_printed_for_machines(call: Call, run: Path) -> None:
+    result = call("drivers", "--of", "fate:myeloid", "--csv", "genes.csv", "--json")
+    assert result.code == 0
+    told = json.loads(result.out)
+    assert told["cells"] == 120 and told["days"] == ["day0", "day2", "day4"]
+    frame = pd.read_csv("genes.csv")
+    assert len(frame) == told["genes"] == len(told["drivers"])
+    assert frame.to_dict("records")[0] == pytest.approx(told["drivers"][0])
+    assert frame["correlation"].is_monotonic_decreasing
+    result = call("drivers", "--of", "speed", "--csv", "genes.csv")
+    assert result.code == 4 and "exists already" in result.err
+    assert call("drivers", "--of", "speed", "--csv", "genes.csv", "--overwrite").code == 0
+    assert len(pd.read_csv("genes.csv")) == told["genes"]
+
+
+def test_days_and_cells_can_be_chosen(call: Call, run: Path) -> None:
+    told = json.loads(call("drivers", "--of", "speed", "--day", "day2", "--json").out)
+    assert (told["cells"], told["days"]) == (40, ["day2"])
+    query = "cell_type == 'progenitor'"
+    part = json.loads(call("drivers", "--of", "speed", "--from-cells", query, "--json").out)
+    assert 0 < part["cells"] < 160
+
+
+def test_a_fit_of_a_representation_takes_the_genes_of_x(call: Call, rep_run: Path) -> None:
+    told = json.loads(call("drivers", "--of", "fate:erythroid", "--json").out)
+    assert told["genes"] >= 40
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "phrase"),
+    [
+        (["--of", "size"], 2, "there is no such quantity"),
+        (["--of", "fate:neuron"], 2, "fate:myeloid"),
+        (["--of", "fate:myeloid", "--day", "day7"], 2, "fates are open only before the last day"),
+        (["--of", "growth", "--day", "day9"], 2, "day9"),
+        (["--of", "growth", "--from-cells", "cell_type =="], 2, "cannot be understood"),
+        (["--of", "growth", "--groupby", "nope"], 2, "no column 'nope'"),
+        (["--of", "growth", "--csv", "small.h5ad", "--overwrite"], 4, "is the input"),
+    ],
+)
+def test_mistakes_are_told(call: Call, run: Path, args: list[str], code: int, phrase: str) -> None:
+    result = call("drivers", *args)
+    assert (result.code, result.out.count("with more")) == (code, 0)
+    assert phrase in result.err
