@@ -2,7 +2,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import anndata
 import numpy as np
@@ -12,7 +11,7 @@ import cellam
 from cellam.cells import Cells
 from cellam.errors import ConfigError, DataError
 from cellam.model import Model
-from cellam.results import cell_types, fates, relative_spread, results
+from cellam.results import cell_types, fates, results
 
 
 @pytest.fixture
@@ -185,13 +184,3 @@ def test_an_ensemble_gives_spread(model: Model, small: anndata.AnnData) -> None:
     found = results(same, small)
     assert (found.obs["cellam_velocity_sd"] == 0).all()
     assert (found.obs["cellam_growth_sd"] == 0).all()
-
-
-def test_spread_is_relative_to_the_mean_velocity() -> None:
-    """Of velocities v + ε with |v| = 2 and sd 0.3 in each of three directions, √3·0.3/2."""
-    rng = np.random.default_rng(0)
-    v = np.array([[2.0, 0, 0]] * 200)
-    members = [v + rng.normal(0, 0.3, v.shape) for _ in range(50)]
-    found: Any = relative_spread(members)
-    assert found.shape == (200,)
-    assert found.mean() == pytest.approx(3**0.5 * 0.3 / 2, rel=0.02)
