@@ -5,10 +5,15 @@
     moved = model.simulate("day2", to="day7")
     table = cellam.evaluate(cells, holdout="day4").table
 
+and for anything else that can be sampled at any time, without cells:
+
+    fitted = cellam.fit_action(q, action="kernel")    # q.sample(t, generator) -> x
+    moved = fitted.simulate(x, [0.0, 0.5, 1.0])
+
 The modules, in the order of the pipeline: `labels`, `timepoints`, `columns`, `formats`, `stores`,
-`sources`, `matrices`, `cells`, `embedding`, `snapshots`, `couplings`, `paths`, `actions`,
-`objectives`, `fitting`, `training`, `simulation`, `selection`, `model`, `pipeline`, `distances`,
-`evaluation`, `archive`, `claims`, `run`.
+`sources`, `matrices`, `cells`, `embedding`, `snapshots`, `couplings`, `samples`, `samplers`,
+`paths`, `actions`, `objectives`, `fitting`, `training`, `simulation`, `matching`, `selection`,
+`model`, `pipeline`, `distances`, `evaluation`, `archive`, `claims`, `run`.
 """
 
 from __future__ import annotations
@@ -28,9 +33,12 @@ if TYPE_CHECKING:
         TrainingError,
     )
     from cellam.evaluation import Evaluation, evaluate
+    from cellam.matching import FittedAction, fit_action
     from cellam.model import Model, Simulation
+    from cellam.objectives import Objective
     from cellam.pipeline import fit
     from cellam.run import Run, open_run, save
+    from cellam.samplers import PathSampler, Sampler, Tabulated
 
 __version__ = "0.1.0"
 
@@ -50,6 +58,12 @@ _HOME = {
     "Model": "model",
     "Simulation": "model",
     "fit": "pipeline",
+    "fit_action": "matching",
+    "FittedAction": "matching",
+    "Objective": "objectives",
+    "Sampler": "samplers",
+    "PathSampler": "samplers",
+    "Tabulated": "samplers",
     "Run": "run",
     "open_run": "run",
     "save": "run",
@@ -58,6 +72,7 @@ _HOME = {
 __all__ = [  # noqa: RUF022  (in the order of use)
     "read", "Cells", "fit", "Options", "Model", "Simulation", "evaluate", "Evaluation",
     "save", "open_run", "Run",
+    "fit_action", "FittedAction", "Objective", "Sampler", "PathSampler", "Tabulated",
     "CellamError", "ConfigError", "DataError", "OutputError", "RunError", "TrainingError",
 ]  # fmt: skip
 

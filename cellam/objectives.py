@@ -45,13 +45,15 @@ References
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from cellam.actions import Action, Features
 from cellam.errors import ConfigError
-from cellam.paths import Ends, PathSample
+from cellam.samples import Ends, PathSample, Sample
 
 
 @dataclass(frozen=True)
@@ -101,7 +103,10 @@ class Objective:
     growth_scale : float
         λ, the growth rate per unit of action; 0 leaves growth out of the loss.
     own_growth : bool
-        Growth is a field of its own, fitted by (5), instead of being tied to the action.
+        Growth is a field of its own, fitted by (12), instead of being tied to the action.
+    time_weight : callable or None
+        w(t), (N,) -> (N,) in torch, positive within (0, 1): how much each unit time counts, with
+        the w′(t) s of (9). For instance ``lambda t: 1 - t``; None counts all alike.
 
     Examples
     --------
@@ -112,6 +117,7 @@ class Objective:
     sigma: float = 0.0
     growth_scale: float = 0.0
     own_growth: bool = False
+    time_weight: Callable[[Tensor], Tensor] | None = None
 
     def __post_init__(self) -> None:
         if not (self.sigma >= 0 and self.growth_scale >= 0):
@@ -148,8 +154,8 @@ class Objective:
     # ------------------------------------------------------------------ the loss, two ways
 
     def loss(self, action: Action, path: PathSample) -> Tensor:
-        """Equation (4), from particles whose velocity and growth are known."""
-        t, x, w = path.t, path.x, path.weight
+        """Equation (10), from particles whose velocity and growth are known."""
+        t, x = path.t, path.x
         dsdx = action.gradient(t, x)  # (N, d)
         density = 0.5 * dsdx.square().sum(-1) - (dsdx * self._target(path)).sum(-1)
         if self.sigma > 0 and path.score is None:
@@ -157,17 +163,22 @@ class Objective:
         if self.growth_scale > 0:
             s = action.value(t, x)
             density = density + 0.5 * self.growth_scale * s.square() - s * path.growth
-        return (w * density).sum()
+        return (self._weigh(t, path.weight)[0] * density).sum()
 
-    def loss_from_samples(self, action: Action, path: PathSample, ends: Ends) -> Tensor:
-        """Equation (3), from positions alone."""
-        t, x, w = path.t, path.x, path.weight
-        density = 0.5 * action.gradient(t, x).square().sum(-1) + action.time_derivative(t, x)
+    def loss_from_samples(self, action: Action, sample: Sample, ends: Ends) -> Tensor:
+        """Equation (9), from positions alone."""
+        t, x = sample.t, sample.x
+        w, dwdt = self._weigh(t, sample.weight)
+        dsdx, dsdt = action.derivatives(t, x)
+        density = 0.5 * dsdx.square().sum(-1) + dsdt
         if self.sigma > 0:
             density = density + 0.5 * self.sigma**2 * action.laplacian(t, x)
         if self.growth_scale > 0:
             density = density + 0.5 * self.growth_scale * action.value(t, x).square()
-        return (w * density).sum() - ends.w @ action.value(ends.t, ends.x)
+        loss = (w * density).sum() - self._weigh(ends.t, ends.w)[0] @ action.value(ends.t, ends.x)
+        if self.time_weight is not None:
+            loss = loss + dwdt @ action.value(t, x)
+        return loss
 
     # ------------------------------------------- the same, for an action linear in θ
     #
@@ -175,8 +186,8 @@ class Objective:
     # of a cosine feature is −ω a sin, so ∫E[∇φ∇φᵀ] is (ΩΩᵀ) ∘ (SᵀWS): no factor d.
 
     def quadratic(self, features: Features, path: PathSample) -> tuple[Tensor, Tensor]:
-        """A = ∫E[∇φ∇φᵀ + λφφᵀ] (m, m) and b = ∫E[∇φ·ẋ − ½σ²Δφ + φġ] (m,): equation (4)."""
-        w = path.weight
+        """A (m, m) of (11) and b = ∫wE[∇φ·ẋ − ½σ²Δφ + φġ] (m,), by equation (10)."""
+        w, _ = self._weigh(path.t, path.weight)
         C, S = features.waves(path.t, path.x)  # (N, m)
         b = -((self._target(path) @ features.omega.T) * S).T @ w
         if self.sigma > 0 and path.score is None:
@@ -185,14 +196,20 @@ class Objective:
             b += C.T @ (w * path.growth)
         return self._gram(features, C, S, w), b
 
-    def quadratic_from_samples(self, features: Features, path: PathSample) -> tuple[Tensor, Tensor]:
-        """A and b = −∫E[∂ₜφ + ½σ²Δφ]: equation (3) without its `ends`."""
-        w = path.weight
-        C, S = features.waves(path.t, path.x)
+    def quadratic_from_samples(self, features: Features, sample: Sample) -> tuple[Tensor, Tensor]:
+        """A (m, m) of (11) and b = −∫E[w∂ₜφ + w′φ + ½σ²wΔφ] (m,): (9) without its `boundary`."""
+        w, dwdt = self._weigh(sample.t, sample.weight)
+        C, S = features.waves(sample.t, sample.x)
         b = features.nu * (S.T @ w)
         if self.sigma > 0:
             b += self._diffusion(features, C.T @ w)
+        if self.time_weight is not None:
+            b -= C.T @ dwdt
         return self._gram(features, C, S, w), b
+
+    def boundary(self, features: Features, ends: Ends) -> Tensor:
+        """What equation (9) adds to b at the ends: w₁E_q₁[φ] − w₀E_q₀[φ], (m,)."""
+        return features.waves(ends.t, ends.x)[0].T @ self._weigh(ends.t, ends.w)[0]
 
     def _gram(self, features: Features, C: Tensor, S: Tensor, w: Tensor) -> Tensor:
         A = (features.omega @ features.omega.T) * (S.T @ (S * w[:, None]))
@@ -201,7 +218,7 @@ class Objective:
         return A
 
     def _diffusion(self, features: Features, mean_C: Tensor) -> Tensor:
-        """−½σ²∫E[Δφ], (m,)."""
+        """−½σ²∫wE[Δφ], (m,)."""
         return 0.5 * self.sigma**2 * features.omega.square().sum(-1) * mean_C
 
     def _target(self, path: PathSample) -> Tensor:
@@ -210,14 +227,19 @@ class Objective:
             return path.velocity + 0.5 * self.sigma**2 * path.score
         return path.velocity
 
+    def _weigh(self, t: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+        """Quadrature weights (N,) times w(t), and times w′(t)."""
+        if self.time_weight is None:
+            return weight, torch.zeros_like(weight)
+        with torch.enable_grad():
+            t = t.detach().requires_grad_()
+            w = self.time_weight(t)
+            dwdt = torch.autograd.grad(w.sum(), t)[0] if w.requires_grad else torch.zeros_like(t)
+        return weight * w.detach(), weight * dwdt
+
 
 def growth_quadratic(features: Features, path: PathSample) -> tuple[Tensor, Tensor]:
-    """A = ∫E[φφᵀ] (m, m) and b = ∫E[φġ] (m,): equation (5) for a growth field linear in θ."""
+    """A = ∫E[φφᵀ] (m, m) and b = ∫E[φġ] (m,): equation (12) for a growth field linear in θ."""
     C, _ = features.waves(path.t, path.x)
     Cw = C * path.weight[:, None]
     return C.T @ Cw, Cw.T @ path.growth
-
-
-def boundary(features: Features, ends: Ends) -> Tensor:
-    """What equation (3) adds to b at its ends: E_q₁[φ] − E_q₀[φ], (m,)."""
-    return features.waves(ends.t, ends.x)[0].T @ ends.w

@@ -51,7 +51,7 @@ def test_derivatives_are_those_of_the_value(name):
     t, x = (v.detach() for v in points())
     _, dsdx, dsdt, lap = automatic(action)
     torch.testing.assert_close(action.gradient(t, x), dsdx, **EXACT)
-    torch.testing.assert_close(action.time_derivative(t, x), dsdt, **EXACT)
+    torch.testing.assert_close(action.derivatives(t, x)[1], dsdt, **EXACT)
     torch.testing.assert_close(action.laplacian(t, x), lap, **EXACT)
 
 
@@ -61,7 +61,7 @@ def test_shapes_are_those_that_the_docstrings_name(name):
     t, x = (v.detach() for v in points())
     assert action.value(t, x).shape == (N,)
     assert action.gradient(t, x).shape == (N, D)
-    assert action.time_derivative(t, x).shape == (N,)
+    assert action.derivatives(t, x)[1].shape == (N,)
     assert action.laplacian(t, x).shape == (N,)
 
 
@@ -96,7 +96,7 @@ class TestFeatures:
         for j in range(M):
             one = torch.zeros(M, dtype=torch.float64)
             one[j] = 1.0
-            change = Kernel(still, one).time_derivative(t, x).abs().max()
+            change = Kernel(still, one).derivatives(t, x)[1].abs().max()
             assert (change > 0) == bool(flat[j])
 
     def test_a_few_features_are_constant_in_space(self):

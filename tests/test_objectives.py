@@ -11,7 +11,7 @@ from closed_form import M, V, normal, translation
 
 from cellam.actions import Features, Kernel
 from cellam.errors import ConfigError
-from cellam.objectives import Objective, boundary, growth_quadratic
+from cellam.objectives import Objective, growth_quadratic
 
 D = 2
 SIGMA, SCALE = 0.6, 2.0
@@ -36,8 +36,9 @@ class Quadratic:
     def gradient(self, t, x):
         return self.p + self.q * self._y(t, x)
 
-    def time_derivative(self, t, x):
-        return -(self.gradient(t, x) @ torch.as_tensor(M))
+    def derivatives(self, t, x):
+        dsdx = self.gradient(t, x)
+        return dsdx, -(dsdx @ torch.as_tensor(M))
 
     def laplacian(self, t, x):
         return torch.full_like(t, self.q * D)
@@ -133,7 +134,7 @@ def test_the_quadratic_form_is_the_loss(objective, path):
     loss = float(objective.loss(action, sample))
     assert float(0.5 * theta @ A @ theta - b @ theta) == pytest.approx(loss, rel=1e-9)
     A, b = objective.quadratic_from_samples(features, sample)
-    b = b + boundary(features, ends)
+    b = b + objective.boundary(features, ends)
     loss = float(objective.loss_from_samples(action, sample, ends))
     assert float(0.5 * theta @ A @ theta - b @ theta) == pytest.approx(loss, rel=1e-9)
 
