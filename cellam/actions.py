@@ -96,9 +96,9 @@ class Features:
     def __len__(self) -> int:
         return len(self.a)
 
-    def to(self, device: torch.device | str) -> Features:
-        """The same features on another device."""
-        return Features(*(v.to(device) for v in (self.omega, self.nu, self.beta, self.a)))
+    def to(self, device: torch.device | str, dtype: torch.dtype = torch.float32) -> Features:
+        """The same features elsewhere, in single precision unless told otherwise."""
+        return Features(*(v.to(device, dtype) for v in (self.omega, self.nu, self.beta, self.a)))
 
     def waves(self, t: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
         """a cos and a sin of the phases, each (N, m)."""

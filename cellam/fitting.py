@@ -136,10 +136,22 @@ def fit_kernel(
     """
     source, from_samples = source.estimator(objective.grows, from_samples)
     equations = objective.quadratic_from_samples if from_samples else objective.quadratic
-    halves = sum_halves(source, features, equations, rng, particles, device, on_progress)
+    halves = sum_halves(
+        source,
+        features,
+        equations,
+        rng,
+        particles,
+        # In (9) the ends and E[∂ₜφ] nearly cancel, which leaves single precision's errors. They
+        # are the same in both halves, and would pass for signal.
+        dtype=torch.float64 if from_samples else torch.float32,
+        device="cpu" if from_samples and device == "mps" else device,
+        on_progress=on_progress,
+    )
     if from_samples:
+        double = features.to("cpu", torch.float64)
         halves = [
-            (A, b + objective.boundary(features, half.ends().to("cpu")).double(), half)
+            (A, b + objective.boundary(double, half.ends().to("cpu", torch.float64)), half)
             for A, b, half in halves
         ]
     theta, losses, ridge = solve_halves([(A, b) for A, b, _ in halves])
@@ -170,11 +182,19 @@ def fit_growth(
     device: str = "cpu",
     on_progress: OnProgress = silent,
 ) -> Kernel:
-    """Fit a growth field of its own to the growth of the path, equation (5), in closed form.
+    """Fit a growth field of its own to the growth of the path, equation (12), in closed form.
 
     Parameters and errors as for `fit_kernel`; the features should be still in time.
     """
-    halves = sum_halves(source, features, growth_quadratic, rng, particles, device, on_progress)
+    halves = sum_halves(
+        source,
+        features,
+        growth_quadratic,
+        rng,
+        particles,
+        device=device,
+        on_progress=on_progress,
+    )
     # The growth of the whole population is no detail: nothing draws it towards zero.
     level = features.omega.abs().sum(-1) == 0
     theta, _, _ = solve_halves([(A, b) for A, b, _ in halves], spared=level)
@@ -204,11 +224,13 @@ def sum_halves(
     equations: Equations,
     rng: np.random.Generator,
     particles: int,
+    *,
+    dtype: torch.dtype = torch.float32,
     device: str = "cpu",
     on_progress: OnProgress = silent,
 ) -> list[tuple[Tensor, Tensor, Source]]:
-    """A and b over each half of the cells: chunks in single precision, their sum in double."""
-    there = features.to(device)
+    """A and b over each half of the cells: chunks in `dtype`, their sum in double precision."""
+    there = features.to(device, dtype)
     n_times = int(np.clip(particles // source.n_particles, 1, 32))
     total = source.n_particles * n_times
     done = 0
@@ -216,7 +238,7 @@ def sum_halves(
     for half in source.split(2, rng):
         sums: list[Tensor] = []
         for sample in half.stream(n_times, rng):
-            chunk = [part.cpu() for part in equations(there, sample.to(device))]
+            chunk = [part.cpu() for part in equations(there, sample.to(device, dtype))]
             sums = sums or [torch.zeros(part.shape, dtype=torch.float64) for part in chunk]
             for whole, part in zip(sums, chunk, strict=True):
                 whole += part

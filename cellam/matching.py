@@ -27,15 +27,16 @@ from cellam.fitting import (
     silent,
 )
 from cellam.objectives import Objective
-from cellam.samplers import Draws, Frame, PathSampler, Sampler
+from cellam.samplers import VISITS, Draws, Frame, PathSampler, Sampler
 from cellam.samples import Source
 from cellam.simulation import Trajectories, simulate
 from cellam.training import fit_mlp
 
 Array = NDArray[np.float64]
 
-DURATIONS = (1.0, 0.5, 0.25, 0.125)  # how long fields last, tried on held-out samples
-LENGTHS = (1.0, 0.5)  # … and over what distance they vary, in median distances of the samples
+DURATIONS = (1.0, 0.5, 0.25)  # how long fields last, tried on held-out samples
+LENGTHS = (2.0, 1.0, 0.5)  # … and over what distance they vary, in median distances of the samples
+JUDGES = 8_192  # held-out draws that say when a network is trained: (9) is noisy
 
 
 @dataclass(frozen=True)
@@ -214,7 +215,7 @@ def fit_action(
         sigma=objective.sigma * frame.duration**0.5 / frame.scale,
         growth_scale=objective.growth_scale * frame.scale**2,
     )
-    source = Draws(q, frame, particles, int(drawing.integers(2**63)))
+    source = Draws(q, frame, particles // VISITS, int(drawing.integers(2**63)))
     device = choose_device(device)
     if action == "kernel":
         features, note = choose_features(source, inner, n_features, from_samples, choosing)
@@ -239,6 +240,7 @@ def fit_action(
             width=width,
             depth=depth,
             squared=squared,
+            judges=JUDGES,
             from_samples=from_samples,
             device=device,
             on_progress=on_progress,
@@ -251,7 +253,7 @@ def fit_action(
 
 
 def choose_features(
-    source: Source,
+    source: Draws,
     objective: Objective,
     m: int,
     from_samples: bool | None,
@@ -263,16 +265,16 @@ def choose_features(
     ranks them by their distance from the action (equation 13 of `cellam.objectives`).
     """
     losses = {}
-    few = max(100, m // 4)
+    few, trial = max(100, m // 4), replace(source, n_particles=max(300, source.n_particles // 4))
     for length in LENGTHS:
         for duration in DURATIONS:
             features = _features(source, few, length, duration, np.random.default_rng(1))
             fit = fit_kernel(
-                source,
+                trial,
                 objective,
                 features,
                 rng=np.random.default_rng(2),
-                particles=source.n_particles,
+                particles=VISITS * trial.n_particles,
                 from_samples=from_samples,
             )
             losses[length, duration] = min(h["held_out_loss"] for h in fit.history)

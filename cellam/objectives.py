@@ -1,40 +1,100 @@
 r"""Objectives: what an action is asked to do, and the dynamics that it then implies.
 
-Let q_t be the density of cells and m_t its mass. Action Matching [1]_ looks for the scalar
-s(t, x) whose particles follow q_t:
+From a density to its action
+----------------------------
+Samples say what the density q_t of particles is at time t, but not who went where. Of all
+velocities v that carry it along,
 
-    dx = ∇s dt + σ dW,      d log w = λ s dt                                          (1)
-    ∂ₜq = −∇·(q ∇s) + ½σ² Δq + λ s q                                                  (2)
+    ∂ₜq = −∇·(q v)                                                                        (1)
 
-The four methods of the paper are the four cases of σ and λ:
+exactly one is a gradient, v = ∇s*, and it is the one of least kinetic energy ½∫E|v|²dt: the
+others differ from it by a v′ with ∇·(q v′) = 0, and E[∇s*·v′] = 0. Action Matching [1]_ looks
+for that s*, a scalar field s(t, x), by the least distance from it, the action gap
 
-    am    σ = 0, λ = 0      mass is moved                                (eq. 5 of [1]_)
-    eam   σ > 0, λ = 0      … while it diffuses                          (entropic, sec. 3.1)
-    uam   σ = 0, λ > 0      … while it grows and dies                    (unbalanced, sec. 3.3)
-    ueam  σ > 0, λ > 0      all three
+    ½ ∫₀¹ E_qₜ|∇s − ∇s*|² dt = ½ ∫E|∇s|² − ∫E[∇s·∇s*] + K,     K = ½ ∫E|∇s*|².            (2)
 
-where the growth rate is tied to the action. It may also be a field of its own, g(t, x) in place
-of λs in (1) and (2): then s explains the motion alone, and g the change of mass (eq. 5).
+s* is not known, but the term that it is in is. By parts in x, then (1), then by parts in t,
 
-All minimise one loss, with expectations under q_t weighted by mass:
+    ∫E[∇s·∇s*]dt = −∬ s ∇·(q ∇s*) dx dt = ∬ s ∂ₜq dx dt = E_q₁[s] − E_q₀[s] − ∫E[∂ₜs]dt,    (3)
 
-    L(s) = E_q₀[s] − E_q₁[s] + ∫₀¹ E_qₜ[½|∇s|² + ∂ₜs + ½σ²Δs + ½λs²] dt               (3)
+all of them means over samples. That leaves the loss of the paper, whose minimum is −K:
 
-It needs samples of q_t only. Where the particles of the path are known with their velocity ẋ
-and growth rate ġ = d log w/dt, the boundary terms and ∂ₜs can be integrated by parts, since
-d/dt E_qₜ[s] = E_qₜ[∂ₜs + ∇s·ẋ + s ġ]:
+    L(s) = E_q₀[s] − E_q₁[s] + ∫₀¹ E_qₜ[½|∇s|² + ∂ₜs] dt.                                    (4)
 
-    L(s) = ∫₀¹ E_qₜ[½|∇s|² − ∇s·ẋ + ½σ²Δs + ½λs² − s ġ] dt                            (4)
+It does not see what depends on t alone: s is free up to c(t).
 
-and where the conditional score of the path is known, E[Δs] = −E[∇s·∇log q]. Equations (3)
-and (4) are the same number for the exact path; from samples, (4) has far less variance.
+The three losses
+----------------
+Let particles diffuse and change their mass w on the way,
+
+    dx = ∇s dt + σ dW,      d log w = λ s dt                                              (5)
+    ∂ₜq = −∇·(q ∇s) + ½σ² Δq + λ s q                                                      (6)
+
+with q_t of any total mass, and E_qₜ[f] = ∫ q_t f dx. The same steps with (6) for (1) give
+
+    am    σ = 0, λ = 0    (4): mass is moved                                  (eq. 5 of [1]_)
+    eam   σ > 0, λ = 0    … + ½σ² ∫E[Δs]: it diffuses       (7)   (entropic, sec. 3.1 of [1]_)
+    uam   σ = 0, λ > 0    … + ½λ ∫E[s²]: it grows, dies     (8)   (unbalanced, sec. 3.3 of [1]_)
+    ueam  σ > 0, λ > 0    all terms
+
+Under (7) ∇s* is the drift of the process with noise σ: that of its probability flow plus
+½σ²∇log q. Under (8) the motion and growth of (5) are those of least energy ½∫E[|∇s|² + λs²]dt,
+and c(t) is no longer free: s carries the change of mass. Growth may also be a field of its own,
+g(t, x) in place of λs in (5) and (6): then s explains the motion alone, and g the change of
+mass.
+
+Two estimators, and the weight of time
+--------------------------------------
+A weight w(t) ≥ 0 makes some times count more than others, in the gap (2) and so in the loss. It
+goes through (3), where by parts in t it leaves w′. From samples of q_t alone, all of it
+together,
+
+    L(s) = w₀E_q₀[s] − w₁E_q₁[s]
+           + ∫₀¹ E_qₜ[w (½|∇s|² + ∂ₜs + ½σ²Δs + ½λs²) + w′ s] dt.                            (9)
+
+The authors' code has w = 1 − t where data come from noise: close to finite data the velocity is
+largest and least sure. Where particles are known with their velocity ẋ and growth rate ġ = d
+log w/dt, nothing has to be integrated by parts in t, since d/dt E_qₜ[s] = E_qₜ[∂ₜs + ∇s·ẋ + s
+ġ]:
+
+    L(s) = ∫₀¹ w E_qₜ[½|∇s|² − ∇s·ẋ + ½σ²Δs + ½λs² − s ġ] dt,                               (10)
+
+and where the conditional score of the path is known, E[Δs] = −E[∇s·∇log q]. For the exact path
+(9) and (10) are one number; from samples (10) has far less variance. ẋ need not be a gradient:
+(10) is ½∫wE|∇s − ẋ|² less what does not depend on s, a regression on ẋ that only a gradient can
+enter.
+
+The closed form
+---------------
+For s = Σ θⱼφⱼ(t, x) either loss is ½θᵀAθ − bᵀθ, and its minimum solves Aθ = b:
+
+    A = ∫ w E[∇φ∇φᵀ + λφφᵀ] dt,
+    b = w₁E_q₁[φ] − w₀E_q₀[φ] − ∫E[w∂ₜφ + w′φ + ½σ²wΔφ]dt, or ∫wE[∇φ·ẋ − ½σ²Δφ + φġ]dt.    (11)
 
 A growth field of its own is the least-squares fit to the growth of the path,
 
-    G(g) = ∫₀¹ E_qₜ[½g² − g ġ] dt.                                                       (5)
+    G(g) = ∫₀¹ E_qₜ[½g² − g ġ] dt.                                                         (12)
 
-Completing the squares in (4): L(s) = ½∫E[|∇s − ∇s*|² + λ(s − s*)²]dt − K, so that the minimum is
-minus the kinetic and growth energy K, and L on held-out cells ranks actions on one path.
+For any s, with K = ½∫wE[|∇s*|² + λs*²]dt (plus what σ adds, the same for all s),
+
+    L(s) = ½ ∫ w E_qₜ[|∇s − ∇s*|² + λ(s − s*)²] dt − K:                                      (13)
+
+on held-out samples L ranks actions by their distance from s*, which is how ridge, length and
+duration of features are chosen and a network's training is stopped. Its value alone says
+nothing.
+
+What checks what
+----------------
+In `tests/`: (9), (10) and (13) as numbers and (11) as their quadratic form in
+`test_objectives.py`; the minimisers for q_t = N(mt, vI) in `test_fitting.py`; fits from
+samplers in `test_matching.py`. In `tests/bench/paper.py`, results in `tests/bench/PAPER.md`:
+
+    (4) from marginals       a hydrogen atom in superposition, |ψ|² as q_t
+    (7)                      Ornstein–Uhlenbeck process and double well: drift and marginals
+    (8)                      a mixture that grows in place; a Wasserstein–Fisher–Rao geodesic, which
+                             is the path q of least energy of (8): mass and position over time
+    (9) against (10), w(t)   8 Gaussians to two moons, and digits from noise
+    (11) against gradients   all of them, kernel beside network
 
 References
 ----------
@@ -58,7 +118,7 @@ from cellam.samples import Ends, PathSample, Sample
 
 @dataclass(frozen=True)
 class Dynamics:
-    """Equation (1) for a fitted action: where a cell goes and how its mass changes.
+    """Equation (5) for a fitted action: where a cell goes and how its mass changes.
 
     Parameters
     ----------
@@ -94,7 +154,7 @@ class Dynamics:
 
 @dataclass(frozen=True)
 class Objective:
-    """Loss (3) or (4), and the dynamics (1) that its minimiser implies.
+    """Loss (9) or (10), and the dynamics (5) that its minimiser implies.
 
     Parameters
     ----------
@@ -144,7 +204,7 @@ class Objective:
         growth: Action | None = None,
         growth_range: tuple[float, float] = (-math.inf, math.inf),
     ) -> Dynamics:
-        """Equation (1) for the minimiser, and for the growth field if it has one of its own."""
+        """Equation (5) for the minimiser, and for the growth field if it has one of its own."""
         if self.own_growth:
             return Dynamics(action, self.sigma, growth, 1.0, growth_range)
         if self.growth_scale > 0:

@@ -28,6 +28,7 @@ from cellam.samples import CHUNK, GOLDEN, Ends, PathSample, Sample
 
 Array: TypeAlias = NDArray[np.float64]
 
+VISITS = 4  # to a particle, at several times
 PROBE = 2_048  # draws that centre, scale and lengths are measured on
 
 
@@ -232,10 +233,10 @@ def _check(drawn: _Drawn, n: int) -> None:
 class Draws:
     """A `Source` of a fixed number of draws from a sampler.
 
-    All draws that belong together use the same random numbers: those at both ends are
-    made with the generator of those between them. Where a sampler reads it in the same order at
-    any time, the ends are the same particles, and most of the noise of the boundary terms of the
-    samples' estimator cancels with that of ∂ₜs.
+    What belongs together is drawn with the same random numbers: the visits to a particle at
+    several times, and those at both ends. Where a sampler reads its generator in the same order at
+    any time, these are one particle, and in the samples' estimator most of the noise of the
+    ends cancels with that of ∂ₜs between them. Nothing else depends on it.
 
     Parameters
     ----------
@@ -243,7 +244,7 @@ class Draws:
     frame : Frame
     n_particles : int
     seed : int
-        Of the draws that `stream` and `ends` visit.
+        Of the particles that `stream` and `ends` visit.
     """
 
     sampler: Sampler | PathSampler
@@ -281,27 +282,35 @@ class Draws:
         )
 
     def stream(self, n_times: int, rng: np.random.Generator) -> Iterator[Sample]:
-        """All draws, `n_times` as many times, at the midpoints of as many equal steps of time.
+        """Every particle once in each of `n_times` equal parts of time, at midpoints in all.
 
         Any other times would leave an error in what E[∂ₜs] and the ends have in common: where
         s is nearly the same everywhere nothing else is in b, and its A is next to nothing.
         """
-        total = self.n_particles * n_times
+        total = self.n_particles
         stride = _coprime(total)
         for k, n in self._chunks(total):
             step = stride * np.arange(k * CHUNK, k * CHUNK + n) % total
-            yield self._at((step + 0.5) / total, 1 / total, self._generator(k))
+            for visit in range(n_times):
+                tau = ((step + 0.5) / total + visit) / n_times
+                yield self._at(tau, 1 / (total * n_times), self._generator(k))
 
     def sample(self, n: int, rng: np.random.Generator) -> Sample:
-        """Fresh draws; `ends` with a generator in the same state has the same particles."""
-        generator = np.random.default_rng(rng.integers(2**63))
-        return self._at((np.arange(n) + rng.random()) / n, 1 / n, generator)
+        """About n / 4 fresh particles, 4 times each; so has `ends`, of an rng in the same state."""
+        few, seed = max(1, n // VISITS), rng.integers(2**63)
+        within = (np.arange(few) + rng.random()) / few
+        parts = [
+            self._at((within + visit) / VISITS, 1 / (few * VISITS), np.random.default_rng(seed))
+            for visit in range(VISITS)
+        ]
+        columns = zip(*(part.columns() for part in parts), strict=True)
+        return type(parts[0])(*(None if c[0] is None else torch.cat(c) for c in columns))  # type: ignore[arg-type]
 
     def ends(self, n: int | None = None, rng: np.random.Generator | None = None) -> Ends:
-        """Draws at both ends: those of `stream`, or n fresh ones."""
+        """The particles of `stream` at both ends, or those of `sample`."""
         if n is not None and rng is not None:
-            seed = rng.integers(2**63)
-            parts = [self._end(n, end, n, np.random.default_rng(seed)) for end in (0.0, 1.0)]
+            few, seed = max(1, n // VISITS), rng.integers(2**63)
+            parts = [self._end(few, end, few, np.random.default_rng(seed)) for end in (0.0, 1.0)]
         else:
             total = self.n_particles
             parts = [
