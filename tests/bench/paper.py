@@ -92,7 +92,7 @@ def schrodinger_kernel() -> list[Row]:
 def schrodinger_mlp() -> list[Row]:
     """The paper's network, trained less long than the authors' (100,000 steps on a GPU)."""
     network = {"action": "mlp", "squared": True, "width": 256, "depth": 4}
-    return _schrodinger("mlp", {**network, "steps": 3_000, "batch": 512})
+    return _schrodinger("mlp", {**network, "steps": 6_000, "batch": 512})
 
 
 def _schrodinger(name: str, options: dict[str, Any]) -> list[Row]:
@@ -124,7 +124,7 @@ def _schrodinger(name: str, options: dict[str, Any]) -> list[Row]:
         [[cloud[k][:, :2] for k in shown] for cloud in (test[at], moved)],
         [f"t = {times[k]:,.0f}" for k in shown],
         ["exact", f"{name} action"],
-        limit=220,
+        range_=(-220, 220),
     )
     size = (
         f"{options['n_features']:,} features, {options['particles']:,} draws"
@@ -329,7 +329,7 @@ def generation_moons() -> list[Row]:
         [[test, *(x for x, _ in made.values())]],
         ["fresh moons", *made],
         [""],
-        limit=7,
+        range_=(-6, 8),
     )
     return out
 

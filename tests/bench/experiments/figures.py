@@ -22,19 +22,19 @@ def panels(
     titles: Sequence[str],
     names: Sequence[str],
     *,
-    limit: float,
+    range_: tuple[float, float],
 ) -> None:
     """Densities in the plane, a row for each of `names` and a column for each of `titles`."""
     k, n = len(rows), len(titles)
     figure, axes = plt.subplots(k, n, figsize=(2 * n, 2.1 * k), squeeze=False)
+    edges = np.linspace(*range_, 61)
+    for axis, title in zip(axes[0], titles, strict=True):
+        axis.set_title(title, fontsize=8)
     for row, name, line in zip(axes, names, rows, strict=True):
         row[0].set_ylabel(name)
-        for axis, title, x in zip(row, titles, line, strict=True):
-            edges = np.linspace(-limit, limit, 61)
+        for axis, x in zip(row, line, strict=True):
             axis.hist2d(x[:, 0], x[:, 1], bins=[edges, edges], cmap="magma")
             axis.set(xticks=[], yticks=[], aspect="equal")
-            if row is axes[0]:
-                axis.set_title(title, fontsize=8)
     _save(figure, target)
 
 
