@@ -28,7 +28,7 @@ from cellam.samples import CHUNK, GOLDEN, Ends, PathSample, Sample
 
 Array: TypeAlias = NDArray[np.float64]
 
-VISITS = 4  # to a particle, at several times
+VISITS = 8  # to a particle whose velocity is not known; half as many in a batch
 PROBE = 2_048  # draws that centre, scale and lengths are measured on
 
 
@@ -292,16 +292,17 @@ class Draws:
         for k, n in self._chunks(total):
             step = stride * np.arange(k * CHUNK, k * CHUNK + n) % total
             for visit in range(n_times):
-                tau = ((step + 0.5) / total + visit) / n_times
+                tau = _in_part((step + 0.5) / total, visit, n_times)
                 yield self._at(tau, 1 / (total * n_times), self._generator(k))
 
     def sample(self, n: int, rng: np.random.Generator) -> Sample:
-        """About n / 4 fresh particles, 4 times each; so has `ends`, of an rng in the same state."""
-        few, seed = max(1, n // VISITS), rng.integers(2**63)
+        """About n fresh draws; those of `ends`, with an rng in the same state, belong to them."""
+        visits = self._visits
+        few, seed = max(1, n // visits), rng.integers(2**63)
         within = (np.arange(few) + rng.random()) / few
         parts = [
-            self._at((within + visit) / VISITS, 1 / (few * VISITS), np.random.default_rng(seed))
-            for visit in range(VISITS)
+            self._at(_in_part(within, k, visits), 1 / (few * visits), np.random.default_rng(seed))
+            for k in range(visits)
         ]
         columns = zip(*(part.columns() for part in parts), strict=True)
         return type(parts[0])(*(None if c[0] is None else torch.cat(c) for c in columns))  # type: ignore[arg-type]
@@ -309,7 +310,7 @@ class Draws:
     def ends(self, n: int | None = None, rng: np.random.Generator | None = None) -> Ends:
         """The particles of `stream` at both ends, or those of `sample`."""
         if n is not None and rng is not None:
-            few, seed = max(1, n // VISITS), rng.integers(2**63)
+            few, seed = max(1, n // self._visits), rng.integers(2**63)
             parts = [self._end(few, end, few, np.random.default_rng(seed)) for end in (0.0, 1.0)]
         else:
             total = self.n_particles
@@ -319,6 +320,11 @@ class Draws:
                 for end in (0.0, 1.0)
             ]
         return Ends(*(torch.cat(column) for column in zip(*parts, strict=True)))
+
+    @property
+    def _visits(self) -> int:
+        """Visits to a particle of a batch, which wants many particles too."""
+        return 1 if isinstance(self.sampler, PathSampler) else VISITS // 2
 
     def _chunks(self, total: int) -> Iterator[tuple[int, int]]:
         for k, start in enumerate(range(0, total, CHUNK)):
@@ -341,6 +347,11 @@ class Draws:
             return Sample(*(torch.as_tensor(c) for c in columns))
         moving = [drawn.velocity * frame.duration / frame.scale, drawn.growth * frame.duration]
         return PathSample(*(torch.as_tensor(c) for c in columns + moving))
+
+
+def _in_part(within: Array, visit: int, n_times: int) -> Array:
+    """Times within a part of [0, 1], mirrored in every other part: early and late cancel."""
+    return ((within if visit % 2 == 0 else 1 - within) + visit) / n_times
 
 
 def _coprime(n: int) -> int:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -120,7 +122,7 @@ def test_data_at_some_times_are_enough():
     x = rng.standard_normal((2_000, 2))
     times = np.linspace(0, 1, 21)
     steps = cellam.Tabulated([x + 2 * t for t in times], times)
-    fitted = cellam.fit_action(steps, **SMALL["kernel"])
+    fitted = cellam.fit_action(steps, n_features=200, particles=50_000)
     moved = fitted.simulate(x[:500], [0.0, 1.0]).points[1]
     assert moved.mean(0) == pytest.approx(x[:500].mean(0) + 2, abs=0.1)
 
@@ -164,6 +166,17 @@ def test_the_same_seed_gives_the_same_numbers(action):
 def test_what_cannot_be_fitted_is_refused(q, options, message):
     with pytest.raises(cellam.ConfigError, match=message):
         cellam.fit_action(q, **options)
+
+
+def test_the_script_of_the_readme_runs_as_it_stands():
+    readme = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+    (script,) = re.findall(r"```python\n(import numpy.*?fit_action.*?)```", readme, re.S)
+    names: dict[str, object] = {}
+    exec(script, names)
+    radius = np.linalg.norm(names["moved"].points, axis=2)
+    assert radius.mean(1) == pytest.approx([1.0, 1.5, 2.0], abs=0.02)
+    assert radius.std(1) == pytest.approx([0.1, 0.1, 0.1], abs=0.03)
+    assert "._" not in script
 
 
 def test_neither_pandas_nor_anndata_is_imported():

@@ -17,11 +17,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
+import cellam
 from cellam.toys import WeightChange
+from experiments.figures import clouds
+from experiments.rows import KEPT, TIMES, Row, timed
 
 SPREAD, FAR = 0.3, 1.0
 
@@ -115,3 +118,71 @@ def dirac_mass(t: np.ndarray, distance: float = 2 * FAR) -> np.ndarray:
 def _logsumexp(a: np.ndarray) -> np.ndarray:
     top = a.max(1, keepdims=True)
     return (top + np.log(np.exp(a - top).sum(1, keepdims=True)))[:, 0]
+
+
+# ------------------------------------------------------------------ the experiment
+
+
+def mixture() -> list[Row]:
+    """Two Gaussians that grow and shrink in place."""
+    q = GrowingMixture()
+    masses = np.array([q.truth.mass(t) for t in TIMES])
+    shares = np.array([q.truth.weight(t) for t in TIMES])
+    return _run(
+        q, masses, shares, lambda x, w: float(w[x[:, 0] > 0].sum() / w.sum()), "share of the right"
+    )
+
+
+def geodesic() -> list[Row]:
+    """Wasserstein–Fisher–Rao."""
+    q = Geodesic()
+    truth = [q.mass_and_mean(t) for t in TIMES]
+    rows = _run(
+        q,
+        np.array([m for m, _ in truth]),
+        np.array([x[0] for _, x in truth]),
+        lambda x, w: float(w @ x[:, 0] / w.sum()),
+        "mean of x₁",
+    )
+    point = dirac_mass(np.array([0.5]))[0]
+    note = f"least mass {truth[5][0]:.4f} on the grid, {point:.4f} between two points (closed form)"
+    return [row._replace(note=note) if "mass over" in row.measure else row for row in rows]
+
+
+def _run(q: Any, masses: np.ndarray, truth: np.ndarray, statistic: Any, name: str) -> list[Row]:
+    rng = np.random.default_rng(1)
+    x, weight = q.sample(np.zeros(5_000), rng)
+    rows, found = [], {}
+    for action, options in (
+        ("kernel", {"n_features": 500, "particles": 100_000}),
+        ("mlp", {"steps": 2_000, "width": 64}),
+    ):
+        with timed() as clock:
+            fitted = cellam.fit_action(q, cellam.Objective(growth_scale=1.0), action, **options)
+        moved = fitted.simulate(x, TIMES)
+        w = weight / len(x) * np.exp(moved.log_weights)
+        mass, value = (
+            w.sum(1),
+            np.array([statistic(p, u) for p, u in zip(moved.points, w, strict=True)]),
+        )
+        found[action] = mass, value
+        rows += [
+            Row(
+                "unbalanced",
+                f"{q.name}, {action}",
+                "mass over time, greatest relative error",
+                f"{np.abs(mass / masses - 1).max():.3f}",
+                f"mass {masses.min():.3f} to {masses.max():.3f}",
+                clock.wall,
+                clock.cpu,
+            ),
+            Row(
+                "unbalanced",
+                f"{q.name}, {action}",
+                f"{name} over time, greatest error",
+                f"{np.abs(value - truth).max():.3f}",
+                f"{truth[0]:.2f} to {truth[-1]:.2f}",
+            ),
+        ]
+    clouds(KEPT / f"{q.name.replace(' ', '-')}.png", TIMES, masses, truth, found, name)
+    return rows
