@@ -37,7 +37,7 @@ Array = NDArray[np.float64]
 
 DURATIONS = (1.0, 0.5, 0.25)  # how long fields last, tried on held-out samples
 LENGTHS = (2.0, 1.0, 0.5)  # … and over what distance they vary, in median distances of the samples
-TOLERANCE = 0.02  # of the loss: short features are noisy, and a lucky draw is not a gain
+TOLERANCE = 0.01  # of the loss: short features are noisy, and a lucky draw is not a gain
 JUDGES = 8_192  # held-out draws that say when a network is trained: (9) is noisy
 
 
@@ -285,11 +285,13 @@ def choose_features(
         )
         losses[length, duration] = min(h["held_out_loss"] for h in fit.history)
     least = min(losses.values())
-    enough = least + TOLERANCE * abs(least)
+    noisy = source.estimator(objective.grows, from_samples)[1]
+    enough = least + TOLERANCE * abs(least) * noisy
     length, duration = next(pair for pair, loss in losses.items() if loss <= enough)
     note = (
-        f"features of {length:g} median distances and {duration:g} of the time: the smoothest "
-        f"within {TOLERANCE:.0%} of the best loss on held-out draws, of {len(losses)} pairs"
+        f"features of {length:g} median distances and {duration:g} of the time: "
+        + f"the smoothest within {TOLERANCE:.0%} of " * noisy
+        + f"the best loss on held-out draws, of {len(losses)} pairs"
     )
     return _features(source, m, length, duration, rng), note
 
