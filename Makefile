@@ -8,7 +8,8 @@ BIN    := $(VENV)/bin
 DEMO   := data/demo.h5ad
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-slow test-interop check fix bench scaling peers data clean
+.PHONY: help install demo test test-slow test-interop check fix bench bench-paper scaling peers \
+        data clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+: .*## |^[a-z-]+:  ## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/' | expand -t 22
@@ -56,6 +57,9 @@ fix: install  ## mend what can be mended automatically
 bench: install  ## held-out days: cellam, baselines, and the rivals that `make peers` found
 	$(BIN)/python tests/bench/heldout.py
 	$(BIN)/python tests/bench/rivals.py
+
+bench-paper: install  ## the experiments of the Action Matching paper (half an hour)
+	$(BIN)/python tests/bench/paper.py --write
 
 scaling: install  ## seconds and memory from 3 thousand to a million cells (half an hour)
 	$(BIN)/python tests/bench/scaling.py

@@ -5,10 +5,16 @@
     moved = model.simulate("day2", to="day7")
     table = cellam.evaluate(cells, holdout="day4").table
 
+and for anything else that can be sampled at any time, without cells:
+
+    fitted = cellam.fit_action(q, action="kernel")    # q.sample(t, generator) -> x
+    moved = fitted.simulate(x, [0.0, 0.5, 1.0])
+
 The modules, in the order of the pipeline: `labels`, `timepoints`, `columns`, `formats`, `stores`,
-`sources`, `matrices`, `cells`, `embedding`, `snapshots`, `couplings`, `paths`, `actions`,
-`objectives`, `fitting`, `training`, `simulation`, `selection`, `model`, `pipeline`, `distances`,
-`fates`, `validation`, `evaluation`, `archive`, `claims`, `run`.
+`sources`, `matrices`, `cells`, `embedding`, `snapshots`, `couplings`, `samples`, `samplers`,
+`paths`, `actions`, `objectives`, `fitting`, `training`, `simulation`, `matching`, `selection`,
+`ensemble`, `model`, `pipeline`, `fates`, `perturbation`, `validation`, `distances`, `evaluation`,
+`uncertainty`, `results`, `archive`, `claims`, `run`.
 """
 
 from __future__ import annotations
@@ -29,9 +35,13 @@ if TYPE_CHECKING:
     )
     from cellam.evaluation import Evaluation, evaluate
     from cellam.fates import Fates, predict_fates
+    from cellam.matching import FittedAction, fit_action
     from cellam.model import Model, Simulation
+    from cellam.objectives import Objective
+    from cellam.perturbation import Perturbation, perturb
     from cellam.pipeline import fit
     from cellam.run import Run, open_run, save
+    from cellam.samplers import PathSampler, Sampler, Tabulated
     from cellam.validation import Validation, validate
 
 __version__ = "0.1.0"
@@ -53,7 +63,15 @@ _HOME = {
     "predict_fates": "fates",
     "Model": "model",
     "Simulation": "model",
+    "Perturbation": "perturbation",
+    "perturb": "perturbation",
     "fit": "pipeline",
+    "fit_action": "matching",
+    "FittedAction": "matching",
+    "Objective": "objectives",
+    "Sampler": "samplers",
+    "PathSampler": "samplers",
+    "Tabulated": "samplers",
     "Run": "run",
     "open_run": "run",
     "save": "run",
@@ -63,7 +81,9 @@ _HOME = {
 
 __all__ = [  # noqa: RUF022  (in the order of use)
     "read", "Cells", "fit", "Options", "Model", "Simulation", "evaluate", "Evaluation",
-    "predict_fates", "Fates", "validate", "Validation", "save", "open_run", "Run",
+    "predict_fates", "Fates", "perturb", "Perturbation", "validate", "Validation",
+    "save", "open_run", "Run",
+    "fit_action", "FittedAction", "Objective", "Sampler", "PathSampler", "Tabulated",
     "CellamError", "ConfigError", "DataError", "OutputError", "RunError", "TrainingError",
 ]  # fmt: skip
 

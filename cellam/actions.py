@@ -32,8 +32,8 @@ class Action(Protocol):
         """∇s, (N,), (N, d) -> (N, d)."""
         ...
 
-    def time_derivative(self, t: Tensor, x: Tensor) -> Tensor:
-        """∂ₜs, (N,), (N, d) -> (N,)."""
+    def derivatives(self, t: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
+        """∇s and ∂ₜs, (N,), (N, d) -> (N, d), (N,)."""
         ...
 
     def laplacian(self, t: Tensor, x: Tensor) -> Tensor:
@@ -98,9 +98,9 @@ class Features:
     def __len__(self) -> int:
         return len(self.a)
 
-    def to(self, device: torch.device | str) -> Features:
-        """The same features on another device."""
-        return Features(*(v.to(device) for v in (self.omega, self.nu, self.beta, self.a)))
+    def to(self, device: torch.device | str, dtype: torch.dtype = torch.float32) -> Features:
+        """The same features elsewhere, in single precision unless told otherwise."""
+        return Features(*(v.to(device, dtype) for v in (self.omega, self.nu, self.beta, self.a)))
 
     def waves(self, t: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
         """a cos and a sin of the phases, each (N, m)."""
@@ -155,10 +155,12 @@ class Kernel:
         f = self.features
         return -torch.sin(f.phases(t, x)) @ ((f.a * self.theta)[:, None] * f.omega)
 
-    def time_derivative(self, t: Tensor, x: Tensor) -> Tensor:
-        """∂ₜs = −Σ θ a sin · ν."""
+    def derivatives(self, t: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
+        """∇s = −Σ θ a sin · ω and ∂ₜs = −Σ θ a sin · ν."""
         f = self.features
-        return -torch.sin(f.phases(t, x)) @ (f.a * self.theta * f.nu)
+        both = torch.cat([f.omega, f.nu[:, None]], 1)
+        slopes = -torch.sin(f.phases(t, x)) @ ((f.a * self.theta)[:, None] * both)
+        return slopes[:, :-1], slopes[:, -1]
 
     def laplacian(self, t: Tensor, x: Tensor) -> Tensor:
         """Δs = −Σ θ a cos · |ω|²."""
@@ -180,20 +182,35 @@ class MLP:
         The first has d + 1 columns, the last of them for time.
     biases : tuple of (width_out,) Tensors
         The last one pins the level of s, which the unbalanced loss needs.
+    squared : bool
+        s = ½|x − h(t, x)|² of a network h with d outputs [1]_, instead of s = h with one.
+
+    References
+    ----------
+    .. [1] Neklyudov, Brekelmans, Severo and Makhzani, Action Matching, ICML 2023, appendix.
     """
 
     weights: tuple[Tensor, ...]
     biases: tuple[Tensor, ...]
+    squared: bool = False
     name: ClassVar[str] = "mlp"
 
     @staticmethod
-    def init(d: int, rng: np.random.Generator, *, width: int = 128, depth: int = 3) -> MLP:
+    def init(
+        d: int,
+        rng: np.random.Generator,
+        *,
+        width: int = 128,
+        depth: int = 3,
+        squared: bool = False,
+    ) -> MLP:
         """A random network of `depth` hidden layers for d coordinates."""
-        sizes = [d + 1, *[width] * depth, 1]
+        sizes = [d + 1, *[width] * depth, d if squared else 1]
         weights = [rng.standard_normal((n, m)) / np.sqrt(m) for m, n in itertools.pairwise(sizes)]
         return MLP(
             tuple(torch.as_tensor(w, dtype=torch.float32) for w in weights),
             tuple(torch.zeros(n) for n in sizes[1:]),
+            squared,
         )
 
     def parameters(self) -> tuple[Tensor, ...]:
@@ -205,29 +222,45 @@ class MLP:
         return MLP(
             tuple(w.detach().clone() for w in self.weights),
             tuple(b.detach().clone() for b in self.biases),
+            self.squared,
         )
 
     def to(self, device: torch.device | str) -> MLP:
         """The same network on another device."""
         return MLP(
-            tuple(w.to(device) for w in self.weights), tuple(b.to(device) for b in self.biases)
+            tuple(w.to(device) for w in self.weights),
+            tuple(b.to(device) for b in self.biases),
+            self.squared,
         )
 
     def value(self, t: Tensor, x: Tensor) -> Tensor:
-        """s, the plain forward pass."""
-        return self._forward(t, x)[0]
+        """s, by the plain forward pass."""
+        h, _ = self._forward(t, x)
+        return 0.5 * (x - h).square().sum(-1) if self.squared else h[:, 0]
 
     def gradient(self, t: Tensor, x: Tensor) -> Tensor:
-        """∇s, by the written-out backward pass."""
-        return self._backward(self._forward(t, x)[1])[:, :-1]
+        """∇s, a part of `derivatives`."""
+        return self.derivatives(t, x)[0]
 
-    def time_derivative(self, t: Tensor, x: Tensor) -> Tensor:
-        """∂ₜs, the last column of the same pass (times 2: the network sees 2t − 1)."""
-        return 2.0 * self._backward(self._forward(t, x)[1])[:, -1]
+    def derivatives(self, t: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
+        """∇s and ∂ₜs, by one written-out backward pass.
+
+        ∇½|x − h|² is (x − h) − (∂h/∂x)ᵀ(x − h). The network sees 2t − 1 for t.
+        """
+        h, pre_activations = self._forward(t, x)
+        g = (h - x if self.squared else torch.ones_like(h)) @ self.weights[-1]
+        for z, W in zip(reversed(pre_activations), reversed(self.weights[:-1]), strict=True):
+            gate = torch.sigmoid(z)
+            g = (g * gate * (1 + z * (1 - gate))) @ W
+        dsdx = x - h + g[:, :-1] if self.squared else g[:, :-1]
+        return dsdx, 2.0 * g[:, -1]
 
     def laplacian(self, t: Tensor, x: Tensor) -> Tensor:
-        """Δs, carrying J = ∂h/∂x (N, width, d) and L = Δh (N, width) through the layers."""
-        *_, pre_activations = self._forward(t, x)
+        """Δs, carrying J = ∂h/∂x (N, width, d) and L = Δh (N, width) through the layers.
+
+        At the end, ½|x − h|² has the Laplacian |I − J|² − (x − h)·L.
+        """
+        h, pre_activations = self._forward(t, x)
         J = self.weights[0][:, :-1].expand(len(x), -1, -1)
         L = x.new_zeros(J.shape[:2])
         for z, W in zip(pre_activations, self.weights[1:], strict=True):
@@ -236,6 +269,9 @@ class MLP:
             second = gate * (1 - gate) * (2 + z * (1 - 2 * gate))
             L = (second * J.square().sum(-1) + first * L) @ W.T
             J = torch.einsum("oi,nid->nod", W, first[..., None] * J)
+        if self.squared:
+            spread = (torch.eye(x.shape[1], dtype=x.dtype, device=x.device) - J).square()
+            return spread.sum((-2, -1)) - ((x - h) * L).sum(-1)
         return L[:, 0]
 
     def _forward(self, t: Tensor, x: Tensor) -> tuple[Tensor, list[Tensor]]:
@@ -245,14 +281,7 @@ class MLP:
             z = torch.addmm(b, h, W.T)
             pre_activations.append(z)
             h = torch.nn.functional.silu(z)
-        return torch.addmm(self.biases[-1], h, self.weights[-1].T)[:, 0], pre_activations
-
-    def _backward(self, pre_activations: list[Tensor]) -> Tensor:
-        g = self.weights[-1]
-        for z, W in zip(reversed(pre_activations), reversed(self.weights[:-1]), strict=True):
-            gate = torch.sigmoid(z)
-            g = (g * gate * (1 + z * (1 - gate))) @ W
-        return g
+        return torch.addmm(self.biases[-1], h, self.weights[-1].T), pre_activations
 
 
 ACTIONS: dict[str, type[Any]] = {action.name: action for action in (Kernel, MLP)}

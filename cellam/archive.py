@@ -48,7 +48,10 @@ def to_files(model: Model) -> dict[str, bytes]:
         tensors |= {f"growth.{name}": value for name, value in growth.items()}
     fitted = {
         "action": action.name,
-        "objective": vars(model.fit.objective),
+        "objective": {
+            name: getattr(model.fit.objective, name)
+            for name in ("sigma", "growth_scale", "own_growth")
+        },
         "growth_range": model.fit.growth_range,
         "rotation": vars(model.rotation),
         "notes": model.fit.notes,

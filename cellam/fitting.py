@@ -1,6 +1,6 @@
-"""Fitting: the action that minimises an objective over a path.
+"""Fitting: the action that minimises an objective over a source of samples.
 
-For the kernel action the loss is ½θᵀAθ − bᵀθ: A and b are summed over the path in chunks, and
+For the kernel action the loss is ½θᵀAθ − bᵀθ: A and b are summed over the source in chunks, and
 one Cholesky factorisation gives the minimum. Half of the cells judge what was solved on the
 other half. `cellam.training` fits the network.
 """
@@ -9,17 +9,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from cellam.actions import MLP, Features, Kernel
 from cellam.couplings import squared_distances
 from cellam.errors import TrainingError
-from cellam.objectives import Dynamics, Objective, boundary, growth_quadratic
-from cellam.paths import Path, PathSample
-from cellam.snapshots import Snapshots
+from cellam.objectives import Dynamics, Objective, growth_quadratic
+from cellam.samples import Source
+
+if TYPE_CHECKING:
+    from cellam.snapshots import Snapshots
 
 PARTICLES = 24_000  # the closed form visits at least about so many points of the path
 RIDGES = (1.0, 1e-1, 1e-2, 1e-3, 1e-4, 1e-5)
@@ -76,19 +80,23 @@ def silent(progress: Progress) -> None:
 
 def draw_features(snapshots: Snapshots, m: int, rng: np.random.Generator) -> Features:
     """Random features for these snapshots: length from their cells, duration from their gaps."""
-    pool = np.concatenate(snapshots.thinned(300, rng).points)
-    distances = squared_distances(pool, pool)[np.triu_indices(len(pool), 1)]
     return Features.draw(
         m,
         snapshots.n_dims,
-        length=float(np.sqrt(np.median(distances))),
+        length=median_distance(np.concatenate(snapshots.thinned(300, rng).points)),
         duration=1.0 / (len(snapshots) - 1),
         rng=rng,
     )
 
 
+def median_distance(points: NDArray[np.float64]) -> float:
+    """Median of the distances between points (n, d): the length scale of a cloud."""
+    distances = squared_distances(points, points)[np.triu_indices(len(points), 1)]
+    return float(np.sqrt(np.median(distances)))
+
+
 def fit_kernel(
-    path: Path,
+    source: Source,
     objective: Objective,
     features: Features,
     *,
@@ -102,7 +110,8 @@ def fit_kernel(
 
     Parameters
     ----------
-    path : Path
+    source : Source
+        A `Path` between snapshots, or the `Draws` of a sampler.
     objective : Objective
     features : Features
         m of them; the cost is O(N m² + m³) for N particles, the memory O(m²).
@@ -111,8 +120,8 @@ def fit_kernel(
     particles : int
         Least number of particles; every pair is visited at least once.
     from_samples : bool, optional
-        Use equation (3) instead of (4) of `cellam.objectives`. By default only where the
-        path changes mass and the objective does not: then (4) is not the loss.
+        Use equation (9) instead of (10) of `cellam.objectives`. By default only where (10) is
+        not the loss: velocities are not known, or the path changes mass and the objective does not.
 
     Returns
     -------
@@ -125,12 +134,24 @@ def fit_kernel(
     TrainingError
         If the equations cannot be solved with any ridge.
     """
-    path, from_samples = estimator(path, objective, from_samples)
+    source, from_samples = source.estimator(objective.grows, from_samples)
     equations = objective.quadratic_from_samples if from_samples else objective.quadratic
-    halves = sum_halves(path, features, equations, rng, particles, device, on_progress)
+    halves = sum_halves(
+        source,
+        features,
+        equations,
+        rng,
+        particles,
+        # In (9) the ends and E[∂ₜφ] nearly cancel, which leaves single precision's errors. They
+        # are the same in both halves, and would pass for signal.
+        dtype=torch.float64 if from_samples else torch.float32,
+        device="cpu" if from_samples and device == "mps" else device,
+        on_progress=on_progress,
+    )
     if from_samples:
+        double = features.to("cpu", torch.float64)
         halves = [
-            (A, b + boundary(features, half.ends().to("cpu")).double(), half)
+            (A, b + objective.boundary(double, half.ends().to("cpu", torch.float64)), half)
             for A, b, half in halves
         ]
     theta, losses, ridge = solve_halves([(A, b) for A, b, _ in halves])
@@ -153,7 +174,7 @@ def _note(ridge: float, losses: dict[float, float]) -> str:
 
 
 def fit_growth(
-    path: Path,
+    source: Source,
     features: Features,
     *,
     rng: np.random.Generator,
@@ -161,11 +182,19 @@ def fit_growth(
     device: str = "cpu",
     on_progress: OnProgress = silent,
 ) -> Kernel:
-    """Fit a growth field of its own to the growth of the path, equation (5), in closed form.
+    """Fit a growth field of its own to the growth of the path, equation (12), in closed form.
 
     Parameters and errors as for `fit_kernel`; the features should be still in time.
     """
-    halves = sum_halves(path, features, growth_quadratic, rng, particles, device, on_progress)
+    halves = sum_halves(
+        source,
+        features,
+        growth_quadratic,
+        rng,
+        particles,
+        device=device,
+        on_progress=on_progress,
+    )
     # The growth of the whole population is no detail: nothing draws it towards zero.
     level = features.omega.abs().sum(-1) == 0
     theta, _, _ = solve_halves([(A, b) for A, b, _ in halves], spared=level)
@@ -173,7 +202,7 @@ def fit_growth(
 
 
 @torch.no_grad()
-def hold_growth(fit: Fit, path: Path, rng: np.random.Generator) -> Fit:
+def hold_growth(fit: Fit, source: Source, rng: np.random.Generator) -> Fit:
     """Hold growth within the rates that the fit takes on its own path.
 
     A field knows nothing of where no cells are: a single one that strays from the data could
@@ -181,33 +210,35 @@ def hold_growth(fit: Fit, path: Path, rng: np.random.Generator) -> Fit:
     """
     if not fit.objective.grows:
         return fit
-    sample = path.sample(8_192, rng).to("cpu")
+    sample = source.sample(8_192, rng).to("cpu")
     rates = fit.dynamics.growth(sample.t, sample.x)
     return replace(fit, growth_range=(float(rates.min()), float(rates.max())))
 
 
-Equations = Callable[[Features, PathSample], tuple[Tensor, Tensor]]
+Equations = Callable[[Features, Any], tuple[Tensor, Tensor]]
 
 
 def sum_halves(
-    path: Path,
+    source: Source,
     features: Features,
     equations: Equations,
     rng: np.random.Generator,
     particles: int,
+    *,
+    dtype: torch.dtype = torch.float32,
     device: str = "cpu",
     on_progress: OnProgress = silent,
-) -> list[tuple[Tensor, Tensor, Path]]:
-    """A and b over each half of the cells: chunks in single precision, their sum in double."""
-    there = features.to(device)
-    n_times = int(np.clip(particles // path.n_pairs, 1, 32))
-    total = path.n_pairs * n_times
+) -> list[tuple[Tensor, Tensor, Source]]:
+    """A and b over each half of the cells: chunks in `dtype`, their sum in double precision."""
+    there = features.to(device, dtype)
+    n_times = int(np.clip(particles // source.n_particles, 1, 32))
+    total = source.n_particles * n_times
     done = 0
     halves = []
-    for half in path.split(2, rng):
+    for half in source.split(2, rng):
         sums: list[Tensor] = []
         for sample in half.stream(n_times, rng):
-            chunk = [part.cpu() for part in equations(there, sample.to(device))]
+            chunk = [part.cpu() for part in equations(there, sample.to(device, dtype))]
             sums = sums or [torch.zeros(part.shape, dtype=torch.float64) for part in chunk]
             for whole, part in zip(sums, chunk, strict=True):
                 whole += part
@@ -261,14 +292,3 @@ def _solve(A: Tensor, b: Tensor, ridge: Tensor) -> Tensor:
     if failed:
         return torch.full_like(b, torch.nan)
     return torch.cholesky_solve(b.reshape(len(b), -1), factor).reshape(b.shape)
-
-
-def estimator(path: Path, objective: Objective, from_samples: bool | None) -> tuple[Path, bool]:
-    """Which equation is the loss of this objective on this path, and the path it needs.
-
-    The path's own velocities explain it, unless mass changes and the objective has no growth.
-    Then only the samples' estimator is right: it finds the motion that explains all change.
-    """
-    if path.grows and not objective.grows:
-        return replace(path, conserved=True), True
-    return path, bool(from_samples)

@@ -24,67 +24,12 @@ from typing import Any, ClassVar, TypeAlias
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from cellam.couplings import COUPLINGS, Coupling, Pairs, couple
+from cellam.samples import CHUNK, GOLDEN, Ends, PathSample
 from cellam.snapshots import Snapshots
 
 Array: TypeAlias = NDArray[np.float64]
-
-GOLDEN = (5**0.5 - 1) / 2
-
-
-@dataclass(frozen=True)
-class PathSample:
-    """Weighted samples of the path, for N particles in d dimensions.
-
-    Parameters
-    ----------
-    t : (N,) Tensor
-        Unit time.
-    x : (N, d) Tensor
-        Positions.
-    velocity : (N, d) Tensor
-        ẋ, in model coordinates per unit time.
-    growth : (N,) Tensor
-        ġ = d log w/dt, per unit time.
-    weight : (N,) Tensor
-        Quadrature weights: Σ weight·f(t, x) estimates ∫₀¹ ∫ q_t(x) f(t, x) dx dt.
-    score : (N, d) Tensor or None
-        ∇ log of the conditional density, where the path is noisy.
-    """
-
-    t: Tensor
-    x: Tensor
-    velocity: Tensor
-    growth: Tensor
-    weight: Tensor
-    score: Tensor | None = None
-
-    def columns(self) -> tuple[Tensor | None, ...]:
-        """The fields, in order."""
-        return self.t, self.x, self.velocity, self.growth, self.weight, self.score
-
-    def to(self, device: torch.device | str, dtype: torch.dtype = torch.float32) -> PathSample:
-        """The same sample elsewhere, in single precision unless told otherwise."""
-        return PathSample(*(None if c is None else c.to(device, dtype) for c in self.columns()))  # type: ignore[arg-type]
-
-
-@dataclass(frozen=True)
-class Ends:
-    """Marginals at both ends of every gap: Σ w f(t, x) is what f gains over the gaps, if q moves.
-
-    `w` (N,) is negative where a gap starts and positive where it ends. Between the gaps of a whole
-    path these cancel; between those of a part of its cells they need not.
-    """
-
-    t: Tensor
-    x: Tensor
-    w: Tensor
-
-    def to(self, device: torch.device | str, dtype: torch.dtype = torch.float32) -> Ends:
-        """The same marginals elsewhere, in single precision unless told otherwise."""
-        return Ends(*(v.to(device, dtype) for v in (self.t, self.x, self.w)))
 
 
 @dataclass(frozen=True)
@@ -164,8 +109,8 @@ class Path:
     conserved: bool = False
 
     @property
-    def n_pairs(self) -> int:
-        """Number of pairs over all gaps."""
+    def n_particles(self) -> int:
+        """Number of pairs over all gaps: each is a particle."""
         return sum(len(gap.pairs) for gap in self.gaps)
 
     @property
@@ -174,6 +119,17 @@ class Path:
         return any(
             not np.allclose(gap.pairs.mass_0, gap.pairs.mass_1, rtol=1e-6) for gap in self.gaps
         )
+
+    def estimator(self, grows: bool, from_samples: bool | None) -> tuple[Path, bool]:
+        """Whether the samples' estimator is the one to use, and the path that it needs.
+
+        The path's own velocities explain it, unless its mass changes and that of the dynamics
+        does not. Then only the samples' estimator is right: it finds the motion that explains
+        all change.
+        """
+        if self.grows and not grows:
+            return replace(self, conserved=True), True
+        return self, bool(from_samples)
 
     def split(self, n: int, rng: np.random.Generator) -> tuple[Path, Path]:
         """Keep all but one n-th of the cells of every gap, and hold out the others."""
@@ -185,7 +141,7 @@ class Path:
         return replace(self, gaps=tuple(kept)), replace(self, gaps=tuple(held))
 
     def stream(
-        self, n_times: int, rng: np.random.Generator, *, chunk: int = 8_192
+        self, n_times: int, rng: np.random.Generator, *, chunk: int = CHUNK
     ) -> Iterator[PathSample]:
         """Visit every pair at `n_times` low-discrepancy times, `chunk` particles at once."""
         step = max(1, chunk // n_times)
@@ -262,7 +218,7 @@ class Path:
             x = x + std * eps
             velocity = velocity + self.sigma**2 * (0.5 - alpha)[:, None] / std * eps
             score = -eps / std
-        columns = gap.t_0 + alpha * gap.length, x, velocity, growth, mass * dt, score
+        columns = gap.t_0 + alpha * gap.length, x, mass * dt, velocity, growth, score
         return PathSample(*(None if c is None else torch.from_numpy(c) for c in columns))  # type: ignore[arg-type]
 
 

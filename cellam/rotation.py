@@ -19,7 +19,8 @@ from torch import Tensor
 from cellam.actions import Features
 from cellam.fitting import draw_features, solve_halves, sum_halves
 from cellam.objectives import Objective
-from cellam.paths import Path, PathSample
+from cellam.paths import Path
+from cellam.samples import PathSample
 from cellam.snapshots import Snapshots
 
 FEATURES = 300

@@ -19,9 +19,9 @@ from torch import Tensor
 from cellam.actions import MLP, Action
 from cellam.checkpoints import EVERY, Arrays, Checkpoint
 from cellam.errors import TrainingError
-from cellam.fitting import Fit, OnProgress, Progress, estimator, silent
+from cellam.fitting import Fit, OnProgress, Progress, silent
 from cellam.objectives import Objective
-from cellam.paths import Path
+from cellam.samples import Ends, PathSample, Sample, Source
 
 RATE = 2e-3
 WARM_UP = 100  # steps
@@ -32,13 +32,16 @@ MOMENTS = {"exp_avg", "exp_avg_sq"}  # what AdamW remembers
 
 
 def fit_mlp(
-    path: Path,
+    source: Source,
     objective: Objective,
     *,
     rng: np.random.Generator,
     steps: int = 3_000,
     batch: int = 512,
     width: int = 128,
+    depth: int = 3,
+    squared: bool = False,
+    judges: int = 4_096,
     from_samples: bool | None = None,
     device: str = "cpu",
     checkpoint: Checkpoint | None = None,
@@ -48,14 +51,20 @@ def fit_mlp(
 
     Parameters
     ----------
-    path, objective, rng, from_samples, device
+    source, objective, rng, from_samples, device
         As for `fit_kernel`.
     steps : int
         At most so many gradient steps.
     batch : int
         Particles a step.
     width : int
-        Units in each of the three hidden layers.
+        Units in each hidden layer.
+    depth : int
+        Hidden layers.
+    squared : bool
+        s = ½|x − h(t, x)|² of a network h with d outputs, instead of s = h.
+    judges : int
+        Held-out particles that judge the average.
     checkpoint : Checkpoint, optional
         Where the state is kept every hundred steps, and found again.
 
@@ -67,24 +76,32 @@ def fit_mlp(
         If the checkpoint asks for it, after it was written.
     """
     checkpoint = Checkpoint() if checkpoint is None else checkpoint
-    path, from_samples = estimator(path, objective, from_samples)
-    train, held = path.split(10, rng)
+    source, from_samples = source.estimator(objective.grows, from_samples)
+    train, held = source.split(10, rng)
 
-    def loss_of(action: Action, part: Path, n: int) -> Tensor:
-        sample = part.sample(n, rng).to(device)
-        if from_samples:
-            return objective.loss_from_samples(action, sample, part.ends(n, rng).to(device))
-        return objective.loss(action, sample)
+    def estimate(action: Action, batch: tuple[Sample, Ends | None]) -> Tensor:
+        sample, ends = batch
+        if ends is not None:
+            return objective.loss_from_samples(action, sample.to(device), ends.to(device))
+        assert isinstance(sample, PathSample)
+        return objective.loss(action, sample.to(device))
 
-    state = _State.start(MLP.init(train.gaps[0].x_0.shape[1], rng, width=width).to(device))
-    judge = held.sample(4_096, rng).to(device)
-    judge_ends = held.ends().to(device)
+    def drawn(part: Source, n: int) -> tuple[Sample, Ends | None]:
+        if not from_samples:
+            return part.sample(n, rng), None
+        # The same random numbers for both: noise that they share cancels in the loss.
+        seed = int(rng.integers(2**63))
+        ends = part.ends(n, np.random.default_rng(seed))
+        return part.sample(n, np.random.default_rng(seed)), ends
+
+    d = train.sample(1, np.random.default_rng(0)).x.shape[1]
+    net = MLP.init(d, rng, width=width, depth=depth, squared=squared)
+    state = _State.start(net.to(device))
+    judge = drawn(held, judges)
 
     @torch.no_grad()
     def judged(action: MLP) -> float:
-        if from_samples:
-            return float(objective.loss_from_samples(action, judge, judge_ends))
-        return float(objective.loss(action, judge))
+        return float(estimate(action, judge))
 
     kept = checkpoint.recall(STAGE)
     if kept is not None:
@@ -92,7 +109,7 @@ def fit_mlp(
     good = copy.deepcopy((state, rng.bit_generator.state))
     while state.step < steps and state.patience > 0:
         rate = RATE * state.scale * _schedule(state.step, steps)
-        loss = loss_of(state.net, train, batch)
+        loss = estimate(state.net, drawn(train, batch))
         if torch.isfinite(loss):
             state.descend(loss, rate)
         else:

@@ -9,6 +9,7 @@ import torch
 from cellam.actions import ACTIONS, MLP, Features, Kernel
 
 N, D, M = 40, 3, 256
+NAMES = [*ACTIONS, "squared mlp"]
 EXACT = {"rtol": 1e-9, "atol": 1e-11}  # double precision, a few hundred terms
 
 
@@ -21,10 +22,11 @@ def build(name):
     rng = np.random.default_rng(1)
     if name == "kernel":
         return Kernel(double_features(), torch.as_tensor(rng.standard_normal(M)))
-    net = MLP.init(D, rng, width=16, depth=3)
+    net = MLP.init(D, rng, width=16, depth=3, squared=name == "squared mlp")
     return MLP(
         tuple(w.double() for w in net.weights),
         tuple(torch.as_tensor(rng.standard_normal(len(b))) for b in net.biases),
+        net.squared,
     )
 
 
@@ -45,27 +47,27 @@ def automatic(action):
     return s.detach(), dsdx.detach(), dsdt.detach(), sum(second).detach()
 
 
-@pytest.mark.parametrize("name", ACTIONS)
+@pytest.mark.parametrize("name", NAMES)
 def test_derivatives_are_those_of_the_value(name):
     action = build(name)
     t, x = (v.detach() for v in points())
     _, dsdx, dsdt, lap = automatic(action)
     torch.testing.assert_close(action.gradient(t, x), dsdx, **EXACT)
-    torch.testing.assert_close(action.time_derivative(t, x), dsdt, **EXACT)
+    torch.testing.assert_close(action.derivatives(t, x), (dsdx, dsdt), **EXACT)
     torch.testing.assert_close(action.laplacian(t, x), lap, **EXACT)
 
 
-@pytest.mark.parametrize("name", ACTIONS)
+@pytest.mark.parametrize("name", NAMES)
 def test_shapes_are_those_that_the_docstrings_name(name):
     action = build(name)
     t, x = (v.detach() for v in points())
     assert action.value(t, x).shape == (N,)
     assert action.gradient(t, x).shape == (N, D)
-    assert action.time_derivative(t, x).shape == (N,)
+    assert action.derivatives(t, x)[1].shape == (N,)
     assert action.laplacian(t, x).shape == (N,)
 
 
-@pytest.mark.parametrize("name", ACTIONS)
+@pytest.mark.parametrize("name", NAMES)
 def test_cells_do_not_see_each_other(name):
     action = build(name)
     t, x = (v.detach() for v in points())
@@ -74,7 +76,7 @@ def test_cells_do_not_see_each_other(name):
     torch.testing.assert_close(together, alone, **EXACT)
 
 
-@pytest.mark.parametrize("name", ACTIONS)
+@pytest.mark.parametrize("name", NAMES)
 def test_the_derivatives_can_be_trained_through(name):
     """The loss holds ∇s and Δs, and its gradient in the parameters has to be right."""
     action = build(name)
@@ -96,7 +98,7 @@ class TestFeatures:
         for j in range(M):
             one = torch.zeros(M, dtype=torch.float64)
             one[j] = 1.0
-            change = Kernel(still, one).time_derivative(t, x).abs().max()
+            change = Kernel(still, one).derivatives(t, x)[1].abs().max()
             assert (change > 0) == bool(flat[j])
 
     def test_a_few_features_are_constant_in_space(self):

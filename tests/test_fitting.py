@@ -152,11 +152,9 @@ def test_the_gradient_of_the_loss_vanishes_at_the_kernel_solution(objective):
     objective.loss(Kernel(double, theta), particles).backward()
     assert theta.grad.abs().max() < 1e-7 * b.abs().max()
     # … and the same for the samples' estimator, with its boundary terms.
-    from cellam.objectives import boundary
-
     ends = path.ends().to("cpu", torch.float64)
     A, b = objective.quadratic_from_samples(double, particles)
-    b = b + boundary(double, ends)
+    b = b + objective.boundary(double, ends)
     theta = torch.linalg.lstsq(A, b[:, None], driver="gelsd").solution[:, 0].requires_grad_()
     objective.loss_from_samples(Kernel(double, theta), particles, ends).backward()
     # A feature that is constant in space has no gradient: without growth its θ has no effect, and

@@ -11,7 +11,7 @@ from closed_form import M, V, normal, translation
 
 from cellam.actions import Features, Kernel
 from cellam.errors import ConfigError
-from cellam.objectives import Objective, boundary, growth_quadratic
+from cellam.objectives import Objective, growth_quadratic
 
 D = 2
 SIGMA, SCALE = 0.6, 2.0
@@ -36,8 +36,9 @@ class Quadratic:
     def gradient(self, t, x):
         return self.p + self.q * self._y(t, x)
 
-    def time_derivative(self, t, x):
-        return -(self.gradient(t, x) @ torch.as_tensor(M))
+    def derivatives(self, t, x):
+        dsdx = self.gradient(t, x)
+        return dsdx, -(dsdx @ torch.as_tensor(M))
 
     def laplacian(self, t, x):
         return torch.full_like(t, self.q * D)
@@ -116,15 +117,58 @@ def test_the_score_of_a_bridge_does_the_work_of_the_laplacian():
     assert with_score == pytest.approx(without, abs=0.03)
 
 
+@pytest.mark.parametrize("objective", OBJECTIVES, ids=lambda o: o.method)
+def test_a_weight_of_time_weighs_the_action_gap_at_every_time(objective, path):
+    """Both estimators are ½∫w(t)E[…]dt more than at the minimum; for w = 1 − t half as much."""
+    sample, ends = path
+    s = minimiser(objective)
+    weighted = replace(objective, time_weight=lambda t: 1 - t)
+    least = float(weighted.loss(s, sample)), float(weighted.loss_from_samples(s, sample, ends))
+    assert least[0] == pytest.approx(least[1], abs=1e-3)
+    for other, in_gradient, in_value in changes(s):
+        gap = 0.5 * (in_gradient + objective.growth_scale * in_value) * 0.5
+        assert float(weighted.loss(other, sample)) - least[0] == pytest.approx(gap, abs=0.02)
+        from_samples = float(weighted.loss_from_samples(other, sample, ends))
+        assert from_samples - least[1] == pytest.approx(gap, abs=0.02)
+
+
+def test_without_its_derivative_a_weight_would_move_the_minimum(path):
+    """w′s is what keeps s* in place: where it is left out, the loss asks for another velocity."""
+    sample, ends = path
+    s = minimiser(Objective())
+    weighted = Objective(time_weight=lambda t: 1 - t)
+    # The same weight, but in steps: its derivative is zero wherever it is asked for.
+    bare = Objective(time_weight=lambda t: torch.floor(64 * (1 - t)) / 64 + 0 * t)
+    other = replace(s, p=0.5 * s.p)
+    right = [float(weighted.loss_from_samples(a, sample, ends)) for a in (s, other)]
+    wrong = [float(bare.loss_from_samples(a, sample, ends)) for a in (s, other)]
+    assert right[0] < right[1]
+    assert wrong[0] - right[0] == pytest.approx(float(_mean_value(s, sample)), abs=0.05)
+
+
+def _mean_value(s, sample):
+    return sample.weight @ s.value(sample.t, sample.x)
+
+
+def test_a_constant_weight_scales_the_loss(path):
+    sample, ends = path
+    s, twice = minimiser(Objective()), Objective(time_weight=lambda t: 2 * torch.ones_like(t))
+    assert float(twice.loss(s, sample)) == pytest.approx(2 * float(Objective().loss(s, sample)))
+    once = float(Objective().loss_from_samples(s, sample, ends))
+    assert float(twice.loss_from_samples(s, sample, ends)) == pytest.approx(2 * once)
+
+
 def double_features(m=64):
     drawn = Features.draw(m, D, length=3.0, duration=1.0, rng=np.random.default_rng(1))
     return Features(*(getattr(drawn, k).double() for k in ("omega", "nu", "beta", "a")))
 
 
+@pytest.mark.parametrize("weight", [None, lambda t: (1 - t) ** 2], ids=["even", "weighted"])
 @pytest.mark.parametrize("objective", OBJECTIVES, ids=lambda o: o.method)
-def test_the_quadratic_form_is_the_loss(objective, path):
+def test_the_quadratic_form_is_the_loss(objective, weight, path):
     """½θᵀAθ − bᵀθ for any θ, by both estimators; a part of the particles will do."""
     sample, ends = path
+    objective = replace(objective, time_weight=weight)
     sample = replace(sample, **{k: v[:800] for k, v in vars(sample).items() if v is not None})
     features = double_features()
     theta = torch.as_tensor(np.random.default_rng(2).standard_normal(len(features)))
@@ -133,7 +177,7 @@ def test_the_quadratic_form_is_the_loss(objective, path):
     loss = float(objective.loss(action, sample))
     assert float(0.5 * theta @ A @ theta - b @ theta) == pytest.approx(loss, rel=1e-9)
     A, b = objective.quadratic_from_samples(features, sample)
-    b = b + boundary(features, ends)
+    b = b + objective.boundary(features, ends)
     loss = float(objective.loss_from_samples(action, sample, ends))
     assert float(0.5 * theta @ A @ theta - b @ theta) == pytest.approx(loss, rel=1e-9)
 

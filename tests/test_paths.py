@@ -234,7 +234,7 @@ def test_a_split_is_a_partition_of_the_cells(name, n):
         assert len(a.pairs) + len(b.pairs) == len(whole.pairs)
         cells = len(set(whole.pairs.i))
         assert len(set(b.pairs.i)) == -(-cells // n)
-    assert kept.n_pairs + held.n_pairs == path.n_pairs
+    assert kept.n_particles + held.n_particles == path.n_particles
 
 
 @pytest.mark.parametrize("name", PATHS)

@@ -75,7 +75,7 @@ def share_of_the_limit(dims: int, threads: int) -> str:
     began = time.monotonic()
     fit_kernel(path, Objective(), features, rng=rng)
     seconds = time.monotonic() - began
-    particles = path.n_pairs * max(1, PARTICLES // path.n_pairs)
+    particles = path.n_particles * max(1, PARTICLES // path.n_particles)
     # SᵀWS, the phases and ẋ·Ω of every particle; ΩΩᵀ once a chunk; 13 Cholesky factorisations.
     flops = particles * (2 * m**2 + 4 * m * dims) + particles / 8_192 * 2 * m**2 * dims
     flops_double = 13 * m**3 / 3
