@@ -21,7 +21,7 @@ from cellam.couplings import Coupling, Pairs, Unbalanced
 from cellam.curves import curve
 from cellam.devices import choose_device, threads
 from cellam.embedding import fit_space
-from cellam.errors import DataError
+from cellam.errors import ConfigError, DataError
 from cellam.fitting import (
     Fit,
     OnProgress,
@@ -32,6 +32,7 @@ from cellam.fitting import (
     hold_growth,
     silent,
 )
+from cellam.growth import expected_growth
 from cellam.model import Model
 from cellam.objectives import Objective
 from cellam.paths import PATHS, Mixture, Path, build_gap, join
@@ -82,12 +83,19 @@ def fit(
     checkpoint = Checkpoint() if checkpoint is None else checkpoint
     options = parse_options({**(options or Options()).model_dump(), **changes})
     # How the cells were read belongs to the options, so that the same can be read again.
-    options = options.model_copy(
-        update={
+    if options.growth_prior not in (None, cells.growth_prior):
+        raise ConfigError(
+            f"The cells were read without --growth-prior {options.growth_prior}.",
+            f"Read them again: cellam.read(…, growth_prior={options.growth_prior!r}).",
+        )
+    options = parse_options(
+        options.model_dump()
+        | {
             "time_key": cells.time_key,
             "time_map": cells.time_map,
             "use_rep": cells.rep,
             "layer": cells.layer,
+            "growth_prior": cells.growth_prior,
         }
     )
     timeline = cells.timeline
@@ -102,10 +110,15 @@ def fit(
         space = fit_space(
             cells, training, n_pcs=options.n_pcs, whiten=options.whiten, seed=options.seed
         )
-        snapshots = take_snapshots(cells, space, options.population)
+        expected = expected_growth(cells, training)
+        rates = None if expected is None else expected.rates
+        snapshots = take_snapshots(cells, space, options.population, rates)
         result, rotation = _fit_action(
             snapshots.without(excluded), options, device, checkpoint, on_progress
         )
+        if expected is not None:
+            note = f"growth prior {options.growth_prior}: {expected.note}"
+            result = replace(result, notes=(note, *result.notes))
     seconds = time.monotonic() - began
     return Model(options, timeline, space, snapshots, result, rotation, seconds)
 
@@ -130,6 +143,7 @@ def _fit_action(
     n = training.n_cells
     training = training.thinned(options.max_cells, thinning)
     choice = _choice(training, objective, options, choosing, checkpoint, on_progress)
+    training = training.trusting(choice.recipe.prior)
     straight = _path(
         training, choice.recipe.coupling, objective.sigma, pairing, checkpoint, on_progress
     )
@@ -173,7 +187,8 @@ def _choice(
     if kept is not None:
         found = kept.values
         coupling = PATHS[found["coupling"]](**found["parameters"])
-        return Choice(Recipe(coupling, found["curvature"]), tuple(found["notes"]))
+        recipe = Recipe(coupling, found["curvature"], found["prior"])
+        return Choice(recipe, tuple(found["notes"]))
     choice = choose_recipe(
         training,
         objective,
@@ -189,6 +204,7 @@ def _choice(
             "coupling": coupling.name,
             "parameters": vars(coupling),
             "curvature": choice.recipe.curvature,
+            "prior": choice.recipe.prior,
             "notes": choice.notes,
         },
     )

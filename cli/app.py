@@ -15,7 +15,7 @@ import typer
 
 from cellam import __version__
 
-from . import console, fit, funnel, info, logs, plot, report, simulate
+from . import check, console, fit, funnel, info, logs, plot, report, simulate
 from . import eval as eval_command
 
 app = typer.Typer(
@@ -57,6 +57,7 @@ def _options(
     logs.start(verbose=verbose or debug)
 
 
+app.command("check")(funnel.funnel(check.check))
 app.command("fit")(funnel.funnel(fit.fit))
 app.command("simulate")(funnel.funnel(simulate.simulate))
 app.command("eval")(funnel.funnel(eval_command.evaluate))

@@ -55,8 +55,17 @@ def fit(
     population: Annotated[
         str | None,
         typer.Option(
-            help="Size of the population by day, e.g. 'day0=1e5,day2=3e5', or cells: as many as "
-            "there are cells. [default: growth is relative]"
+            help="Size of the population by day: a CSV file with time and count, "
+            "'day0=1e5,day2=3e5', or cells: as many as there are cells. "
+            "[default: growth is relative]"
+        ),
+    ] = None,
+    growth_prior: Annotated[
+        str | None,
+        typer.Option(
+            help="Growth that is expected: human or mouse, from genes of division and death, or a "
+            "column of obs with rates per unit of time. As much of it is used as the training days "
+            "bear out. [default: none]"
         ),
     ] = None,
     method: Annotated[
@@ -139,6 +148,7 @@ def fit(
 ) -> None:
     """Learn how the cells move and grow; write a run."""
     from cellam.config import parse_options
+    from cellam.populations import parse_population
     from cellam.timepoints import parse_numbers
 
     options = parse_options(
@@ -149,9 +159,8 @@ def fit(
             "layer": layer,
             "n_pcs": n_pcs,
             "whiten": whiten,
-            "population": population
-            if population in (None, "cells")
-            else parse_numbers(population, "--population"),
+            "population": parse_population(population) if population is not None else None,
+            "growth_prior": growth_prior,
             "method": method,
             "sigma": sigma,
             "growth": growth,
@@ -184,6 +193,7 @@ def fit(
         time_map=options.time_map,
         use_rep=options.use_rep,
         layer=options.layer,
+        growth_prior=options.growth_prior,
     )
     command = shlex.join(["cellam", *sys.argv[1:]])
     with claim(

@@ -14,7 +14,7 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
 CELLAM = Path(sys.executable).with_name("cellam")
-COMMANDS = ("fit", "simulate", "eval", "info", "plot", "report")
+COMMANDS = ("check", "fit", "simulate", "eval", "info", "plot", "report")
 
 
 def options() -> str:
