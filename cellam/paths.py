@@ -312,8 +312,8 @@ def expected_masses(snapshots: Snapshots, j: int, k: int) -> tuple[Array, Array]
 
 def _scaled(mass: Array, log_factor: Array) -> Array:
     """Masses times factors, with the same sum."""
-    # More than e^±30 is no rate that any cell has, and would end in masses of 0.
-    scaled = mass * np.exp(np.clip(log_factor - np.median(log_factor), -30, 30))
+    # By e^10 in a gap no cell grows more than others; a plan would forget masses so small.
+    scaled = mass * np.exp(np.clip(log_factor - np.median(log_factor), -5.0, 5.0))
     return np.asarray(scaled * (mass.sum() / scaled.sum()))
 
 

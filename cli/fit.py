@@ -15,7 +15,7 @@ from .logs import log, written_to
 from .options import ReportOption
 from .report import default_path
 from .signals import pausing
-from .summary import say_cells, say_model
+from .summary import say_cells, say_growth, say_model
 
 if TYPE_CHECKING:
     from cellam.fitting import Progress
@@ -225,6 +225,7 @@ def fit(
             raise
     point_to(folder)
     say_model(model)
+    say_growth(model, cells.obs)
     doubts = caveats(model, cells)
     for caveat in doubts:
         say("caveat", f"{caveat.finding} {caveat.advice}")
