@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +15,7 @@ import pandas as pd
 
 from cellam.baselines import neighbours
 from cellam.cells import Cells
+from cellam.labels import count_cells
 from cellam.model import Model
 
 # Words in the name of a column of obs that say who or what was processed together.
@@ -46,6 +47,24 @@ class Caveat:
     advice: str
 
 
+@dataclass(frozen=True)
+class Batch:
+    """A column of `obs` that says who or what was processed together.
+
+    Parameters
+    ----------
+    key : str
+    levels : int
+        Number of batches.
+    confounded : bool
+        Whether each batch is in one day only, so that batches and days cannot be told apart.
+    """
+
+    key: str
+    levels: int
+    confounded: bool
+
+
 def caveats(model: Model, cells: Cells, *, holdout: Collection[str] = ()) -> tuple[Caveat, ...]:
     """Reasons to doubt a fit, or the scores of days held out from it.
 
@@ -62,9 +81,10 @@ def caveats(model: Model, cells: Cells, *, holdout: Collection[str] = ()) -> tup
     tuple of Caveat
         Empty where there is none.
     """
+    used = {*model.training.labels, *holdout}
     found = itertools.chain(
-        _batch(cells),
-        _few_cells(model, holdout),
+        confounded(batches(cells)),
+        few_cells({label: n for label, n in cells.counts.items() if label in used}),
         _collapse(model),
         _counted_growth(model, cells),
         _rotation(model),
@@ -73,7 +93,9 @@ def caveats(model: Model, cells: Cells, *, holdout: Collection[str] = ()) -> tup
     return tuple(found)
 
 
-def _batch(cells: Cells) -> Iterator[Caveat]:
+def batches(cells: Cells) -> list[Batch]:
+    """The columns of batches, known by their names: of two levels to half as many as cells."""
+    found = []
     for key in cells.obs.columns:
         words = re.findall(r"[a-z]+", re.sub(r"([a-z])([A-Z])", r"\1 \2", str(key)).lower())
         column = cells.obs[key]
@@ -82,22 +104,29 @@ def _batch(cells: Cells) -> Iterator[Caveat]:
         if key == cells.time_key or not named or not 1 < levels <= len(cells) / 2:
             continue
         days = pd.Series(cells.codes, index=column.index).groupby(column, observed=True).nunique()
-        if (days == 1).all():
+        found.append(Batch(str(key), levels, bool((days == 1).all())))
+    return found
+
+
+def confounded(found: Iterable[Batch]) -> Iterator[Caveat]:
+    """A caveat for every batch that is in one day only."""
+    for batch in found:
+        if batch.confounded:
             yield Caveat(
                 "batch",
-                f"Each of the {levels} levels of obs[{key!r}] is in one day only: what differs "
-                "between days may be technical.",
+                f"Each of the {batch.levels} levels of obs[{batch.key!r}] is in one day only: what "
+                "differs between days may be technical.",
                 "Integrate on genes that do not change in time, or repeat a day in another batch.",
             )
 
 
-def _few_cells(model: Model, holdout: Collection[str]) -> Iterator[Caveat]:
-    used = {*model.training.labels, *holdout}
-    for label, x in zip(model.snapshots.labels, model.snapshots.points, strict=True):
-        if label in used and len(x) < FEW:
+def few_cells(counts: Mapping[str, int]) -> Iterator[Caveat]:
+    """A caveat for every day, by label, with too few cells."""
+    for label, n in counts.items():
+        if n < FEW:
             yield Caveat(
                 "cells",
-                f"{label} has only {len(x)} cells: rare types are missed, its mean is uncertain.",
+                f"{label} has only {count_cells(n)}: rare types are missed, its mean is uncertain.",
                 f"Leave it out (--exclude {label}), or join it with a day beside it (--time-map).",
             )
 

@@ -19,7 +19,8 @@ from scipy import sparse
 
 from cellam.columns import find_time_key
 from cellam.errors import DataError
-from cellam.matrices import Kind, Matrix, read_expression, read_representation
+from cellam.matrices import Expression, Kind, Matrix, read_expression, read_representation
+from cellam.signatures import BIRTH
 from cellam.sources import opened
 from cellam.stores import SAVE_AGAIN
 from cellam.timepoints import Timeline, read_timeline
@@ -59,7 +60,11 @@ class Cells:
     genes : tuple of str
         Names of the genes, sorted; empty for a representation.
     digest : str
-        SHA-256 of names, times and matrix.
+        SHA-256 of names, times and matrix, and of what growth is expected from.
+    growth_prior : str or None
+        What growth is expected from: the genes of a species, or a column of `obs`.
+    expression : Expression or None
+        For that, where the matrix is a representation.
     """
 
     source: str
@@ -74,6 +79,8 @@ class Cells:
     kind: Kind | None
     genes: tuple[str, ...]
     digest: str
+    growth_prior: str | None = None
+    expression: Expression | None = None
 
     def __len__(self) -> int:
         return len(self.codes)
@@ -92,6 +99,7 @@ def read(
     time_map: Mapping[str, float] | None = None,
     use_rep: str | None = None,
     layer: str | None = None,
+    growth_prior: str | None = None,
 ) -> Cells:
     """Read cells from an `.h5ad` file, a `.zarr` store or an AnnData object.
 
@@ -106,6 +114,9 @@ def read(
         Key of `obsm`; expression is used without it.
     layer : str, optional
         Key of `layers` to take the expression from, instead of `X`.
+    growth_prior : str, optional
+        "human" or "mouse" for the growth that genes of division and death tell of, or a column
+        of `obs` with growth rates per unit of time; see `cellam.growth`.
 
     Returns
     -------
@@ -118,6 +129,7 @@ def read(
     """
     genes: tuple[str, ...]
     kind: Kind | None
+    expression: Expression | None = None
     with opened(data) as source:
         obs = _obs(source)
         key = find_time_key(obs, time_key)
@@ -126,9 +138,15 @@ def read(
         if use_rep is not None:
             matrix = read_representation(source, use_rep, len(obs))
             genes, kind = (), None
+            if growth_prior in BIRTH:
+                expression = read_expression(source, None, len(obs))
+                _check_names(expression.genes, "gene", "var_names", source.name)
         else:
             matrix, genes, kind = read_expression(source, layer, len(obs))
             _check_names(genes, "gene", "var_names", source.name)
+    expected = [expression.matrix] if expression is not None else []
+    if growth_prior in obs and growth_prior not in BIRTH:
+        expected = [np.array(obs[growth_prior].astype(str).tolist())]
     return Cells(
         source=source.name,
         obs=obs,
@@ -141,7 +159,9 @@ def read(
         layer=layer,
         kind=kind,
         genes=genes,
-        digest=_digest(obs.index, genes, codes, timeline.times, matrix),
+        digest=_digest(obs.index, genes, codes, timeline.times, matrix, expected),
+        growth_prior=growth_prior,
+        expression=expression,
     )
 
 
@@ -215,16 +235,18 @@ def _digest(
     codes: NDArray[np.int64],
     times: tuple[float, ...],
     matrix: Matrix,
+    expected: list[Matrix],
 ) -> str:
     sha = hashlib.sha256()
     sha.update(names_digest(names).encode())
     sha.update(names_digest(pd.Index(genes)).encode())
     sha.update(np.asarray(times)[codes].tobytes())
-    parts = (
-        (matrix.data, matrix.indices.astype(np.int64), matrix.indptr.astype(np.int64))
-        if sparse.issparse(matrix)
-        else (matrix,)
-    )
-    for part in parts:
-        sha.update(np.ascontiguousarray(part).tobytes())
+    for part in (matrix, *expected):
+        arrays = (
+            (part.data, part.indices.astype(np.int64), part.indptr.astype(np.int64))
+            if sparse.issparse(part)
+            else (part,)
+        )
+        for array in arrays:
+            sha.update(np.ascontiguousarray(array).tobytes())
     return sha.hexdigest()

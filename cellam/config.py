@@ -36,6 +36,7 @@ class Options(BaseModel):
     n_pcs: int | None = Field(default=None, ge=1)
     whiten: bool = False
     population: Literal["cells"] | dict[str, float] | None = None
+    growth_prior: str | None = None
     method: Method = "uam"
     sigma: float | None = Field(default=None, gt=0)
     growth: Growth = "own"
@@ -133,6 +134,17 @@ def parse_options(values: dict[str, Any]) -> Options:
         raise ConfigError(
             f"--population has no meaning for --method {options.method}, which conserves mass.",
             "Leave it out, or use --method uam.",
+        )
+    if options.growth_prior is not None and not options.has_growth:
+        raise ConfigError(
+            f"--growth-prior has no meaning for --method {options.method}, which conserves mass.",
+            "Leave it out, or use --method uam.",
+        )
+    if options.growth_prior is not None and options.path not in (None, "uot"):
+        raise ConfigError(
+            f"--growth-prior has no meaning for --path {options.path}, which leaves growth no "
+            "choice.",
+            "Leave it out, or use --path uot.",
         )
     if options.layer is not None and options.use_rep is not None:
         raise ConfigError(

@@ -126,12 +126,22 @@ class Unbalanced:
 
     def plan(self, x_0: Array, x_1: Array, a: Array, b: Array, rng: np.random.Generator) -> Array:
         """Solve for a plan, carry x_0 along its affine part, and solve again."""
+        return self._relaxed(self._cost(x_0, x_1, a, b), a, b)
+
+    def price(self, x_0: Array, x_1: Array, a: Array, b: Array) -> float:
+        """The minimum: ⟨γ, C⟩/C̄ + τ KL(γ1 | a) + τ KL(γᵀ1 | b), to the precision of the entropy."""
+        cost = self._cost(x_0, x_1, a, b)
+        soft = self._soft(cost, a, b)
+        moved = float((soft * cost).sum() / cost.mean())
+        return moved + self.tau * (_divergence(soft.sum(1), a) + _divergence(soft.sum(0), b))
+
+    def _cost(self, x_0: Array, x_1: Array, a: Array, b: Array) -> Array:
+        """C, after the affine part of the motion."""
         # A plan that is too free would bend the affine map towards its own births and deaths.
         first = replace(self, tau=max(self.tau, 1.0))._soft(squared_distances(x_0, x_1), a, b)
         kept = first.sum(1)
         partners = np.divide(first @ x_1, kept[:, None], where=kept[:, None] > 0, out=x_0.copy())
-        carried = affine_fit(x_0, partners, kept)
-        return self._relaxed(squared_distances(carried, x_1), a, b)
+        return squared_distances(affine_fit(x_0, partners, kept), x_1)
 
     def _relaxed(self, cost: Array, a: Array, b: Array) -> Array:
         """The sparse plan."""
@@ -162,6 +172,11 @@ class Unbalanced:
                 "Use a larger --tau, or --path ot.",
             )
         return soft
+
+
+def _divergence(p: Array, q: Array) -> float:
+    """KL(p | q) of masses, whose sums may differ."""
+    return float((p * np.log(np.maximum(p, 1e-300) / q) - p + q).sum())
 
 
 def affine_fit(x: Array, y: Array, weights: Array) -> Array:

@@ -95,7 +95,7 @@ def _fit_member(
     # Of an odd number of days, the odd one is missing in every other member.
     missing = rng.choice(len(inner), (len(inner) + k % 2) // 2, replace=False)
     days = training.without({inner[j] for j in missing})
-    days = days.halved(rng).thinned(options.max_cells, rng)
+    days = days.halved(rng).thinned(options.max_cells, rng).trusting(choice.recipe.prior)
     recipe = _draw_recipe(choice, options, rng)
     straight = build_path(days, recipe.coupling, rng, sigma=objective.sigma)
     path = curve(straight, recipe.curvature)
@@ -111,7 +111,11 @@ def _draw_recipe(choice: Choice, options: Options, rng: np.random.Generator) -> 
     """A path that the training days, and the user, leave open."""
     coupling = choice.couplings[rng.integers(len(choice.couplings))]
     bent = options.curvature is None and not isinstance(coupling, Mixture)
-    return Recipe(coupling, rng.random() if bent else choice.recipe.curvature)
+    return replace(
+        choice.recipe,
+        coupling=coupling,
+        curvature=rng.random() if bent else choice.recipe.curvature,
+    )
 
 
 def _keep(checkpoint: Checkpoint, k: int, fit: Fit) -> None:

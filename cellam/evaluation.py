@@ -1,13 +1,14 @@
 """Evaluation: predict a day that the fit has not seen, beside what needs no model.
 
-The model is fitted again without the day, its PCA too, and so is its counterpart, which conserves
-mass where the model does not and the other way round. Every cell of the days on both sides is
-followed to the day, with its weight, and scored (`scoring`).
+The model is fitted again without the day, its PCA too, and so are its counterparts: one conserves
+mass where the model does not and the other way round, one is without the prior of growth where
+the model has one. Every cell of the days on both sides is followed to the day, with its weight,
+and scored (`scoring`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -112,7 +113,7 @@ def evaluate(
         Some of W1, W2, energy, MMD2, composition (where cell types are annotated) and mass
         (where populations are given); all that can be computed without it.
     counterpart : bool
-        Also fit and score the counterpart: with mass conserved, or with growth where `options`
+        Also fit and score the counterparts: with mass conserved, or with growth where `options`
         conserve it.
     fitted : Model, optional
         Used instead of a refit where it was fitted with the very options of that refit.
@@ -132,7 +133,14 @@ def evaluate(
         For unknown days or metrics, or if fewer than two days would be left.
     """
     # What is scored is the fit itself; its ensemble would only cost time.
-    options = parse_options({**(options or Options()).model_dump(), **changes, "ensemble": None})
+    options = parse_options(
+        {
+            **(options or Options()).model_dump(),
+            "growth_prior": cells.growth_prior,
+            **changes,
+            "ensemble": None,
+        }
+    )
     asked = available_metrics(cells, options, metrics)
     labels = resolve_holdout(cells, holdout, options)
     tables: dict[int, pd.DataFrame] = {}
@@ -162,24 +170,36 @@ def _hold_out(task: _Task, label: str) -> pd.DataFrame:
     without = task.options.model_copy(update={"exclude": excluded})
     fitted = task.fitted
     model = fitted if fitted and fitted.options == without else fit(task.cells, without)
-    other = fit(task.cells, counterpart_of(without)) if task.counterpart else None
+    plain = replace(task.cells, growth_prior=None, expression=None)
+    asked = counterparts_of(without) if task.counterpart else {}
+    others = {name: fit(plain, options) for name, options in asked.items()}
     key = annotation(task.cells.obs)
     types = task.cells.obs[key] if key is not None else None
-    return score(model, label, metrics=task.metrics, counterpart=other, types=types)
+    return score(model, label, metrics=task.metrics, counterparts=others, types=types)
 
 
-def counterpart_of(options: Options) -> Options:
-    """The same options with mass conserved, or with growth where it is conserved already.
+def counterparts_of(options: Options) -> dict[str, Options]:
+    """The same options with mass conserved, or with growth where it is; and without a prior of it.
 
     Examples
     --------
-    >>> counterpart_of(Options(method="uam")).method, counterpart_of(Options(method="eam")).method
-    ('am', 'ueam')
+    >>> [(name, other.method) for name, other in counterparts_of(Options(method="eam")).items()]
+    [('unbalanced', 'ueam')]
+    >>> list(counterparts_of(Options(growth_prior="mouse")))
+    ['balanced', 'no-prior']
     """
+    given = options.model_dump() | {"growth_prior": None}
     other = {"am": "uam", "uam": "am", "eam": "ueam", "ueam": "eam"}[options.method]
     free = {"population": None, "tau": None, "growth_scale": None, "growth": "own"}
     path = options.path if options.path in ("independent", "mixture") else None
-    return parse_options({**options.model_dump(), **free, "path": path, "method": other})
+    found = {
+        "balanced" if options.has_growth else "unbalanced": parse_options(
+            {**given, **free, "path": path, "method": other}
+        )
+    }
+    if options.growth_prior is not None:
+        found["no-prior"] = parse_options(given)
+    return found
 
 
 def check_metrics(names: Iterable[str]) -> tuple[str, ...]:
@@ -222,11 +242,13 @@ def available_metrics(
     return metrics
 
 
-def is_complete(table: pd.DataFrame, metrics: Iterable[str], *, counterpart: bool) -> bool:
+def is_complete(
+    table: pd.DataFrame, metrics: Iterable[str], *, counterparts: Collection[str]
+) -> bool:
     """Whether the table of a day, kept earlier, has all that is asked for."""
     if set(COLUMNS) != set(table.columns) or not set(metrics) <= set(table["metric"]):
         return False
-    return not counterpart or bool(table["method"].isin(COUNTERPARTS).any())
+    return set(counterparts) <= set(table["method"])
 
 
 def resolve_holdout(

@@ -7,7 +7,7 @@ Genes are sorted by name, so that their order in the file cannot matter to anyth
 from __future__ import annotations
 
 import difflib
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -23,6 +23,14 @@ Kind = Literal["counts", "normalised", "log", "scaled"]
 
 LARGEST = 1e15  # the square of larger ones, summed over cells, overflows single precision
 LARGEST_LOG = 25.0  # log1p of more counts than any cell has; larger values were never logged
+
+
+class Expression(NamedTuple):
+    """Expression (n, g), the names of the genes, sorted, and what its values look like."""
+
+    matrix: Matrix
+    genes: tuple[str, ...]
+    kind: Kind
 
 
 def read_representation(source: Source, key: str, n_cells: int) -> Matrix:
@@ -45,10 +53,8 @@ def read_representation(source: Source, key: str, n_cells: int) -> Matrix:
     return matrix.toarray() if sparse.issparse(matrix) else matrix
 
 
-def read_expression(
-    source: Source, layer: str | None, n_cells: int
-) -> tuple[Matrix, tuple[str, ...], Kind]:
-    """Read the expression (n, g) of X or a layer, the names of the genes, sorted, and its kind."""
+def read_expression(source: Source, layer: str | None, n_cells: int) -> Expression:
+    """Read the expression of X or a layer."""
     path = f"layers/{layer}" if layer is not None else "X"
     value = source.element(path)
     if value is None and layer is not None:
@@ -77,7 +83,7 @@ def read_expression(
     matrix, genes = _sorted_by_gene(matrix, tuple(map(str, names)))
     kind = kind_of(matrix)
     _check_expression(matrix, kind, where)
-    return matrix, genes, kind
+    return Expression(matrix, genes, kind)
 
 
 def kind_of(matrix: Matrix) -> Kind:

@@ -14,6 +14,7 @@ import pandas as pd
 from cellam.model import Model
 from cellam.pipeline import GROWTH_SCALE, SIGMA
 from cellam.run import Run
+from cellam.signatures import BIRTH
 from cellam.uncertainty import WIDENING
 
 REFERENCES = {
@@ -42,6 +43,14 @@ REFERENCES = {
     "Journal of Machine Learning Research 13, 723–773 (2012).",
     "subsampling": "Politis DN, Romano JP. Large sample confidence regions based on subsamples "
     "under minimal assumptions. Annals of Statistics 22, 2031–2050 (1994).",
+    "wot": "Schiebinger G, Shu J, Tabaka M, et al. Optimal-transport analysis of single-cell gene "
+    "expression identifies developmental trajectories in reprogramming. Cell 176, 928–943 (2019).",
+    "moscot": "Klein D, Palla G, Lange M, et al. Mapping cells through time and space with moscot. "
+    "Nature 638, 1065–1075 (2025).",
+    "division": "Tirosh I, Izar B, Prakadan SM, et al. Dissecting the multicellular ecosystem of "
+    "metastatic melanoma by single-cell RNA-seq. Science 352, 189–196 (2016).",
+    "hallmark": "Liberzon A, Birger C, Thorvaldsdóttir H, et al. The Molecular Signatures Database "
+    "Hallmark gene set collection. Cell Systems 1, 417–425 (2015).",
     "velocity": "Bergen V, Lange M, Peidli S, Wolf FA, Theis FJ. Generalizing RNA velocity to "
     "transient cell states through dynamical modeling. Nature Biotechnology 38, 1408–1414 (2020).",
 }
@@ -176,6 +185,8 @@ def _path(model: Model, text: Methods, versions: dict[str, str]) -> str:
             "mixture": "mixing both populations in proportion to time, without motion",
         }[kind]
     said = [f"Neighbouring time points were coupled by {how}."]
+    if model.options.growth_prior is not None:
+        said.append(_prior(model.options.growth_prior, chosen, text, versions))
     curvature = next(
         (key.removeprefix("curvature ") for key in chosen if key.startswith("curvature ")), None
     )
@@ -199,6 +210,30 @@ def _path(model: Model, text: Methods, versions: dict[str, str]) -> str:
             "each held out in turn."
         )
     return " ".join(said)
+
+
+def _prior(prior: str, chosen: dict[str, str], text: Methods, versions: dict[str, str]) -> str:
+    if prior in BIRTH:
+        found = chosen[f"growth prior {prior}"].split("; ")[0]
+        source = (
+            f"logistic functions of the scores (scanpy {versions['scanpy']}) of {found}, with the "
+            f"constants of moscot {text.cite('division', 'hallmark', 'wot', 'moscot')}"
+        )
+    else:
+        source = f"the column {prior} of the annotation"
+    (share,) = (
+        key.removeprefix("share of the growth prior ")
+        for key in chosen
+        if key.startswith("share of the growth prior ")
+    )
+    taken = (
+        f"a share of {share} of it was taken, with which unbalanced transport between the training "
+        "time points costs least"
+        if float(share) > 0
+        else "none of it was taken, as it does not make unbalanced transport between the training "
+        "time points cheaper"
+    )
+    return f"The growth expected beforehand came from {source}; {taken}."
 
 
 def _action(run: Run, text: Methods, versions: dict[str, str]) -> str:
@@ -277,7 +312,11 @@ def _scores(model: Model, table: pd.DataFrame, text: Methods, versions: dict[str
     each = "were each" if len(labels) > 1 else "was"
     pca = "" if model.space.rep else ", principal components included,"
     draws = table["draws"].iloc[0]
-    counterpart = {"balanced": "with mass conserved", "unbalanced": "with growth"}
+    counterpart = {
+        "balanced": "with mass conserved",
+        "unbalanced": "with growth",
+        "no-prior": "without the prior of growth",
+    }
     scored = list(dict.fromkeys(table["method"]))
     also = [f"the same fit {counterpart[name]}" for name in scored if name in counterpart]
     rivals = [name for name in scored if name in _BASELINES]

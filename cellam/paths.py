@@ -244,8 +244,33 @@ def build_gap(
         stay = np.arange(len(a) + len(b))
         pairs = Pairs(stay, stay, np.append(a, np.zeros(len(b))), np.append(np.zeros(len(a)), b))
     else:
-        pairs = couple(coupling, snapshots.points[j], snapshots.points[k], a, b, rng)
+        grown, shrunk = expected_masses(snapshots, j, k)
+        pairs = couple(coupling, snapshots.points[j], snapshots.points[k], grown, shrunk, rng)
+        if snapshots.prior is not None:
+            mass_0, mass_1 = (a / grown)[pairs.i], (b / shrunk)[pairs.j]
+            pairs = replace(pairs, mass_0=pairs.mass_0 * mass_0, mass_1=pairs.mass_1 * mass_1)
     return join(snapshots, j, k, coupling, pairs)
+
+
+def expected_masses(snapshots: Snapshots, j: int, k: int) -> tuple[Array, Array]:
+    """What the cells of days j and k would weigh half-way, had they grown as expected.
+
+    Of cells that grow at rates g over the gap Δ, a exp(gΔ/2) and b exp(−gΔ/2), up to one factor
+    each. Where a plan has these marginals, a pair grows at the mean of the rates of its cells;
+    an unbalanced plan may leave them, as it may leave a and b.
+    """
+    a, b = snapshots.weights[j], snapshots.weights[k]
+    if snapshots.prior is None:
+        return a, b
+    half = 0.5 * (snapshots.times[k] - snapshots.times[j])
+    return _scaled(a, half * snapshots.prior[j]), _scaled(b, -half * snapshots.prior[k])
+
+
+def _scaled(mass: Array, log_factor: Array) -> Array:
+    """Masses times factors, with the same sum."""
+    # By e^10 in a gap no cell grows more than others; a plan would forget masses so small.
+    scaled = mass * np.exp(np.clip(log_factor - np.median(log_factor), -5.0, 5.0))
+    return np.asarray(scaled * (mass.sum() / scaled.sum()))
 
 
 def join(snapshots: Snapshots, j: int, k: int, coupling: Coupling | Mixture, pairs: Pairs) -> Gap:

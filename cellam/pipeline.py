@@ -22,7 +22,7 @@ from cellam.curves import curve
 from cellam.devices import choose_device, threads
 from cellam.embedding import fit_space
 from cellam.ensemble import fit_ensemble
-from cellam.errors import DataError
+from cellam.errors import ConfigError, DataError
 from cellam.fitting import (
     Fit,
     OnProgress,
@@ -33,6 +33,7 @@ from cellam.fitting import (
     hold_growth,
     silent,
 )
+from cellam.growth import expected_growth
 from cellam.model import Model
 from cellam.objectives import Objective
 from cellam.paths import PATHS, Mixture, Path, build_gap, join
@@ -83,12 +84,19 @@ def fit(
     checkpoint = Checkpoint() if checkpoint is None else checkpoint
     options = parse_options({**(options or Options()).model_dump(), **changes})
     # How the cells were read belongs to the options, so that the same can be read again.
-    options = options.model_copy(
-        update={
+    if options.growth_prior not in (None, cells.growth_prior):
+        raise ConfigError(
+            f"The cells were read without --growth-prior {options.growth_prior}.",
+            f"Read them again: cellam.read(…, growth_prior={options.growth_prior!r}).",
+        )
+    options = parse_options(
+        options.model_dump()
+        | {
             "time_key": cells.time_key,
             "time_map": cells.time_map,
             "use_rep": cells.rep,
             "layer": cells.layer,
+            "growth_prior": cells.growth_prior,
         }
     )
     timeline = cells.timeline
@@ -103,7 +111,9 @@ def fit(
         space = fit_space(
             cells, seen, n_pcs=options.n_pcs, whiten=options.whiten, seed=options.seed
         )
-        snapshots = take_snapshots(cells, space, options.population)
+        expected = expected_growth(cells, seen)
+        rates = None if expected is None else expected.rates
+        snapshots = take_snapshots(cells, space, options.population, rates)
         training = snapshots.without(excluded)
         result, rotation, choice = _fit_action(training, options, device, checkpoint, on_progress)
         members = fit_ensemble(
@@ -117,6 +127,9 @@ def fit(
             checkpoint=checkpoint,
             on_progress=on_progress,
         )
+        if expected is not None:
+            note = f"growth prior {options.growth_prior}: {expected.note}"
+            result = replace(result, notes=(note, *result.notes))
     seconds = time.monotonic() - began
     return Model(options, timeline, space, snapshots, result, rotation, seconds, members)
 
@@ -141,6 +154,7 @@ def _fit_action(
     n = training.n_cells
     training = training.thinned(options.max_cells, thinning)
     choice = _choice(training, objective, options, choosing, checkpoint, on_progress)
+    training = training.trusting(choice.recipe.prior)
     straight = _path(
         training, choice.recipe.coupling, objective.sigma, pairing, checkpoint, on_progress
     )
@@ -185,7 +199,7 @@ def _choice(
     if kept is not None:
         found = kept.values
         couplings = tuple(PATHS[name](**parameters) for name, parameters in found["couplings"])
-        recipe = Recipe(couplings[-1], found["curvature"])
+        recipe = Recipe(couplings[-1], found["curvature"], found["prior"])
         return Choice(recipe, tuple(found["notes"]), couplings)
     choice = choose_recipe(
         training,
@@ -200,6 +214,7 @@ def _choice(
         {
             "couplings": [(coupling.name, vars(coupling)) for coupling in choice.couplings],
             "curvature": choice.recipe.curvature,
+            "prior": choice.recipe.prior,
             "notes": choice.notes,
         },
     )

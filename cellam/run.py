@@ -93,6 +93,7 @@ class Run:
             time_map=options.time_map,
             use_rep=options.use_rep,
             layer=options.layer,
+            growth_prior=options.growth_prior,
         )
         self.check_same(cells)
         return cells

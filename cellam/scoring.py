@@ -11,7 +11,7 @@ for.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -32,12 +32,16 @@ NORMAL = 1.96  # standard errors on both sides of 95 %
 COUNTERPARTS = {
     "balanced": "the same, fitted with mass conserved",
     "unbalanced": "the same, fitted with growth",
+    "no-prior": "the same, fitted without the prior of growth",
 }
 METHODS = {
     "cellam": "the days on both sides, followed to it by the fit",
-    **COUNTERPARTS,
+    "balanced": COUNTERPARTS["balanced"],
+    "unbalanced": COUNTERPARTS["unbalanced"],
     **BASELINES,
     "floor": "one half of the measured cells, scored against the other",
+    # Last, as the place of a method decides its random numbers.
+    "no-prior": COUNTERPARTS["no-prior"],
 }
 METRICS = (*COMPARISONS, "composition", "mass")
 COLUMNS = (
@@ -51,7 +55,7 @@ def score(
     label: str,
     *,
     metrics: Iterable[str] = tuple(COMPARISONS),
-    counterpart: Model | None = None,
+    counterparts: Mapping[str, Model] | None = None,
     types: pd.Series[Any] | None = None,
     n_cells: int | None = None,
     draws: int = DRAWS,
@@ -65,8 +69,8 @@ def score(
     label : str
     metrics : iterable of str
         Of `METRICS`; composition needs `types`.
-    counterpart : Model, optional
-        Fitted on the same days, with mass conserved where `model` lets it grow or otherwise.
+    counterparts : mapping of str to Model, optional
+        Fitted on the same days otherwise, each with its name in `COUNTERPARTS`.
     types : pandas.Series, optional
         Cell type of every cell of the data, in its order.
     n_cells : int, optional
@@ -88,9 +92,8 @@ def score(
     rng = np.random.default_rng([model.options.seed, k])
     clouds = {"cellam": followed(model, time)}
     seconds = {"cellam": model.seconds}
-    if counterpart is not None:
-        name = "unbalanced" if counterpart.options.has_growth else "balanced"
-        clouds[name], seconds[name] = followed(counterpart, time), counterpart.seconds
+    for name, fitted in (counterparts or {}).items():
+        clouds[name], seconds[name] = followed(fitted, time), fitted.seconds
     clouds |= baselines(training, time, rng)
     # Systematic draws from the smallest cloud leave every row with the same number of cells.
     most = min(len(truth) // 2, *(len(cloud.x) for cloud in clouds.values()))

@@ -4,6 +4,11 @@ Every inner training day is held out in turn, predicted from the days on both si
 by the energy distance, which is unbiased. Small subsets of the cells and few features are enough
 to rank the candidates. The day that a user wants to score is not among the training days, so
 it cannot influence the choice.
+
+Growth that is expected beforehand (`cellam.growth`) is taken for true to the share that makes the
+unbalanced plans between the training days cheapest: expected masses that fit the next day need
+little transport and little growth besides, wrong ones need more of both than none at all. The
+rates of genes are some times too large, and a share below 1 mends that too.
 """
 
 from __future__ import annotations
@@ -29,7 +34,7 @@ from cellam.fitting import (
     silent,
 )
 from cellam.objectives import Objective
-from cellam.paths import Gap, Mixture, Path, build_gap
+from cellam.paths import Gap, Mixture, Path, build_gap, expected_masses
 from cellam.simulation import Cloud, meet
 from cellam.snapshots import Snapshots
 
@@ -37,6 +42,8 @@ Array = NDArray[np.float64]
 
 TAUS = (0.1, 0.3, 1.0)
 TAU = 1.0  # where fewer than three training days leave nothing to judge by
+SHARES = (0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)  # of the growth that is expected
+CHEAPER = 0.05  # share of the price by which expecting growth has to lower it
 CURVATURES = (0.0, 0.5, CURVATURE)
 CELLS = 300  # a day
 FEATURES = 256
@@ -49,10 +56,14 @@ KEPT = 0.25  # share of the gain over balanced transport that may be given up fo
 
 @dataclass(frozen=True)
 class Recipe:
-    """What makes the path: how days are paired, and how far the lines are bent."""
+    """What makes the path: how days are paired, and how far the lines are bent.
+
+    `prior` is the share of the growth expected beforehand that is taken for true.
+    """
 
     coupling: Coupling | Mixture
     curvature: float = CURVATURE
+    prior: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -76,7 +87,7 @@ def choose_recipe(
     curvature: float | None = None,
     on_progress: OnProgress = silent,
 ) -> Choice:
-    """Choose what is not given: first the coupling, then the curvature.
+    """Choose what is not given: the share of the prior, the coupling, then the curvature.
 
     Parameters
     ----------
@@ -102,24 +113,53 @@ def choose_recipe(
     few = snapshots.thinned(CELLS, rng)
     trials = _Trials(few, objective, int(rng.integers(2**63)), on_progress)
     couplings: tuple[Coupling | Mixture, ...]
+    prior, notes = 0.0, []
+    if few.prior is not None:
+        prior, note = _choose_prior(
+            few, coupling if isinstance(coupling, Unbalanced) else Unbalanced(TAU)
+        )
+        notes.append(f"share of the growth prior {prior:g}: {note}")
     if coupling is not None:
         couplings, note = (coupling,), "as asked"
     else:
-        couplings, note = _choose_coupling(trials, CURVATURE if curvature is None else curvature)
+        bend = CURVATURE if curvature is None else curvature
+        couplings, note = _choose_coupling(trials, bend, prior)
         coupling = couplings[-1]
-    notes = [f"path {_name(coupling)}: {note}"]
+    notes.append(f"path {_name(coupling)}: {note}")
     if isinstance(coupling, Mixture):
         return Choice(Recipe(coupling, 0.0), tuple(notes), couplings)
     if curvature is not None:
         note = "as asked"
     else:
-        curvature, note = _choose_curvature(trials, coupling)
+        curvature, note = _choose_curvature(trials, coupling, prior)
     if len(snapshots) > 2:  # two days lie on one line
         notes.append(f"curvature {curvature:g}: {note}")
-    return Choice(Recipe(coupling, curvature), tuple(notes), couplings)
+    return Choice(Recipe(coupling, curvature, prior), tuple(notes), couplings)
 
 
-def _choose_coupling(trials: _Trials, curvature: float) -> tuple[tuple[Coupling, ...], str]:
+def _choose_prior(days: Snapshots, coupling: Unbalanced) -> tuple[float, str]:
+    prices: list[float] = []
+    for share in SHARES:
+        expecting = days.trusting(share)
+        gaps = []
+        for k, (x, y) in enumerate(itertools.pairwise(days.points)):
+            a, b = expected_masses(expecting, k, k + 1)
+            gaps.append(coupling.price(x, y, a / a.sum(), b / b.sum()))
+        prices.append(float(np.mean(gaps)))
+        if prices[-1] > min(prices):
+            break  # far beyond, a few cells would carry all mass, and they are cheap to move
+    best = int(np.argmin(prices))
+    listed = ", ".join(
+        f"{share:g} {price:.3g}" for share, price in zip(SHARES, prices, strict=False)
+    )
+    if prices[best] > (1 - CHEAPER) * prices[0]:
+        return 0.0, f"none makes the way between the training days clearly cheaper ({listed})"
+    return SHARES[best], f"the way between the training days is cheapest with it ({listed})"
+
+
+def _choose_coupling(
+    trials: _Trials, curvature: float, prior: float
+) -> tuple[tuple[Coupling, ...], str]:
     """The couplings that predict well enough, the chosen one last."""
     if not trials.objective.grows:
         return (Balanced(),), f"method {trials.objective.method} conserves mass"
@@ -127,7 +167,9 @@ def _choose_coupling(trials: _Trials, curvature: float) -> tuple[tuple[Coupling,
     if len(trials.days) < 3:
         return tuple(relaxed), "the default, as two training days leave none to judge by"
     candidates: list[Coupling] = [*relaxed, Balanced()]
-    means = trials.run("choose the path", [Recipe(c, curvature) for c in candidates])
+    recipes = [Recipe(c, curvature, prior) for c in relaxed]
+    recipes.append(Recipe(candidates[-1], curvature))  # expected growth, imposed, is no candidate
+    means = trials.run("choose the path", recipes)
     if not np.isfinite(means).any():
         raise TrainingError(
             "No coupling predicts an inner training day with finite numbers.",
@@ -138,8 +180,8 @@ def _choose_coupling(trials: _Trials, curvature: float) -> tuple[tuple[Coupling,
     # Among candidates that all predict nearly perfectly, noise would decide.
     enough = max(enough, best + trials.noise())
     good = [k for k, mean in enumerate(means) if mean <= enough]
-    # One day alone cannot say that nobody grows.
-    if len(trials.inner) == 1:
+    # One day alone cannot say that nobody grows, nor where the gaps have said that they do.
+    if len(trials.inner) == 1 or prior:
         good = [min(k, len(TAUS) - 1) for k in good]
     return tuple(candidates[k] for k in sorted(set(good))), (
         "least growth that keeps three quarters of its gain in predicting "
@@ -147,10 +189,12 @@ def _choose_coupling(trials: _Trials, curvature: float) -> tuple[tuple[Coupling,
     )
 
 
-def _choose_curvature(trials: _Trials, coupling: Coupling | Mixture) -> tuple[float, str]:
+def _choose_curvature(
+    trials: _Trials, coupling: Coupling | Mixture, prior: float
+) -> tuple[float, str]:
     if len(trials.days) < 4:
         return CURVATURE, "the default, as it takes four training days to judge"
-    means = trials.run("choose the curvature", [Recipe(coupling, c) for c in CURVATURES])
+    means = trials.run("choose the curvature", [Recipe(coupling, c, prior) for c in CURVATURES])
     names = [f"{c:g}" for c in CURVATURES]
     default = means[CURVATURES.index(CURVATURE)]
     best = np.nanmin(means) if np.isfinite(means).any() else np.inf
@@ -176,7 +220,7 @@ class _Trials:
     objective: Objective
     seed: int
     on_progress: OnProgress
-    gaps: dict[tuple[int, int, Coupling | Mixture], Gap] = field(default_factory=dict)
+    gaps: dict[tuple[int, int, Coupling | Mixture, float], Gap] = field(default_factory=dict)
 
     @property
     def inner(self) -> list[int]:
@@ -209,7 +253,7 @@ class _Trials:
     def _score(self, k: int, recipe: Recipe) -> float:
         """Energy distance of day k to its prediction from both sides, day k held out."""
         training = self.days.without({self.days.labels[k]})
-        path = curve(self._straight(k, recipe.coupling), recipe.curvature)
+        path = curve(self._straight(k, recipe.coupling, recipe.prior), recipe.curvature)
         rng = np.random.default_rng(self.seed)
         features = draw_features(training, FEATURES, rng)
         before, after = (
@@ -230,14 +274,15 @@ class _Trials:
         truth = self.days.points[k]
         return energy(x, w / w.sum(), truth, _even(truth))
 
-    def _straight(self, k: int, coupling: Coupling | Mixture) -> Path:
+    def _straight(self, k: int, coupling: Coupling | Mixture, prior: float) -> Path:
         """The path past day k. Pairing costs more than all the rest, so that gaps are kept."""
+        days = self.days.trusting(prior)
         others = [j for j in range(len(self.days)) if j != k]
         for ends in itertools.pairwise(others):
-            if (*ends, coupling) not in self.gaps:
+            if (*ends, coupling, prior) not in self.gaps:
                 rng = np.random.default_rng([self.seed, *ends])
-                self.gaps[*ends, coupling] = build_gap(self.days, *ends, coupling, rng)
-        gaps = (self.gaps[*ends, coupling] for ends in itertools.pairwise(others))
+                self.gaps[*ends, coupling, prior] = build_gap(days, *ends, coupling, rng)
+        gaps = (self.gaps[*ends, coupling, prior] for ends in itertools.pairwise(others))
         return Path(tuple(gaps), self.objective.sigma)
 
 

@@ -7,7 +7,7 @@ coordinates (see `cellam.embedding`), so that one unit is about one standard dev
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -36,6 +36,8 @@ class Snapshots:
         Total mass of each time; 1 where only relative growth is known.
     rows : tuple of (n_k,) int arrays
         Where each cell stands in the data.
+    prior : tuple of (n_k,) float arrays, or None
+        Growth rate that is expected of each cell, per unit of the user's time.
 
     Examples
     --------
@@ -53,6 +55,7 @@ class Snapshots:
     labels: tuple[str, ...]
     masses: tuple[float, ...]
     rows: tuple[NDArray[np.int64], ...]
+    prior: tuple[NDArray[np.float64], ...] | None = None
 
     @property
     def n_dims(self) -> int:
@@ -91,6 +94,12 @@ class Snapshots:
         """The same snapshots less the given ones."""
         return self._select([k for k, label in enumerate(self.labels) if label not in labels])
 
+    def trusting(self, share: float) -> Snapshots:
+        """The same snapshots with a share of the growth that is expected: 0 expects none."""
+        if self.prior is None or share == 0:
+            return replace(self, prior=None)
+        return replace(self, prior=tuple(share * rates for rates in self.prior))
+
     def thinned(self, n_max: int, rng: np.random.Generator) -> Snapshots:
         """At most `n_max` cells a day, drawn without replacement; masses stay."""
         return self._drawn([min(len(x), n_max) for x in self.points], rng)
@@ -110,6 +119,9 @@ class Snapshots:
             self.labels,
             self.masses,
             tuple(r[c] for r, c in zip(self.rows, chosen, strict=True)),
+            None
+            if self.prior is None
+            else tuple(g[c] for g, c in zip(self.prior, chosen, strict=True)),
         )
 
     def _select(self, keep: list[int]) -> Snapshots:
@@ -119,14 +131,21 @@ class Snapshots:
             tuple(self.labels[k] for k in keep),
             tuple(self.masses[k] for k in keep),
             tuple(self.rows[k] for k in keep),
+            None if self.prior is None else tuple(self.prior[k] for k in keep),
         )
 
 
-def take_snapshots(cells: Cells, space: Space, population: Population = None) -> Snapshots:
+def take_snapshots(
+    cells: Cells,
+    space: Space,
+    population: Population = None,
+    prior: NDArray[np.float64] | None = None,
+) -> Snapshots:
     """Embed cells and split them by time.
 
     `population` gives every day its mass: the number of its cells in the data, or a size for each
-    label. Only ratios count; without it every day has mass 1.
+    label. Only ratios count; without it every day has mass 1. `prior` (n,) is the growth rate
+    that is expected of every cell, per unit of the user's time.
     """
     x = space.embed(cells)
     rows = [np.flatnonzero(cells.codes == k) for k in range(len(cells.timeline.times))]
@@ -136,6 +155,7 @@ def take_snapshots(cells: Cells, space: Space, population: Population = None) ->
         cells.timeline.labels,
         _masses(cells, population),
         tuple(rows),
+        None if prior is None else tuple(prior[r] for r in rows),
     )
 
 
@@ -146,7 +166,14 @@ def _masses(cells: Cells, population: Population) -> tuple[float, ...]:
     if population == "cells":
         sizes = [float(n) for n in cells.counts.values()]
     else:
-        given = {cells.timeline.index(label): size for label, size in population.items()}
+        given: dict[int, float] = {}
+        for label, size in population.items():
+            k = cells.timeline.index(label)
+            if given.setdefault(k, size) != size:
+                raise ConfigError(
+                    f"--population gives {labels[k]} two sizes, {given[k]:g} and {size:g}.",
+                    "Name each day once.",
+                )
         missing = [label for k, label in enumerate(labels) if k not in given]
         if missing:
             raise ConfigError(

@@ -38,6 +38,10 @@ class Loaded:
         """Names within "obsm" or "layers"."""
         return sorted(getattr(self.adata, path).keys())
 
+    def shape(self, path: str) -> tuple[int, ...] | None:
+        """Shape of one element; None where it has none."""
+        return getattr(self.element(path), "shape", None)
+
     def element(self, path: str) -> Any:
         """One element; None if it is not there."""
         head, _, tail = path.partition("/")

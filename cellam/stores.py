@@ -47,6 +47,13 @@ class Store:
             group = self._node(path)
             return sorted(group.keys()) if hasattr(group, "keys") else []
 
+    def shape(self, path: str) -> tuple[int, ...] | None:
+        """Shape of one element, from its header; None where that has none."""
+        with self._reading(path):
+            node = self._node(path)
+            shape = getattr(node, "shape", None) or getattr(node, "attrs", {}).get("shape")
+            return None if shape is None else tuple(int(n) for n in shape)
+
     def element(self, path: str) -> Any:
         """One element; None if it is not there.
 

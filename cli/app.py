@@ -16,6 +16,7 @@ import typer
 from cellam import __version__
 
 from . import (
+    check,
     console,
     drivers,
     export,
@@ -71,6 +72,7 @@ def _options(
     logs.start(verbose=verbose or debug)
 
 
+app.command("check")(funnel.funnel(check.check))
 app.command("fit")(funnel.funnel(fit.fit))
 app.command("simulate")(funnel.funnel(simulate.simulate))
 app.command("eval")(funnel.funnel(eval_command.evaluate))

@@ -42,7 +42,8 @@ def evaluate(
         bool,
         typer.Option(
             "--counterpart/--no-counterpart",
-            help="Also fit and score the same with mass conserved, or with growth if it is.",
+            help="Also fit and score the same with mass conserved, or with growth if it is; and "
+            "without --growth-prior, if the fit had one.",
         ),
     ] = True,
     workers: Annotated[
@@ -63,6 +64,7 @@ def evaluate(
         Evaluation,
         available_metrics,
         check_metrics,
+        counterparts_of,
         is_complete,
         resolve_holdout,
     )
@@ -81,12 +83,13 @@ def evaluate(
     cells = opened.read(opened.data(data))
     labels = resolve_holdout(cells, tuple(holdout), options)
     chosen = available_metrics(cells, options, asked)
+    others = counterparts_of(options) if counterpart else ()
     scored = {label: opened.evaluation(label) for label in labels}
     missing = [
         label
         for label, frame in scored.items()
         if frame is None
-        or not is_complete(frame, available_metrics(cells, options), counterpart=counterpart)
+        or not is_complete(frame, available_metrics(cells, options), counterparts=others)
     ]
     if missing:
         with progress() as on_progress:

@@ -15,7 +15,7 @@ from .logs import log, written_to
 from .options import ReportOption
 from .report import default_path
 from .signals import pausing
-from .summary import say_cells, say_model
+from .summary import say_cells, say_growth, say_model
 
 if TYPE_CHECKING:
     from cellam.fitting import Progress
@@ -55,8 +55,17 @@ def fit(
     population: Annotated[
         str | None,
         typer.Option(
-            help="Size of the population by day, e.g. 'day0=1e5,day2=3e5', or cells: as many as "
-            "there are cells. [default: growth is relative]"
+            help="Size of the population by day: a CSV file with time and count, "
+            "'day0=1e5,day2=3e5', or cells: as many as there are cells. "
+            "[default: growth is relative]"
+        ),
+    ] = None,
+    growth_prior: Annotated[
+        str | None,
+        typer.Option(
+            help="Growth that is expected: human or mouse, from genes of division and death, or a "
+            "column of obs with rates per unit of time. As much of it is used as the training days "
+            "bear out. [default: none]"
         ),
     ] = None,
     method: Annotated[
@@ -146,6 +155,7 @@ def fit(
 ) -> None:
     """Learn how the cells move and grow; write a run."""
     from cellam.config import parse_options
+    from cellam.populations import parse_population
     from cellam.timepoints import parse_numbers
 
     options = parse_options(
@@ -156,9 +166,8 @@ def fit(
             "layer": layer,
             "n_pcs": n_pcs,
             "whiten": whiten,
-            "population": population
-            if population in (None, "cells")
-            else parse_numbers(population, "--population"),
+            "population": parse_population(population) if population is not None else None,
+            "growth_prior": growth_prior,
             "method": method,
             "sigma": sigma,
             "growth": growth,
@@ -192,6 +201,7 @@ def fit(
         time_map=options.time_map,
         use_rep=options.use_rep,
         layer=options.layer,
+        growth_prior=options.growth_prior,
     )
     command = shlex.join(["cellam", *sys.argv[1:]])
     with claim(
@@ -223,6 +233,7 @@ def fit(
             raise
     point_to(folder)
     say_model(model)
+    say_growth(model, cells.obs)
     doubts = caveats(model, cells)
     for caveat in doubts:
         say("caveat", f"{caveat.finding} {caveat.advice}")

@@ -5,20 +5,32 @@ from __future__ import annotations
 import json
 
 from .console import say, table, warn
-from .options import JsonOption, RunOption
-from .summary import say_model
+from .options import DataOption, JsonOption, RunOption
+from .summary import growth_of_types, say_model
 
 
 def info(
     run: RunOption = None,
+    data: DataOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show a run: what went in, what was chosen, what was scored."""
+    """Show a run: what went in, what was chosen, how types of cells grow, what was scored."""
     from cellam.baselines import BASELINES
+    from cellam.cells import read_obs
+    from cellam.errors import DataError
     from cellam.run import open_run
 
     opened = open_run(run)
     model, seen = opened.model, opened.provenance
+    key, growth = None, []
+    try:
+        obs = read_obs(opened.data(data))
+        opened.check_cells(obs)
+        key, growth = growth_of_types(model, obs)
+    except DataError as error:
+        if data is not None:
+            raise
+        warn(f"{error.message} No growth of types of cells. {error.hint}")
     if as_json:
         warn(f"{'run':<9} {opened.path}")
         what = {
@@ -31,6 +43,11 @@ def info(
                 for label, x in zip(model.timeline.labels, model.snapshots.points, strict=True)
             },
             "chosen": list(model.fit.notes),
+            "growth": {
+                "relative": model.options.population is None,
+                "types": key,
+                "by_type": growth,
+            },
             "provenance": seen,
         }
         print(json.dumps(what, ensure_ascii=False))
@@ -46,6 +63,18 @@ def info(
     if seen["command"]:
         say("command", seen["command"])
     scored = [(label, opened.evaluation(label)) for label in model.timeline.labels]
+    if growth:
+        from cellam.plots.scatter import per_time
+
+        print()
+        table(
+            [f"growth {per_time(model)} by {key}", "cells", "mean", "sd", "growing"],
+            [
+                [row["type"], f"{row['cells']:,}", f"{row['mean']:+.3f}", f"{row['sd']:.3f}",
+                 f"{100 * row['growing']:.0f} %"]
+                for row in growth
+            ],
+        )  # fmt: skip
     rows = []
     for label, frame in scored:
         if frame is not None:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .console import plural, say
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from cellam.cells import Cells
     from cellam.model import Model
+
+AT_MOST = 8  # types on one line
 
 KINDS = {
     "counts": "counts, normalised and logged",
@@ -61,3 +65,26 @@ def say_model(model: Model) -> None:
         f"a steady action explains {shares[0]} of it, a steady field that may rotate {shares[1]}",
     )
     say("fitted", f"{plural(model.training.n_cells, 'cell')} in {model.seconds:.1f} s")
+
+
+def growth_of_types(model: Model, obs: pd.DataFrame) -> tuple[str | None, list[dict[str, Any]]]:
+    """The column with the types of cells, and how each of them grows: the fastest first."""
+    from cellam.cells import annotation
+    from cellam.findings import growth_by_type
+    from cellam.plots.scatter import growth_rates
+
+    key = annotation(obs)
+    if key is None or model.conserves_mass:
+        return key, []
+    return key, growth_by_type(model, growth_rates(model), obs[key].astype(str))
+
+
+def say_growth(model: Model, obs: pd.DataFrame) -> None:
+    """Print the mean growth of the types of cells, where they are known and grow."""
+    from cellam.plots.scatter import per_time
+
+    key, rows = growth_of_types(model, obs)
+    if rows:
+        listed = ", ".join(f"{row['type']} {row['mean']:+.2g}" for row in rows[:AT_MOST])
+        more = f" and {len(rows) - AT_MOST} more" if len(rows) > AT_MOST else ""
+        say("growth", f"{per_time(model)}, mean of each {key}: {listed}{more}")

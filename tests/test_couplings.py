@@ -225,3 +225,25 @@ def test_transport_that_stops_early_is_an_error_and_not_a_wrong_plan(monkeypatch
     x_0, x_1 = np.random.default_rng(0).standard_normal((2, 100, 2))
     with pytest.raises(TrainingError, match="did not converge"):
         paired(Balanced(), x_0, x_1)
+
+
+@pytest.mark.parametrize("tau", [0.3, 1.0, 3.0])
+def test_the_price_of_one_cell_that_moves_is_that_of_the_formula(tau):
+    """With C/C̄ = 1 and masses 1, g + 2τ(g log g − g + 1) is least at g = exp(−1/2τ)."""
+    x, y, one = np.zeros((1, 2)), np.ones((1, 2)), np.ones(1)
+    expected = 2 * tau * (1 - np.exp(-1 / (2 * tau)))
+    assert Unbalanced(tau).price(x, y, one, one) == pytest.approx(expected, rel=0.01)
+
+
+def test_the_price_is_lower_with_the_masses_that_the_cells_have_grown_to():
+    rng = np.random.default_rng(0)
+    x_0, right_0 = two_clusters(200, 0.3, rng, gap=6.0)
+    x_1, right_1 = two_clusters(200, 0.7, rng, gap=6.0)
+
+    def price(factor):
+        a, b = np.where(right_0, factor, 1.0), np.where(right_1, 1 / factor, 1.0)
+        return Unbalanced().price(x_0, x_1, a / a.sum(), b / b.sum())
+
+    # The odds of the right cluster went from 3 : 7 to 7 : 3, by (7/3)², half of it at each end.
+    assert price(7 / 3) < 0.2 * price(1.0)
+    assert price(1.0) < price(3 / 7)

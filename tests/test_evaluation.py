@@ -12,11 +12,11 @@ from cellam.errors import ConfigError
 from cellam.evaluation import (
     available_metrics,
     check_metrics,
-    counterpart_of,
+    counterparts_of,
     evaluate,
     is_complete,
 )
-from cellam.scoring import COLUMNS, DRAWS, METHODS, METRICS, score
+from cellam.scoring import COLUMNS, COUNTERPARTS, DRAWS, METHODS, METRICS, score
 
 FAST = {"n_features": 32, "n_pcs": 3, "tau": 1.0}
 INNER = ("day2", "day4")
@@ -43,9 +43,9 @@ def test_there_is_one_row_for_each_day_method_and_metric(every):
     keys = every.table[["label", "method", "metric"]]
     assert not keys.duplicated().any()
     # A fit with growth has a balanced counterpart; no population is given, so no mass error.
-    assert set(every.table["method"]) == set(METHODS) - {"unbalanced"}
+    assert set(every.table["method"]) == set(METHODS) - {"unbalanced", "no-prior"}
     assert set(every.table["metric"]) == set(METRICS) - {"mass"}
-    assert len(keys) == len(INNER) * (len(METHODS) - 1) * (len(METRICS) - 1)
+    assert len(keys) == len(INNER) * (len(METHODS) - 2) * (len(METRICS) - 1)
     assert tuple(every.table) == COLUMNS
     assert np.isfinite(every.table["value"]).all()
     assert (every.table["low"] <= every.table["value"]).all()
@@ -63,7 +63,7 @@ def test_all_rows_of_a_day_compare_the_same_number_of_cells(every):
 def test_the_floor_lies_below_all_others_where_days_differ(latent, metric):
     table = latent.table
     values = table[table["metric"] == metric].set_index("method")["value"]
-    assert set(values.index) == set(METHODS) - {"unbalanced"}
+    assert set(values.index) == set(METHODS) - {"unbalanced", "no-prior"}
     assert values["floor"] < values.drop("floor").min()
 
 
@@ -79,7 +79,9 @@ def test_the_first_and_the_last_day_are_flagged_as_extrapolation(cells, label, m
     assert found.table["extrapolation"].all()
     assert any(label in note and "extrapolation" in note for note in found.notes)
     # What needs days on both sides is not there.
-    assert set(METHODS) - set(found.table["method"]) == {missing, "mixture", "ot", "unbalanced"}
+    assert set(METHODS) - set(found.table["method"]) == {
+        missing, "mixture", "ot", "unbalanced", "no-prior",
+    }  # fmt: skip
 
 
 def test_a_given_representation_is_noted_and_our_own_is_not(latent, every):
@@ -177,7 +179,7 @@ def test_rows_hold_plain_values_for_json(every):
 )
 def test_the_counterpart_turns_growth_on_or_off_and_keeps_the_rest(asked):
     options = Options(**asked, n_pcs=3, exclude=("day2",), seed=4)
-    other = counterpart_of(options)
+    (other,) = counterparts_of(options).values()
     assert other.has_growth != options.has_growth
     assert other.has_noise == options.has_noise
     for same in ("n_pcs", "exclude", "seed", "sigma", "action", "steps"):
@@ -186,11 +188,11 @@ def test_the_counterpart_turns_growth_on_or_off_and_keeps_the_rest(asked):
 
 def test_a_balanced_fit_has_an_unbalanced_counterpart(cells):
     found = evaluate(cells, "day2", metrics=["energy"], method="am", n_features=32, n_pcs=3)
-    assert set(found.table["method"]) == set(METHODS) - {"balanced"}
+    assert set(found.table["method"]) == set(METHODS) - {"balanced", "no-prior"}
     alone = evaluate(
         cells, "day2", metrics=["energy"], counterpart=False, method="am", n_features=32, n_pcs=3
     )
-    assert set(alone.table["method"]) == set(METHODS) - {"balanced", "unbalanced"}
+    assert set(alone.table["method"]) == set(METHODS) - set(COUNTERPARTS)
     # The counterpart takes nothing from the streams of random numbers of the others' fits.
     ours = [t.query("method == 'previous'")["n"].item() for t in (found.table, alone.table)]
     assert ours == [20, 20]
@@ -221,12 +223,12 @@ def test_metrics_that_the_data_do_not_allow_say_why(cells, small):
 
 def test_a_kept_table_is_complete_if_it_has_all_that_is_asked_for(every):
     day = every.table[every.table["label"] == "day2"]
-    assert is_complete(day, METRICS[:-1], counterpart=True)
-    assert not is_complete(day, METRICS, counterpart=True)
+    assert is_complete(day, METRICS[:-1], counterparts=["balanced"])
+    assert not is_complete(day, METRICS, counterparts=["balanced"])
     alone = day[day["method"] != "balanced"]
-    assert not is_complete(alone, METRICS[:-1], counterpart=True)
-    assert is_complete(alone, METRICS[:-1], counterpart=False)
-    assert not is_complete(day.drop(columns="covariance"), METRICS[:-1], counterpart=True)
+    assert not is_complete(alone, METRICS[:-1], counterparts=["balanced"])
+    assert is_complete(alone, METRICS[:-1], counterparts=[])
+    assert not is_complete(day.drop(columns="covariance"), METRICS[:-1], counterparts=["balanced"])
 
 
 def test_the_number_of_workers_changes_no_byte(cells, every):

@@ -270,3 +270,36 @@ def test_only_paths_that_change_mass_grow():
     days = replace(three_days(), masses=(1.0, 1.0, 1.0))
     assert {name for name in PATHS if path_of(name, days).grows} == {"uot", "mixture"}
     assert path_of("ot").grows  # from mass 1 to mass 2
+
+
+def test_where_growth_is_as_expected_a_pair_grows_at_the_mean_rate_of_its_cells():
+    """A balanced plan keeps to the masses half-way, so that nothing but the prior grows."""
+    days = three_days()
+    rng = np.random.default_rng(1)
+    rates = tuple(rng.normal(0.0, 0.3, len(x)) for x in days.points)
+    for k, gap in enumerate(path_of("ot", replace(days, prior=rates)).gaps):
+        pairs, length = gap.pairs, days.times[k + 1] - days.times[k]
+        grown = np.log(pairs.mass_1 / pairs.mass_0) / length
+        mean = 0.5 * (rates[k][pairs.i] + rates[k + 1][pairs.j])
+        # Up to one rate for all, which is that of the masses of the days.
+        assert np.ptp(grown - mean) < 1e-9
+        n, m = len(gap.x_0), len(gap.x_1)
+        assert np.bincount(pairs.i, pairs.mass_0, n) == pytest.approx(days.weights[k])
+        assert np.bincount(pairs.j, pairs.mass_1, m) == pytest.approx(days.weights[k + 1])
+
+
+def test_what_is_expected_of_all_alike_changes_nothing():
+    days = three_days()
+    alike = replace(days, prior=tuple(np.full(len(x), 0.7) for x in days.points))
+    for a, b in zip(path_of("uot", days).gaps, path_of("uot", alike).gaps, strict=True):
+        assert np.array_equal(a.pairs.i, b.pairs.i)
+        assert b.pairs.mass_1 == pytest.approx(a.pairs.mass_1, rel=1e-6)
+
+
+def test_rates_that_no_cell_has_leave_every_cell_its_mass():
+    days = three_days()
+    wild = replace(days, prior=tuple(1e4 * x[:, 0] for x in days.points))
+    for k, gap in enumerate(path_of("uot", wild).gaps):
+        assert np.isfinite(np.log(gap.pairs.mass_1 / gap.pairs.mass_0)).all()
+        held = np.bincount(gap.pairs.i, gap.pairs.mass_0, len(gap.x_0))
+        assert held == pytest.approx(days.weights[k])

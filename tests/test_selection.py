@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from cellam.couplings import Balanced, Unbalanced
 from cellam.objectives import Objective
-from cellam.selection import CURVATURES, INNER, KEPT, TAU, TAUS, choose_recipe
+from cellam.selection import CURVATURES, INNER, KEPT, SHARES, TAU, TAUS, choose_recipe
 from cellam.snapshots import Snapshots
 
 GROWS = Objective(own_growth=True)
@@ -141,3 +142,34 @@ def test_of_many_days_only_some_are_held_out():
 
 def test_the_same_seed_makes_the_same_choice():
     assert choose(shares_change(100)) == choose(shares_change(100))
+
+
+def expecting(days, factor):
+    """Those that grow are on the right, by log(4) a day there: 0.2, 0.5, 0.8 of the cells."""
+    rates = tuple(factor * np.log(4) * (x[:, 0] > 2.0) for x in days.points)
+    return replace(days, prior=rates)
+
+
+@pytest.mark.parametrize(("factor", "share"), [(1.0, 1.0), (2.0, 0.5), (10.0, 0.1)])
+def test_of_expected_growth_so_much_is_taken_as_is_true(factor, share):
+    choice = choose(expecting(shares_change(), factor))
+    assert choice.recipe.prior == share
+    assert choice.notes[0].startswith(f"share of the growth prior {share:g}: ")
+    assert isinstance(choice.recipe.coupling, Unbalanced)
+
+
+def test_of_expected_growth_nothing_is_taken_where_it_is_the_other_way_round():
+    wrong, none = choose(expecting(shares_change(), -1.0)), choose(shares_change())
+    assert wrong.recipe == none.recipe
+    assert wrong.notes[1:] == none.notes
+    listed = dict(p.split() for p in wrong.notes[0].split("(")[1].rstrip(")").split(", "))
+    # The search ends where it gets dearer.
+    assert list(listed) == [f"{share:g}" for share in SHARES[: len(listed)]]
+    assert len(listed) < len(SHARES)
+
+
+def test_where_nobody_grows_growth_is_not_believed():
+    days = translation(3)
+    rng = np.random.default_rng(0)
+    rates = tuple(rng.standard_normal(len(x)) for x in days.points)
+    assert choose(replace(days, prior=rates)).recipe.prior == 0

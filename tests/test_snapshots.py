@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -68,3 +70,17 @@ def test_thinning_draws_distinct_cells_and_leaves_small_days_and_masses_alone():
 
 def test_every_label_is_found_where_it_stands():
     assert [three_days().index(label) for label in LABELS] == [0, 1, 2]
+
+
+def test_expected_growth_goes_with_its_cells():
+    days = three_days()
+    prior = tuple(x[:, 0].copy() for x in days.points)
+    days = replace(days, prior=prior)
+    for some in (days.without({"d3"}), days.thinned(20, np.random.default_rng(0))):
+        assert some.prior is not None
+        for x, g in zip(some.points, some.prior, strict=True):
+            assert np.array_equal(g, x[:, 0])
+    half = days.trusting(0.5)
+    assert np.array_equal(half.prior[1], 0.5 * prior[1])
+    assert days.trusting(0.0).prior is None
+    assert three_days().trusting(1.0).prior is None

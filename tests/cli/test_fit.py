@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import anndata
+import numpy as np
 import pytest
 
 import cellam
@@ -225,3 +226,68 @@ def test_data_that_cannot_be_fitted_are_exit_1_and_leave_no_run(
 
 def _first(adata: anndata.AnnData) -> str:
     return str(adata.obs_names[adata.obs["day"] == "day2"][0])
+
+
+def test_a_prior_of_growth_is_said_kept_and_evaluated_beside_the_fit_without_it(
+    call: Call, here: Path, demo_path: Path
+) -> None:
+    adata = anndata.read_h5ad(demo_path)[::4].copy()
+    adata.write_h5ad(here / "quarter.h5ad")
+    words = ("--n-features", 32, "--tau", 1, "--n-pcs", 3, "--curvature", 1)
+    fitted = call("fit", "quarter.h5ad", "--growth-prior", "mouse", *words)
+    assert fitted.code == 0
+    assert "22 of 97 genes of division (Tirosh et al. 2016)" in fitted.out
+    assert "share of the growth prior" in fitted.out
+    assert "growth is relative to the population" in fitted.out
+    assert "per day, mean of each cell_type: " in fitted.out
+    assert json.loads(call("info", "--json").out)["options"]["growth_prior"] == "mouse"
+    scored = call("eval", "--holdout", "day2", "--metrics", "energy", "--json")
+    methods = [row["method"] for row in json.loads(scored.out)["rows"]]
+    assert {"cellam", "balanced", "no-prior"} <= set(methods)
+    again = call("eval", "--holdout", "day2", "--metrics", "energy")
+    assert "scored before" in again.out
+    assert "fitted without the prior of growth" in again.out
+
+
+def test_rates_of_a_column_that_changed_since_the_fit_are_noticed(call: Call, here: Path) -> None:
+    adata = anndata.read_h5ad(here / "small.h5ad")
+    adata.obs["rate"] = np.linspace(-1.0, 1.0, adata.n_obs)
+    adata.write_h5ad(here / "rates.h5ad")
+    words = ("--n-features", 16, "--tau", 1, "--n-pcs", 2)
+    assert call("fit", "rates.h5ad", "--growth-prior", "rate", *words).code == 0
+    assert call("eval", "--holdout", "day2", "--metrics", "energy").code == 0
+    adata.obs["rate"] *= -1
+    adata.write_h5ad(here / "rates.h5ad")
+    changed = call("eval", "--holdout", "day4")
+    assert changed.code == 1
+    assert "is not the data of the run" in changed.err
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "says"),
+    [
+        (("--growth-prior", "mouse", "--method", "am"), 2, "conserves mass"),
+        (("--growth-prior", "mouse", "--path", "mixture"), 2, "--path mixture"),
+        (("--growth-prior", "muose"), 1, "neither a species nor a column"),
+        (("--growth-prior", "cell_type"), 1, "does not hold numbers"),
+        (("--population", "counts.csv"), 2, "there is no such file"),
+        (("--population", "."), 1, "is not a file"),
+    ],
+)
+def test_a_prior_or_population_that_means_nothing_is_refused(
+    call: Call, here: Path, options: tuple[str, ...], code: int, says: str
+) -> None:
+    result = call("fit", "small.h5ad", *options)
+    assert result.code == code
+    assert says in result.err
+    assert runs(here) == []
+
+
+def test_a_table_of_counts_is_the_population(call: Call, here: Path, fast: tuple[str, ...]) -> None:
+    (here / "counts.csv").write_text("time,count\n0,1e5\n2,2e5\n4,3e5\n7,8e5\n")
+    fitted = call("fit", "small.h5ad", *fast, "--population", "counts.csv")
+    assert fitted.code == 0
+    assert "population: day0 1, day2 2, day4 3, day7 8" in fitted.out
+    what = json.loads(call("info", "--json").out)
+    assert what["options"]["population"] == {"0": 1e5, "2": 2e5, "4": 3e5, "7": 8e5}
+    assert not what["growth"]["relative"]

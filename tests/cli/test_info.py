@@ -22,7 +22,12 @@ def test_info_says_what_went_in_and_what_was_chosen(call: Call, run: Path, here:
 def test_json_is_one_object_on_stdout(call: Call, run: Path) -> None:
     result = call("info", "--json")
     what = json.loads(result.out)
-    assert set(what) == {"run", "options", "times", "unit", "cells", "chosen", "provenance"}
+    assert set(what) == {
+        "run", "options", "times", "unit", "cells", "chosen", "growth", "provenance",
+    }  # fmt: skip
+    assert what["growth"]["relative"]
+    assert what["growth"]["types"] == "cell_type"
+    assert sum(row["cells"] for row in what["growth"]["by_type"]) == 160
     assert what["times"] == {"day0": 0, "day2": 2, "day4": 4, "day7": 7}
     assert what["cells"] == {"day0": 40, "day2": 40, "day4": 40, "day7": 40}
     assert what["options"]["tau"] == 1
@@ -68,3 +73,24 @@ def test_a_reader_may_go_away(run: Path, args: str) -> None:
     assert "Traceback" not in done.stderr
     assert "Exception ignored" not in done.stderr
     assert "bug" not in done.stderr
+
+
+def test_info_shows_the_growth_of_types_and_says_where_it_cannot(
+    call: Call, run: Path, here: Path
+) -> None:
+    shown = call("info").out
+    assert "growth per day by cell_type" in shown
+    rows = json.loads(call("info", "--json").out)["growth"]["by_type"]
+    means = [row["mean"] for row in rows]
+    assert means == sorted(means, reverse=True)
+    for row in rows:
+        line = next(line for line in shown.splitlines() if line.startswith(f"{row['type']} "))
+        assert f"{row['mean']:+.3f}" in line
+    (here / "small.h5ad").rename(here / "moved.h5ad")
+    alone = call("info")
+    assert alone.code == 0
+    assert "growth per day" not in alone.out
+    assert "--data" in alone.err
+    assert call("info", "--data", here / "moved.h5ad").out == shown
+    missing = call("info", "--data", here / "nothing.h5ad")
+    assert (missing.code, missing.out) == (1, "")

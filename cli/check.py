@@ -1,0 +1,141 @@
+"""`cellam check`."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from .console import plural, say
+from .options import JsonOption
+from .summary import say_cells
+
+if TYPE_CHECKING:
+    from cellam.checks import Check
+
+
+def check(
+    data: Annotated[
+        Path,
+        typer.Argument(
+            metavar="DATA", help="Cells of several days: an .h5ad file or a .zarr folder."
+        ),
+    ],
+    time_key: Annotated[
+        str | None,
+        typer.Option(help="Column of obs with the time. [default: found by its name]"),
+    ] = None,
+    time_map: Annotated[
+        str | None, typer.Option(help="Times of all labels, e.g. 'early=0,late=7'.")
+    ] = None,
+    use_rep: Annotated[
+        str | None,
+        typer.Option(help="Key of obsm to work in, e.g. X_pca. [default: a PCA of X]"),
+    ] = None,
+    layer: Annotated[
+        str | None, typer.Option(help="Layer to take the expression from. [default: X]")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show what is in the data, and what a fit will take; nothing is fitted or written."""
+    from cellam.config import parse_options
+    from cellam.timepoints import parse_numbers
+
+    options = parse_options(
+        {
+            "time_key": time_key,
+            "time_map": parse_numbers(time_map) if time_map is not None else None,
+            "use_rep": use_rep,
+            "layer": layer,
+        }
+    )
+    from cellam.checks import check as check_data
+
+    found = check_data(
+        data,
+        time_key=options.time_key,
+        time_map=options.time_map,
+        use_rep=options.use_rep,
+        layer=options.layer,
+    )
+    words = ["cellam", "fit"]
+    for flag, value in (
+        ("--time-key", time_key),
+        ("--time-map", time_map),
+        ("--use-rep", use_rep),
+        ("--layer", layer),
+    ):
+        words += [flag, value] if value is not None else []
+    following = shlex.join([*words, *(["--"] if str(data).startswith("-") else []), str(data)])
+    if as_json:
+        print(json.dumps(_as_json(found, following), ensure_ascii=False))
+        return
+    _print(found)
+    say("next", following)
+    if found.species is not None:
+        say("", f"{following} --growth-prior {found.species}")
+
+
+def _print(found: Check) -> None:
+    from cellam.growth import LEAST
+    from cellam.memory import show_bytes
+
+    say_cells(found.cells)
+    say("gaps", ", ".join(f"{gap:g}" for gap in found.gaps))
+    listed = [f"{key} ({plural(p, 'column')})" for key, p in found.embeddings.items()]
+    say("obsm", ", ".join(listed) or "no representation")
+    if found.layers:
+        say("layers", ", ".join(found.layers))
+    types = f"obs[{found.types!r}], {found.n_types} types" if found.types else "none found by name"
+    say("types", types)
+    batches = [
+        f"obs[{batch.key!r}], {batch.levels} of them, "
+        + ("each in one day only" if batch.confounded else "some in several days")
+        for batch in found.batches
+    ]
+    say("batches", "; ".join(batches) or "none found by name")
+    for k, (species, sets) in enumerate(found.genes.items()):
+        counts = ", ".join(f"{n} of {all_} of {name}" for name, (n, all_) in sets.items())
+        few = min(n for n, _ in sets.values()) < LEAST
+        say("growth" if k == 0 else "", f"genes of {species}: {counts}{', too few' * few}")
+    say(
+        "a fit",
+        f"takes about {found.seconds:.0f} s of one core and {show_bytes(found.memory)} of memory, "
+        "on its defaults (an estimate)",
+    )
+    for caveat in found.caveats:
+        say("caveat", f"{caveat.finding} {caveat.advice}")
+
+
+def _as_json(found: Check, following: str) -> dict[str, Any]:
+    cells = found.cells
+    return {
+        "data": cells.source,
+        "cells": cells.counts,
+        "time_key": cells.time_key,
+        "times": dict(zip(cells.timeline.labels, cells.timeline.times, strict=True)),
+        "unit": cells.timeline.unit,
+        "gaps": found.gaps,
+        "notes": list(cells.timeline.notes),
+        "rep": cells.rep,
+        "layer": cells.layer,
+        "kind": cells.kind,
+        "genes": len(cells.genes),
+        "embeddings": found.embeddings,
+        "layers": list(found.layers),
+        "types": found.types,
+        "n_types": found.n_types,
+        "batches": [asdict(batch) for batch in found.batches],
+        "growth_genes": {
+            species: {name: n for name, (n, _) in sets.items()}
+            for species, sets in found.genes.items()
+        },
+        "species": found.species,
+        "estimate": {"seconds": round(found.seconds, 1), "bytes": round(found.memory)},
+        "caveats": [asdict(caveat) for caveat in found.caveats],
+        "next": following,
+    }

@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import anndata
+import pytest
+
+Call = Callable[..., Any]
+
+
+def test_check_says_what_is_there_and_what_to_type_next(
+    call: Call, here: Path, demo_path: Path, fast: tuple[str, ...]
+) -> None:
+    before = demo_path.read_bytes()
+    result = call("check", demo_path)
+    assert (result.code, result.err) == (0, "")
+    for text in (
+        "3,000 cells; 300 genes, counts", "day7 = 7 (days)", "day4: 800", "gaps      2, 2, 3",
+        "X_latent (2 columns)", "obs['cell_type'], 4 types", "22 of 97 of division", "an estimate",
+    ):  # fmt: skip
+        assert text in result.out
+    assert demo_path.read_bytes() == before
+    assert sorted(p.name for p in here.iterdir()) == ["small.h5ad"]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        (),
+        ("--time-key", "day"),
+        ("--use-rep", "X_latent"),
+        ("--layer", "counts"),
+        ("--time-map", "day0=0,day2=48,day4=96,day7=168"),
+    ],
+)
+def test_what_it_says_to_type_next_is_a_fit_of_the_same_data(
+    call: Call, here: Path, fast: tuple[str, ...], options: tuple[str, ...]
+) -> None:
+    shown = call("check", "small.h5ad", *options)
+    assert shown.code == 0
+    line = next(line for line in shown.out.splitlines() if line.startswith("next"))
+    words = shlex.split(line)[2:]
+    assert words == ["fit", *options, "small.h5ad"]
+    assert call(*words, "--n-features", 16, "--tau", 1, "--n-pcs", 2).code == 0
+    found = json.loads(call("check", "small.h5ad", *options, "--json").out)
+    fitted = json.loads(call("info", "--json").out)
+    assert found["times"] == fitted["times"]
+    assert found["cells"] == fitted["cells"]
+
+
+def test_json_is_one_object(call: Call, here: Path) -> None:
+    result = call("check", "small.h5ad", "--json")
+    assert result.err == ""
+    found = json.loads(result.out)
+    assert found["cells"] == {"day0": 40, "day2": 40, "day4": 40, "day7": 40}
+    assert (found["kind"], found["genes"], found["unit"]) == ("counts", 50, "day")
+    assert found["gaps"] == [2, 2, 3]
+    assert found["embeddings"] == {"X_latent": 2}
+    assert found["estimate"]["seconds"] > 1
+    assert found["next"] == "cellam fit small.h5ad"
+
+
+@pytest.mark.parametrize(
+    ("damage", "options"),
+    [
+        ("none", ("--time-key", "dya")),
+        ("none", ("--use-rep", "X_pac")),
+        ("none", ("--time-map", "day0=0")),
+        ("none", ("--layer", "counts", "--use-rep", "X_latent")),
+        ("cut", ()),
+        ("gone", ()),
+        ("one day", ()),
+    ],
+)
+def test_broken_data_are_refused_as_a_fit_refuses_them(
+    call: Call, here: Path, damage: str, options: tuple[str, ...]
+) -> None:
+    path = here / "small.h5ad"
+    if damage == "cut":
+        path.write_bytes(path.read_bytes()[:5_000])
+    if damage == "gone":
+        path.unlink()
+    if damage == "one day":
+        adata = anndata.read_h5ad(path)
+        adata[adata.obs["day"] == "day0"].write_h5ad(path)
+    checked, fitted = (call(command, "small.h5ad", *options) for command in ("check", "fit"))
+    assert checked.code == fitted.code != 0
+    assert checked.out == ""
+    assert checked.err == fitted.err
