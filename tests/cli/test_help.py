@@ -23,7 +23,7 @@ def _wide(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_help_lists_every_command(call: Callable[..., Any]) -> None:
     result = call("--help")
     assert result.code == 0
-    assert set(COMMANDS) == {"fit", "simulate", "eval", "info", "plot", "report"}
+    assert set(COMMANDS) == {"check", "fit", "simulate", "eval", "info", "plot", "report"}
     for name, command in COMMANDS.items():
         assert f"\n  {name}" in result.out
         assert command.help.split(";")[0][:30] in result.out
