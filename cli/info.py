@@ -66,9 +66,10 @@ def info(
     if growth:
         from cellam.plots.scatter import per_time
 
+        relative = "relative " if model.options.population is None else ""
         print()
         table(
-            [f"growth {per_time(model)} by {key}", "cells", "mean", "sd", "growing"],
+            [f"{relative}growth {per_time(model)} by {key}", "cells", "mean", "sd", "growing"],
             [
                 [row["type"], f"{row['cells']:,}", f"{row['mean']:+.3f}", f"{row['sd']:.3f}",
                  f"{100 * row['growing']:.0f} %"]

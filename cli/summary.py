@@ -87,4 +87,5 @@ def say_growth(model: Model, obs: pd.DataFrame) -> None:
     if rows:
         listed = ", ".join(f"{row['type']} {row['mean']:+.2g}" for row in rows[:AT_MOST])
         more = f" and {len(rows) - AT_MOST} more" if len(rows) > AT_MOST else ""
-        say("growth", f"{per_time(model)}, mean of each {key}: {listed}{more}")
+        relative = ", relative" if model.options.population is None else ""
+        say("growth", f"{per_time(model)}{relative}, mean of each {key}: {listed}{more}")

@@ -12,6 +12,7 @@ from cellam.cells import Cells
 from cellam.evaluation import evaluate
 from cellam.methods import REFERENCES, Methods, describe, named
 from cellam.model import Model
+from cellam.toys import Branching
 
 FAST = {"n_features": 16, "n_pcs": 3}
 
@@ -144,3 +145,27 @@ def test_versions_are_those_of_the_fit(model: Model, cells: Cells, tmp_path: Pat
 
 def test_days_that_are_numbers_are_called_times() -> None:
     assert [named(x) for x in ("day2", "E8.5", "2.5")] == ["day2", "E8.5", "time 2.5"]
+
+
+def test_a_prior_of_growth_is_said_with_its_sources_and_how_much_was_taken(
+    demo_path: Path, tmp_path: Path
+) -> None:
+    adata = anndata.read_h5ad(demo_path)[::4].copy()
+    truth = Branching().growth(0.0, adata.obsm["X_latent"].astype(float))
+    adata.obs["right"], adata.obs["wrong"] = truth, -truth
+    texts = {}
+    for prior in ("mouse", "right", "wrong"):
+        cells = cellam.read(adata, growth_prior=prior, use_rep="X_latent")
+        model = cellam.fit(cells, n_features=16, tau=1.0, curvature=1.0)
+        share = next(n for n in model.fit.notes if n.startswith("share")).split(":")[0].split()[-1]
+        texts[prior] = _described(model, cells, tmp_path / prior)
+        if prior != "wrong":
+            assert f"a share of {share} of it was taken" in _text(texts[prior])
+    assert "22 of 97 genes of division (Tirosh et al. 2016), 7 of 192 genes" in _text(
+        texts["mouse"]
+    )
+    for source in ("Tirosh", "Liberzon", "Schiebinger", "moscot"):
+        assert any(source in reference for reference in texts["mouse"].references)
+        assert not any(source in reference for reference in texts["right"].references)
+    assert "came from the column right of the annotation" in _text(texts["right"])
+    assert "none of it was taken" in _text(texts["wrong"])
