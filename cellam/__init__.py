@@ -10,11 +10,16 @@ and for anything else that can be sampled at any time, without cells:
     fitted = cellam.fit_action(q, action="kernel")    # q.sample(t, generator) -> x
     moved = fitted.simulate(x, [0.0, 0.5, 1.0])
 
-The modules, in the order of the pipeline: `labels`, `timepoints`, `columns`, `formats`, `stores`,
-`sources`, `matrices`, `cells`, `embedding`, `snapshots`, `couplings`, `samples`, `samplers`,
-`paths`, `actions`, `objectives`, `fitting`, `training`, `simulation`, `matching`, `selection`,
-`ensemble`, `model`, `pipeline`, `fates`, `perturbation`, `validation`, `distances`, `evaluation`,
-`uncertainty`, `results`, `archive`, `claims`, `run`.
+The packages, each resting on those before it:
+
+    reading      from a file to weighted points at times
+    dynamics     Action Matching itself, on points and times alone
+    modelling    from cells to a fitted model
+    answers      where cells go, which genes go with it, how sure that is
+    trust        held-out days, skill, lineage barcodes, reasons for doubt
+    runs         a model on disk
+    plots        figures, as matplotlib axes
+    output       files for other programs, and the report
 """
 
 from __future__ import annotations
@@ -23,8 +28,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from cellam.cells import Cells, read
+    from cellam.answers.fates import Fates, predict_fates
+    from cellam.answers.perturbation import Perturbation, perturb
     from cellam.config import Options
+    from cellam.dynamics.matching import FittedAction, fit_action
+    from cellam.dynamics.objectives import Objective
+    from cellam.dynamics.samplers import PathSampler, Sampler, Tabulated
     from cellam.errors import (
         CellamError,
         ConfigError,
@@ -33,23 +42,19 @@ if TYPE_CHECKING:
         RunError,
         TrainingError,
     )
-    from cellam.evaluation import Evaluation, evaluate
-    from cellam.fates import Fates, predict_fates
-    from cellam.matching import FittedAction, fit_action
-    from cellam.model import Model, Simulation
-    from cellam.objectives import Objective
-    from cellam.perturbation import Perturbation, perturb
-    from cellam.pipeline import fit
-    from cellam.run import Run, open_run, save
-    from cellam.samplers import PathSampler, Sampler, Tabulated
-    from cellam.validation import Validation, validate
+    from cellam.modelling.model import Model, Simulation
+    from cellam.modelling.pipeline import fit
+    from cellam.reading.cells import Cells, read
+    from cellam.runs.run import Run, open_run, save
+    from cellam.trust.evaluation import Evaluation, evaluate
+    from cellam.trust.validation import Validation, validate
 
 __version__ = "0.1.0"
 
 # Imported when first used: torch and anndata take seconds, and `cellam --help` needs neither.
 _HOME = {
-    "Cells": "cells",
-    "read": "cells",
+    "Cells": "reading.cells",
+    "read": "reading.cells",
     "Options": "config",
     "CellamError": "errors",
     "ConfigError": "errors",
@@ -57,26 +62,26 @@ _HOME = {
     "OutputError": "errors",
     "RunError": "errors",
     "TrainingError": "errors",
-    "Evaluation": "evaluation",
-    "evaluate": "evaluation",
-    "Fates": "fates",
-    "predict_fates": "fates",
-    "Model": "model",
-    "Simulation": "model",
-    "Perturbation": "perturbation",
-    "perturb": "perturbation",
-    "fit": "pipeline",
-    "fit_action": "matching",
-    "FittedAction": "matching",
-    "Objective": "objectives",
-    "Sampler": "samplers",
-    "PathSampler": "samplers",
-    "Tabulated": "samplers",
-    "Run": "run",
-    "open_run": "run",
-    "save": "run",
-    "Validation": "validation",
-    "validate": "validation",
+    "Evaluation": "trust.evaluation",
+    "evaluate": "trust.evaluation",
+    "Fates": "answers.fates",
+    "predict_fates": "answers.fates",
+    "Model": "modelling.model",
+    "Simulation": "modelling.model",
+    "Perturbation": "answers.perturbation",
+    "perturb": "answers.perturbation",
+    "fit": "modelling.pipeline",
+    "fit_action": "dynamics.matching",
+    "FittedAction": "dynamics.matching",
+    "Objective": "dynamics.objectives",
+    "Sampler": "dynamics.samplers",
+    "PathSampler": "dynamics.samplers",
+    "Tabulated": "dynamics.samplers",
+    "Run": "runs.run",
+    "open_run": "runs.run",
+    "save": "runs.run",
+    "Validation": "trust.validation",
+    "validate": "trust.validation",
 }
 
 __all__ = [  # noqa: RUF022  (in the order of use)
@@ -88,9 +93,19 @@ __all__ = [  # noqa: RUF022  (in the order of use)
 ]  # fmt: skip
 
 
+# Modules that users name: `help(cellam.objectives)` has the mathematics.
+_MODULES = {
+    "objectives": "dynamics.objectives",
+    "plots": "plots",
+    "toys": "toys",
+}
+
+
 def __getattr__(name: str) -> Any:
     if name in _HOME:
         return getattr(import_module(f"cellam.{_HOME[name]}"), name)
+    if name in _MODULES:
+        return import_module(f"cellam.{_MODULES[name]}")
     raise AttributeError(f"module 'cellam' has no attribute {name!r}")
 
 

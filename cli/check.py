@@ -15,7 +15,7 @@ from .options import JsonOption
 from .summary import say_cells
 
 if TYPE_CHECKING:
-    from cellam.checks import Check
+    from cellam.trust.checks import Check
 
 
 def check(
@@ -43,7 +43,7 @@ def check(
 ) -> None:
     """Show what is in the data, and what a fit will take; nothing is fitted or written."""
     from cellam.config import parse_options
-    from cellam.timepoints import parse_numbers
+    from cellam.reading.timepoints import parse_numbers
 
     options = parse_options(
         {
@@ -53,7 +53,7 @@ def check(
             "layer": layer,
         }
     )
-    from cellam.checks import check as check_data
+    from cellam.trust.checks import check as check_data
 
     found = check_data(
         data,
@@ -81,8 +81,8 @@ def check(
 
 
 def _print(found: Check) -> None:
-    from cellam.growth import LEAST
-    from cellam.memory import show_bytes
+    from cellam.reading.growth import LEAST
+    from cellam.reading.memory import show_bytes
 
     say_cells(found.cells)
     say("gaps", ", ".join(f"{gap:g}" for gap in found.gaps))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from .logs import log
 
 if TYPE_CHECKING:
-    from cellam.fitting import Progress
+    from cellam.dynamics.fitting import Progress
 
 PATIENCE = 2.0  # seconds before a bar appears
 

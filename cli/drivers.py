@@ -16,8 +16,8 @@ from .simulate import rows_of
 if TYPE_CHECKING:
     import pandas as pd
 
-    from cellam.cells import Cells
-    from cellam.run import Run
+    from cellam.reading.cells import Cells
+    from cellam.runs.run import Run
 
 
 def drivers(
@@ -45,10 +45,10 @@ def drivers(
     """List the genes that go with growth, speed or a fate, within days."""
     import numpy as np
 
-    from cellam import drivers as library
+    from cellam.answers import drivers as library
+    from cellam.answers.results import cell_types
     from cellam.errors import ConfigError, OutputError
-    from cellam.results import cell_types
-    from cellam.run import open_run
+    from cellam.runs.run import open_run
     from cellam.storage import write_atomically, writing
 
     opened = open_run(run)
@@ -108,7 +108,7 @@ def drivers(
 
 def _expression(run: Run, source: Path) -> Cells:
     """The cells with their expression, also where the fit took a representation."""
-    from cellam.cells import read
+    from cellam.reading.cells import read
 
     options = run.model.options
     if options.use_rep is None:

@@ -16,7 +16,7 @@ from .report import default_path
 if TYPE_CHECKING:
     import pandas as pd
 
-    from cellam.skill import Skill
+    from cellam.trust.skill import Skill
 
 
 def evaluate(
@@ -58,9 +58,10 @@ def evaluate(
     as_json: JsonOption = False,
 ) -> None:
     """Refit without a day, predict it, and score the prediction beside simple baselines."""
-    from cellam.baselines import check_baselines
-    from cellam.caveats import caveats
-    from cellam.evaluation import (
+    from cellam.runs.run import open_run
+    from cellam.trust.baselines import check_baselines
+    from cellam.trust.caveats import caveats
+    from cellam.trust.evaluation import (
         Evaluation,
         available_metrics,
         check_metrics,
@@ -68,9 +69,8 @@ def evaluate(
         is_complete,
         resolve_holdout,
     )
-    from cellam.evaluation import evaluate as evaluate_model
-    from cellam.run import open_run
-    from cellam.skill import skills
+    from cellam.trust.evaluation import evaluate as evaluate_model
+    from cellam.trust.skill import skills
     from cellam.workers import cores
 
     asked = check_metrics(m.strip() for m in metrics.split(",")) if metrics is not None else None
@@ -111,7 +111,7 @@ def evaluate(
     if csv is not None:
         _write_csv(csv, result.table, found)
     if report:
-        from cellam.report import write_report
+        from cellam.output.report import write_report
 
         write_report(opened, default_path(opened), data=data, caveats=doubts)
     if as_json:
@@ -140,7 +140,7 @@ def evaluate(
 
 def _print_day(frame: pd.DataFrame, skills: list[Skill], label: str, cached: str) -> None:
     """Methods by rows, metrics by columns, best first; the floor and the skill last."""
-    from cellam.scoring import METHODS
+    from cellam.trust.scoring import METHODS
 
     first = frame.iloc[0]
     marks = [

@@ -11,7 +11,7 @@ from .console import give, plural, say
 from .options import DataOption, GroupbyOption, RunOption
 
 if TYPE_CHECKING:
-    from cellam.results import Results
+    from cellam.answers.results import Results
 
 
 def export(
@@ -45,9 +45,10 @@ def export(
     data: DataOption = None,
 ) -> None:
     """Write the results for scanpy, scVelo, CellRank, R or a spreadsheet."""
-    from cellam.cells import read_obs
+    from cellam.answers.results import cell_types
+    from cellam.answers.transitions import gaps
     from cellam.errors import ConfigError, OutputError
-    from cellam.export import (
+    from cellam.output.export import (
         COUPLING,
         STORE,
         TABLE,
@@ -57,10 +58,9 @@ def export(
         write_couplings,
         write_tables,
     )
-    from cellam.results import cell_types
-    from cellam.run import open_run
-    from cellam.tables import tables as all_tables
-    from cellam.transitions import gaps
+    from cellam.output.tables import tables as all_tables
+    from cellam.reading.cells import read_obs
+    from cellam.runs.run import open_run
 
     if into is None and tables is None:
         raise ConfigError(

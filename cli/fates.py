@@ -21,7 +21,7 @@ from .options import (
 if TYPE_CHECKING:
     import pandas as pd
 
-    from cellam.fates import Fates
+    from cellam.answers.fates import Fates
 
 MOST_STATES = 8  # columns of the table
 
@@ -58,13 +58,13 @@ def fates(
     """Probability of each terminal state for every earlier cell; table, flow and ancestors."""
     import pandas as pd
 
-    from cellam.cells import read_obs
-    from cellam.claims import FATES
+    from cellam.answers.fates import days_before, parse_terminal, predict_fates
+    from cellam.answers.fates import flow as flow_of
     from cellam.errors import ConfigError
-    from cellam.fates import days_before, parse_terminal, predict_fates
-    from cellam.fates import flow as flow_of
-    from cellam.methods import named
-    from cellam.run import open_run
+    from cellam.output.methods import named
+    from cellam.reading.cells import read_obs
+    from cellam.runs.claims import FATES
+    from cellam.runs.run import open_run
     from cellam.storage import sha256, write_atomically, writing
 
     if csv is not None:

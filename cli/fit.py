@@ -18,7 +18,7 @@ from .signals import pausing
 from .summary import say_cells, say_growth, say_model
 
 if TYPE_CHECKING:
-    from cellam.fitting import Progress
+    from cellam.dynamics.fitting import Progress
 
 BYTES = 1_000  # of a run, for every cell: coordinates, pairs, and a copy of both
 LONGEST = 200  # bytes in the name of a run, which file systems limit to 255
@@ -155,8 +155,8 @@ def fit(
 ) -> None:
     """Learn how the cells move and grow; write a run."""
     from cellam.config import parse_options
-    from cellam.populations import parse_population
-    from cellam.timepoints import parse_numbers
+    from cellam.reading.populations import parse_population
+    from cellam.reading.timepoints import parse_numbers
 
     options = parse_options(
         {
@@ -186,12 +186,12 @@ def fit(
             "threads": threads,
         }
     )
-    from cellam.caveats import caveats
-    from cellam.cells import read
-    from cellam.claims import check_free, claim
     from cellam.errors import OutputError, Stopped
-    from cellam.pipeline import fit as fit_model
-    from cellam.run import point_to, save
+    from cellam.modelling.pipeline import fit as fit_model
+    from cellam.reading.cells import read
+    from cellam.runs.claims import check_free, claim
+    from cellam.runs.run import point_to, save
+    from cellam.trust.caveats import caveats
 
     folder = _folder(data, name, out, resume=resume)
     check_free(folder, overwrite=overwrite)
@@ -239,7 +239,7 @@ def fit(
         say("caveat", f"{caveat.finding} {caveat.advice}")
     give("run", str(folder))
     if report:
-        from cellam.report import write_report
+        from cellam.output.report import write_report
 
         write_report(saved, default_path(saved), caveats=doubts)
         give("written", str(default_path(saved)))
@@ -260,9 +260,9 @@ def _again(folder: Path) -> str:
 
 def _folder(data: Path, name: str | None, out: Path | None, *, resume: bool) -> Path:
     """Where the run goes; a default name is numbered rather than taken twice."""
-    from cellam.claims import is_stopped
     from cellam.errors import ConfigError
-    from cellam.run import RUNS
+    from cellam.runs.claims import is_stopped
+    from cellam.runs.run import RUNS
 
     runs = out or Path(RUNS)
     if name is not None:

@@ -15,10 +15,10 @@ def info(
     as_json: JsonOption = False,
 ) -> None:
     """Show a run: what went in, what was chosen, how types of cells grow, what was scored."""
-    from cellam.baselines import BASELINES
-    from cellam.cells import read_obs
     from cellam.errors import DataError
-    from cellam.run import open_run
+    from cellam.reading.cells import read_obs
+    from cellam.runs.run import open_run
+    from cellam.trust.baselines import BASELINES
 
     opened = open_run(run)
     model, seen = opened.model, opened.provenance

@@ -20,7 +20,7 @@ from .options import (
 from .simulate import rows_of
 
 if TYPE_CHECKING:
-    from cellam.perturbation import Perturbation
+    from cellam.answers.perturbation import Perturbation
 
 TOO_MANY = 0.1  # of the cells off the data, beyond those that were before
 
@@ -52,11 +52,11 @@ def perturb(
     data: DataOption = None,
 ) -> None:
     """Change the expression of cells, and see what becomes of their fates and their growth."""
-    from cellam.fates import parse_terminal
-    from cellam.methods import named
-    from cellam.perturbation import parse_changes
-    from cellam.perturbation import perturb as perturb_cells
-    from cellam.run import open_run
+    from cellam.answers.fates import parse_terminal
+    from cellam.answers.perturbation import parse_changes
+    from cellam.answers.perturbation import perturb as perturb_cells
+    from cellam.output.methods import named
+    from cellam.runs.run import open_run
     from cellam.storage import write_atomically, writing
 
     changes = parse_changes(gene)

@@ -23,9 +23,9 @@ from .simulate import rows_of
 if TYPE_CHECKING:
     from anndata import AnnData
 
-    from cellam.fates import Fates
-    from cellam.model import Model, Simulation
-    from cellam.run import Run
+    from cellam.answers.fates import Fates
+    from cellam.modelling.model import Model, Simulation
+    from cellam.runs.run import Run
 
 # What each kind of picture shows, and the options that it listens to.
 KINDS = {
@@ -132,7 +132,7 @@ def plot(
     }
     _check(kind, {name for name, value in given.items() if value is not None})
     from cellam import plots
-    from cellam.run import open_run
+    from cellam.runs.run import open_run
 
     opened = open_run(run)
     model = opened.model
@@ -159,8 +159,8 @@ def plot(
             basis=basis, color=color, save=path,
         )  # fmt: skip
     elif kind == "flow":
-        from cellam.fates import flow
-        from cellam.methods import named
+        from cellam.answers.fates import flow
+        from cellam.output.methods import named
 
         assert adata is not None
         found = _fates(model, adata, start or model.training.labels[0], terminal, seed or 0)[0]
@@ -208,8 +208,8 @@ def _check(kind: str, given: set[str]) -> None:
 
 
 def _annotated(run: Run, data: Path | None, *, needed: bool) -> AnnData | None:
-    from cellam.cells import read_annotation
     from cellam.errors import DataError
+    from cellam.reading.cells import read_annotation
 
     try:
         source = run.data(data)
@@ -255,7 +255,7 @@ def _fates(
     model: Model, adata: AnnData | None, start: str | None, terminal: str | None, seed: int
 ) -> list[Fates]:
     """Fates of the cells of a day, or of all days before the terminal one."""
-    from cellam.fates import days_before, parse_terminal, predict_fates
+    from cellam.answers.fates import days_before, parse_terminal, predict_fates
 
     assert adata is not None
     end = parse_terminal(model, adata.obs, terminal)
@@ -267,9 +267,9 @@ def _fates(
 def _composition(
     model: Model, moved: Simulation, adata: AnnData | None, groupby: str | None
 ) -> Any:
-    from cellam.cells import annotation
-    from cellam.composition import composition
+    from cellam.answers.composition import composition
     from cellam.errors import ConfigError
+    from cellam.reading.cells import annotation
 
     columns = [] if adata is None else list(map(str, adata.obs.columns))
     key = groupby or (annotation(adata.obs) if adata is not None else None)
@@ -291,10 +291,10 @@ def _trends(
     by: str | None,
     groupby: str | None,
 ) -> Any:
+    from cellam.answers.results import cell_types
+    from cellam.answers.trends import groups, trends
     from cellam.errors import ConfigError
-    from cellam.export import genes_of
-    from cellam.results import cell_types
-    from cellam.trends import groups, trends
+    from cellam.output.export import genes_of
 
     names = genes_of(model, genes)
     if not 0 < len(names) <= MOST_GENES:
@@ -329,8 +329,8 @@ def _scores(run: Run) -> Any:
 
 def _without(run: Run, holdout: str, data: Path | None) -> Model:
     """A model that has not seen the day: that of the run, or a new fit."""
-    from cellam.cells import read
-    from cellam.pipeline import fit
+    from cellam.modelling.pipeline import fit
+    from cellam.reading.cells import read
 
     options, timeline = run.model.options, run.model.timeline
     label = timeline.labels[timeline.index(holdout)]

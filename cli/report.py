@@ -17,7 +17,7 @@ from .options import (
 )
 
 if TYPE_CHECKING:
-    from cellam.run import Run
+    from cellam.runs.run import Run
 
 
 def report(
@@ -32,10 +32,10 @@ def report(
     data: DataOption = None,
 ) -> None:
     """Write one HTML page: what went in, how good it is, what it found, and how it was done."""
-    from cellam.caveats import caveats
     from cellam.errors import ConfigError, DataError
-    from cellam.report import write_report
-    from cellam.run import open_run
+    from cellam.output.report import write_report
+    from cellam.runs.run import open_run
+    from cellam.trust.caveats import caveats
 
     opened = open_run(run)
     say("run", str(opened.path))

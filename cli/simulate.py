@@ -20,8 +20,8 @@ from .options import (
 if TYPE_CHECKING:
     import pandas as pd
 
-    from cellam.model import Model, Simulation
-    from cellam.uncertainty import Followed
+    from cellam.answers.uncertainty import Followed
+    from cellam.modelling.model import Model, Simulation
 
 
 MOST_TYPES = 8  # columns of the table
@@ -67,14 +67,14 @@ def simulate(
 ) -> None:
     """Follow the cells of one day through time; write them with their weights."""
     from cellam import __version__
-    from cellam.cells import annotation, read_obs
-    from cellam.claims import SIMULATIONS
-    from cellam.composition import composition
+    from cellam.answers.composition import composition
+    from cellam.answers.uncertainty import follow
     from cellam.errors import ConfigError, DataError
-    from cellam.export import genes_of, to_anndata, write_h5ad
-    from cellam.run import open_run
+    from cellam.output.export import genes_of, to_anndata, write_h5ad
+    from cellam.reading.cells import annotation, read_obs
+    from cellam.runs.claims import SIMULATIONS
+    from cellam.runs.run import open_run
     from cellam.storage import sha256
-    from cellam.uncertainty import follow
 
     opened = open_run(run)
     model = opened.model

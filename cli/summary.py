@@ -9,8 +9,8 @@ from .console import plural, say
 if TYPE_CHECKING:
     import pandas as pd
 
-    from cellam.cells import Cells
-    from cellam.model import Model
+    from cellam.modelling.model import Model
+    from cellam.reading.cells import Cells
 
 AT_MOST = 8  # types on one line
 
@@ -69,9 +69,9 @@ def say_model(model: Model) -> None:
 
 def growth_of_types(model: Model, obs: pd.DataFrame) -> tuple[str | None, list[dict[str, Any]]]:
     """The column with the types of cells, and how each of them grows: the fastest first."""
-    from cellam.cells import annotation
-    from cellam.findings import growth_by_type
+    from cellam.output.findings import growth_by_type
     from cellam.plots.scatter import growth_rates
+    from cellam.reading.cells import annotation
 
     key = annotation(obs)
     if key is None or model.conserves_mass:

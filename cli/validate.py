@@ -39,15 +39,15 @@ def validate(
     as_json: JsonOption = False,
 ) -> None:
     """Score predicted fates by where sisters of the same clone were found, beside baselines."""
-    from cellam.cells import read_obs
+    from cellam.answers.fates import days_before, parse_terminal
     from cellam.errors import ConfigError
-    from cellam.fates import days_before, parse_terminal
-    from cellam.labels import did_you_mean
-    from cellam.methods import named
-    from cellam.run import open_run
+    from cellam.output.methods import named
+    from cellam.reading.cells import read_obs
+    from cellam.reading.labels import did_you_mean
+    from cellam.runs.run import open_run
     from cellam.storage import write_atomically, writing
-    from cellam.validation import SCORES
-    from cellam.validation import validate as validate_model
+    from cellam.trust.validation import SCORES
+    from cellam.trust.validation import validate as validate_model
 
     if csv is not None:
         check_csv(csv, overwrite)
@@ -121,7 +121,7 @@ def validate(
 
 def _print_scores(frame: pd.DataFrame) -> None:
     """Methods by rows, scores by columns; then what cellam gains on each of them."""
-    from cellam.validation import CONTENDERS, HIGHER, OURS, SCORES
+    from cellam.trust.validation import CONTENDERS, HIGHER, OURS, SCORES
 
     whole = frame[frame["state"] == "all"].set_index(["method", "score"])
     headings = [f"{score} {'↑' if score in HIGHER else '↓'}" for score in SCORES]

@@ -18,8 +18,8 @@ import itertools
 import numpy as np
 import torch
 
-from cellam.couplings import Pairs
-from cellam.paths import Gap, Path
+from cellam.dynamics.couplings import Pairs
+from cellam.dynamics.paths import Gap, Path
 
 M = np.array([1.5, -0.5])
 V = 0.4

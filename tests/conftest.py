@@ -18,9 +18,9 @@ import pytest
 from typer.testing import CliRunner
 
 import cellam
-from cellam.cells import Cells
-from cellam.model import Model
-from cellam.run import RUNS, point_to
+from cellam.modelling.model import Model
+from cellam.reading.cells import Cells
+from cellam.runs.run import RUNS, point_to
 from cellam_cli import funnel
 from cellam_cli.app import app
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import cellam
-from cellam.cells import Cells
+from cellam.reading.cells import Cells
 from cellam.toys import Branching
 
 DEMO = Path(__file__).parent.parent / "data" / "demo.h5ad"

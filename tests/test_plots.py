@@ -17,14 +17,14 @@ from matplotlib.figure import Figure
 
 import cellam
 from cellam import plots
-from cellam.cells import Cells
-from cellam.composition import composition
+from cellam.answers.composition import composition
+from cellam.answers.fates import Fates, flow, predict_fates
 from cellam.errors import ConfigError, DataError
-from cellam.evaluation import Evaluation, evaluate
-from cellam.fates import Fates, flow, predict_fates
-from cellam.model import Model, Simulation
+from cellam.modelling.model import Model, Simulation
 from cellam.plots.maps import on_grid
 from cellam.plots.style import COLOURS, HATCHES
+from cellam.reading.cells import Cells
+from cellam.trust.evaluation import Evaluation, evaluate
 
 
 @pytest.fixture(scope="module")

@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from cellam.answers.trends import ALL
 from cellam.plots import style
-from cellam.trends import ALL
 
 WIDE = 4  # panels in a row, at most
 MOST_GROUPS = 8  # with the most cells; as many as there are colours
@@ -28,7 +28,7 @@ def trends(
     Parameters
     ----------
     frame : pandas.DataFrame
-        From `cellam.trends.trends`. Of more than eight groups, those with the most cells are drawn.
+        From `answers.trends.trends`. Of more than eight groups, those with most cells are drawn.
     ax : sequence of matplotlib.axes.Axes, optional
         One for each gene.
     save : path, optional

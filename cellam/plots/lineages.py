@@ -12,13 +12,13 @@ from matplotlib.colors import to_rgb
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
+from cellam.answers.fates import Fates
+from cellam.answers.projection import find_basis
 from cellam.errors import ConfigError
-from cellam.fates import Fates
-from cellam.model import Model
+from cellam.modelling.model import Model
 from cellam.plots import style
 from cellam.plots.populations import MOST_TYPES, OTHERS
 from cellam.plots.scatter import name_axes, size_of
-from cellam.projection import find_basis
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -46,11 +46,11 @@ def fates(
     ----------
     model : Model
     found : sequence of Fates
-        From `cellam.fates.predict_fates`, of one or several days with the same states.
+        From `answers.fates.predict_fates`, of one or several days with the same states.
     adata : AnnData, optional
         The data of the fit, for any basis but the model's own coordinates.
     basis : str, optional
-        "pca", "umap" or any key of `obsm`; see `cellam.projection.find_basis`.
+        "pca", "umap" or any key of `obsm`; see `answers.projection.find_basis`.
     color : str, optional
         One of the states, to draw its probability. Without it a cell has the colours of all
         states, mixed by their probabilities, and the marker of the most probable one.
@@ -130,7 +130,7 @@ def flow(
     Parameters
     ----------
     frame : pandas.DataFrame
-        From `cellam.fates.flow`.
+        From `answers.fates.flow`.
     labels : (str, str)
         How the two days are called.
     ax, save

@@ -12,7 +12,9 @@ from matplotlib.colors import ListedColormap, Normalize, TwoSlopeNorm
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
-from cellam.model import Model, Simulation
+from cellam.answers.projection import find_basis, growth_rates
+from cellam.answers.uncertainty import UNSURE, growth_spread, relative_sd, remoteness
+from cellam.modelling.model import Model, Simulation
 from cellam.plots import style
 from cellam.plots.scatter import (
     colour_values,
@@ -22,8 +24,6 @@ from cellam.plots.scatter import (
     size_of,
     time_label,
 )
-from cellam.projection import find_basis, growth_rates
-from cellam.uncertainty import UNSURE, growth_spread, relative_sd, remoteness
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -53,7 +53,7 @@ def velocity(
     adata : AnnData, optional
         The data of the fit, for colours and for any basis but the model's own coordinates.
     basis : str, optional
-        "pca", "umap" or any key of `obsm`; see `cellam.projection.find_basis`.
+        "pca", "umap" or any key of `obsm`; see `answers.projection.find_basis`.
     color : str, optional
         Column of `obs`, or time, growth or speed. By default the cell types, if they are found,
         else time.
@@ -253,10 +253,10 @@ def heldout(
     """
     from matplotlib.figure import Figure
 
-    from cellam.baselines import BASELINES, baselines, followed
-    from cellam.distances import resample
-    from cellam.evaluation import check_metrics
-    from cellam.scoring import score
+    from cellam.dynamics.distances import resample
+    from cellam.trust.baselines import BASELINES, baselines, followed
+    from cellam.trust.evaluation import check_metrics
+    from cellam.trust.scoring import score
 
     (metric,) = check_metrics([metric])
     where = find_basis(model, adata, basis)

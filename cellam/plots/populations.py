@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from cellam.errors import DataError
-from cellam.model import Model, Simulation
+from cellam.modelling.model import Model, Simulation
 from cellam.plots import style
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def composition(
     Parameters
     ----------
     frame : pandas.DataFrame
-        From `cellam.composition.composition`, with types.
+        From `answers.composition.composition`, with types.
     ax : matplotlib.axes.Axes, optional
     save : path, optional
         .png, .svg or .pdf.

@@ -11,11 +11,11 @@ from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
 
-from cellam.cells import annotation
+from cellam.answers.projection import Basis, check_size, growth_rates, velocities
 from cellam.errors import ConfigError
-from cellam.model import Model
+from cellam.modelling.model import Model
 from cellam.plots import style
-from cellam.projection import Basis, check_size, growth_rates, velocities
+from cellam.reading.cells import annotation
 
 if TYPE_CHECKING:
     from anndata import AnnData

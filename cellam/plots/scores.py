@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from cellam.errors import ConfigError
-from cellam.model import Model
+from cellam.modelling.model import Model
 from cellam.plots import style
 
 if TYPE_CHECKING:

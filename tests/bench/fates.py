@@ -14,10 +14,10 @@ import anndata
 import numpy as np
 
 import cellam
-from cellam.fates import memberships, probabilities
-from cellam.model import Model
+from cellam.answers.fates import memberships, probabilities
+from cellam.modelling.model import Model
 from cellam.toys import Branching
-from cellam.validation import CONTENDERS
+from cellam.trust.validation import CONTENDERS
 
 DEMO = Path(__file__).parents[2] / "data" / "demo.h5ad"
 

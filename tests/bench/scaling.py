@@ -58,11 +58,11 @@ def share_of_the_limit(dims: int, threads: int) -> str:
     """Seconds of the closed-form fit beside those of its matrix products alone."""
     import torch
 
-    from cellam.couplings import Independent
-    from cellam.fitting import PARTICLES, draw_features, fit_kernel
-    from cellam.objectives import Objective
-    from cellam.paths import build_path
-    from cellam.snapshots import Snapshots
+    from cellam.dynamics.couplings import Independent
+    from cellam.dynamics.fitting import PARTICLES, draw_features, fit_kernel
+    from cellam.dynamics.objectives import Objective
+    from cellam.dynamics.paths import build_path
+    from cellam.reading.snapshots import Snapshots
 
     torch.set_num_threads(threads)
     rng = np.random.default_rng(0)

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from cellam.run import RUNS
+from cellam.runs.run import RUNS
 
 Call = Callable[..., Any]
 
@@ -119,7 +119,7 @@ def test_verbose_prints_the_log(spawn: Call, here: Path) -> None:
 
 def test_warnings_of_libraries_are_in_the_log_and_nowhere_else(spawn: Call, here: Path) -> None:
     code = (
-        "import warnings, sys, cellam.embedding as e, cellam.pipeline as p\n"
+        "import warnings, sys, cellam.reading.embedding as e, cellam.modelling.pipeline as p\n"
         "inner = p.fit_space\n"
         "def noisy(*a, **k):\n    warnings.warn('a library says so')\n    return inner(*a, **k)\n"
         "p.fit_space = noisy\n"

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from cellam.run import RUNS
+from cellam.runs.run import RUNS
 
 Call = Callable[..., Any]
 
@@ -20,10 +20,10 @@ COMMANDS = {
     "info": ["info"],
 }
 INSIDE = {
-    "fit": "cellam.pipeline.fit",
-    "simulate": "cellam.model.Model.simulate",
-    "eval": "cellam.evaluation.evaluate",
-    "info": "cellam.run.open_run",
+    "fit": "cellam.modelling.pipeline.fit",
+    "simulate": "cellam.modelling.model.Model.simulate",
+    "eval": "cellam.trust.evaluation.evaluate",
+    "info": "cellam.runs.run.open_run",
 }
 
 
@@ -72,7 +72,7 @@ def test_a_bug_says_how_to_report_it_and_debug_shows_it(
     def fails(*args: object, **kwargs: object) -> None:
         raise ZeroDivisionError("by nought")
 
-    monkeypatch.setattr("cellam.run.open_run", fails)
+    monkeypatch.setattr("cellam.runs.run.open_run", fails)
     said = call("info").err
     kept = Path(re.search(r"\S*cellam-bug-\S+\.log", said)[0])
     assert "ZeroDivisionError: by nought" in kept.read_text()

@@ -10,9 +10,9 @@ import pandas as pd
 import pytest
 
 import cellam
-from cellam.fates import flow, predict_fates
-from cellam.model import Model
-from cellam.run import point_to
+from cellam.answers.fates import flow, predict_fates
+from cellam.modelling.model import Model
+from cellam.runs.run import point_to
 
 Call = Callable[..., Any]
 
@@ -107,7 +107,7 @@ def test_an_ensemble_shows_its_spread(
     point_to(path)
     opened = cellam.open_run(path)
     filled = replace(opened, model=replace(opened.model, ensemble=tuple(other)))
-    monkeypatch.setattr("cellam.run.open_run", lambda _: filled)
+    monkeypatch.setattr("cellam.runs.run.open_run", lambda _: filled)
     out = call("fates", "--from", "day0", "--csv", "x.csv").out
     assert " % ± " in out
     assert "over 2 members of the ensemble" in out

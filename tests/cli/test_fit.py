@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import cellam
-from cellam.run import RUNS, is_run
+from cellam.runs.run import RUNS, is_run
 
 Call = Callable[..., Any]
 

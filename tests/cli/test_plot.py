@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 import cellam
-from cellam.cells import Cells
-from cellam.evaluation import evaluate
-from cellam.model import Model
+from cellam.modelling.model import Model
+from cellam.reading.cells import Cells
+from cellam.trust.evaluation import evaluate
 from cellam_cli.plot import KINDS
 
 Call = Callable[..., Any]
@@ -96,7 +96,7 @@ def test_a_run_without_the_day_needs_no_second_fit(
     def fails(*args: object, **kwargs: object) -> None:
         raise AssertionError("fitted again")
 
-    monkeypatch.setattr("cellam.pipeline.fit", fails)
+    monkeypatch.setattr("cellam.modelling.pipeline.fit", fails)
     assert call("plot", "heldout", "--holdout", "day2", "--run", "less").code == 0
 
 

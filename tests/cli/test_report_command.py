@@ -7,16 +7,16 @@ from typing import Any
 
 import pytest
 
-from cellam.pictures import Picture
+from cellam.output.pictures import Picture
 
 Call = Callable[..., Any]
 
 
 @pytest.fixture(autouse=True)
 def _undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Figures are drawn and looked at in tests/test_report.py."""
+    """Figures are drawn and looked at in tests/output/test_report.py."""
     monkeypatch.setattr(
-        "cellam.report.picture",
+        "cellam.output.report.picture",
         lambda draw, alt, caption: Picture("data:,", "data:,", 1, 1, alt, caption),
     )
 

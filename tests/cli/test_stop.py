@@ -16,8 +16,8 @@ from typing import Any
 
 import pytest
 
-from cellam.claims import is_run, is_stopped
-from cellam.run import RUNS, open_run
+from cellam.runs.claims import is_run, is_stopped
+from cellam.runs.run import RUNS, open_run
 
 Call = Callable[..., Any]
 

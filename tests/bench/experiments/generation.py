@@ -3,7 +3,7 @@
 Both follow x_t = (1 − t) x_0 + t x_1 with independent ends. Action Matching sees q_t alone
 (`Interpolant`), or the velocity x_1 − x_0 as well (`MovingInterpolant`); conditional flow
 matching regresses a vector field on that velocity, with as many layers, units, steps and draws
-a step, and with the optimiser, schedule and average of `cellam.training`.
+a step, and with the optimiser, schedule and average of `cellam.dynamics.training`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import numpy as np
 import torch
 
 import cellam
-from cellam.training import RATE, WARM_UP
+from cellam.dynamics.training import RATE, WARM_UP
 from experiments.figures import digits_page, panels
 from experiments.rows import KEPT, Clock, Row, distance, timed
 

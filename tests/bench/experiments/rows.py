@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from cellam.distances import energy
+from cellam.dynamics.distances import energy
 
 KEPT = Path(__file__).parents[3] / ".bench" / "paper"
 TIMES = np.linspace(0, 1, 11)

@@ -1,0 +1,273 @@
+"""Perturbation: what would become of cells if genes were expressed more, less, or not at all.
+
+The expression of chosen cells is shifted, the shift projected on the principal components, and
+the shifted cells are followed beside themselves unshifted: with the same seed, to the same day,
+by the same model, and by every member of its ensemble. The effect is the difference.
+
+A shift of g genes by Δ moves a cell by C Δ, with C the loadings: a prediction of what the model
+believes of cells that look like that, and not of what a cell does to answer the intervention. A
+single gene of hundreds moves a cell by little, and out of the data if many are moved by much;
+`Perturbation.remote` says how many cells left the data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from cellam.answers.composition import neighbours
+from cellam.answers.fates import Terminal, memberships, probabilities
+from cellam.answers.uncertainty import Spread, remoteness
+from cellam.errors import ConfigError
+from cellam.modelling.model import Model
+from cellam.reading.cells import Cells
+
+Array = NDArray[np.float64]
+
+KNOCK_OUT = "ko"
+
+
+@dataclass(frozen=True)
+class Change:
+    """A gene, and by how many standard deviations it is shifted; None knocks it out."""
+
+    gene: str
+    z: float | None
+
+    def __str__(self) -> str:
+        return f"{self.gene}={KNOCK_OUT if self.z is None else format(self.z, '+g')}"
+
+
+@dataclass(frozen=True)
+class Perturbation:
+    """Effect on the fates and the growth of cells.
+
+    Parameters
+    ----------
+    changes : tuple of Change
+    start : str
+        Label of the day of the cells.
+    terminal : Terminal
+        Where the states were read.
+    rows : (n,) int array
+        Where the cells stand in the data.
+    states : tuple of str, (S,)
+    before, after : (n, S) arrays
+        Probability of each state without and with the change.
+    growth : (n,) array
+        Change of the log of the mass of each cell's descendants.
+    effects : (1 + K, S + 1) array
+        Mean over the cells of the change in each fate, and in the log mass: as the model says, and
+        each of the K members of its ensemble.
+    remote : (float, float)
+        Share of the cells that are off the data, without and with the change.
+    """
+
+    changes: tuple[Change, ...]
+    start: str
+    terminal: Terminal
+    rows: NDArray[np.int64]
+    states: tuple[str, ...]
+    before: Array
+    after: Array
+    growth: Array
+    effects: Array
+    remote: tuple[float, float]
+
+    @property
+    def spread(self) -> Spread | None:
+        """The effects (S + 1,) with intervals; None without an ensemble."""
+        return Spread.of(self.effects[0], self.effects[1:]) if len(self.effects) > 1 else None
+
+    @property
+    def agreeing(self) -> NDArray[np.int64]:
+        """How many members say the same sign as the model of each effect, (S + 1,)."""
+        signs = np.sign(self.effects)
+        return np.asarray((signs[1:] == signs[0]).sum(0))
+
+    def table(self, names: pd.Index[str]) -> pd.DataFrame:
+        """A row for each cell: its name, day, and its change in growth and in each fate."""
+        effect = self.after - self.before
+        columns = {"cell": names[self.rows].astype(str), "day": self.start, "growth": self.growth}
+        columns |= {f"fate_{s}": self.before[:, k] for k, s in enumerate(self.states)}
+        columns |= {f"change_{s}": effect[:, k] for k, s in enumerate(self.states)}
+        return pd.DataFrame(columns)
+
+
+def parse_changes(texts: Iterable[str]) -> tuple[Change, ...]:
+    """Understand GENE=+2 (standard deviations) and GENE=ko.
+
+    Raises
+    ------
+    ConfigError
+        For anything else, or a gene that is given twice.
+
+    Examples
+    --------
+    >>> [str(change) for change in parse_changes(["Gata1=-3", "Spi1=2", "Klf1=ko"])]
+    ['Gata1=-3', 'Spi1=+2', 'Klf1=ko']
+    """
+    changes = []
+    for text in texts:
+        gene, _, size = (part.strip() for part in text.rpartition("="))
+        try:
+            z = None if size.lower() == KNOCK_OUT else float(size)
+        except ValueError:
+            z = float("nan")
+        if not gene or (z is not None and (not np.isfinite(z) or z == 0)):
+            raise ConfigError(
+                f"--gene {text!r} cannot be understood.",
+                f"Give a gene and a shift in standard deviations, e.g. -g Gata1=-3, or "
+                f"-g Gata1={KNOCK_OUT} to knock it out.",
+            )
+        changes.append(Change(gene, z))
+    twice = [c.gene for c in changes if sum(c.gene == other.gene for other in changes) > 1]
+    if twice or not changes:
+        raise ConfigError(
+            f"--gene {twice[0]} is given twice." if twice else "No gene is given.",
+            "Give every gene once, e.g. -g Gata1=-3 -g Spi1=+2.",
+        )
+    return tuple(changes)
+
+
+def shift(model: Model, cells: Cells, changes: Sequence[Change], x: Array) -> Array:
+    """Move cells x (n, p), model coordinates, as a change of their expression does: (n, p).
+
+    A shift is in standard deviations of the gene over the training cells. Expression is not
+    negative: where it is not scaled, no shift goes below zero, and a knock-out goes there. The
+    expression that is lowered is the one decoded from x, as a measured zero may be chance.
+
+    Raises
+    ------
+    ConfigError
+        If the space is a given representation, a gene is not part of it, or scaled expression
+        would be knocked out.
+    """
+    space = model.space
+    if space.rep is not None:
+        raise ConfigError(
+            f"The run was fitted in obsm[{space.rep!r}], where expression cannot be projected to.",
+            "Fit without --use-rep to perturb genes.",
+        )
+    genes = [_find(change.gene, space.genes) for change in changes]
+    scaled = cells.kind == "scaled"
+    if scaled and any(change.z is None for change in changes):
+        raise ConfigError(
+            "Expression is scaled, so that no value means no expression.",
+            "Give a shift instead, e.g. -g Gata1=-3, or fit on counts to knock genes out.",
+        )
+    trained = np.concatenate(model.training.rows)
+    sd = space.expression(cells, genes)[trained].std(0)
+    value = np.asarray(space.decode(x, genes), dtype=np.float64)  # (n, g)
+    if not scaled:
+        value = np.maximum(value, 0.0)
+    z = np.array([np.nan if change.z is None else change.z for change in changes])
+    changed = np.where(np.isnan(z), 0.0, value + np.nan_to_num(z) * sd)
+    if not scaled:
+        changed = np.maximum(changed, 0.0)
+    where = [space.genes.index(gene) for gene in genes]
+    moved: Array = x + (changed - value) @ space.components[:, where].T / space.scale
+    return moved
+
+
+def perturb(
+    model: Model,
+    cells: Cells,
+    changes: Sequence[Change],
+    start: str,
+    types: pd.Series[str],
+    *,
+    terminal: str | None = None,
+    rows: NDArray[np.int64] | None = None,
+    seed: int = 0,
+) -> Perturbation:
+    """Follow the cells of a day with and without a change of their expression.
+
+    Parameters
+    ----------
+    model : Model
+        With an ensemble, the effects have intervals.
+    cells : Cells
+        The data of the fit.
+    changes : sequence of Change
+    start : str
+        Label or number of a day.
+    types : pandas.Series
+        State of every cell of the data.
+    terminal : str, optional
+        Later day whose states are the fates; the last one fitted on without it.
+    rows : (k,) int array, optional
+        Only these cells, as rows of the data.
+    seed : int
+        For noise, which is the same with and without the change.
+
+    Raises
+    ------
+    ConfigError
+        As for `shift`, and for days or cells that do not fit together.
+    DataError
+        As for `fates.memberships`.
+    """
+    days = model.snapshots
+    k = model.timeline.index(start)
+    end = model.timeline.index(terminal or model.training.labels[-1])
+    first, last = model.training.times[0], model.training.times[-1]
+    if not first <= days.times[k] < days.times[end] <= last:
+        raise ConfigError(
+            f"{days.labels[end]} is not a day after {days.labels[k]} among those fitted on.",
+            f"Those are: {', '.join(model.training.labels)}.",
+        )
+    chosen = np.arange(len(days.rows[k]))
+    if rows is not None:
+        chosen = chosen[np.isin(days.rows[k], rows)]
+        if not len(chosen):
+            raise ConfigError(f"None of the cells asked for is of {days.labels[k]}.")
+    of_state, states = memberships(model, days.labels[end], types)
+    x = days.points[k][chosen]
+    moved = shift(model, cells, changes, x)
+
+    def follow(m: Model) -> tuple[Array, Array, Array]:
+        times = days.times[k], days.times[end]
+        (there, mass), (away, changed) = (m.follow(y, *times, seed=seed) for y in (x, moved))
+        before, after = (
+            probabilities(neighbours(y, days.points[end]), of_state) for y in (there, away)
+        )
+        return before, after, np.log(changed / mass)
+
+    before, after, growth = follow(model)
+    effects = [_mean(before, after, growth), *(_mean(*follow(m)) for m in model.members)]
+    return Perturbation(
+        tuple(changes),
+        days.labels[k],
+        Terminal(days.labels[end], str(types.name)),
+        days.rows[k][chosen],
+        states,
+        before,
+        after,
+        growth,
+        np.array(effects),
+        (float((remoteness(model, x) > 1).mean()), float((remoteness(model, moved) > 1).mean())),
+    )
+
+
+def _mean(before: Array, after: Array, growth: Array) -> Array:
+    """Mean change of each fate, and of the log mass, (S + 1,)."""
+    return np.append((after - before).mean(0), growth.mean())
+
+
+def _find(name: str, genes: tuple[str, ...]) -> str:
+    """The gene of that name, in any case where that leaves no doubt."""
+    import difflib
+
+    alike = [gene for gene in genes if gene.lower() == name.lower()]
+    if name in genes or len(alike) == 1:
+        return name if name in genes else alike[0]
+    close = difflib.get_close_matches(name, genes, n=3) or genes[:3]
+    raise ConfigError(
+        f"Gene {name} is not among the {len(genes):,} genes of the fit.",
+        f"Did you mean {', '.join(close)}? A fit keeps the 2,000 most variable genes.",
+    )

@@ -1,0 +1,286 @@
+"""Results: what a model says of each cell of its data, under keys of an AnnData.
+
+All keys begin with `cellam_`, save those that CellRank prescribes. Values are plain arrays and
+numbers, so that they survive .h5ad and .zarr, and are in the order of the data.
+
+    adata = anndata.read_h5ad("data.h5ad")
+    run = cellam.open_run()
+    run.export(adata, groupby="cell_type")
+    scv.pl.velocity_embedding_stream(adata, basis="umap", vkey="cellam_velocity")
+
+A velocity stands under `cellam_velocity_<basis>` where scVelo looks for that of `X_<basis>`. In
+the representation that was fitted it is exact, in its units per unit of time. Our own PCA is not
+the one that a user may have in X_pca, and has the name `cellam_pca`. Every map of two columns in
+`obsm` has directions read from neighbours, without a unit (see `projection`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from cellam.answers.composition import neighbours
+from cellam.answers.fates import days_before, memberships, predict_fates, probabilities
+from cellam.answers.projection import check_size, drawable, growth_rates, project, velocities
+from cellam.answers.transitions import transition_matrix
+from cellam.answers.uncertainty import growth_spread, relative_sd
+from cellam.errors import ConfigError, DataError
+from cellam.modelling.model import Model
+from cellam.reading.cells import annotation
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+Array = NDArray[np.float64]
+
+OWN = "cellam_pca"  # name of our PCA as a basis
+VELOCITY = "cellam_velocity_"
+T_FWD, LINEAGES, TERMINAL = "cellam_T_fwd", "lineages_fwd", "term_states_fwd"
+
+
+@dataclass(frozen=True)
+class Results:
+    """Keys of an AnnData and their values, one row for each cell of the data.
+
+    Parameters
+    ----------
+    obs, obsm, obsp, uns : dict
+        As in AnnData. `uns["cellam"]` says what made the others, and lists them.
+    """
+
+    obs: dict[str, Any] = field(default_factory=dict)
+    obsm: dict[str, Any] = field(default_factory=dict)
+    obsp: dict[str, Any] = field(default_factory=dict)
+    uns: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def keys(self) -> list[str]:
+        """All keys with their place, e.g. "obsm/cellam_fates"."""
+        return [f"{place}/{key}" for place, found in vars(self).items() for key in found]
+
+    def into(self, adata: AnnData) -> None:
+        """Write the keys into an AnnData; what an earlier export wrote is replaced.
+
+        Raises
+        ------
+        DataError
+            If one of the keys is the user's own; nothing is written then.
+        """
+        earlier = _exported(adata)
+        places = {place: getattr(adata, place) for place in vars(self)}
+        held = [k for k in self.keys if _in(places, k) and k not in earlier]
+        if held:
+            place, key = held[0].split("/", 1)
+            raise DataError(
+                f"The data already have {place}[{key!r}], which cellam has not written"
+                f"{f', and {len(held) - 1} more' if len(held) > 1 else ''}. "
+                "Keys of the user are never overwritten.",
+                f"Rename it, or delete it: del adata.{place}[{key!r}].",
+            )
+        for name in earlier:
+            place, key = name.split("/", 1)
+            if place in places and key in places[place]:
+                del places[place][key]
+        for place, found in vars(self).items():
+            for key, value in found.items():
+                places[place][key] = value
+
+
+def _exported(adata: AnnData) -> list[str]:
+    """Keys that an earlier export wrote."""
+    record = adata.uns.get("cellam")
+    return list(map(str, record["keys"])) if isinstance(record, dict) and "keys" in record else []
+
+
+def _in(places: dict[str, Any], name: str) -> bool:
+    place, key = name.split("/", 1)
+    return key in places[place]
+
+
+def results(
+    model: Model,
+    adata: AnnData,
+    *,
+    types: pd.Series[Any] | None = None,
+    cellrank: bool = False,
+    record: dict[str, str] | None = None,
+    seed: int = 0,
+) -> Results:
+    """Everything that a model says of its cells.
+
+    Parameters
+    ----------
+    model : Model
+    adata : AnnData
+        The data of the fit; only `obs` and `obsm` are looked at, and nothing is changed.
+    types : pandas.Series, optional
+        Cell type of every cell: gives fates.
+    cellrank : bool
+        Add the transition matrix for PrecomputedKernel, and, with types, the ready lineages.
+    record : dict of str, optional
+        What to write into `uns["cellam"]` besides, e.g. the name of the run.
+    seed : int
+        For noise, where the dynamics have it.
+
+    Returns
+    -------
+    Results
+        `obs`: cellam_time, cellam_time_cat (categorical, ordered numbers), cellam_growth per unit
+        of time (unless the method conserves mass). With an ensemble, cellam_velocity_sd and
+        cellam_growth_sd. `obsm`: velocities; X_cellam_pca, where our own PCA was fitted; with
+        types cellam_fates, whose columns are named in `uns["cellam"]["fates"]`. For CellRank:
+        `obsp` cellam_T_fwd, `obsm` lineages_fwd, `obs` term_states_fwd.
+
+    Raises
+    ------
+    DataError
+        If the data are not as many cells as the fit had.
+    """
+    check_size(model, adata)
+    out = Results()
+    days = model.snapshots
+    sizes = [len(rows) for rows in days.rows]
+    time = _in_data_order(model, np.repeat(np.asarray(days.times, dtype=np.float64), sizes))
+    out.obs["cellam_time"] = time
+    out.obs["cellam_time_cat"] = pd.Categorical(time, categories=list(days.times), ordered=True)
+    if not model.conserves_mass:
+        out.obs["cellam_growth"] = _in_data_order(model, growth_rates(model))
+    v = velocities(model)
+    _add_velocities(out, model, adata, v)
+    for key, value in spread(model).items():
+        out.obs[key] = _in_data_order(model, value)
+    if types is not None:
+        probability, names = fates(model, types, seed=seed)
+        out.obsm["cellam_fates"] = probability
+    if cellrank:
+        out.obsp[T_FWD] = transition_matrix(model, seed=seed)
+    if cellrank and types is not None:
+        out.obsm[LINEAGES] = probability
+        terminal = types.astype(str).where(time == model.training.times[-1])
+        out.obs[TERMINAL] = pd.Categorical(terminal.to_numpy(), categories=names)
+        out.uns[f"{TERMINAL}_colors"] = np.array(_colours(adata, types, names), dtype=object)
+    out.uns["cellam"] = {**(record or {})}
+    if types is not None:
+        out.uns["cellam"]["fates"] = np.array(names, dtype=object)
+    out.uns["cellam"]["keys"] = np.array(out.keys, dtype=object)
+    return out
+
+
+def _add_velocities(out: Results, model: Model, adata: AnnData, v: Array) -> None:
+    """Velocities v (n, p), in the representation of the fit and on the maps of the data."""
+    space, days = model.space, model.snapshots
+    x = np.concatenate(days.points)
+    fitted = OWN if space.rep is None else space.rep.removeprefix("X_")
+    out.obsm[VELOCITY + fitted] = _in_data_order(model, v * space.scale)
+    if space.rep is None:
+        out.obsm[f"X_{OWN}"] = _in_data_order(model, space.to_coordinates(x))
+    rows = np.concatenate(days.rows)
+    earlier = _exported(adata)
+    for key in drawable(adata):
+        basis = key.removeprefix("X_")
+        value = np.asarray(adata.obsm[key], dtype=np.float64)
+        is_map = key.startswith("X_") and value.shape[1] == 2 and np.isfinite(value).all()
+        if is_map and basis != fitted and f"obsm/{key}" not in earlier:
+            out.obsm[VELOCITY + basis] = _in_data_order(model, project(x, v, value[rows]))
+
+
+def spread(model: Model) -> dict[str, Array]:
+    """How sure the ensemble is of each cell, day by day.
+
+    Returns
+    -------
+    dict
+        cellam_velocity_sd (n,), as a share of its length; cellam_growth_sd (n,), per unit of time
+        (see `uncertainty`). Empty without an ensemble.
+    """
+    if not model.ensemble:
+        return {}
+    out = {"cellam_velocity_sd": relative_sd(model)}
+    if not model.conserves_mass:
+        out["cellam_growth_sd"] = growth_spread(model).sd
+    return out
+
+
+def fates(model: Model, types: pd.Series[Any], *, seed: int = 0) -> tuple[Array, list[str]]:
+    """Probability of every cell to become each type of the last training day.
+
+    Those of `fates.predict_fates`; a cell of that day is what it is, and one of a day
+    outside those fitted on counts for its nearest cells of that day where it stands.
+
+    Returns
+    -------
+    probability : (n, K) array
+        In the order of the data; rows sum to 1.
+    names : list of str
+
+    Raises
+    ------
+    DataError
+        If cells of that day have no type.
+    """
+    days, last = model.snapshots, _last(model)
+    label = days.labels[last]
+    there = types.iloc[days.rows[last]]
+    if there.isna().any():
+        raise DataError(
+            f"{int(there.isna().sum()):,} cells of {label} have no value in "
+            f"obs[{types.name!r}], and fates are told by it.",
+            "Fill it, or choose another column with --groupby.",
+        )
+    of_state, names = memberships(model, label, types)
+    probability = np.empty((days.n_cells, len(names)))
+    alone, before = model.alone(), days_before(model, label)
+    for k, (x, rows) in enumerate(zip(days.points, days.rows, strict=True)):
+        if days.labels[k] in before:
+            found = predict_fates(alone, days.labels[k], types, terminal=label, seed=seed)
+            probability[rows] = found.probability
+        else:
+            probability[rows] = probabilities(neighbours(x, days.points[last]), of_state)
+    probability[days.rows[last]] = of_state.toarray()
+    return probability, list(names)
+
+
+def _last(model: Model) -> int:
+    """Position of the last training day."""
+    return model.snapshots.index(model.training.labels[-1])
+
+
+def _in_data_order(model: Model, values: Array) -> Array:
+    """Values that are day by day, (n, …), in the order of the data."""
+    out = np.empty_like(values)
+    out[np.concatenate(model.snapshots.rows)] = values
+    return out
+
+
+def _colours(adata: AnnData, types: pd.Series[Any], names: list[str]) -> list[str]:
+    """Colours of types: scanpy's, where the data have them, else ours."""
+    from matplotlib import colormaps
+    from matplotlib.colors import to_hex
+
+    known = adata.uns.get(f"{types.name}_colors")
+    if isinstance(types.dtype, pd.CategoricalDtype) and known is not None:
+        categories = list(map(str, types.cat.categories))
+        if len(known) == len(categories):
+            return [str(known[categories.index(name)]) for name in names]
+    return [to_hex(colormaps["tab20"](k % 20)) for k in range(len(names))]
+
+
+def cell_types(obs: pd.DataFrame, groupby: str | None) -> pd.Series[Any] | None:
+    """The column of cell types that was asked for, or the one of a usual name.
+
+    Raises
+    ------
+    ConfigError
+        If the column that was asked for is not there.
+    """
+    key = groupby or annotation(obs)
+    if key is not None and key not in obs:
+        raise ConfigError(
+            f"There is no column {key!r} in obs.",
+            f"Those there are: {', '.join(map(str, obs.columns))}.",
+        )
+    return obs[key] if key is not None else None

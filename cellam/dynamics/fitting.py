@@ -1,0 +1,294 @@
+"""Fitting: the action that minimises an objective over a source of samples.
+
+For the kernel action the loss is ½θᵀAθ − bᵀθ: A and b are summed over the source in chunks, and
+one Cholesky factorisation gives the minimum. Half of the cells judge what was solved on the
+other half. `training` fits the network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from cellam.dynamics.actions import MLP, Features, Kernel
+from cellam.dynamics.couplings import squared_distances
+from cellam.dynamics.objectives import Dynamics, Objective, growth_quadratic
+from cellam.dynamics.samples import Source
+from cellam.errors import TrainingError
+
+if TYPE_CHECKING:
+    from cellam.reading.snapshots import Snapshots
+
+PARTICLES = 24_000  # the closed form visits at least about so many points of the path
+RIDGES = (1.0, 1e-1, 1e-2, 1e-3, 1e-4, 1e-5)
+RAISED = (1e1, 1e2, 1e3, 1e4)  # where the equations are not positive definite with any of them
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a long step has come: `done` of `total`, in steps of its own."""
+
+    stage: str
+    done: int
+    total: int
+
+
+OnProgress = Callable[[Progress], None]
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A fitted action.
+
+    Parameters
+    ----------
+    action : Kernel or MLP
+    objective : Objective
+        What the action means: its loss and its dynamics.
+    history : tuple of dict
+        The held-out loss for each ridge (kernel) or each hundred steps (mlp).
+    notes : tuple of str
+        What was chosen and why, a line each.
+    growth : Kernel or None
+        The growth field, where it is one of its own.
+    growth_range : (float, float)
+        Between which rates growth is held, per unit time; see `hold_growth`.
+    """
+
+    action: Kernel | MLP
+    objective: Objective
+    history: tuple[dict[str, float], ...]
+    notes: tuple[str, ...]
+    growth: Kernel | None = None
+    growth_range: tuple[float, float] = (-np.inf, np.inf)
+
+    @property
+    def dynamics(self) -> Dynamics:
+        """What the action means."""
+        return self.objective.dynamics(self.action, self.growth, self.growth_range)
+
+
+def silent(progress: Progress) -> None:
+    """Report nothing."""
+
+
+def draw_features(snapshots: Snapshots, m: int, rng: np.random.Generator) -> Features:
+    """Random features for these snapshots: length from their cells, duration from their gaps."""
+    return Features.draw(
+        m,
+        snapshots.n_dims,
+        length=median_distance(np.concatenate(snapshots.thinned(300, rng).points)),
+        duration=1.0 / (len(snapshots) - 1),
+        rng=rng,
+    )
+
+
+def median_distance(points: NDArray[np.float64]) -> float:
+    """Median of the distances between points (n, d): the length scale of a cloud."""
+    distances = squared_distances(points, points)[np.triu_indices(len(points), 1)]
+    return float(np.sqrt(np.median(distances)))
+
+
+def fit_kernel(
+    source: Source,
+    objective: Objective,
+    features: Features,
+    *,
+    rng: np.random.Generator,
+    particles: int = PARTICLES,
+    from_samples: bool | None = None,
+    device: str = "cpu",
+    on_progress: OnProgress = silent,
+) -> Fit:
+    """Solve for the action in closed form.
+
+    Parameters
+    ----------
+    source : Source
+        A `Path` between snapshots, or the `Draws` of a sampler.
+    objective : Objective
+    features : Features
+        m of them; the cost is O(N m² + m³) for N particles, the memory O(m²).
+    rng : numpy.random.Generator
+        Places the particles and halves the cells.
+    particles : int
+        Least number of particles; every pair is visited at least once.
+    from_samples : bool, optional
+        Use equation (9) instead of (10) of `objectives`. By default only where (10) is
+        not the loss: velocities are not known, or the path changes mass and the objective does not.
+
+    Returns
+    -------
+    Fit
+        With the ridge chosen on held-out cells: sums over two halves of the cells judge each
+        other, and the ridge of the best held-out loss is taken.
+
+    Raises
+    ------
+    TrainingError
+        If the equations cannot be solved with any ridge.
+    """
+    source, from_samples = source.estimator(objective.grows, from_samples)
+    equations = objective.quadratic_from_samples if from_samples else objective.quadratic
+    halves = sum_halves(
+        source,
+        features,
+        equations,
+        rng,
+        particles,
+        # In (9) the ends and E[∂ₜφ] nearly cancel, which leaves single precision's errors. They
+        # are the same in both halves, and would pass for signal.
+        dtype=torch.float64 if from_samples else torch.float32,
+        device="cpu" if from_samples and device == "mps" else device,
+        on_progress=on_progress,
+    )
+    if from_samples:
+        double = features.to("cpu", torch.float64)
+        halves = [
+            (A, b + objective.boundary(double, half.ends().to("cpu", torch.float64)), half)
+            for A, b, half in halves
+        ]
+    theta, losses, ridge = solve_halves([(A, b) for A, b, _ in halves])
+    return Fit(
+        Kernel(features, theta),
+        objective,
+        tuple({"ridge": r, "held_out_loss": loss} for r, loss in losses.items()),
+        (_note(ridge, losses),),
+    )
+
+
+def _note(ridge: float, losses: dict[float, float]) -> str:
+    note = f"ridge {ridge:g}: the best loss on held-out cells, of {len(losses)} ridges"
+    lost = len(RIDGES) - sum(r in RIDGES for r in losses)
+    if lost:
+        note += f" ({lost} smaller ones could not be solved)"
+    if ridge in RAISED:
+        note = f"ridge raised to {ridge:g}: the equations are nearly singular"
+    return note
+
+
+def fit_growth(
+    source: Source,
+    features: Features,
+    *,
+    rng: np.random.Generator,
+    particles: int = PARTICLES,
+    device: str = "cpu",
+    on_progress: OnProgress = silent,
+) -> Kernel:
+    """Fit a growth field of its own to the growth of the path, equation (12), in closed form.
+
+    Parameters and errors as for `fit_kernel`; the features should be still in time.
+    """
+    halves = sum_halves(
+        source,
+        features,
+        growth_quadratic,
+        rng,
+        particles,
+        device=device,
+        on_progress=on_progress,
+    )
+    # The growth of the whole population is no detail: nothing draws it towards zero.
+    level = features.omega.abs().sum(-1) == 0
+    theta, _, _ = solve_halves([(A, b) for A, b, _ in halves], spared=level)
+    return Kernel(features, theta)
+
+
+@torch.no_grad()
+def hold_growth(fit: Fit, source: Source, rng: np.random.Generator) -> Fit:
+    """Hold growth within the rates that the fit takes on its own path.
+
+    A field knows nothing of where no cells are: a single one that strays from the data could
+    otherwise outgrow all others.
+    """
+    if not fit.objective.grows:
+        return fit
+    sample = source.sample(8_192, rng).to("cpu")
+    rates = fit.dynamics.growth(sample.t, sample.x)
+    return replace(fit, growth_range=(float(rates.min()), float(rates.max())))
+
+
+Equations = Callable[[Features, Any], tuple[Tensor, Tensor]]
+
+
+def sum_halves(
+    source: Source,
+    features: Features,
+    equations: Equations,
+    rng: np.random.Generator,
+    particles: int,
+    *,
+    dtype: torch.dtype = torch.float32,
+    device: str = "cpu",
+    on_progress: OnProgress = silent,
+) -> list[tuple[Tensor, Tensor, Source]]:
+    """A and b over each half of the cells: chunks in `dtype`, their sum in double precision."""
+    there = features.to(device, dtype)
+    n_times = int(np.clip(particles // source.n_particles, 1, 32))
+    total = source.n_particles * n_times
+    done = 0
+    halves = []
+    for half in source.split(2, rng):
+        sums: list[Tensor] = []
+        for sample in half.stream(n_times, rng):
+            chunk = [part.cpu() for part in equations(there, sample.to(device, dtype))]
+            sums = sums or [torch.zeros(part.shape, dtype=torch.float64) for part in chunk]
+            for whole, part in zip(sums, chunk, strict=True):
+                whole += part
+            done += len(sample.t)
+            on_progress(Progress("solve", done, total))
+        A, b = sums
+        halves.append((A, b, half))
+    return halves
+
+
+def solve_halves(
+    halves: list[tuple[Tensor, Tensor]], *, spared: Tensor | None = None
+) -> tuple[Tensor, dict[float, float], float]:
+    """θ of the whole, the held-out loss of every ridge, and the ridge that was chosen by it.
+
+    Each half judges the other. Where b has several columns, so has θ, and losses add up.
+    Features that are `spared` (m,) hardly feel the ridge.
+    """
+    (A_0, b_0), (A_1, b_1) = halves
+    penalty = torch.ones(len(A_0), dtype=A_0.dtype)
+    if spared is not None:
+        penalty[spared] = 1e-4
+    losses: dict[float, float] = {}
+    for ridge in (*RIDGES, *RAISED):
+        if losses and ridge in RAISED:
+            break
+        there = _quadratic(A_1, b_1, _solve(A_0, b_0, ridge * penalty))
+        back = _quadratic(A_0, b_0, _solve(A_1, b_1, ridge * penalty))
+        if np.isfinite(there + back):
+            losses[ridge] = there + back
+    for ridge in sorted(losses, key=losses.__getitem__):
+        theta = _solve(A_0 + A_1, b_0 + b_1, ridge * penalty).float()
+        if theta.isfinite().all():
+            return theta, losses, ridge
+    raise TrainingError(
+        "The equations of the fit could not be solved with any ridge.",
+        "Are some coordinates of the representation enormous, or all constant?",
+    )
+
+
+def _quadratic(A: Tensor, b: Tensor, theta: Tensor) -> float:
+    return float((0.5 * theta * (A @ theta) - b * theta).sum())
+
+
+def _solve(A: Tensor, b: Tensor, ridge: Tensor) -> Tensor:
+    """θ for one right-hand side b (m,), or for several of them (m, k); a ridge (m,) for each θ.
+
+    It is nan where the matrix is not positive definite to rounding.
+    """
+    factor, failed = torch.linalg.cholesky_ex(A + torch.diag(A.diagonal().mean() * ridge))
+    if failed:
+        return torch.full_like(b, torch.nan)
+    return torch.cholesky_solve(b.reshape(len(b), -1), factor).reshape(b.shape)

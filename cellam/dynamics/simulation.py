@@ -1,0 +1,222 @@
+"""Simulation: particles and their log-weights along the fitted dynamics, forward or backward.
+
+Without noise, position and log-weight follow an ordinary differential equation, solved by the
+classical Runge–Kutta scheme (order 4); with noise, by Euler–Maruyama (weak order 1).
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from cellam.dynamics.objectives import Dynamics
+from cellam.errors import ConfigError, TrainingError
+
+Array = NDArray[np.float64]
+
+STEPS = 32  # Runge–Kutta steps over the whole range of times; noise takes four times as many
+
+
+@dataclass(frozen=True)
+class Trajectories:
+    """Particles over time.
+
+    Parameters
+    ----------
+    times : (T,) array
+        Saved times, in the order of the simulation; unit time.
+    points : (T, N, d) array
+        Positions, in model coordinates.
+    log_weights : (T, N) array
+        Log of the mass of each particle relative to its mass at the start.
+    """
+
+    times: Array
+    points: Array
+    log_weights: Array
+
+
+@dataclass(frozen=True)
+class Cloud:
+    """Cells of one unit time: positions x (n, d) and masses (n,)."""
+
+    x: Array
+    weights: Array
+    time: float
+
+
+def simulate(
+    dynamics: Dynamics,
+    x: Array,
+    times: Array,
+    *,
+    rng: np.random.Generator,
+    steps: int = STEPS,
+    device: str = "cpu",
+    chunk: int = 16_384,
+) -> Trajectories:
+    """Move particles along dx = ∇s dt + σdW, d log w = λs dt.
+
+    Parameters
+    ----------
+    dynamics : Dynamics
+        What was fitted.
+    x : (N, d) array
+        Positions at `times[0]`.
+    times : (T,) array
+        Monotone unit times at which to save; decreasing times run backward. Before 0 and
+        after 1 the action is held as it is at 0 and at 1.
+    rng : numpy.random.Generator
+        Noise; not used when σ = 0.
+    steps : int
+        Steps per unit of time; at least one between saved times.
+    chunk : int
+        Particles moved at once, which bounds the memory.
+
+    Raises
+    ------
+    ConfigError
+        If noisy dynamics are asked to run backward, which needs the score of q_t.
+    TrainingError
+        If particles leave the finite numbers.
+    """
+    backward = len(times) > 1 and times[-1] < times[0]
+    if backward and dynamics.sigma > 0:
+        raise ConfigError(
+            f"This fit has noise (sigma = {dynamics.sigma:g}), and noise cannot "
+            "be run backward without the score of the density.",
+            "Fit with --method uam or --method am to simulate backward.",
+        )
+    seeds = rng.integers(2**63, size=max(1, -(-len(x) // chunk)))
+    parts = [
+        _move(
+            dynamics,
+            torch.as_tensor(x[k * chunk : (k + 1) * chunk], dtype=torch.float32, device=device),
+            times,
+            steps,
+            np.random.default_rng(seed),
+        )
+        for k, seed in enumerate(seeds)
+    ]
+    points = np.concatenate([p for p, _ in parts], axis=1)
+    log_weights = np.concatenate([w for _, w in parts], axis=1)
+    lost = int((~np.isfinite(points).all((0, 2)) | ~np.isfinite(log_weights).all(0)).sum())
+    if lost:
+        raise TrainingError(
+            f"{lost} of {len(x)} simulated cells ran off to infinity.",
+            "Stay within the range of the data, or fit again with a larger --tau.",
+        )
+    return Trajectories(np.asarray(times, dtype=float), points, log_weights)
+
+
+def meet(
+    dynamics: Dynamics,
+    before: Cloud,
+    after: Cloud,
+    time: float,
+    *,
+    rng: np.random.Generator,
+    steps: int = STEPS,
+    device: str = "cpu",
+) -> tuple[Array, Array]:
+    """Predict the cells of a time between two snapshots from both of them.
+
+    The snapshot before is pushed forward and the one after is pulled back; each side counts by
+    its nearness in time, and their errors cancel in part. Noise cannot be run backward, so
+    that noisy dynamics only push.
+
+    Parameters
+    ----------
+    dynamics : Dynamics
+    before, after : Cloud
+        Positions (n, d), weights (n,) and unit time of the snapshots.
+    time : float
+        Unit time between them.
+
+    Returns
+    -------
+    points : (N, d) array
+        Of both sides.
+    weights : (N,) array
+        Their masses; the sum is the mass predicted for the time.
+    """
+    sides = [before] if dynamics.sigma > 0 else [before, after]
+    nearness = (time - before.time) / (after.time - before.time)
+    share = [1 - nearness, nearness] if len(sides) == 2 else [1.0]
+    points, weights = [], []
+    for side in sides:
+        times = np.array([side.time, time])
+        moved = simulate(dynamics, side.x, times, rng=rng, steps=steps, device=device)
+        points.append(moved.points[-1])
+        weights.append(side.weights * np.exp(moved.log_weights[-1]))
+    masses = [w.sum() for w in weights]
+    mass = np.dot(share, masses)
+    return np.concatenate(points), np.concatenate(
+        [mass * s * w / m for s, w, m in zip(share, weights, masses, strict=True)]
+    )
+
+
+@torch.no_grad()
+def _move(
+    dynamics: Dynamics,
+    x: Tensor,
+    times: Array,
+    steps: int,
+    rng: np.random.Generator,
+) -> tuple[Array, Array]:
+    step = _euler_maruyama if dynamics.sigma > 0 else _runge_kutta
+    steps = 4 * steps if dynamics.sigma > 0 else steps
+    log_w = x.new_zeros(len(x))
+    points, log_weights = [x], [log_w]
+    for start, stop in itertools.pairwise(times):
+        n = max(1, round(abs(stop - start) * steps))
+        h = (stop - start) / n
+        for k in range(n):
+            x, log_w = step(dynamics, start + k * h, h, x, log_w, rng)
+        points.append(x)
+        log_weights.append(log_w)
+    stacked = torch.stack(points).double().cpu().numpy()
+    return stacked, torch.stack(log_weights).double().cpu().numpy()
+
+
+def _runge_kutta(
+    dynamics: Dynamics,
+    t: float,
+    h: float,
+    x: Tensor,
+    log_w: Tensor,
+    rng: np.random.Generator,
+) -> tuple[Tensor, Tensor]:
+    def rate(t: float, x: Tensor) -> tuple[Tensor, Tensor]:
+        tt = _time(t, x)
+        return dynamics.drift(tt, x), dynamics.growth(tt, x)
+
+    v1, g1 = rate(t, x)
+    v2, g2 = rate(t + h / 2, x + h / 2 * v1)
+    v3, g3 = rate(t + h / 2, x + h / 2 * v2)
+    v4, g4 = rate(t + h, x + h * v3)
+    return x + h / 6 * (v1 + 2 * v2 + 2 * v3 + v4), log_w + h / 6 * (g1 + 2 * g2 + 2 * g3 + g4)
+
+
+def _euler_maruyama(
+    dynamics: Dynamics,
+    t: float,
+    h: float,
+    x: Tensor,
+    log_w: Tensor,
+    rng: np.random.Generator,
+) -> tuple[Tensor, Tensor]:
+    tt = _time(t, x)
+    noise = torch.as_tensor(rng.standard_normal(x.shape), dtype=x.dtype, device=x.device)
+    moved = x + h * dynamics.drift(tt, x) + dynamics.sigma * h**0.5 * noise
+    return moved, log_w + h * dynamics.growth(tt, x)
+
+
+def _time(t: float, x: Tensor) -> Tensor:
+    """Time of all particles, held within the range that the action was fitted on."""
+    return x.new_full((len(x),), min(max(t, 0.0), 1.0))

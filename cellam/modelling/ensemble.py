@@ -1,0 +1,141 @@
+"""Ensemble: the same fit again and again, each time with what the data leave open drawn anew.
+
+Every member is fitted to half of the cells of each day and to half of the inner days, both drawn
+without replacement, with random features of its own, along a path that the training days did not
+rule out: a coupling among those that predict them well enough, and a bend between straight and
+full. What all members agree on does not hang on any of these.
+
+Half of the cells, because a mean over n/2 of n cells, drawn without replacement, scatters about
+that over all n exactly as that one does about the truth; and no cell is drawn twice, which would
+let the two halves that choose the ridge know each other [1]_. Half of the days, because what
+happens between two days is not seen: how far the answer moves when a day is missing says how
+much it rests on the way between days being drawn right. On simulations, cells and features alone
+held 90 % intervals that covered the truth in 27 to 65 % of the cells.
+
+References
+----------
+.. [1] Politis and Romano, Large sample confidence regions based on subsamples under minimal
+   assumptions, Annals of Statistics 1994.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from cellam.checkpoints import Checkpoint
+from cellam.config import Options
+from cellam.dynamics.actions import Kernel
+from cellam.dynamics.curves import curve
+from cellam.dynamics.fitting import (
+    Fit,
+    OnProgress,
+    Progress,
+    draw_features,
+    fit_growth,
+    fit_kernel,
+    hold_growth,
+)
+from cellam.dynamics.objectives import Objective
+from cellam.dynamics.paths import Mixture, build_path
+from cellam.modelling.selection import Choice, Recipe
+from cellam.reading.snapshots import Snapshots
+
+
+def fit_ensemble(
+    training: Snapshots,
+    choice: Choice,
+    objective: Objective,
+    options: Options,
+    *,
+    seed: np.random.SeedSequence,
+    device: str,
+    checkpoint: Checkpoint,
+    on_progress: OnProgress,
+) -> tuple[Fit, ...]:
+    """Fit `options.ensemble` members, each with random numbers of its own.
+
+    Parameters
+    ----------
+    training : Snapshots
+        All cells of the days that the model is fitted to.
+    choice : Choice
+        What was chosen for the model itself, and what else could have been.
+
+    Raises
+    ------
+    TrainingError
+        If a member cannot be fitted.
+    """
+    K = options.ensemble or 0
+    members = []
+    for k, child in enumerate(seed.spawn(K)):
+        on_progress(Progress("fit the ensemble", k, K))
+        member = _recall(checkpoint, k, objective)
+        if member is None:
+            rng = np.random.default_rng(child)
+            member = _fit_member(training, choice, objective, options, k, rng, device)
+            _keep(checkpoint, k, member)
+        members.append(member)
+        on_progress(Progress("fit the ensemble", k + 1, K))
+    return tuple(members)
+
+
+def _fit_member(
+    training: Snapshots,
+    choice: Choice,
+    objective: Objective,
+    options: Options,
+    k: int,
+    rng: np.random.Generator,
+    device: str,
+) -> Fit:
+    inner = training.labels[1:-1]
+    # Of an odd number of days, the odd one is missing in every other member.
+    missing = rng.choice(len(inner), (len(inner) + k % 2) // 2, replace=False)
+    days = training.without({inner[j] for j in missing})
+    days = days.halved(rng).thinned(options.max_cells, rng).trusting(choice.recipe.prior)
+    recipe = _draw_recipe(choice, options, rng)
+    straight = build_path(days, recipe.coupling, rng, sigma=objective.sigma)
+    path = curve(straight, recipe.curvature)
+    features = draw_features(days, options.n_features, rng)
+    fit = fit_kernel(path, objective, features, rng=rng, device=device)
+    if objective.own_growth:
+        still = draw_features(days, options.n_features // 2, rng).still()
+        fit = replace(fit, growth=fit_growth(path, still, rng=rng, device=device))
+    return hold_growth(fit, path, rng)
+
+
+def _draw_recipe(choice: Choice, options: Options, rng: np.random.Generator) -> Recipe:
+    """A path that the training days, and the user, leave open."""
+    coupling = choice.couplings[rng.integers(len(choice.couplings))]
+    bent = options.curvature is None and not isinstance(coupling, Mixture)
+    return replace(
+        choice.recipe,
+        coupling=coupling,
+        curvature=rng.random() if bent else choice.recipe.curvature,
+    )
+
+
+def _keep(checkpoint: Checkpoint, k: int, fit: Fit) -> None:
+    assert isinstance(fit.action, Kernel)
+    arrays = {f"action.{name}": value for name, value in fit.action.arrays().items()}
+    if fit.growth is not None:
+        arrays |= {f"growth.{name}": value for name, value in fit.growth.arrays().items()}
+    values = {"growth_range": fit.growth_range, "notes": fit.notes}
+    checkpoint.keep(f"member-{k}", values, arrays)
+
+
+def _recall(checkpoint: Checkpoint, k: int, objective: Objective) -> Fit | None:
+    kept = checkpoint.recall(f"member-{k}")
+    if kept is None:
+        return None
+    return Fit(
+        Kernel.from_arrays(kept.arrays, "action."),
+        objective,
+        (),
+        tuple(kept.values["notes"]),
+        Kernel.from_arrays(kept.arrays, "growth.") if "growth.theta" in kept.arrays else None,
+        tuple(kept.values["growth_range"]),
+    )

@@ -1,0 +1,282 @@
+"""Model: what a fit leaves behind, and what can be asked of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from cellam.config import Options
+from cellam.devices import threads
+from cellam.dynamics import simulation
+from cellam.dynamics.distances import resample
+from cellam.dynamics.fitting import Fit
+from cellam.dynamics.simulation import Cloud, Trajectories
+from cellam.errors import ConfigError
+from cellam.modelling.rotation import Rotation
+from cellam.reading.embedding import Space
+from cellam.reading.snapshots import Snapshots
+from cellam.reading.timepoints import Timeline
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Simulation:
+    """Cells followed through time.
+
+    Parameters
+    ----------
+    times : (T,) array
+        Saved times, in the user's unit.
+    points : (T, N, p) array
+        Positions, in the coordinates of the representation.
+    log_weights : (T, N) array
+        Log of the mass of each cell relative to the start: above 0 it has grown.
+    rows : (N,) int array
+        Where each starting cell stands in the data.
+    """
+
+    times: Array
+    points: Array
+    log_weights: Array
+    rows: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Model:
+    """A fitted model of a time course.
+
+    Parameters
+    ----------
+    options : Options
+        As given; what was chosen stands in `fit.notes`.
+    timeline : Timeline
+        Times as understood.
+    space : Space
+        Coordinates, fitted on the training days.
+    snapshots : Snapshots
+        All days, the excluded ones too.
+    fit : Fit
+        Action and objective.
+    rotation : Rotation
+        Whether the motion is that of a gradient.
+    seconds : float
+        Wall time of the fit, embedding included.
+    ensemble : tuple of Fit
+        The same fit to bootstrapped cells with features drawn anew, where it was asked for.
+    """
+
+    options: Options
+    timeline: Timeline
+    space: Space
+    snapshots: Snapshots
+    fit: Fit
+    rotation: Rotation
+    seconds: float
+    ensemble: tuple[Fit, ...] = ()
+
+    def alone(self) -> Model:
+        """The same model without its ensemble."""
+        options = self.options.model_copy(update={"ensemble": None})
+        return replace(self, options=options, ensemble=())
+
+    @property
+    def members(self) -> tuple[Model, ...]:
+        """The models of the ensemble, whose spread says how sure this one is."""
+        return tuple(replace(self.alone(), fit=fit) for fit in self.ensemble)
+
+    @property
+    def training(self) -> Snapshots:
+        """The days that the model was fitted on."""
+        return self.snapshots.without(self.options.exclude)
+
+    @property
+    def conserves_mass(self) -> bool:
+        """Whether growth is zero: without it in the method, or on a path that only moves mass."""
+        growth = self.fit.growth
+        own = growth is not None and bool((growth.theta.abs() > 1e-6).any())
+        return not (own or self.fit.objective.growth_scale > 0)
+
+    @property
+    def _steps(self) -> int:
+        """Steps of a simulation over all days: the action varies within every gap."""
+        return max(simulation.STEPS, 8 * (len(self.training) - 1))
+
+    def _unit_times(self, times: Array) -> Array:
+        """Unit time of the training days; outside [0, 1] beyond them."""
+        return np.array([self.training.unit_time(float(t)) for t in times])
+
+    def velocity(self, time: float, x: Array) -> Array:
+        """∇s at model coordinates x (n, p), in model coordinates per unit of the user's time."""
+        t, rate = self._at(time, len(x))
+        points = torch.as_tensor(x, dtype=torch.float32)
+        return self.fit.dynamics.drift(t, points).double().numpy() * rate
+
+    def growth(self, time: float, x: Array) -> Array:
+        """Growth rate at model coordinates x (n, p): (n,) per unit of the user's time."""
+        t, rate = self._at(time, len(x))
+        points = torch.as_tensor(x, dtype=torch.float32)
+        return self.fit.dynamics.growth(t, points).double().numpy() * rate
+
+    def _at(self, time: float, n: int) -> tuple[torch.Tensor, float]:
+        first, last = self.training.times[0], self.training.times[-1]
+        unit = min(max(self.training.unit_time(time), 0.0), 1.0)
+        return torch.full((n,), unit), 1.0 / (last - first)
+
+    def simulate(
+        self,
+        start: str,
+        *,
+        to: str | None = None,
+        backward: bool = False,
+        rows: NDArray[np.int64] | None = None,
+        n_cells: int | None = None,
+        save_every: float | None = None,
+        extrapolate: bool = False,
+        seed: int = 0,
+    ) -> Simulation:
+        """Follow the cells of one day through time.
+
+        Parameters
+        ----------
+        start : str
+            Label or number of an observed day.
+        to : str, optional
+            Label or number of any time; the last day (the first if `backward`) without it.
+        backward : bool
+            Run time backward; implied where `to` lies before `start`.
+        rows : (k,) int array, optional
+            Only these cells, as rows of the data.
+        n_cells : int, optional
+            Draw so many of them: without replacement where there are enough.
+        save_every : float, optional
+            Save at these steps, in the user's unit, besides the observed days on the way.
+        extrapolate : bool
+            Allow times outside the training days, where the dynamics of the nearest one hold.
+        seed : int
+            For the draw of cells and for noise.
+
+        Raises
+        ------
+        ConfigError
+            For times, cells or directions that do not fit together.
+        """
+        rng = np.random.default_rng(seed)
+        k = self.timeline.index(start)
+        begin = self.timeline.times[k]
+        times = self._saved_times(begin, to, backward, save_every, extrapolate)
+        chosen = np.arange(len(self.snapshots.rows[k]))
+        if rows is not None:
+            chosen = chosen[np.isin(self.snapshots.rows[k], rows)]
+            if not len(chosen):
+                raise ConfigError(
+                    f"None of the {len(self.snapshots.rows[k])} cells of {self.timeline.labels[k]} "
+                    "is among the cells asked for."
+                )
+        if n_cells is not None:
+            chosen = np.sort(rng.choice(chosen, n_cells, replace=n_cells > len(chosen)))
+        moved = self._follow(self.snapshots.points[k][chosen], times, rng)
+        return Simulation(
+            times,
+            self.space.to_coordinates(moved.points),
+            moved.log_weights,
+            self.snapshots.rows[k][chosen],
+        )
+
+    def follow(self, x: Array, start: float, stop: float, *, seed: int = 0) -> tuple[Array, Array]:
+        """Move model coordinates x (n, p) from one time to another: new x (n, p), weights (n,)."""
+        moved = self._follow(x, np.array([start, stop]), np.random.default_rng(seed))
+        return moved.points[-1], np.exp(moved.log_weights[-1])
+
+    def predict(
+        self, time: float, *, n_cells: int | None = None, seed: int = 0
+    ) -> tuple[Array, Array]:
+        """Predict the cells of any time from the training days next to it.
+
+        Between two days both are followed to it, and count by their nearness in time; before the
+        first and after the last one, that day is followed alone.
+
+        Parameters
+        ----------
+        time : float
+            In the user's unit; a day that was fitted on is predicted from its neighbours.
+        n_cells : int, optional
+            Thin the prediction to so many draws, spread evenly over it.
+        seed : int
+            For noise and draws.
+
+        Returns
+        -------
+        points : (n, p) array
+            Model coordinates of the cells of both days, or of those drawn.
+        weights : (n,) array
+            Their masses; the sum is the mass of the population at that time.
+        """
+        days = self.training
+        before = [k for k, t in enumerate(days.times) if t < time]
+        after = [k for k, t in enumerate(days.times) if t > time]
+        rng = np.random.default_rng(seed)
+        unit = days.unit_time(time)
+        clouds = [
+            Cloud(days.points[k], days.weights[k], days.unit_time(days.times[k]))
+            for k in (*before[-1:], *after[:1])
+        ]
+        with threads(self.options.threads):
+            if len(clouds) == 2:
+                x, w = simulation.meet(
+                    self.fit.dynamics, clouds[0], clouds[1], unit, rng=rng, steps=self._steps
+                )
+            else:
+                between = np.array([clouds[0].time, unit])
+                moved = simulation.simulate(
+                    self.fit.dynamics, clouds[0].x, between, rng=rng, steps=self._steps
+                )
+                x, w = moved.points[-1], clouds[0].weights * np.exp(moved.log_weights[-1])
+        if n_cells is None:
+            return x, w
+        drawn, share = resample(x, w, n_cells, rng, stratified=True)
+        return drawn, share * w.sum()
+
+    def _follow(self, x: Array, times: Array, rng: np.random.Generator) -> Trajectories:
+        with threads(self.options.threads):
+            units = self._unit_times(times)
+            return simulation.simulate(self.fit.dynamics, x, units, rng=rng, steps=self._steps)
+
+    def _saved_times(
+        self,
+        begin: float,
+        to: str | None,
+        backward: bool,
+        save_every: float | None,
+        extrapolate: bool,
+    ) -> Array:
+        first, last = self.training.times[0], self.training.times[-1]
+        end = self.timeline.position(to) if to is not None else first if backward else last
+        if end == begin:
+            raise ConfigError(
+                f"There is no time to simulate: it starts and ends at {begin:g}.",
+                "Give another --to." if to else f"Give --to{' or --backward' * (not backward)}.",
+            )
+        if backward and end > begin:
+            raise ConfigError(f"--backward from {begin:g} cannot reach {end:g}, which is later.")
+        outside = [t for t in (begin, end) if not first <= t <= last]
+        if outside and not extrapolate:
+            raise ConfigError(
+                f"Time {outside[0]:g} lies outside the training days ({first:g} to {last:g}).",
+                "Add --extrapolate to hold the dynamics of the nearest day there.",
+            )
+        sign = 1.0 if end > begin else -1.0
+        saved = {begin, end, *(t for t in self.snapshots.times if (t - begin) * (end - t) > 0)}
+        if save_every is not None:
+            if not 0 < save_every < float("inf"):
+                raise ConfigError(f"--save-every {save_every:g} is not a positive step of time.")
+            n = int(abs(end - begin) / save_every + 1e-9)
+            if n > 10_000:
+                raise ConfigError(f"--save-every {save_every:g} would save {n:,} times.")
+            steps = [begin + sign * j * save_every for j in range(n + 1)]
+            near = 1e-9 * max(1.0, abs(begin), abs(end))
+            saved |= {t for t in steps if all(abs(t - other) > near for other in saved)}
+        return np.array(sorted(saved, reverse=sign < 0))

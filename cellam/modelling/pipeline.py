@@ -1,0 +1,302 @@
+"""Pipeline: a fit in one place. Cells → space → snapshots → path → action.
+
+Every stage has random numbers of its own, so that a change to one leaves the others, and a
+stage that was kept in a checkpoint can be left out.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+
+from cellam.checkpoints import Checkpoint
+from cellam.config import Options, parse_options
+from cellam.devices import choose_device, threads
+from cellam.dynamics.actions import Features, Kernel
+from cellam.dynamics.couplings import Coupling, Pairs, Unbalanced
+from cellam.dynamics.curves import curve
+from cellam.dynamics.fitting import (
+    Fit,
+    OnProgress,
+    Progress,
+    draw_features,
+    fit_growth,
+    fit_kernel,
+    hold_growth,
+    silent,
+)
+from cellam.dynamics.objectives import Objective
+from cellam.dynamics.paths import PATHS, Mixture, Path, build_gap, join
+from cellam.dynamics.training import fit_mlp
+from cellam.errors import ConfigError, DataError
+from cellam.modelling.ensemble import fit_ensemble
+from cellam.modelling.model import Model
+from cellam.modelling.rotation import Rotation, measure_rotation
+from cellam.modelling.selection import Choice, Recipe, choose_recipe
+from cellam.reading.cells import Cells
+from cellam.reading.embedding import fit_space
+from cellam.reading.growth import expected_growth
+from cellam.reading.snapshots import Snapshots, take_snapshots
+
+SIGMA = 0.3  # default noise: 0.3 standard deviations of the data over the whole range of times
+GROWTH_SCALE = 1.0
+STEPS = 3_000  # of the network, at most
+
+
+def fit(
+    cells: Cells,
+    options: Options | None = None,
+    *,
+    checkpoint: Checkpoint | None = None,
+    on_progress: OnProgress = silent,
+    **changes: Any,
+) -> Model:
+    """Learn the dynamics of cells from their days.
+
+    Parameters
+    ----------
+    cells : Cells
+        From `cellam.read`.
+    options : Options, optional
+    checkpoint : Checkpoint, optional
+        Where stages are kept, and those of a fit that was stopped are found again.
+    on_progress : callable
+        Told how far each stage has come.
+    **changes
+        Any field of `Options`, e.g. ``method="am", exclude=("day4",), seed=1``.
+
+    Raises
+    ------
+    ConfigError
+        If the options contradict each other or the data.
+    DataError
+        If there are too few days or cells.
+    TrainingError
+        If the fit fails.
+    Stopped
+        If the checkpoint asks for it.
+    """
+    began = time.monotonic()
+    checkpoint = Checkpoint() if checkpoint is None else checkpoint
+    options = parse_options({**(options or Options()).model_dump(), **changes})
+    # How the cells were read belongs to the options, so that the same can be read again.
+    if options.growth_prior not in (None, cells.growth_prior):
+        raise ConfigError(
+            f"The cells were read without --growth-prior {options.growth_prior}.",
+            f"Read them again: cellam.read(…, growth_prior={options.growth_prior!r}).",
+        )
+    options = parse_options(
+        options.model_dump()
+        | {
+            "time_key": cells.time_key,
+            "time_map": cells.time_map,
+            "use_rep": cells.rep,
+            "layer": cells.layer,
+            "growth_prior": cells.growth_prior,
+        }
+    )
+    timeline = cells.timeline
+    excluded = tuple(dict.fromkeys(timeline.labels[timeline.index(e)] for e in options.exclude))
+    options = options.model_copy(update={"exclude": excluded})
+    _check_days(cells, excluded)
+    with threads(options.threads):
+        device = choose_device(options.device)
+        seen = np.isin(
+            cells.codes, [k for k, label in enumerate(timeline.labels) if label not in excluded]
+        )
+        space = fit_space(
+            cells, seen, n_pcs=options.n_pcs, whiten=options.whiten, seed=options.seed
+        )
+        expected = expected_growth(cells, seen)
+        rates = None if expected is None else expected.rates
+        snapshots = take_snapshots(cells, space, options.population, rates)
+        training = snapshots.without(excluded)
+        result, rotation, choice = _fit_action(training, options, device, checkpoint, on_progress)
+        members = fit_ensemble(
+            training,
+            choice,
+            result.objective,
+            options,
+            # Of its own, so that the fit itself is the same with and without an ensemble.
+            seed=np.random.SeedSequence((options.seed, 1)),
+            device=device,
+            checkpoint=checkpoint,
+            on_progress=on_progress,
+        )
+        if expected is not None:
+            note = f"growth prior {options.growth_prior}: {expected.note}"
+            result = replace(result, notes=(note, *result.notes))
+    seconds = time.monotonic() - began
+    return Model(options, timeline, space, snapshots, result, rotation, seconds, members)
+
+
+def _fit_action(
+    training: Snapshots,
+    options: Options,
+    device: str,
+    checkpoint: Checkpoint,
+    on_progress: OnProgress,
+) -> tuple[Fit, Rotation, Choice]:
+    choosing, pairing, drawing, fitting, measuring, thinning = (
+        np.random.default_rng(s) for s in np.random.SeedSequence(options.seed).spawn(6)
+    )
+    objective = Objective(
+        sigma=(options.sigma or SIGMA) if options.has_noise else 0.0,
+        growth_scale=(options.growth_scale or GROWTH_SCALE)
+        if options.has_growth and options.growth == "tied"
+        else 0.0,
+        own_growth=options.has_growth and options.growth == "own",
+    )
+    n = training.n_cells
+    training = training.thinned(options.max_cells, thinning)
+    choice = _choice(training, objective, options, choosing, checkpoint, on_progress)
+    training = training.trusting(choice.recipe.prior)
+    straight = _path(
+        training, choice.recipe.coupling, objective.sigma, pairing, checkpoint, on_progress
+    )
+    path = curve(straight, choice.recipe.curvature)
+    if options.action == Kernel.name:
+        features = draw_features(training, options.n_features, drawing)
+        result = _kernel(path, objective, features, fitting, device, checkpoint, on_progress)
+    else:
+        result = fit_mlp(
+            path,
+            objective,
+            rng=fitting,
+            steps=options.steps or STEPS,
+            device=device,
+            checkpoint=checkpoint,
+            on_progress=on_progress,
+        )
+    growth = None
+    if objective.own_growth:
+        still = draw_features(training, options.n_features // 2, drawing).still()
+        growth = fit_growth(path, still, rng=fitting, device=device)
+    notes = [*choice.notes, *result.notes]
+    if training.n_cells < n:
+        notes.append(
+            f"{training.n_cells:,} of {n:,} cells: at most {options.max_cells:,} a day are "
+            "fitted to"
+        )
+    result = replace(result, notes=tuple(notes), growth=growth)
+    rotation = measure_rotation(straight, training, measuring)
+    return hold_growth(result, path, fitting), rotation, choice
+
+
+def _choice(
+    training: Snapshots,
+    objective: Objective,
+    options: Options,
+    rng: np.random.Generator,
+    checkpoint: Checkpoint,
+    on_progress: OnProgress,
+) -> Choice:
+    kept = checkpoint.recall("recipe")
+    if kept is not None:
+        found = kept.values
+        couplings = tuple(PATHS[name](**parameters) for name, parameters in found["couplings"])
+        recipe = Recipe(couplings[-1], found["curvature"], found["prior"])
+        return Choice(recipe, tuple(found["notes"]), couplings)
+    choice = choose_recipe(
+        training,
+        objective,
+        rng,
+        coupling=_coupling(options),
+        curvature=options.curvature,
+        on_progress=on_progress,
+    )
+    checkpoint.keep(
+        "recipe",
+        {
+            "couplings": [(coupling.name, vars(coupling)) for coupling in choice.couplings],
+            "curvature": choice.recipe.curvature,
+            "prior": choice.recipe.prior,
+            "notes": choice.notes,
+        },
+    )
+    return choice
+
+
+def _path(
+    training: Snapshots,
+    coupling: Coupling | Mixture,
+    sigma: float,
+    rng: np.random.Generator,
+    checkpoint: Checkpoint,
+    on_progress: OnProgress,
+) -> Path:
+    gaps = []
+    for k in range(len(training) - 1):
+        kept = checkpoint.recall(f"pairs-{k}")
+        if kept is None:
+            gap = build_gap(training, k, k + 1, coupling, rng)
+            checkpoint.keep(f"pairs-{k}", {"rng": rng.bit_generator.state}, vars(gap.pairs))
+        else:
+            gap = join(training, k, k + 1, coupling, Pairs(**kept.arrays))
+            rng.bit_generator.state = kept.values["rng"]
+        gaps.append(gap)
+        on_progress(Progress("pair the days", k + 1, len(training) - 1))
+    return Path(tuple(gaps), sigma)
+
+
+def _kernel(
+    path: Path,
+    objective: Objective,
+    features: Features,
+    rng: np.random.Generator,
+    device: str,
+    checkpoint: Checkpoint,
+    on_progress: OnProgress,
+) -> Fit:
+    kept = checkpoint.recall("kernel")
+    if kept is not None:
+        rng.bit_generator.state = kept.values["rng"]
+        theta = torch.from_numpy(kept.arrays["theta"])
+        history, notes = (tuple(kept.values[name]) for name in ("history", "notes"))
+        return Fit(Kernel(features, theta), objective, history, notes)
+    result = fit_kernel(path, objective, features, rng=rng, device=device, on_progress=on_progress)
+    assert isinstance(result.action, Kernel)
+    checkpoint.keep(
+        "kernel",
+        {
+            "history": result.history,
+            "notes": result.notes,
+            "rng": rng.bit_generator.state,
+        },
+        {"theta": result.action.theta.numpy()},
+    )
+    return result
+
+
+def _coupling(options: Options) -> Coupling | Mixture | None:
+    """The coupling that was asked for; None leaves it to the training days."""
+    if options.tau is not None:
+        return Unbalanced(options.tau)
+    if options.path == Unbalanced.name and not options.has_growth:
+        return Unbalanced()
+    if options.path in (None, Unbalanced.name):
+        return None
+    coupling: Coupling | Mixture = PATHS[options.path]()
+    return coupling
+
+
+def _check_days(cells: Cells, excluded: tuple[str, ...]) -> None:
+    counts = {label: n for label, n in cells.counts.items() if label not in excluded}
+    if len(counts) < 2:
+        raise DataError(
+            f"{len(counts)} day is left to fit on"
+            + (f" without {', '.join(excluded)}" if excluded else "")
+            + "; two are needed.",
+            "Exclude fewer days." if excluded else "",
+        )
+    few = {label: n for label, n in counts.items() if n < 2}
+    if few:
+        label, n = next(iter(few.items()))
+        raise DataError(
+            f"Day {label} has {n} cell; at least two are needed.",
+            f"Leave it out with --exclude {label}.",
+        )

@@ -1,0 +1,355 @@
+"""Methods: what was done, in words that can go into a paper, with citations and versions.
+
+Every sentence depends on the options and on what was chosen, so that the text is that of this very
+run. The numbers in brackets are those of the references that follow.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+
+from cellam.answers.uncertainty import WIDENING
+from cellam.modelling.model import Model
+from cellam.modelling.pipeline import GROWTH_SCALE, SIGMA
+from cellam.reading.signatures import BIRTH
+from cellam.runs.run import Run
+
+REFERENCES = {
+    "am": "Neklyudov K, Brekelmans R, Severo D, Makhzani A. Action Matching: learning stochastic "
+    "dynamics from samples. International Conference on Machine Learning (2023). "
+    "arXiv:2210.06662.",
+    "scanpy": "Wolf FA, Angerer P, Theis FJ. SCANPY: large-scale single-cell gene expression data "
+    "analysis. Genome Biology 19, 15 (2018).",
+    "anndata": "Virshup I, Rybakov S, Theis FJ, Angerer P, Wolf FA. anndata: access and store "
+    "annotated data matrices. Journal of Open Source Software 9, 4371 (2024).",
+    "pot": "Flamary R, Courty N, Gramfort A, et al. POT: Python Optimal Transport. Journal of "
+    "Machine Learning Research 22(78), 1–8 (2021).",
+    "sinkhorn": "Séjourné T, Vialard FX, Peyré G. Faster unbalanced optimal transport: translation "
+    "invariant Sinkhorn and 1-D Frank–Wolfe. International Conference on Artificial Intelligence "
+    "and Statistics (2022).",
+    "spline": "Chewi S, Clancy J, Le Gouic T, Rigollet P, Stepaniants G, Stromme A. Fast and "
+    "smooth interpolation on Wasserstein space. International Conference on Artificial "
+    "Intelligence and Statistics (2021).",
+    "features": "Rahimi A, Recht B. Random features for large-scale kernel machines. Advances in "
+    "Neural Information Processing Systems 20 (2007).",
+    "adamw": "Loshchilov I, Hutter F. Decoupled weight decay regularization. International "
+    "Conference on Learning Representations (2019).",
+    "energy": "Székely GJ, Rizzo ML. Energy statistics: a class of statistics based on distances. "
+    "Journal of Statistical Planning and Inference 143, 1249–1272 (2013).",
+    "mmd": "Gretton A, Borgwardt KM, Rasch MJ, Schölkopf B, Smola A. A kernel two-sample test. "
+    "Journal of Machine Learning Research 13, 723–773 (2012).",
+    "subsampling": "Politis DN, Romano JP. Large sample confidence regions based on subsamples "
+    "under minimal assumptions. Annals of Statistics 22, 2031–2050 (1994).",
+    "wot": "Schiebinger G, Shu J, Tabaka M, et al. Optimal-transport analysis of single-cell gene "
+    "expression identifies developmental trajectories in reprogramming. Cell 176, 928–943 (2019).",
+    "moscot": "Klein D, Palla G, Lange M, et al. Mapping cells through time and space with moscot. "
+    "Nature 638, 1065–1075 (2025).",
+    "division": "Tirosh I, Izar B, Prakadan SM, et al. Dissecting the multicellular ecosystem of "
+    "metastatic melanoma by single-cell RNA-seq. Science 352, 189–196 (2016).",
+    "hallmark": "Liberzon A, Birger C, Thorvaldsdóttir H, et al. The Molecular Signatures Database "
+    "Hallmark gene set collection. Cell Systems 1, 417–425 (2015).",
+    "velocity": "Bergen V, Lange M, Peidli S, Wolf FA, Theis FJ. Generalizing RNA velocity to "
+    "transient cell states through dynamical modeling. Nature Biotechnology 38, 1408–1414 (2020).",
+}
+_METHODS = {
+    "am": "Action Matching",
+    "eam": "entropic Action Matching",
+    "uam": "unbalanced Action Matching",
+    "ueam": "unbalanced entropic Action Matching",
+}
+_METRICS = {
+    "W1": ("the Wasserstein-1 distance (exact, by POT {POT})", "pot"),
+    "W2": ("the Wasserstein-2 distance (exact, by POT {POT})", "pot"),
+    "energy": ("the unbiased energy distance", "energy"),
+    "MMD2": ("the unbiased squared maximum mean discrepancy", "mmd"),
+    "composition": ("the error of the shares of cell types (total variation)", None),
+    "mass": ("the relative error of the mass", None),
+}
+
+
+@dataclass
+class Methods:
+    """Paragraphs with numbered citations, and the references in the order of the numbers."""
+
+    paragraphs: list[str] = field(default_factory=list)
+    references: list[str] = field(default_factory=list)
+    _cited: dict[str, int] = field(default_factory=dict)
+
+    def cite(self, *keys: str) -> str:
+        """Numbers of references, in brackets; new ones are added to the list."""
+        for key in keys:
+            if key not in self._cited:
+                self.references.append(REFERENCES[key])
+                self._cited[key] = len(self.references)
+        return f"[{', '.join(str(n) for n in sorted(self._cited[key] for key in keys))}]"
+
+
+def describe(run: Run, table: pd.DataFrame | None = None, *, projected: str = "") -> Methods:
+    """Describe what a run did.
+
+    Parameters
+    ----------
+    run : Run
+    table : pandas.DataFrame, optional
+        Scores of held-out days, as `Evaluation.table`.
+    projected : str
+        Name of the basis of the figures, where it is not the model's own.
+    """
+    text = Methods()
+    versions = run.provenance["packages"]
+    text.paragraphs.append(_data(run, text, versions))
+    text.paragraphs.append(_path(run.model, text, versions) + " " + _action(run, text, versions))
+    if run.model.ensemble:
+        text.paragraphs.append(_ensemble(run.model, text))
+    if table is not None and len(table):
+        text.paragraphs.append(_scores(run.model, table, text, versions))
+    if projected:
+        text.paragraphs.append(
+            f"For figures, velocities were projected onto {projected} by the neighbours that they "
+            f"point to {text.cite('velocity')}."
+        )
+    return text
+
+
+def _data(run: Run, text: Methods, versions: dict[str, str]) -> str:
+    model, space = run.model, run.model.space
+    days = model.training
+    counted = "; ".join(
+        f"{named(label)}: {len(x):,}" for label, x in zip(days.labels, days.points, strict=True)
+    )
+    left_out = [named(label) for label in model.options.exclude]
+    without = ""
+    if left_out:
+        without = f"; {_listed(left_out)} {'were' if len(left_out) > 1 else 'was'} left out"
+    said = [
+        f"Cell dynamics were inferred with cellam {run.provenance['cellam']} from "
+        f"{days.n_cells:,} cells of {len(days)} time points ({counted}){without}."
+    ]
+    if space.rep is not None:
+        said.append(
+            f"The coordinates were the first {space.n_dims} of the representation {space.rep} as "
+            f"it was given (anndata {versions['anndata']} {text.cite('anndata')})."
+        )
+    else:
+        steps = []
+        if space.library > 0:
+            steps.append(f"counts were normalised to {space.library:,.0f} a cell")
+        if space.log:
+            steps.append(f"{'' if steps else 'values were '}transformed by log(1 + x)")
+        genes = f"{len(space.genes):,} genes"
+        if run.provenance["data"].get("kind") != "scaled":
+            genes += " (at most the 2,000 most variable ones are kept)"
+        steps.append(
+            f"{'' if steps else 'values were '}projected on the first {space.n_dims} principal "
+            f"components of {genes}"
+        )
+        said.append(
+            f"{_capital(_listed(steps))}, with scanpy {versions['scanpy']} {text.cite('scanpy')}; "
+            "all of this was fitted on the training time points alone."
+        )
+    scaled = "each by its own" if space.whitened else "by the largest"
+    said.append(f"Coordinates were centred and divided {scaled} standard deviation.")
+    if model.options.population is not None:
+        sizes = zip(days.labels, days.masses, strict=True)
+        what = "numbers of cells" if model.options.population == "cells" else "given sizes"
+        said.append(
+            f"Time points had the mass of their {what} "
+            f"({', '.join(f'{label}: {mass:.3g}' for label, mass in sizes)})."
+        )
+    elif model.options.has_growth:
+        said.append(
+            "Every time point had the same mass, so that growth is relative to the population."
+        )
+    return " ".join(said)
+
+
+def _path(model: Model, text: Methods, versions: dict[str, str]) -> str:
+    chosen = dict(note.split(": ", 1) for note in model.fit.notes if ": " in note)
+    (coupling,) = (key.removeprefix("path ") for key in chosen if key.startswith("path "))
+    kind, _, tau = coupling.partition(" with tau ")
+    pot = f"by POT {versions['POT']}"
+    if kind == "uot":
+        how = (
+            f"unbalanced optimal transport (price of growth τ = {tau}; translation-invariant "
+            f"Sinkhorn iterations, then an exact plan, {pot} {text.cite('sinkhorn', 'pot')}), its "
+            "cost measured after the affine part of the motion"
+        )
+    elif kind == "ot":
+        how = f"exact optimal transport, {pot} {text.cite('pot')}"
+    else:
+        how = {
+            "independent": "pairing cells at random",
+            "mixture": "mixing both populations in proportion to time, without motion",
+        }[kind]
+    said = [f"Neighbouring time points were coupled by {how}."]
+    if model.options.growth_prior is not None:
+        said.append(_prior(model.options.growth_prior, chosen, text, versions))
+    curvature = next(
+        (key.removeprefix("curvature ") for key in chosen if key.startswith("curvature ")), None
+    )
+    if kind != "mixture":
+        bent = curvature is not None and float(curvature) > 0
+        said.append(
+            "Coupled cells move on curves, bent by the acceleration between adjacent intervals "
+            f"(curvature {curvature}; cubic Hermite splines {text.cite('spline')})."
+            if bent
+            else "Coupled cells move on straight lines."
+        )
+    judged = [
+        name
+        for name, key in (("τ", f"path {coupling}"), ("the curvature", f"curvature {curvature}"))
+        if "training day" in chosen.get(key, "") and "the default" not in chosen[key]
+    ]
+    if judged:
+        said.append(
+            f"{_capital(_listed(judged))} {'were' if len(judged) > 1 else 'was'} chosen by the "
+            "energy distance of predicted to measured cells over inner training time points, "
+            "each held out in turn."
+        )
+    return " ".join(said)
+
+
+def _prior(prior: str, chosen: dict[str, str], text: Methods, versions: dict[str, str]) -> str:
+    if prior in BIRTH:
+        found = chosen[f"growth prior {prior}"].split("; ")[0]
+        source = (
+            f"logistic functions of the scores (scanpy {versions['scanpy']}) of {found}, with the "
+            f"constants of moscot {text.cite('division', 'hallmark', 'wot', 'moscot')}"
+        )
+    else:
+        source = f"the column {prior} of the annotation"
+    (share,) = (
+        key.removeprefix("share of the growth prior ")
+        for key in chosen
+        if key.startswith("share of the growth prior ")
+    )
+    taken = (
+        f"a share of {share} of it was taken, with which unbalanced transport between the training "
+        "time points costs least"
+        if float(share) > 0
+        else "none of it was taken, as it does not make unbalanced transport between the training "
+        "time points cheaper"
+    )
+    return f"The growth expected beforehand came from {source}; {taken}."
+
+
+def _action(run: Run, text: Methods, versions: dict[str, str]) -> str:
+    model, options = run.model, run.model.options
+    said = [
+        f"The velocity of cells is the gradient of an action s(t, x), found by "
+        f"{_METHODS[options.method]} {text.cite('am')}."
+    ]
+    if options.action == "kernel":
+        ridge = next(n for n in model.fit.notes if n.startswith("ridge ")).split(":")[0]
+        said.append(
+            f"The action is a sum of {options.n_features:,} random Fourier features "
+            f"{text.cite('features')}, and its loss was minimised in closed form with a {ridge}, "
+            "chosen by the loss on held-out cells."
+        )
+    else:
+        steps = model.fit.history[-1]["step"]
+        said.append(
+            f"The action is a neural network with three hidden layers, trained for {steps:,.0f} "
+            f"steps with AdamW {text.cite('adamw')} in PyTorch {versions['torch']}; the weights "
+            "with the least loss on held-out cells were kept."
+        )
+    if options.has_noise:
+        said.append(
+            f"Cells move with noise of σ = {options.sigma or SIGMA:g} (in standard deviations of "
+            "the data over the whole range of times)."
+        )
+    if options.has_growth and options.growth == "own":
+        said.append(
+            "The growth rate of cells is a field of its own, constant in time, fitted by least "
+            "squares to the growth along the coupled paths."
+            if not model.conserves_mass
+            else "The path conserves mass, so that growth is zero."
+        )
+    elif options.has_growth:
+        scale = options.growth_scale or GROWTH_SCALE
+        said.append(f"The growth rate of a cell is {scale:g} times its action.")
+    said.append(
+        "Cells were followed by the "
+        + ("Euler–Maruyama" if options.has_noise else "fourth-order Runge–Kutta")
+        + f" scheme. The random seed was {options.seed}."
+    )
+    return " ".join(said)
+
+
+def _ensemble(model: Model, text: Methods) -> str:
+    free = "random features drawn anew"
+    if model.options.curvature is None and len(model.training) > 2:
+        free += ", a curvature drawn between 0 and 1"
+    if len(model.training) > 2:
+        free += ", and half of the inner time points left out"
+    return (
+        f"How sure the model is was judged by {len(model.ensemble)} more fits, each to half of "
+        f"the cells of every time point, drawn without replacement {text.cite('subsampling')}, "
+        f"with {free}. Intervals of 90 % are the value ± t·{WIDENING:g}·s, with s the root mean "
+        "square deviation of these fits from the model and t the quantile of Student's "
+        f"distribution with {len(model.ensemble)} degrees of freedom."
+    )
+
+
+def _scores(model: Model, table: pd.DataFrame, text: Methods, versions: dict[str, str]) -> str:
+    labels = [named(str(label)) for label in dict.fromkeys(table["label"])]
+    metrics = []
+    for name in dict.fromkeys(table["metric"]):
+        what, source = _METRICS[name]
+        cited = f" {text.cite(source)}" if source else ""
+        metrics.append(what.format(**versions) + cited)
+    sizes = sorted(set(table["n"]))
+    n = f"{sizes[0]:,}" if len(sizes) == 1 else f"{sizes[0]:,} to {sizes[-1]:,}"
+    inner = not table["extrapolation"].any()
+    sides = (
+        "from the time points on both sides, weighted by nearness in time"
+        if inner and not model.options.has_noise
+        else "from the time points next to it"
+    )
+    each = "were each" if len(labels) > 1 else "was"
+    pca = "" if model.space.rep else ", principal components included,"
+    draws = table["draws"].iloc[0]
+    counterpart = {
+        "balanced": "with mass conserved",
+        "unbalanced": "with growth",
+        "no-prior": "without the prior of growth",
+    }
+    scored = list(dict.fromkeys(table["method"]))
+    also = [f"the same fit {counterpart[name]}" for name in scored if name in counterpart]
+    rivals = [name for name in scored if name in _BASELINES]
+    return (
+        f"To judge the fit, {_listed(labels)} {each} held out: the model was fitted again without "
+        f"the time point{pca} and predicted it {sides}. Predicted and measured cells were "
+        f"compared by {_listed(metrics)}, with {n} cells on each side and means over {draws} "
+        f"draws, beside {_listed([*also, *(_BASELINES[m] for m in rivals)])}, and beside the "
+        "distance between two halves of the measured cells (the floor). Intervals are 95 %, over "
+        "other samples of cells from the held-out time point and those next to it; skill is "
+        "the share of the gap between the best baseline and the floor that the fit closes."
+    )
+
+
+_BASELINES = {
+    "previous": "the time point before",
+    "next": "the time point after",
+    "mixture": "the mixture of both",
+    "ot": "straight optimal-transport interpolation",
+}
+
+
+def named(label: str) -> str:
+    """How a day is called in a sentence: "day2", but "time 2" where the label is but a number."""
+    return label if any(c.isalpha() for c in label) else f"time {label}"
+
+
+def _capital(text: str) -> str:
+    # str.capitalize would make the rest of it small, and τ has to stay what it is.
+    return text if text.startswith("τ") else text[0].upper() + text[1:]
+
+
+def _listed(names: Any) -> str:
+    """Write names as a list in words: a, b and c."""
+    *most, last = [str(name) for name in names]
+    return f"{', '.join(most)} and {last}" if most else last

@@ -1,0 +1,403 @@
+"""Report: one page that says what went in, how good it is, and what was found.
+
+`report.html.j2` is the page, without a script and without anything outside the file: figures are
+embedded, twice, for light and for dark screens. The same run gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from cellam.answers.composition import composition
+from cellam.answers.fates import predict_fates
+from cellam.answers.projection import find_basis, growth_rates
+from cellam.errors import ConfigError, DataError
+from cellam.modelling.model import Model
+from cellam.output.findings import growth_by_type, shares, some, unsure_by_type
+from cellam.output.methods import describe, named
+from cellam.output.pictures import Picture, picture
+from cellam.plots import maps, populations, scores
+from cellam.plots.scatter import per_time
+from cellam.reading.cells import annotation, read_annotation
+from cellam.runs.run import Run
+from cellam.storage import write_atomically, writing
+from cellam.trust.scoring import METHODS
+from cellam.trust.skill import skills
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+FOLLOWED = 1_000  # cells of the first day that are simulated
+DRAWN = 30  # of them, whose ways are drawn
+SAVED = 40  # times of a way
+TEMPLATE = "report.html.j2"
+
+
+def write_report(
+    run: Run,
+    path: Path | str,
+    *,
+    data: Path | str | None = None,
+    groupby: str | None = None,
+    basis: str | None = None,
+    caveats: Sequence[Any] | None = None,
+    refits: Sequence[Model] = (),
+) -> None:
+    """Write the report of a run.
+
+    Parameters
+    ----------
+    run : Run
+    path : path
+        File to write, replaced if it is there.
+    data : path, optional
+        The data of the run, if they have moved. Without them the page has no cell types.
+    groupby : str, optional
+        Column of `obs` with the cell types; found by its name without it.
+    basis : str, optional
+        Of the maps; see `answers.projection.find_basis`.
+    caveats : sequence, optional
+        Reasons for doubt: objects with a `finding` and an `advice`. Without it the page says that
+        none were looked for.
+    refits : sequence of Model
+        Fitted without some days, which are then drawn as predicted and as measured.
+
+    Raises
+    ------
+    ConfigError
+        For an unknown column or basis.
+    DataError
+        If the data are not those of the fit, or were asked for and are not there.
+    OutputError
+        If the file cannot be written.
+    """
+    page = render_report(
+        run, data=data, groupby=groupby, basis=basis, caveats=caveats, refits=refits
+    )
+    path = Path(path)
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, page.encode())
+
+
+def render_report(
+    run: Run,
+    *,
+    data: Path | str | None = None,
+    groupby: str | None = None,
+    basis: str | None = None,
+    caveats: Sequence[Any] | None = None,
+    refits: Sequence[Model] = (),
+) -> str:
+    """The page as a string; parameters and errors as for `write_report`."""
+    import jinja2
+
+    adata, missing = _annotated(run, data, needed=bool(data or groupby or basis))
+    table = _scored(run)
+    findings = _findings(run.model, adata, groupby, basis)
+    where = find_basis(run.model, adata, basis)
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    own = [run.model] if run.model.options.exclude else []
+    return environment.get_template(TEMPLATE).render(
+        run=run,
+        model=run.model,
+        seen=run.provenance,
+        days=_days(run.model),
+        missing=missing,
+        history=picture(
+            lambda: scores.history(run.model),
+            "Loss on held-out cells "
+            + ("for each ridge." if run.model.options.action == "kernel" else "during training.")
+            + f" {_taken(run.model)}",
+            "How the fit came about. The loss has no unit and only ranks fits of the same data; "
+            "the least one was taken.",
+        ),
+        scored=_score_tables(table),
+        score_pictures=_score_pictures(table),
+        heldout=_heldout_pictures([*own, *refits], adata, basis),
+        score_notes=_score_notes(run.model, table),
+        caveats=caveats,
+        rotates=run.model.rotation.rotates and caveats is None,  # else it is among them
+        found=findings,
+        methods=describe(run, table, projected="" if where.own else where.name),
+        commands=_commands(run, table),
+    )
+
+
+# --------------------------------------------------------------------------------- what went in
+
+
+def _annotated(run: Run, data: Path | str | None, *, needed: bool) -> tuple[AnnData | None, str]:
+    """The data without their expression, or why there are none."""
+    try:
+        source = run.data(Path(data) if data is not None else None)
+    except DataError as error:
+        if needed:
+            raise
+        return None, f"{error.message} {error.hint}"
+    adata = read_annotation(source)
+    run.check_cells(adata.obs)
+    return adata, ""
+
+
+def _days(model: Model) -> list[dict[str, Any]]:
+    days = model.snapshots
+    return [
+        {
+            "label": label,
+            "time": time,
+            "cells": len(x),
+            "gap": time - days.times[k - 1] if k else None,
+            "mass": mass,
+            "used": label not in model.options.exclude,
+        }
+        for k, (label, time, x, mass) in enumerate(
+            zip(days.labels, days.times, days.points, days.masses, strict=True)
+        )
+    ]
+
+
+def _taken(model: Model) -> str:
+    best = min(model.fit.history, key=lambda row: row["held_out_loss"])
+    over = "ridge" if "ridge" in best else "step"
+    return f"The least, {best['held_out_loss']:.4g}, is that of {over} {best[over]:g}."
+
+
+# --------------------------------------------------------------------------------- how good it is
+
+
+def _scored(run: Run) -> pd.DataFrame | None:
+    kept = [run.evaluation(label) for label in run.model.timeline.labels]
+    found = [table for table in kept if table is not None]
+    return pd.concat(found, ignore_index=True) if found else None
+
+
+def _score_tables(table: pd.DataFrame | None) -> list[dict[str, Any]]:
+    """Of each held-out day: the verdict, and methods by metrics, best first and the floor last."""
+    if table is None:
+        return []
+    days = []
+    for label, frame in table.groupby("label", sort=False):
+        metrics = list(dict.fromkeys(frame["metric"]))
+        wide = frame.pivot(index="method", columns="metric", values="value")
+        order = wide.drop(index="floor").sort_values(metrics[0]).index
+        spread = frame.set_index(["method", "metric"])
+        found = skills(frame)
+        days.append(
+            {
+                "named": named(str(label)),
+                "extrapolation": bool(frame["extrapolation"].iloc[0]),
+                "n": int(frame["n"].iloc[0]),
+                "draws": int(frame["draws"].iloc[0]),
+                "verdict": found[0].says if found else "No baseline was scored beside it.",
+                "skills": found,
+                "metrics": metrics,
+                "rows": [
+                    {
+                        "method": method,
+                        "meaning": METHODS.get(method, ""),
+                        "values": [
+                            _with_spread(spread.loc[(method, metric)])
+                            if (method, metric) in spread.index
+                            else "–"
+                            for metric in metrics
+                        ],
+                    }
+                    for method in [*order, "floor"]
+                ],
+            }
+        )
+    return days
+
+
+def _with_spread(row: pd.Series[Any]) -> str:
+    return f"{row['value']:.3g}\n{row['low']:.3g} to {row['high']:.3g}"
+
+
+def _score_pictures(table: pd.DataFrame | None) -> list[Picture]:
+    if table is None:
+        return []
+    pictures = []
+    for metric in [m for m in ("W1", "energy") if m in set(table["metric"])]:
+        rows = table[table["metric"] == metric]
+        said = [
+            f"{label}: " + ", ".join(f"{r['method']} {r['value']:.3g}" for _, r in frame.iterrows())
+            for label, frame in rows.groupby("label", sort=False)
+        ]
+        pictures.append(
+            picture(
+                lambda metric=metric: scores.evaluation(table, metric=metric),  # type: ignore[misc]
+                f"Bars of {metric} for each held-out day. {'; '.join(said)}.",
+                f"{metric} of predicted to measured cells on days that the fit had not seen. Lower "
+                "is better; the dashed line is what two halves of the measured cells score.",
+            )
+        )
+    return pictures
+
+
+def _heldout_pictures(
+    refits: Sequence[Model], adata: AnnData | None, basis: str | None
+) -> list[Picture]:
+    return [
+        picture(
+            lambda model=model, label=label: maps.heldout(model, label, adata, basis=basis)[0],  # type: ignore[misc]
+            f"Three maps of {named(label)}: cells measured, cells predicted by cellam, and cells "
+            "of the best baseline, each over the measured cells in grey.",
+            f"{named(label)} was held out of this fit. As many predicted cells are drawn as "
+            "were measured.",
+        )
+        for model in refits
+        for label in model.options.exclude
+    ]
+
+
+def _score_notes(model: Model, table: pd.DataFrame | None) -> list[str]:
+    if table is None:
+        return []
+    beyond = dict.fromkeys(table.loc[table["extrapolation"], "label"])
+    notes = [
+        f"{label} lies beyond the days fitted on: its prediction is an extrapolation."
+        for label in beyond
+    ]
+    seen = dict.fromkeys(table.loc[table["seen"], "label"])
+    if seen:
+        notes.append(
+            f"The representation {model.space.rep} was given, and may have been computed with "
+            f"{' and '.join(seen)}: all scores can be too good. Without --use-rep a PCA is fitted "
+            "on the other days alone."
+        )
+    return notes
+
+
+# ----------------------------------------------------------------------------- what was found
+
+
+def _findings(
+    model: Model, adata: AnnData | None, groupby: str | None, basis: str | None
+) -> dict[str, Any]:
+    key = _types_key(adata, groupby)
+    types = adata.obs[key].astype(str) if adata is not None and key is not None else None
+    days = model.training
+    start, end = named(days.labels[0]), named(days.labels[-1])
+    step = (days.times[-1] - days.times[0]) / SAVED
+    n = min(FOLLOWED, len(days.points[0]))
+    moved = model.simulate(days.labels[0], n_cells=n, save_every=step, seed=model.options.seed)
+    frame = composition(model, moved, types)
+    rate = growth_rates(model)
+    where = find_basis(model, adata, basis)
+    n_first = len(days.points[0])
+    who = (
+        f"All {n:,} cells of {start}"
+        if n == n_first
+        else f"{n:,} of the {n_first:,} cells of {start}, drawn at random"
+    )
+    return {
+        "key": key,
+        "columns": [] if adata is None else [str(c) for c in adata.obs.columns],
+        "start": start,
+        "end": end,
+        "who": who,
+        "per_time": per_time(model),
+        "velocity": picture(
+            lambda: maps.velocity(model, adata, basis=basis, color=key),
+            f"Map of all cells in {where.axes[0]} and {where.axes[1]}, coloured by "
+            f"{key or 'time'}, with streams along the velocity.",
+            "Velocity of cells, each on its own day."
+            + (
+                ""
+                if where.own
+                else f" In {where.name} it is a mean direction towards neighbours, not a speed."
+            ),
+        ),
+        "trajectories": picture(
+            lambda: maps.trajectories(model, some(moved, DRAWN), adata, basis=basis),
+            f"Ways of {min(DRAWN, n)} cells of {start} to {end} over a map of all cells.",
+            f"Ways of {min(DRAWN, n)} cells of {start}, from ring to dot. Colour is time; a wider "
+            "line has more descendants (weight).",
+        ),
+        "growth": picture(
+            lambda: maps.growth(model, adata, basis=basis),
+            f"Map of all cells by growth rate: median {np.median(rate):.2g}, from "
+            f"{np.quantile(rate, 0.02):.2g} to {np.quantile(rate, 0.98):.2g} {per_time(model)} "
+            "for 96 % of them.",
+            "Growth rate of cells, each on its own day. Upward triangles grow, downward ones shrink"
+            + (
+                ", relative to the population."
+                if model.options.population is None
+                else ", in absolute numbers."
+            ),
+        )
+        if not model.conserves_mass
+        else None,
+        "growth_by_type": growth_by_type(model, rate, types),
+        "unsure": unsure_by_type(model, types),
+        "mass": picture(
+            lambda: populations.mass(model, moved),
+            "Mass over time: "
+            + ", ".join(f"{r['label']} {r['mass']:.2f}" for _, r in frame.iterrows())
+            + f" times that of {start}.",
+            f"{who}: their mass as it is simulated, beside the masses of the days.",
+        )
+        if not model.conserves_mass
+        else None,
+        "composition": picture(
+            lambda: populations.composition(frame),
+            f"Shares of {key} at each day, observed and simulated; the table below has the "
+            "numbers.",
+            f"{who}: their types as they are simulated, by weight and by their nearest observed "
+            "cells, beside what was observed.",
+        )
+        if types is not None
+        else None,
+        "shares": shares(frame, types),
+        "fates": _fates(model, types),
+    }
+
+
+def _fates(model: Model, types: pd.Series[Any] | None) -> dict[str, Any] | None:
+    """What the cells of each type of the first day become by the last one."""
+    if types is None:
+        return None
+    rng = np.random.default_rng(model.options.seed)
+    few = replace(model, snapshots=model.snapshots.thinned(FOLLOWED, rng))
+    found = predict_fates(few, model.training.labels[0], types, seed=model.options.seed)
+    return {"states": found.states, "rows": found.by_type(types)}
+
+
+def _types_key(adata: AnnData | None, groupby: str | None) -> str | None:
+    if adata is None:
+        return None
+    if groupby is None:
+        return annotation(adata.obs)
+    if groupby not in adata.obs:
+        raise ConfigError(
+            f"There is no column {groupby!r} in obs.",
+            f"Those there are: {', '.join(map(str, adata.obs.columns))}.",
+        )
+    return groupby
+
+
+# --------------------------------------------------------------------------- how to do it again
+
+
+def _commands(run: Run, table: pd.DataFrame | None) -> list[str]:
+    where = f"--run {shlex.quote(str(run.path))}"
+    commands = [run.provenance["command"]] if run.provenance["command"] else []
+    if table is not None:
+        days = " ".join(f"--holdout {shlex.quote(str(d))}" for d in dict.fromkeys(table["label"]))
+        commands.append(f"cellam eval {days} {where}")
+    first = shlex.quote(run.model.training.labels[0])
+    return [*commands, f"cellam simulate --from {first} {where}", f"cellam report {where}"]

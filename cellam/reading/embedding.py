@@ -1,0 +1,286 @@
+"""Embedding: from what was measured to the coordinates in which the dynamics are learned.
+
+A `Space` is fitted on the training days only. Expression is normalised, logged and projected
+by PCA (scanpy); a given representation is taken as it is. Model coordinates are centred and
+divided by one number (the largest standard deviation), or by each standard deviation where
+the space is whitened, so that one unit is about one standard deviation of the data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from cellam.errors import ConfigError, DataError
+from cellam.reading.cells import Cells
+from cellam.reading.matrices import Matrix, kind_of
+
+Array = NDArray[np.float64]
+
+N_PCS = 20
+FARTHEST = 1e4  # in widths of the data; beyond, all other cells would fall together
+N_GENES = 2_000  # highly variable genes kept, where there are more
+
+
+@dataclass(frozen=True)
+class Space:
+    """Coordinates of cells, fitted on some of them.
+
+    Parameters
+    ----------
+    rep : str or None
+        Key of the given representation; None for our PCA.
+    genes : tuple of str
+        Genes of the PCA, found in other data by name.
+    log : bool
+        Whether log1p is applied before the PCA.
+    library : float
+        Counts a cell is normalised to; 0 where it is not normalised.
+    counted : tuple of str
+        Genes whose counts are summed for that; empty where cells are not normalised.
+    mean : (g,) array
+        Mean of the (log) expression over the training cells.
+    components : (p, g) array
+        Principal axes.
+    centre, scale : (p,) arrays
+        Model coordinates are (coordinates − centre)/scale.
+    whitened : bool
+        Whether every coordinate has its own scale.
+    """
+
+    rep: str | None
+    genes: tuple[str, ...]
+    log: bool
+    library: float
+    counted: tuple[str, ...]
+    mean: Array
+    components: Array
+    centre: Array
+    scale: Array
+    whitened: bool
+
+    @property
+    def n_dims(self) -> int:
+        """Number of coordinates p."""
+        return len(self.centre)
+
+    @property
+    def unit(self) -> float:
+        """What a distance in model coordinates is multiplied by to be reported."""
+        return 1.0 if self.whitened else float(self.scale[0])
+
+    @property
+    def name(self) -> str:
+        """Name of the coordinates: the key in `obsm`, or "pca"."""
+        return self.rep or "pca"
+
+    def embed(self, cells: Cells) -> Array:
+        """Model coordinates (n, p) of cells.
+
+        Genes are found by name: their order does not matter, and others than those of the fit
+        are left aside.
+
+        Raises
+        ------
+        DataError
+            If the cells have another representation, lack genes of the fit, or have values that
+            cannot be logged.
+        """
+        if cells.rep != self.rep or (self.rep and cells.matrix.shape[1] < self.n_dims):
+            raise DataError(
+                f"{cells.source} was read as {_described(cells.rep, cells.matrix.shape[1])}, and "
+                f"the fit has {_described(self.rep, self.n_dims)}.",
+                "Read the cells as for the fit (--use-rep).",
+            )
+        if self.rep is not None:
+            coordinates = np.asarray(cells.matrix[:, : self.n_dims], dtype=np.float64)
+        else:
+            X = self._expression(cells, self.genes)
+            coordinates = np.asarray(X @ self.components.T) - self.mean @ self.components.T
+        return (coordinates - self.centre) / self.scale
+
+    def expression(self, cells: Cells, genes: Sequence[str]) -> Array:
+        """Measured expression (n, len(genes)) of genes of the fit, on the scale of the PCA.
+
+        Raises
+        ------
+        DataError
+            If the cells lack genes of the fit, or have values that cannot be logged.
+        """
+        X = self._expression(cells, genes)
+        return np.asarray(X.toarray() if sparse.issparse(X) else X, dtype=np.float64)
+
+    def _expression(self, cells: Cells, genes: Sequence[str]) -> Any:
+        adata = _prepared(*self._counted(cells), self.library, self.log)
+        where = {gene: k for k, gene in enumerate(adata.var_names)}
+        return adata.X[:, [where[gene] for gene in genes]]
+
+    def _counted(self, cells: Cells) -> tuple[Matrix, tuple[str, ...]]:
+        """Expression of the genes of the fit, and their names."""
+        wanted = self.counted or self.genes
+        if cells.genes == wanted:
+            matrix = cells.matrix
+        else:
+            where = {gene: k for k, gene in enumerate(cells.genes)}
+            missing = [gene for gene in wanted if gene not in where]
+            if missing:
+                raise DataError(
+                    f"{cells.source} lacks {len(missing):,} of the {len(wanted):,} genes of the "
+                    f"fit, e.g. {missing[0]!r}.",
+                    "Give data with all genes of the fit, under the same names.",
+                )
+            matrix = cells.matrix[:, [where[gene] for gene in wanted]]
+        if self.log and matrix.min() < 0:
+            raise DataError(
+                f"{cells.source} has negative expression, and the training days have none, so it "
+                "cannot be logged as they are.",
+                "Were some days scaled and others not? Give all of them in the same form.",
+            )
+        return matrix, wanted
+
+    def to_coordinates(self, x: Array) -> Array:
+        """From model coordinates back to those of the representation, (…, p) -> (…, p)."""
+        return x * self.scale + self.centre
+
+    def decode(self, x: Array, genes: list[str]) -> NDArray[np.float32]:
+        """Expression (n, len(genes)) on the scale of the PCA, from model coordinates (n, p)."""
+        where = {gene: k for k, gene in enumerate(self.genes)}
+        chosen = [where[gene] for gene in genes]
+        decoded = self.to_coordinates(x) @ self.components[:, chosen] + self.mean[chosen]
+        return decoded.astype(np.float32)
+
+
+def fit_space(
+    cells: Cells,
+    training: NDArray[np.bool_],
+    *,
+    n_pcs: int | None = None,
+    whiten: bool = False,
+    seed: int = 0,
+) -> Space:
+    """Fit a space on the cells marked in `training` (n,).
+
+    Raises
+    ------
+    ConfigError
+        If more components are asked for than there can be.
+    DataError
+        If all coordinates or the expression are constant, or a few cells lie absurdly far out.
+    """
+    if cells.rep is not None:
+        available = cells.matrix.shape[1]
+        if n_pcs is not None and n_pcs > available:
+            raise ConfigError(
+                f"--n-pcs {n_pcs}: obsm[{cells.rep!r}] has {available} columns.",
+                f"Use --n-pcs {available} or less.",
+            )
+        coordinates = np.asarray(cells.matrix[training, : n_pcs or available], dtype=np.float64)
+        none = np.zeros(0)
+        fitted: dict[str, Any] = {
+            "genes": (), "log": False, "library": 0.0, "counted": (), "mean": none,
+            "components": np.zeros((0, 0)),
+        }  # fmt: skip
+    else:
+        fitted, coordinates = _fit_pca(cells, training, n_pcs, seed)
+    sd = coordinates.std(0)
+    if not sd.max() > 0:
+        raise DataError(f"All cells of {cells.source} are at the same place.")
+    _check_outliers(coordinates, sd, cells)
+    if whiten and not sd.min() > 1e-6 * sd.max():
+        flat = int((sd <= 1e-6 * sd.max()).sum())
+        raise DataError(
+            f"--whiten divides by the standard deviation, and {flat} of {len(sd)} coordinates "
+            "are constant.",
+            "Leave out --whiten, or use fewer components with --n-pcs.",
+        )
+    scale = sd if whiten else np.full(len(sd), sd.max())
+    return Space(rep=cells.rep, centre=coordinates.mean(0), scale=scale, whitened=whiten, **fitted)
+
+
+def _check_outliers(coordinates: Array, sd: Array, cells: Cells) -> None:
+    """Refuse a few cells so far out that the scale of the space would be theirs alone."""
+    low, middle, high = np.quantile(coordinates, (0.1, 0.5, 0.9), axis=0)
+    width = float((high - low).max())
+    if not 0 < width * FARTHEST < sd.max():
+        return
+    far = (np.abs(coordinates - middle) > FARTHEST * width).any(1)
+    raise DataError(
+        f"{int(far.sum())} of the {len(far)} training cells of {cells.source} lie more than "
+        f"{FARTHEST:,.0f} times as far out as the others, up to {np.abs(coordinates).max():.3g}.",
+        "Remove those cells, or mend their values.",
+    )
+
+
+def _fit_pca(
+    cells: Cells, training: NDArray[np.bool_], n_pcs: int | None, seed: int
+) -> tuple[dict[str, Any], Array]:
+    import scanpy as sc
+
+    matrix = cells.matrix[training]
+    kind = kind_of(matrix)  # of the training days alone
+    log = kind in ("counts", "normalised")
+    library = float(np.median(np.asarray(matrix.sum(1)))) if kind == "counts" else 0.0
+    adata = _prepared(matrix, cells.genes, library, log)
+    if adata.n_vars > N_GENES and kind != "scaled":
+        sc.pp.highly_variable_genes(adata, n_top_genes=N_GENES)
+        adata = adata[:, adata.var["highly_variable"].to_numpy()].copy()
+    most = min(adata.n_obs, adata.n_vars) - 1
+    if n_pcs is not None and n_pcs > most:
+        raise ConfigError(
+            f"--n-pcs {n_pcs}: {adata.n_obs} training cells and {adata.n_vars} genes allow "
+            f"at most {most} components.",
+            f"Use --n-pcs {most} or less.",
+        )
+    if most < 1:
+        raise DataError(f"{cells.source} has too few cells or genes for a PCA.")
+    X = adata.X.toarray() if sparse.issparse(adata.X) else adata.X
+    if not np.ptp(X, axis=0).max() > 0:
+        raise DataError(f"All cells of {cells.source} have the same expression.")
+    sc.pp.pca(adata, n_comps=min(n_pcs or N_PCS, most), random_state=seed)
+    components = np.asarray(adata.varm["PCs"].T, dtype=np.float64)
+    mean = np.asarray(adata.X.mean(0), dtype=np.float64).ravel()
+    coordinates = np.asarray(adata.X @ components.T) - mean @ components.T
+    fitted = {
+        "genes": tuple(map(str, adata.var_names)),
+        "log": log,
+        "library": library,
+        "counted": cells.genes if library else (),
+        "mean": mean,
+        "components": components,
+    }
+    return fitted, coordinates
+
+
+def log_normalised(cells: Cells) -> Matrix:
+    """Expression (n, g) of all genes, normalised to the median of the counts and logged.
+
+    What was normalised or logged already is not so again, and scaled expression is left as it is.
+    """
+    library = float(np.median(np.asarray(cells.matrix.sum(1)))) if cells.kind == "counts" else 0.0
+    return _prepared(cells.matrix, cells.genes, library, cells.kind in ("counts", "normalised")).X
+
+
+def _described(rep: str | None, columns: int) -> str:
+    return "expression" if rep is None else f"obsm[{rep!r}] with {columns} columns"
+
+
+def _prepared(matrix: Matrix, genes: tuple[str, ...], library: float, log: bool) -> Any:
+    """A new AnnData, normalised and logged as the space says."""
+    import anndata
+    import pandas as pd
+    import scanpy as sc
+
+    adata = anndata.AnnData(
+        sparse.csr_matrix(matrix) if sparse.issparse(matrix) else np.array(matrix),
+        var=pd.DataFrame(index=list(genes)),
+    )
+    if library > 0:
+        sc.pp.normalize_total(adata, target_sum=library)
+    if log:
+        sc.pp.log1p(adata)
+    return adata

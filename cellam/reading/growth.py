@@ -1,0 +1,197 @@
+"""Growth: what is expected of it before the fit, from genes of division and death or a column.
+
+The mean expression of a signature (`signatures`) less that of other genes of like level is
+the score of a cell, and a logistic function of it the rate at which the cell divides or dies,
+
+    rate = 0.3 + 1.4 / (1 + exp(−4 (score − centre) / width))  a day,     growth = birth − death,
+
+with the constants of moscot, after Waddington-OT [1]_. Only differences between cells count: the
+growth of a whole day is that of its mass. How much of it a fit takes for true is judged on the
+training days (`modelling.selection`).
+
+References
+----------
+.. [1] Schiebinger et al., Optimal-transport analysis of single-cell gene expression identifies
+   developmental trajectories in reprogramming, Cell 2019.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy import sparse
+
+from cellam.errors import DataError
+from cellam.reading.cells import Cells
+from cellam.reading.labels import count_cells, did_you_mean
+from cellam.reading.matrices import Expression, kind_of
+from cellam.reading.signatures import BIRTH, DEATH, RENAMED, Signature
+
+Array = NDArray[np.float64]
+
+LEAST = 5  # genes of a signature; the mean of fewer is the noise of single genes
+LOWEST, HIGHEST = 0.3, 1.7  # a day
+BIRTH_SHAPE, DEATH_SHAPE = (0.25, 0.5), (0.1, 0.2)  # centre and width, in units of the score
+DAYS = {"minute": 1 / 1440, "hour": 1 / 24, "week": 7.0, "month": 30.4375, "year": 365.25}
+LIBRARY = 10_000.0  # counts a cell is normalised to before it is scored
+
+
+@dataclass(frozen=True)
+class Expected:
+    """Growth that is expected of cells.
+
+    Parameters
+    ----------
+    rates : (n,) array
+        d log(mass)/dt of every cell of the data, per unit of the user's time; nan for cells
+        of days that are not fitted on.
+    note : str
+        What it was taken from.
+    """
+
+    rates: Array
+    note: str
+
+
+def expected_growth(cells: Cells, training: NDArray[np.bool_]) -> Expected | None:
+    """The growth that `cells` were read with a prior for, or None.
+
+    Scores compare genes over the training cells alone, so that nothing of other days is in them.
+
+    Parameters
+    ----------
+    cells : Cells
+    training : (n,) bool array
+
+    Raises
+    ------
+    DataError
+        If a column is no growth rate, or too few genes of a signature are among the genes.
+    """
+    prior = cells.growth_prior
+    if prior is None:
+        return None
+    rates = np.full(len(cells), np.nan)
+    if prior not in BIRTH:
+        rates[training] = _column(cells, prior)[training]
+        _check_rates(rates[training], prior)
+        return Expected(rates, f"obs[{prior!r}], per unit of time")
+    expression = expression_of(cells)
+    found = {
+        name: find_genes(signature, expression.genes)
+        for name, signature in (("division", BIRTH[prior]), ("death", DEATH[prior]))
+    }
+    for name, signature in (("division", BIRTH[prior]), ("death", DEATH[prior])):
+        if len(found[name]) < LEAST:
+            raise DataError(
+                f"{cells.source} has {len(found[name])} of the {len(signature.genes)} genes of "
+                f"{name} of the {prior} ({signature.source}) among its {len(expression.genes):,} "
+                f"genes, e.g. {expression.genes[0]!r}; {LEAST} are the least.",
+                "Genes are found by symbol: are other names in var, or was the other species "
+                "meant? Or give rates of your own, with --growth-prior and a column of obs.",
+            )
+    scores = _scores(expression, training, list(found.values()))
+    unit = DAYS.get(cells.timeline.unit, 1.0)
+    birth = rate(scores[0], *BIRTH_SHAPE)
+    death = rate(scores[1], *DEATH_SHAPE)
+    rates[training] = unit * (birth - death)
+    counts = ", ".join(
+        f"{len(found[name])} of {len(signature.genes)} genes of {name} ({signature.source})"
+        for name, signature in (("division", BIRTH[prior]), ("death", DEATH[prior]))
+    )
+    taken = "" if cells.timeline.unit else "; times without a unit are taken as days"
+    return Expected(rates, f"{counts}{taken}")
+
+
+def expression_of(cells: Cells) -> Expression:
+    """Expression of the cells, whether or not they are embedded by it."""
+    if cells.expression is not None:
+        return cells.expression
+    assert cells.kind is not None
+    return Expression(cells.matrix, cells.genes, cells.kind)
+
+
+def find_genes(signature: Signature, genes: tuple[str, ...]) -> list[str]:
+    """Those of the data's genes that belong to a signature: by symbol, in upper or lower case.
+
+    Examples
+    --------
+    >>> find_genes(BIRTH["mouse"], ("Actb", "Jpt1", "Mki67", "TOP2A"))
+    ['Jpt1', 'Mki67', 'TOP2A']
+    """
+    symbols = {gene.upper() for gene in signature.genes}
+    symbols |= {RENAMED[symbol] for symbol in symbols & RENAMED.keys()}
+    return [gene for gene in genes if gene.upper() in symbols]
+
+
+def rate(score: Array, centre: float, width: float) -> Array:
+    """Logistic rate per day of scores (n,): half-way at the centre, steepest over the width.
+
+    Examples
+    --------
+    >>> rate(np.array([-9.0, 0.25, 9.0]), 0.25, 0.5).round(6).tolist()
+    [0.3, 1.0, 1.7]
+    """
+    share = 0.5 + 0.5 * np.tanh(2 * (score - centre) / width)
+    return np.asarray(LOWEST + (HIGHEST - LOWEST) * share)
+
+
+def _scores(
+    expression: Expression, training: NDArray[np.bool_], signatures: list[list[str]]
+) -> list[Array]:
+    """Score of every training cell for each signature."""
+    import anndata
+    import scanpy as sc
+
+    matrix = expression.matrix[training]
+    kind = kind_of(matrix)
+    adata = anndata.AnnData(
+        sparse.csr_matrix(matrix) if sparse.issparse(matrix) else np.array(matrix),
+        var=pd.DataFrame(index=list(expression.genes)),
+    )
+    if kind in ("counts", "normalised"):
+        sc.pp.normalize_total(adata, target_sum=LIBRARY)
+        sc.pp.log1p(adata)
+    state = np.random.get_state()  # which score_genes would set
+    try:
+        for k, genes in enumerate(signatures):
+            sc.tl.score_genes(adata, genes, score_name=f"score_{k}", random_state=0)
+    finally:
+        np.random.set_state(state)
+    return [adata.obs[f"score_{k}"].to_numpy(dtype=np.float64) for k in range(len(signatures))]
+
+
+def _column(cells: Cells, key: str) -> Array:
+    """A column of obs as numbers; what is missing is nan."""
+    if key not in cells.obs:
+        raise DataError(
+            f"--growth-prior {key}: it is neither a species nor a column of obs.",
+            f"{did_you_mean(key, [*BIRTH, *cells.obs])}Give {', '.join(BIRTH)}, or a column with "
+            "growth rates per unit of time.",
+        )
+    values: Any = cells.obs[key]
+    if values.dtype.kind not in "iuf":
+        raise DataError(
+            f"obs[{key!r}] does not hold numbers but {values.dtype}, e.g. {values.iloc[0]!r}.",
+            "A growth prior is a rate per unit of time: birth minus death.",
+        )
+    return np.asarray(values.to_numpy(dtype=np.float64))
+
+
+def _check_rates(rates: Array, key: str) -> None:
+    bad = int((~np.isfinite(rates)).sum())
+    if bad:
+        raise DataError(
+            f"obs[{key!r}] has no finite number in {count_cells(bad)} of {len(rates):,} that are "
+            "fitted on.",
+            "Fill them in: 0 where nothing is known.",
+        )
+    if not np.ptp(rates) > 0:
+        raise DataError(
+            f"obs[{key!r}] is {rates[0]:g} in all cells that are fitted on.",
+            "A prior has to tell cells apart: the growth of all alike is that of --population.",
+        )

@@ -1,0 +1,184 @@
+"""Snapshots: embedded cells by time, with the mass of each day, and the unit time of a fit.
+
+A `Snapshots` is all that the dynamics are learned from. Its points are in model
+coordinates (see `embedding`), so that one unit is about one standard deviation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from typing import Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cellam.errors import ConfigError
+from cellam.reading.cells import Cells
+from cellam.reading.embedding import Space
+
+Population: TypeAlias = Literal["cells"] | dict[str, float] | None
+
+
+@dataclass(frozen=True)
+class Snapshots:
+    """Samples of the time marginals.
+
+    Parameters
+    ----------
+    points : tuple of (n_k, d) float arrays
+        The cells of each time, in model coordinates.
+    times : tuple of float
+        Strictly increasing, in the user's unit.
+    labels : tuple of str
+        How the user spells each time.
+    masses : tuple of float
+        Total mass of each time; 1 where only relative growth is known.
+    rows : tuple of (n_k,) int arrays
+        Where each cell stands in the data.
+    prior : tuple of (n_k,) float arrays, or None
+        Growth rate that is expected of each cell, per unit of the user's time.
+
+    Examples
+    --------
+    >>> x = np.zeros((4, 2))
+    >>> rows = np.arange(4)
+    >>> days = Snapshots((x, x, x), (0.0, 2.0, 8.0), ("d0", "d2", "d8"), (1, 1, 1), (rows,) * 3)
+    >>> days.unit_time(2.0)
+    0.25
+    >>> days.without({"d2"}).labels
+    ('d0', 'd8')
+    """
+
+    points: tuple[NDArray[np.float64], ...]
+    times: tuple[float, ...]
+    labels: tuple[str, ...]
+    masses: tuple[float, ...]
+    rows: tuple[NDArray[np.int64], ...]
+    prior: tuple[NDArray[np.float64], ...] | None = None
+
+    @property
+    def n_dims(self) -> int:
+        """Number of coordinates d."""
+        return int(self.points[0].shape[1])
+
+    @property
+    def n_cells(self) -> int:
+        """Number of cells over all times."""
+        return sum(len(x) for x in self.points)
+
+    def __len__(self) -> int:
+        return len(self.times)
+
+    def unit_time(self, time: float) -> float:
+        """Map the user's time to the unit time of the fit: the first snapshot is 0, the last 1."""
+        return (time - self.times[0]) / (self.times[-1] - self.times[0])
+
+    @property
+    def unit_times(self) -> tuple[float, ...]:
+        """Unit time of every snapshot, with the real gaps between them."""
+        return tuple(self.unit_time(time) for time in self.times)
+
+    @property
+    def weights(self) -> tuple[NDArray[np.float64], ...]:
+        """Mass of every cell: the mass of its day, shared equally."""
+        return tuple(
+            np.full(len(x), mass / len(x)) for x, mass in zip(self.points, self.masses, strict=True)
+        )
+
+    def index(self, label: str) -> int:
+        """Position of a label."""
+        return self.labels.index(label)
+
+    def without(self, labels: Collection[str]) -> Snapshots:
+        """The same snapshots less the given ones."""
+        return self._select([k for k, label in enumerate(self.labels) if label not in labels])
+
+    def trusting(self, share: float) -> Snapshots:
+        """The same snapshots with a share of the growth that is expected: 0 expects none."""
+        if self.prior is None or share == 0:
+            return replace(self, prior=None)
+        return replace(self, prior=tuple(share * rates for rates in self.prior))
+
+    def thinned(self, n_max: int, rng: np.random.Generator) -> Snapshots:
+        """At most `n_max` cells a day, drawn without replacement; masses stay."""
+        return self._drawn([min(len(x), n_max) for x in self.points], rng)
+
+    def halved(self, rng: np.random.Generator) -> Snapshots:
+        """Half of the cells of every day, drawn without replacement; masses stay."""
+        return self._drawn([max(2, len(x) // 2) for x in self.points], rng)
+
+    def _drawn(self, sizes: list[int], rng: np.random.Generator) -> Snapshots:
+        chosen = [
+            np.sort(rng.choice(len(x), n, replace=False)) if n < len(x) else slice(None)
+            for x, n in zip(self.points, sizes, strict=True)
+        ]
+        return Snapshots(
+            tuple(x[c] for x, c in zip(self.points, chosen, strict=True)),
+            self.times,
+            self.labels,
+            self.masses,
+            tuple(r[c] for r, c in zip(self.rows, chosen, strict=True)),
+            None
+            if self.prior is None
+            else tuple(g[c] for g, c in zip(self.prior, chosen, strict=True)),
+        )
+
+    def _select(self, keep: list[int]) -> Snapshots:
+        return Snapshots(
+            tuple(self.points[k] for k in keep),
+            tuple(self.times[k] for k in keep),
+            tuple(self.labels[k] for k in keep),
+            tuple(self.masses[k] for k in keep),
+            tuple(self.rows[k] for k in keep),
+            None if self.prior is None else tuple(self.prior[k] for k in keep),
+        )
+
+
+def take_snapshots(
+    cells: Cells,
+    space: Space,
+    population: Population = None,
+    prior: NDArray[np.float64] | None = None,
+) -> Snapshots:
+    """Embed cells and split them by time.
+
+    `population` gives every day its mass: the number of its cells in the data, or a size for each
+    label. Only ratios count; without it every day has mass 1. `prior` (n,) is the growth rate
+    that is expected of every cell, per unit of the user's time.
+    """
+    x = space.embed(cells)
+    rows = [np.flatnonzero(cells.codes == k) for k in range(len(cells.timeline.times))]
+    return Snapshots(
+        tuple(x[r] for r in rows),
+        cells.timeline.times,
+        cells.timeline.labels,
+        _masses(cells, population),
+        tuple(rows),
+        None if prior is None else tuple(prior[r] for r in rows),
+    )
+
+
+def _masses(cells: Cells, population: Population) -> tuple[float, ...]:
+    labels = cells.timeline.labels
+    if population is None:
+        return (1.0,) * len(labels)
+    if population == "cells":
+        sizes = [float(n) for n in cells.counts.values()]
+    else:
+        given: dict[int, float] = {}
+        for label, size in population.items():
+            k = cells.timeline.index(label)
+            if given.setdefault(k, size) != size:
+                raise ConfigError(
+                    f"--population gives {labels[k]} two sizes, {given[k]:g} and {size:g}.",
+                    "Name each day once.",
+                )
+        missing = [label for k, label in enumerate(labels) if k not in given]
+        if missing:
+            raise ConfigError(
+                f"--population has no size for {', '.join(missing)}.",
+                f"Give one for every day: {', '.join(f'{label}=…' for label in labels)}.",
+            )
+        sizes = [given[k] for k in range(len(labels))]
+    return tuple(size / sizes[0] for size in sizes)

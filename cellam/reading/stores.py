@@ -1,0 +1,247 @@
+"""Stores: the elements of an .h5ad or .zarr, each looked at by its header before it is read.
+
+An element must lie in this very file (no links, no external or virtual data), be encoded by
+codecs that run no code, fit into memory, and, if sparse, have parts that belong together. Then
+anndata reads it. Nothing else of the file is looked at.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from cellam.errors import DataError
+from cellam.reading.memory import available_memory, show_bytes
+
+COPY_AGAIN = "Copy the file again, or rebuild it from its source."
+SAVE_AGAIN = "Open it with anndata.read_h5ad and save it again with adata.write_h5ad('data.h5ad')."
+
+# Codecs that only compress or reorder numbers and text. Others, as "pickle", may run code.
+_CODECS = """adler32 astype bitround blosc bytes bz2 crc32 crc32c delta endian fixedscaleoffset
+fletcher32 gzip jenkins_lookup3 lz4 lzma packbits quantize sharding_indexed shuffle transpose
+vlen-array vlen-bytes vlen-utf8 zlib zstd"""
+_TEXT = 64  # bytes of a short text as an object in memory, about
+_DEEPEST = 8  # groups within groups; a frame with categories has two
+
+
+@dataclass(frozen=True)
+class Store:
+    """Elements of an AnnData on disk, by path ("obs", "X", "obsm/X_pca").
+
+    Parameters
+    ----------
+    name : str
+        The file.
+    root : h5py.File or zarr.Group
+    """
+
+    name: str
+    root: Any
+
+    def keys(self, path: str) -> list[str]:
+        """Names within "obsm" or "layers"."""
+        with self._reading(path):
+            group = self._node(path)
+            return sorted(group.keys()) if hasattr(group, "keys") else []
+
+    def shape(self, path: str) -> tuple[int, ...] | None:
+        """Shape of one element, from its header; None where that has none."""
+        with self._reading(path):
+            node = self._node(path)
+            shape = getattr(node, "shape", None) or getattr(node, "attrs", {}).get("shape")
+            return None if shape is None else tuple(int(n) for n in shape)
+
+    def element(self, path: str) -> Any:
+        """One element; None if it is not there.
+
+        Raises
+        ------
+        DataError
+            If it points out of the file, may run code, does not fit into memory or is damaged.
+        """
+        from anndata.io import read_elem
+
+        with self._reading(path):
+            node = self._node(path)
+            if node is None:
+                return None
+            self._check_memory(node, path)
+            return read_elem(node)
+
+    @contextmanager
+    def _reading(self, path: str) -> Iterator[None]:
+        """Turn the errors of HDF5, zarr and anndata, which are many, into one."""
+        try:
+            yield
+        except (DataError, MemoryError):
+            raise
+        except Exception as error:
+            raise self._unreadable(path, error) from error
+
+    def _unreadable(self, path: str, error: Exception) -> DataError:
+        if "IOSpec" in str(error):  # no reader is registered for this encoding
+            from importlib.metadata import version
+
+            return DataError(
+                f"{self.name}: {path!r} is stored in a way that anndata {version('anndata')} does "
+                f"not know ({one_line(error)}).",
+                "Update it: pip install -U anndata; or save the data again where they were made.",
+            )
+        return DataError(
+            f"{self.name}: {path!r} cannot be read ({type(error).__name__}: {one_line(error)}).",
+            "Is the file complete? Does it open with anndata.read_h5ad?",
+        )
+
+    # ------------------------------------------------------------------------- headers
+
+    def _node(self, path: str) -> Any:
+        """The stored group or array at a path; None if it is not there."""
+        node = self.root
+        for name in path.split("/"):
+            node = self._child(node, name, path) if hasattr(node, "keys") else None
+            if node is None:
+                return None
+        return node
+
+    def _child(self, group: Any, name: str, path: str) -> Any:
+        import h5py
+
+        if isinstance(group, h5py.Group):
+            link = group.get(name, getlink=True) if name else None
+            if link is None:
+                return None
+            if not isinstance(link, h5py.HardLink):
+                file = getattr(link, "filename", "")
+                raise DataError(
+                    f"{self.name}: {path!r} is a link to {link.path!r}"
+                    + (f" in another file, {file!r}" if file else "")
+                    + ". Links are not followed.",
+                    SAVE_AGAIN,
+                )
+        elif name not in group:
+            return None
+        node = group[name]
+        if not hasattr(node, "keys"):
+            self._check_storage(node, path)
+        return node
+
+    def _check_storage(self, array: Any, path: str) -> None:
+        """Refuse an array whose values lie elsewhere, or need other code than ours to decode."""
+        import h5py
+
+        if isinstance(array, h5py.Dataset):
+            if array.external or array.is_virtual:
+                kind = "external" if array.external else "virtual"
+                raise DataError(
+                    f"{self.name}: the values of {path!r} lie in other files ({kind} storage), "
+                    "which are not opened.",
+                    SAVE_AGAIN,
+                )
+            created = array.id.get_create_plist()
+            for code, *_, name in map(created.get_filter, range(created.get_nfilters())):
+                if not h5py.h5z.filter_avail(code):
+                    raise DataError(
+                        f"{self.name}: {path!r} is compressed with the HDF5 filter {code} "
+                        f"({name.decode(errors='replace')}), which is not installed.",
+                        "In Python: import hdf5plugin; adata = anndata.read_h5ad('FILE'); "
+                        "adata.write_h5ad('data.h5ad', compression='gzip').",
+                    )
+            return
+        strange = set(_codecs(array.metadata.to_dict())) - set(_CODECS.split())
+        if strange:
+            raise DataError(
+                f"{self.name}: {path!r} is encoded with {', '.join(sorted(strange))}, which may "
+                "run code when it is read; it was not read.",
+                "Ask whoever made the store for an .h5ad: adata.write_h5ad('data.h5ad').",
+            )
+
+    def _check_memory(self, node: Any, path: str) -> None:
+        arrays = sorted(self._arrays(node, path), key=lambda a: -a[2])
+        needed, available = sum(size for *_, size in arrays), available_memory()
+        if needed > available:
+            where, shape, size = arrays[0]
+            raise DataError(
+                f"{self.name}: {where!r} is declared as {_by(shape)} and "
+                f"takes {show_bytes(size)} to read; {show_bytes(available)} of memory are "
+                "available.",
+                "If the file is that large, use fewer cells or genes, or --use-rep with a "
+                "representation. If it is not, it is damaged: copy it again.",
+            )
+
+    def _arrays(
+        self, node: Any, path: str, depth: int = 0
+    ) -> Iterator[tuple[str, tuple[int, ...], int]]:
+        """Path, shape and bytes in memory of every array of an element."""
+        if hasattr(node, "keys"):
+            if depth > _DEEPEST:
+                raise DataError(
+                    f"{self.name}: {path!r}: groups lie in groups without end.", SAVE_AGAIN
+                )
+            for name in sorted(node.keys()):
+                inner = f"{path}/{name}"
+                yield from self._arrays(self._child(node, name, inner), inner, depth + 1)
+            encoding = node.attrs.get("encoding-type", node.attrs.get("h5sparse_format", ""))
+            if encoding in ("csr_matrix", "csc_matrix", "csr", "csc"):
+                self._check_sparse(node, path, encoding[:3])
+            return
+        shape = tuple(map(int, node.shape or ()))
+        chunk = getattr(node, "shards", None) or node.chunks or ()  # decoded as a whole
+        n = max(math.prod(shape), math.prod(map(int, chunk)))
+        # As stored, and once more in single precision.
+        each = _TEXT if node.dtype.kind in "OT" else node.dtype.itemsize + 4
+        yield path, shape, n * each
+
+    def _check_sparse(self, group: Any, path: str, order: str) -> None:
+        """Refuse parts that do not belong together; the indices are looked at when read."""
+        parts = {name: self._child(group, name, path) for name in ("data", "indices", "indptr")}
+        shape = group.attrs.get("shape", group.attrs.get("h5sparse_shape"))
+        if lacking := [name for name, part in parts.items() if not hasattr(part, "shape")]:
+            raise self._corrupt(path, f"it has no {' and no '.join(lacking)}")
+        if shape is None or len(shape) != 2 or min(shape) < 0:
+            raise self._corrupt(path, f"its shape is {shape}")
+        data, indices, indptr = (tuple(part.shape) for part in parts.values())
+        lines = int(shape[0] if order == "csr" else shape[1])
+        if data != indices or len(data) != 1:
+            raise self._corrupt(path, f"it has {_by(data)} values and {_by(indices)} indices")
+        if indptr != (lines + 1,):
+            raise self._corrupt(
+                path, f"indptr has {_by(indptr)} numbers, and {lines:,} lines need one more"
+            )
+        for name in ("indices", "indptr"):
+            if parts[name].dtype.kind not in "iu":
+                raise self._corrupt(path, f"its {name} are of type {parts[name].dtype}")
+
+    def _corrupt(self, path: str, problem: str) -> DataError:
+        return corrupt(f"{path} of {self.name}", problem)
+
+
+def corrupt(where: str, problem: str) -> DataError:
+    """The error of a sparse matrix whose parts contradict each other."""
+    return DataError(f"The sparse matrix {where} is corrupt: {problem}.", COPY_AGAIN)
+
+
+def _codecs(metadata: Any) -> Iterator[str]:
+    """Names of all codecs in the metadata of a zarr array, nested ones too."""
+    if isinstance(metadata, Mapping):
+        for key, value in metadata.items():
+            if key in ("filters", "compressor", "codecs", "index_codecs"):
+                for codec in [value] if isinstance(value, Mapping) else value or ():
+                    name = codec.get("id") or codec.get("name")
+                    yield str(name).removeprefix("numcodecs.")
+            if key != "attributes":
+                yield from _codecs(value)
+    elif isinstance(metadata, list | tuple):
+        for value in metadata:
+            yield from _codecs(value)
+
+
+def _by(shape: tuple[int, ...]) -> str:
+    return " × ".join(f"{n:,}" for n in shape)
+
+
+def one_line(error: Exception) -> str:
+    """The message of another library on one line."""
+    return " ".join(str(error).split())[:200]

@@ -1,0 +1,393 @@
+"""Run: a model on disk, that can be opened again and trusted.
+
+A run is a folder. What was fitted stands in JSON and safetensors (`archive`); how the folder
+comes to its place is told in `claims`. Evaluations are added later, each a file of its own.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from cellam import __version__
+from cellam.answers.results import Results, cell_types, results
+from cellam.errors import DataError, RunError
+from cellam.modelling.model import Model
+from cellam.reading.cells import Cells, names_digest, read
+from cellam.reading.timepoints import read_timeline
+from cellam.runs.archive import from_files, to_files
+from cellam.runs.claims import (
+    EVALUATIONS,
+    Claim,
+    claim,
+    is_run,
+    is_stopped,
+    read_json,
+    read_manifest,
+)
+from cellam.storage import sha256, to_json, write_atomically, writing
+from cellam.trust.evaluation import Evaluation
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+RUNS = "cellam_runs"
+PACKAGES = ("numpy", "pandas", "torch", "anndata", "scanpy", "POT", "safetensors")
+
+
+@dataclass(frozen=True)
+class Run:
+    """An opened run.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+    model : Model
+    provenance : dict
+        Versions, command, data and its digest, seed, device and times of the fit.
+    """
+
+    path: Path
+    model: Model
+    provenance: dict[str, Any]
+
+    def data(self, moved: Path | None = None) -> Path:
+        """Where the data are: as given, or as they were when fitted.
+
+        Raises
+        ------
+        DataError
+            If they are not there.
+        """
+        known = self.provenance["data"]["path"]
+        if moved is None and not known:
+            raise DataError(
+                f"The run {self.path.name} does not know where its data are.",
+                "Give the file with --data.",
+            )
+        # A project that was moved as a whole has its data where they were from the run.
+        beside = [folder / Path(known).name for folder in self.path.absolute().parents[:2]]
+        for path in [moved] if moved is not None else [Path(known), *beside]:
+            if os.path.lexists(path):
+                return path
+        raise DataError(
+            f"{moved or known}, the data of the run {self.path.name}, is not there"
+            f"{'' if moved else ', nor beside the run'}.",
+            "Give its new place with --data.",
+        )
+
+    def read(self, data: Path) -> Cells:
+        """The cells of the fit, read as they were for it.
+
+        Raises
+        ------
+        DataError
+            If they are not those of the fit.
+        """
+        options = self.model.options
+        cells = read(
+            data,
+            time_key=options.time_key,
+            time_map=options.time_map,
+            use_rep=options.use_rep,
+            layer=options.layer,
+            growth_prior=options.growth_prior,
+        )
+        self.check_same(cells)
+        return cells
+
+    @property
+    def digest(self) -> str:
+        """Digest of the data, as it was when fitted."""
+        return str(self.provenance["data"]["digest"])
+
+    def check_cells(self, obs: pd.DataFrame) -> None:
+        """Refuse annotation of other cells, in another order or at other times."""
+        key, days = self.model.options.time_key, self.model.snapshots
+        same = names_digest(obs.index) == self.provenance["data"]["names"] and key in obs
+        if same and key is not None:
+            time_map = self.model.options.time_map
+            _, codes = read_timeline(obs[key], key=key, time_map=time_map)
+            same = all(
+                np.array_equal(np.flatnonzero(codes == k), rows) for k, rows in enumerate(days.rows)
+            )
+        if not same:
+            raise DataError(
+                f"The cells of the data have changed since the run {self.path.name}: other names, "
+                "another order or other times.",
+                "Fit again, or give the file of the fit with --data.",
+            )
+
+    def export(
+        self, adata: AnnData, *, groupby: str | None = None, cellrank: bool = False, seed: int = 0
+    ) -> Results:
+        """Write what the model says of each cell into an AnnData of the cells of the fit.
+
+        Parameters
+        ----------
+        adata : AnnData
+            Changed in place; keys of an earlier export are replaced.
+        groupby : str, optional
+            Column of `obs` with the cell types; found by its name without it.
+        cellrank : bool
+            Add what CellRank reads.
+        seed : int
+            For noise, where the dynamics have it.
+
+        Returns
+        -------
+        Results
+            What was written; see `answers.results.results` for the keys.
+
+        Raises
+        ------
+        DataError
+            If they are other cells, or one of the keys is the user's own.
+        ConfigError
+            If there is no column `groupby`.
+        """
+        self.check_cells(adata.obs)
+        found = results(
+            self.model,
+            adata,
+            types=cell_types(adata.obs, groupby),
+            cellrank=cellrank,
+            record=self._record(),
+            seed=seed,
+        )
+        found.into(adata)
+        return found
+
+    def _record(self) -> dict[str, str]:
+        """What wrote a result, as text for HDF5: names of files need not be text."""
+        seen = {
+            "cellam": __version__,
+            "run": str(self.path),
+            "fitted": self.provenance["finished"],
+            "method": self.model.options.method,
+            "digest": self.digest,
+        }
+        return {
+            key: value.encode("utf-8", "backslashreplace").decode() for key, value in seen.items()
+        }
+
+    def check_same(self, cells: Cells) -> None:
+        """Refuse cells that are not those of the fit."""
+        if cells.digest != self.digest:
+            raise DataError(
+                f"{cells.source} is not the data of the run {self.path.name}: its cells, their "
+                "times, its genes or their values have changed since the fit.",
+                "Fit again, or give the file of the fit with --data.",
+            )
+
+    def evaluation(self, label: str) -> pd.DataFrame | None:
+        """Scores of one held-out day, if they were kept earlier."""
+        path = self._evaluation_path(label)
+        if not path.exists():
+            return None
+        kept = read_json(path)
+        if not isinstance(kept, dict) or kept.get("sha256") != sha256(to_json(kept.get("rows"))):
+            raise RunError(
+                f"{path} is not what was written: its hash differs.",
+                "Remove this file; the day is then scored again.",
+            )
+        if kept.get("cellam") != __version__ or kept.get("fit") != self._fit:
+            return None  # another version, or a fit that was replaced, would score otherwise
+        return pd.DataFrame(kept["rows"])
+
+    def keep(self, evaluation: Evaluation) -> None:
+        """Keep scores in the run, a file for each held-out day."""
+        for label in evaluation.holdout:
+            rows = [row for row in evaluation.rows() if row["label"] == label]
+            path = self._evaluation_path(label)
+            with writing(path.parent):
+                path.parent.mkdir(exist_ok=True)
+                kept = {"cellam": __version__, "fit": self._fit, "sha256": sha256(to_json(rows))}
+                write_atomically(path, to_json({**kept, "rows": rows}))
+
+    @property
+    def _fit(self) -> str:
+        """Which fit this is, whatever its name."""
+        return str(self.provenance["finished"]) + self.digest
+
+    def _evaluation_path(self, label: str) -> Path:
+        # Labels may hold any character; the hash keeps the names apart and legal.
+        plain = "".join(c if c.isalnum() else "-" for c in label)[:40]
+        return (
+            self.path
+            / EVALUATIONS
+            / f"{plain}-{sha256(label.encode(errors='backslashreplace'))[:8]}.json"
+        )
+
+
+# ------------------------------------------------------------------------------- writing
+
+
+def save(
+    model: Model,
+    cells: Cells,
+    place: Path | str | Claim,
+    *,
+    data: Path | str | None = None,
+    command: str = "",
+    overwrite: bool = False,
+) -> Run:
+    """Write a model as a run.
+
+    Parameters
+    ----------
+    model : Model
+    cells : Cells
+        What it was fitted on.
+    place : path or Claim
+        Folder of the run; its parents are made.
+    data : path, optional
+        Where the cells were read from, so that later commands find them.
+    command : str
+        What the user typed.
+    overwrite : bool
+        Replace a run that is there already. A folder that is not a run is never replaced.
+
+    Raises
+    ------
+    OutputError
+        If the folder is taken or cannot be written.
+    RunInUse
+        If another process is writing it.
+    """
+    if not isinstance(place, Claim):
+        with claim(place, command=command, overwrite=overwrite) as claimed:
+            return save(model, cells, claimed, data=data, command=command)
+    provenance = _provenance(model, cells, data, command)
+    place.commit({**to_files(model), "provenance.json": to_json(provenance)})
+    return Run(place.path, model, provenance)
+
+
+def _provenance(
+    model: Model, cells: Cells, data: Path | str | None, command: str
+) -> dict[str, Any]:
+    return {
+        "cellam": __version__,
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "packages": {name: _version(name) for name in PACKAGES},
+        "command": command,
+        "data": {
+            "path": str(Path(data).resolve()) if data is not None else "",
+            "digest": cells.digest,
+            "names": names_digest(cells.obs.index),
+            "cells": len(cells),
+            "kind": cells.kind,
+        },
+        "seed": model.options.seed,
+        "device": model.options.device,
+        "threads": model.options.threads or torch.get_num_threads(),
+        "seconds": model.seconds,
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def point_to(path: Path) -> None:
+    """Make a run the current one of its folder of runs."""
+    with writing(path.parent):
+        write_atomically(path.parent / "current", os.fsencode(f"{path.name}\n"))
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except (PackageNotFoundError, OSError):
+        return "unknown"
+
+
+# ------------------------------------------------------------------------------- reading
+
+
+def find_run(given: str | Path | None = None) -> Path:
+    """Where the run is: as given, else $CELLAM_RUN, else the current one, searched upward.
+
+    Raises
+    ------
+    RunError
+        If there is none.
+    """
+    named = given or os.environ.get("CELLAM_RUN") or None
+    if named is not None:
+        for path in (Path(named), Path(RUNS) / named):
+            if is_run(path):
+                return path
+            if is_stopped(path):
+                raise RunError(
+                    f"The fit of {path} was stopped before it ended.",
+                    "Go on with it: the command of then, with --resume.",
+                )
+        raise RunError(
+            f"{named}{'' if given else ' (from $CELLAM_RUN)'} is not a cellam run: it has no "
+            "manifest.json.",
+            "Give the folder that `cellam fit` printed, or fit first.",
+        )
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        pointer = folder / RUNS / "current"
+        if pointer.is_file():
+            name = pointer.read_text(encoding="utf-8", errors="replace").removesuffix("\n")
+            path = pointer.parent / name
+            if Path(name).name == name and is_run(path):
+                return path
+            raise RunError(
+                f"{pointer} points to {name[:80]!r}, which is not a run.",
+                "Fit again, or name a run with --run.",
+            )
+    raise RunError(
+        f"There is no run here: no {RUNS}/current in {here} or above it.",
+        "Run `cellam fit DATA` first, or name a run with --run DIR.",
+    )
+
+
+def open_run(path: str | Path | None = None) -> Run:
+    """Open a run and check that every file is what was written.
+
+    Parameters
+    ----------
+    path : path, optional
+        As for `find_run`.
+
+    Raises
+    ------
+    RunError
+        If a file is missing, changed, or of a newer format.
+    """
+    path = find_run(path)
+    manifest = read_manifest(path)
+    files: dict[str, bytes] = {}
+    for name, expected in manifest["files"].items():
+        try:
+            files[name] = (path / name).read_bytes()
+        except OSError as error:
+            if read_manifest(path) != manifest:
+                return open_run(path)  # replaced while it was read
+            raise RunError(
+                f"{path / name} cannot be read: {error.strerror}.", "Fit again."
+            ) from None
+        if sha256(files[name]) != expected:
+            if read_manifest(path) != manifest:
+                return open_run(path)
+            raise RunError(
+                f"{path / name} is not what was written: its hash differs from the manifest.",
+                "Restore the run from a copy, or fit again.",
+            )
+    try:
+        provenance = json.loads(files["provenance.json"])
+        return Run(path, from_files(files, seconds=provenance["seconds"]), provenance)
+    except Exception as error:
+        raise RunError(f"{path} is incomplete or damaged: {error}.", "Fit again.") from error

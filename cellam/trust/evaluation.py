@@ -1,0 +1,269 @@
+"""Evaluation: predict a day that the fit has not seen, beside what needs no model.
+
+The model is fitted again without the day, its PCA too, and so are its counterparts: one conserves
+mass where the model does not and the other way round, one is without the prior of growth where
+the model has one. Every cell of the days on both sides is followed to the day, with its weight,
+and scored (`scoring`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pandas as pd
+
+from cellam.config import Options, parse_options
+from cellam.dynamics.fitting import OnProgress, Progress, silent
+from cellam.errors import ConfigError
+from cellam.modelling.model import Model
+from cellam.modelling.pipeline import fit
+from cellam.reading.cells import Cells, annotation
+from cellam.trust.baselines import BASELINES
+from cellam.trust.scoring import COLUMNS, COUNTERPARTS, METRICS, score
+from cellam.workers import side_by_side
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Scores of held-out days.
+
+    Parameters
+    ----------
+    holdout : tuple of str
+        Labels of the days, in the order asked for.
+    table : pandas.DataFrame
+        One row for each day, method and metric: time, label, method, metric, value, low and high
+        (95 % interval), n (cells in each cloud), draws, extrapolation, seen (the representation
+        may have been computed with the day), fit_seconds (of the refit), covariance (with each
+        method, over other samples of cells; see `skill`).
+    notes : tuple of str
+        What a reader of the table has to know.
+    """
+
+    holdout: tuple[str, ...]
+    table: pd.DataFrame
+    notes: tuple[str, ...] = ()
+
+    @staticmethod
+    def join(tables: Iterable[pd.DataFrame], cells: Cells) -> Evaluation:
+        """One evaluation from the tables of single days, with the notes that they need."""
+        table = pd.concat(list(tables), ignore_index=True)
+        labels = tuple(dict.fromkeys(table["label"]))
+        notes = [
+            f"{label} lies beyond the days fitted on: its prediction is an extrapolation."
+            for label in dict.fromkeys(table.loc[table["extrapolation"], "label"])
+        ]
+        seen = tuple(dict.fromkeys(table.loc[table["seen"], "label"]))
+        if seen:
+            notes.append(
+                f"The representation {cells.rep} was given, and may have been computed with "
+                f"{' and '.join(seen)}: all scores can be too good. Without --use-rep a PCA is "
+                "fitted on the other days alone."
+            )
+        return Evaluation(labels, table, tuple(notes))
+
+    def only(
+        self,
+        metrics: Iterable[str],
+        *,
+        baselines: Iterable[str] = tuple(BASELINES),
+        counterpart: bool = True,
+    ) -> Evaluation:
+        """The same with only some metrics and methods."""
+        methods = {"cellam", "floor", *baselines, *(COUNTERPARTS if counterpart else ())}
+        table = self.table
+        keep = table["metric"].isin(list(metrics)) & table["method"].isin(methods)
+        return replace(self, table=table[keep].reset_index(drop=True))
+
+    def rows(self) -> list[dict[str, Any]]:
+        """The table as plain rows, for JSON."""
+        return [
+            {
+                str(key): value.item() if hasattr(value, "item") else value
+                for key, value in row.items()
+            }
+            for row in self.table.to_dict("records")
+        ]
+
+
+def evaluate(
+    cells: Cells,
+    holdout: str | Iterable[str],
+    options: Options | None = None,
+    *,
+    metrics: Iterable[str] | None = None,
+    counterpart: bool = True,
+    fitted: Model | None = None,
+    workers: int = 1,
+    on_progress: OnProgress = silent,
+    **changes: Any,
+) -> Evaluation:
+    """Hold days out, each in turn, refit without it and score the prediction.
+
+    Parameters
+    ----------
+    cells : Cells
+    holdout : str or iterable of str
+        Labels or numbers of days, or "all" for every day but the first and the last.
+    options : Options, optional
+        As for `cellam.fit`; days excluded there stay excluded.
+    metrics : iterable of str, optional
+        Some of W1, W2, energy, MMD2, composition (where cell types are annotated) and mass
+        (where populations are given); all that can be computed without it.
+    counterpart : bool
+        Also fit and score the counterparts: with mass conserved, or with growth where `options`
+        conserve it.
+    fitted : Model, optional
+        Used instead of a refit where it was fitted with the very options of that refit.
+    workers : int
+        Processes that refit different days side by side. They start a fresh Python, so that a
+        script that asks for more than one needs ``if __name__ == "__main__":``.
+    **changes
+        Any field of `Options`.
+
+    Returns
+    -------
+    Evaluation
+
+    Raises
+    ------
+    ConfigError
+        For unknown days or metrics, or if fewer than two days would be left.
+    """
+    # What is scored is the fit itself; its ensemble would only cost time.
+    options = parse_options(
+        {
+            **(options or Options()).model_dump(),
+            "growth_prior": cells.growth_prior,
+            **changes,
+            "ensemble": None,
+        }
+    )
+    asked = available_metrics(cells, options, metrics)
+    labels = resolve_holdout(cells, holdout, options)
+    tables: dict[int, pd.DataFrame] = {}
+    on_progress(Progress("refit without a day", 0, len(labels)))
+    known = fitted.alone() if fitted is not None and len(labels) == 1 else None
+    shared = _Task(cells, options, asked, counterpart, known)
+    for k, table in side_by_side(_hold_out, shared, labels, workers=workers):
+        tables[k] = table
+        on_progress(Progress("refit without a day", len(tables), len(labels)))
+    return Evaluation.join([tables[k] for k in range(len(labels))], cells)
+
+
+@dataclass(frozen=True)
+class _Task:
+    """What the held-out days have in common."""
+
+    cells: Cells
+    options: Options
+    metrics: tuple[str, ...]
+    counterpart: bool
+    fitted: Model | None
+
+
+def _hold_out(task: _Task, label: str) -> pd.DataFrame:
+    # Days that the run excludes are not scored against, nor fitted on.
+    excluded = tuple(dict.fromkeys((*task.options.exclude, label)))
+    without = task.options.model_copy(update={"exclude": excluded})
+    fitted = task.fitted
+    model = fitted if fitted and fitted.options == without else fit(task.cells, without)
+    plain = replace(task.cells, growth_prior=None, expression=None)
+    asked = counterparts_of(without) if task.counterpart else {}
+    others = {name: fit(plain, options) for name, options in asked.items()}
+    key = annotation(task.cells.obs)
+    types = task.cells.obs[key] if key is not None else None
+    return score(model, label, metrics=task.metrics, counterparts=others, types=types)
+
+
+def counterparts_of(options: Options) -> dict[str, Options]:
+    """The same options with mass conserved, or with growth where it is; and without a prior of it.
+
+    Examples
+    --------
+    >>> [(name, other.method) for name, other in counterparts_of(Options(method="eam")).items()]
+    [('unbalanced', 'ueam')]
+    >>> list(counterparts_of(Options(growth_prior="mouse")))
+    ['balanced', 'no-prior']
+    """
+    given = options.model_dump() | {"growth_prior": None}
+    other = {"am": "uam", "uam": "am", "eam": "ueam", "ueam": "eam"}[options.method]
+    free = {"population": None, "tau": None, "growth_scale": None, "growth": "own"}
+    path = options.path if options.path in ("independent", "mixture") else None
+    found = {
+        "balanced" if options.has_growth else "unbalanced": parse_options(
+            {**given, **free, "path": path, "method": other}
+        )
+    }
+    if options.growth_prior is not None:
+        found["no-prior"] = parse_options(given)
+    return found
+
+
+def check_metrics(names: Iterable[str]) -> tuple[str, ...]:
+    """Names of metrics as they are spelt here, in any case."""
+    spelt = {name.lower(): name for name in METRICS}
+    asked = [name for name in names if name]
+    unknown = [name for name in asked if name.lower() not in spelt]
+    if unknown or not asked:
+        raise ConfigError(
+            f"There is no metric {unknown[0]!r}." if unknown else "No metric is given.",
+            f"The metrics are: {', '.join(METRICS)}.",
+        )
+    return tuple(dict.fromkeys(spelt[name.lower()] for name in asked))
+
+
+def available_metrics(
+    cells: Cells, options: Options, asked: Iterable[str] | None = None
+) -> tuple[str, ...]:
+    """The metrics asked for, or all that data and options allow.
+
+    Raises
+    ------
+    ConfigError
+        If one is asked for that they do not allow.
+    """
+    lacking = {}
+    if annotation(cells.obs) is None:
+        lacking["composition"] = "no column of obs names cell types (e.g. cell_type, or leiden)"
+    if options.population is None:
+        lacking["mass"] = "the fit knows no sizes of the population (fit --population)"
+    if asked is None:
+        return tuple(name for name in METRICS if name not in lacking)
+    metrics = check_metrics(asked)
+    for metric in metrics:
+        if metric in lacking:
+            raise ConfigError(
+                f"There is no error of {metric} to compute: {lacking[metric]}.",
+                f"Leave {metric} out of --metrics.",
+            )
+    return metrics
+
+
+def is_complete(
+    table: pd.DataFrame, metrics: Iterable[str], *, counterparts: Collection[str]
+) -> bool:
+    """Whether the table of a day, kept earlier, has all that is asked for."""
+    if set(COLUMNS) != set(table.columns) or not set(metrics) <= set(table["metric"]):
+        return False
+    return set(counterparts) <= set(table["method"])
+
+
+def resolve_holdout(
+    cells: Cells, holdout: str | Iterable[str], options: Options
+) -> tuple[str, ...]:
+    """Labels of the days to hold out."""
+    timeline = cells.timeline
+    asked = (holdout,) if isinstance(holdout, str) else tuple(holdout)
+    if asked == ("all",):
+        excluded = {timeline.labels[timeline.index(e)] for e in options.exclude}
+        inner = tuple(label for label in timeline.labels if label not in excluded)[1:-1]
+        if not inner:
+            raise ConfigError(
+                "--holdout all means every day but the first and the last, and there is none.",
+                f"Name a day to predict beyond the others, e.g. --holdout {timeline.labels[-1]}.",
+            )
+        return inner
+    return tuple(dict.fromkeys(timeline.labels[timeline.index(text)] for text in asked))

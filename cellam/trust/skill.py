@@ -1,0 +1,166 @@
+"""Skill: which share of the possible gain over the best baseline a fit takes, and how sure that is.
+
+    skill = (V_best − V_fit) / (V_best − V_floor)
+
+V is the expected distance between n cells drawn from a prediction and n cells drawn from the
+day itself; V_best is the least of the baselines', V_floor that of the day to itself. 1 is a
+prediction as good as measuring the day again, 0 one that is no better than the best baseline.
+n is part of the definition: W1 and W2 of finite samples lie above those of the populations, by
+an amount that depends on n.
+
+The intervals say how far skill would vary if other cells had been measured, of the held-out day
+and of the days on both sides. Every cell has an influence on every score (`distances`); all
+scores of a day are to first order a sum over cells, so that together they are normal, with the
+covariance of those sums. The bootstrap draws scores from that, and takes the best baseline of
+each draw: which one it is, is part of what is not known. The fit is held as it is: the intervals
+do not know how another fit, to other cells, would have moved them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Hashable
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from cellam.trust.baselines import BASELINES, NOUNS
+
+Array = NDArray[np.float64]
+
+N_BOOT = 4_000
+LEVEL = 0.95
+
+
+@dataclass(frozen=True)
+class Skill:
+    """Share of the possible gain over the best baseline, on one day in one metric.
+
+    Parameters
+    ----------
+    label, metric, method : str
+    value : float
+        1 is as good as the floor, 0 as the best baseline, less is worse than that.
+    low, high : float
+        95 % interval.
+    best : str
+        The best baseline.
+    says : str
+        What it means, in a sentence.
+    """
+
+    label: str
+    metric: str
+    method: str
+    value: float
+    low: float
+    high: float
+    best: str
+    says: str
+
+
+def skill(
+    table: pd.DataFrame,
+    metric: str,
+    *,
+    method: str = "cellam",
+    baselines: Collection[str] = tuple(BASELINES),
+    n_boot: int = N_BOOT,
+    seed: int = 0,
+) -> Skill:
+    """Skill of a method on one held-out day.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        Of one day, from `Evaluation.table`.
+    metric : str
+    method : str
+        "cellam", or its counterpart.
+    baselines : collection of str
+        Among which the best is looked for.
+    n_boot : int
+        Draws of the bootstrap.
+    seed : int
+        Of the bootstrap.
+
+    Notes
+    -----
+    The possible gain, V_best − V_floor, is taken as no less than its standard error. Where days do
+    not differ there is nothing to gain, and skill would be a ratio of two noises.
+    """
+    rows = table[table["metric"] == metric].set_index("method")
+    spread: dict[Hashable, dict[str, float]] = rows["covariance"].to_dict()
+    rivals = [name for name in baselines if name in rows.index]
+    names = [method, "floor", *rivals]
+    values = rows.loc[names, "value"].to_numpy(dtype=float)
+    covariance = np.array([[spread[a][b] for b in names] for a in names])
+    rng = np.random.default_rng(seed)
+    draws = rng.multivariate_normal(values, covariance, n_boot, method="eigh")
+    least = float((draws[:, 2:].min(1) - draws[:, 1]).std())
+    value = float(_share(values[None], least)[0])
+    low, high = (float(q) for q in np.quantile(_share(draws, least), _tails()))
+    best = rivals[int(values[2:].argmin())]
+    possible = np.quantile(draws[:, 2:].min(1) - draws[:, 1], _tails()[0])
+    says = _sentence(method, metric, value, low, high, best, nothing_to_gain=bool(possible <= 0))
+    return Skill(str(rows["label"].iloc[0]), metric, method, value, low, high, best, says)
+
+
+def skills(table: pd.DataFrame, *, n_boot: int = N_BOOT, seed: int = 0) -> list[Skill]:
+    """Skill of every fit in a table, for each day and metric, over the baselines that it has."""
+    found = []
+    for (_, metric), rows in table.groupby(["label", "metric"], sort=False):
+        methods = rows["method"].tolist()
+        if any(name in BASELINES for name in methods):
+            fits = [name for name in methods if name not in {*BASELINES, "floor"}]
+            found += [
+                skill(rows, str(metric), method=name, n_boot=n_boot, seed=seed) for name in fits
+            ]
+    return found
+
+
+def _tails() -> tuple[float, float]:
+    return 0.5 - 0.5 * LEVEL, 0.5 + 0.5 * LEVEL
+
+
+def _share(scores: Array, least: float) -> Array:
+    """Skill from scores (k, 2 + b) of the method, the floor and the baselines: (k,)."""
+    best = scores[:, 2:].min(1)
+    possible = np.maximum(best - scores[:, 1], least)
+    gain = best - scores[:, 0]
+    # Masses are exact: where the best baseline is too, nothing is possible and nothing is gained.
+    share: Array = np.divide(gain, possible, where=possible > 0, out=np.sign(gain))
+    return share
+
+
+def _sentence(
+    method: str,
+    metric: str,
+    value: float,
+    low: float,
+    high: float,
+    best: str,
+    *,
+    nothing_to_gain: bool,
+) -> str:
+    share = f"skill {value:.2f}, {low:.2f} to {high:.2f}"
+    who = "cellam" if method == "cellam" else f"cellam, {method},"
+    if nothing_to_gain:
+        return (
+            f"In {metric} there is nothing to gain: {NOUNS[best]} is as near to the day as the "
+            f"day is to itself ({share}); {who} is no better than that."
+        )
+    if low > 0:
+        return (
+            f"In {metric}, {who} is better than every baseline: it takes {100 * value:.0f} % "
+            f"({100 * low:.0f} to {100 * high:.0f} %) of what can be gained over {NOUNS[best]}."
+        )
+    if high < 0:
+        return (
+            f"In {metric}, {who} is worse than {NOUNS[best]} ({share}): prefer that for this gap."
+        )
+    return (
+        f"In {metric}, {who} is no better than {NOUNS[best]} as far as these cells can tell "
+        f"({share}): prefer that for this gap."
+    )

@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from cellam.answers.composition import composition
+from cellam.modelling.model import Model, Simulation
+from cellam.reading.cells import Cells
+
+
+@pytest.fixture(scope="module")
+def simulation(model: Model) -> Simulation:
+    return model.simulate("day0", to="5", save_every=0.5)
+
+
+def test_there_is_a_row_for_each_observed_day_on_the_way(
+    model: Model, simulation: Simulation
+) -> None:
+    frame = composition(model, simulation)
+    assert frame["label"].tolist() == ["day0", "day2", "day4"]
+    assert frame["time"].tolist() == [0, 2, 4]
+    assert list(frame) == ["label", "time", "mass", "ess"]
+
+
+def test_shares_sum_to_one(model: Model, simulation: Simulation, cells: Cells) -> None:
+    frame = composition(model, simulation, cells.obs["cell_type"])
+    for column in ("simulated", "observed"):
+        for shares in frame[column]:
+            assert sum(shares.values()) == pytest.approx(1)
+            assert min(shares.values()) >= 0
+            assert set(shares) <= set(cells.obs["cell_type"])
+
+
+def test_observed_shares_are_those_of_the_day(
+    model: Model, simulation: Simulation, cells: Cells
+) -> None:
+    frame = composition(model, simulation, cells.obs["cell_type"]).set_index("label")
+    there = cells.obs.loc[cells.obs["day"] == "day2", "cell_type"].value_counts(normalize=True)
+    for name, share in frame.loc["day2", "observed"].items():
+        assert share == pytest.approx(there[name])
+
+
+def test_mass_and_effective_size_of_equal_weights(model: Model, simulation: Simulation) -> None:
+    grown = replace(simulation, log_weights=np.full_like(simulation.log_weights, np.log(3)))
+    frame = composition(model, grown)
+    np.testing.assert_allclose(frame["mass"], 3)
+    np.testing.assert_allclose(frame["ess"], len(simulation.rows))
+
+
+def test_one_cell_with_all_the_weight_is_an_effective_size_of_one(
+    model: Model, simulation: Simulation
+) -> None:
+    log_w = np.full_like(simulation.log_weights, -50.0)
+    log_w[:, 0] = 0
+    np.testing.assert_allclose(composition(model, replace(simulation, log_weights=log_w))["ess"], 1)
+
+
+def test_weights_move_the_shares(rep_model: Model, rep_cells: Cells) -> None:
+    moved = rep_model.simulate("day4", to="day7")
+    types = pd.Series("other", index=rep_cells.obs.index)
+    day = rep_model.snapshots.index("day4")
+    x = rep_model.snapshots.points[day]
+    left = x[:, 0] < np.median(x[:, 0])
+    types.iloc[rep_model.snapshots.rows[day][left]] = "left"
+    even = np.zeros_like(moved.log_weights)
+    one_sided = even + np.where(np.arange(len(x)) == x[:, 0].argmin(), 0.0, -50.0)
+    shares = [
+        composition(rep_model, replace(moved, log_weights=w), types)["simulated"][0]["left"]
+        for w in (even, one_sided)
+    ]
+    assert shares[0] == pytest.approx(0.5, abs=0.15)
+    assert shares[1] > 0.9
+
+
+def test_fewer_observed_cells_than_neighbours_are_enough(
+    model: Model, simulation: Simulation, cells: Cells
+) -> None:
+    few = replace(
+        model.snapshots,
+        points=tuple(x[:3] for x in model.snapshots.points),
+        rows=tuple(r[:3] for r in model.snapshots.rows),
+    )
+    frame = composition(replace(model, snapshots=few), simulation, cells.obs["cell_type"])
+    assert all(sum(s.values()) == pytest.approx(1) for s in frame["simulated"])
+
+
+def test_a_missing_type_is_a_type_of_its_own(
+    model: Model, simulation: Simulation, cells: Cells
+) -> None:
+    types = cells.obs["cell_type"].astype(object)
+    types.iloc[model.snapshots.rows[0]] = np.nan
+    assert composition(model, simulation, types)["observed"][0] == {"nan": 1.0}
