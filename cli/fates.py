@@ -58,8 +58,9 @@ def fates(
     """Probability of each terminal state for every earlier cell; table, flow and ancestors."""
     import pandas as pd
 
-    from cellam.answers.fates import days_before, parse_terminal, predict_fates
     from cellam.answers.fates import flow as flow_of
+    from cellam.answers.fates import predict_fates
+    from cellam.answers.terminal import days_before, parse_terminal
     from cellam.errors import ConfigError
     from cellam.output.methods import named
     from cellam.reading.cells import read_obs
@@ -132,8 +133,8 @@ def fates(
             _print_flow(flows[k], f)
     print()
     spread = (
-        f"; ±: standard deviation over {len(model.ensemble)} members of the ensemble"
-        if len(model.ensemble) > 1
+        f"; ±: standard deviation, by {len(model.ensemble)} members of the ensemble"
+        if model.ensemble
         else ""
     )
     print(

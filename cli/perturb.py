@@ -52,9 +52,9 @@ def perturb(
     data: DataOption = None,
 ) -> None:
     """Change the expression of cells, and see what becomes of their fates and their growth."""
-    from cellam.answers.fates import parse_terminal
     from cellam.answers.perturbation import parse_changes
     from cellam.answers.perturbation import perturb as perturb_cells
+    from cellam.answers.terminal import parse_terminal
     from cellam.output.methods import named
     from cellam.runs.run import open_run
     from cellam.storage import write_atomically, writing

@@ -255,7 +255,8 @@ def _fates(
     model: Model, adata: AnnData | None, start: str | None, terminal: str | None, seed: int
 ) -> list[Fates]:
     """Fates of the cells of a day, or of all days before the terminal one."""
-    from cellam.answers.fates import days_before, parse_terminal, predict_fates
+    from cellam.answers.fates import predict_fates
+    from cellam.answers.terminal import days_before, parse_terminal
 
     assert adata is not None
     end = parse_terminal(model, adata.obs, terminal)

@@ -39,7 +39,7 @@ def validate(
     as_json: JsonOption = False,
 ) -> None:
     """Score predicted fates by where sisters of the same clone were found, beside baselines."""
-    from cellam.answers.fates import days_before, parse_terminal
+    from cellam.answers.terminal import days_before, parse_terminal
     from cellam.errors import ConfigError
     from cellam.output.methods import named
     from cellam.reading.cells import read_obs

@@ -13,7 +13,7 @@ member, and its spread says how sure the fates are. Backward the same says where
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -21,22 +21,15 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from cellam.answers.composition import neighbours
+from cellam.answers.terminal import Terminal, position_of
+from cellam.answers.uncertainty import Spread
 from cellam.errors import ConfigError, DataError
 from cellam.modelling.model import Model
-from cellam.reading.cells import annotation
 
 Array = NDArray[np.float64]
 
 DRAWS = 16  # ways of a cell, where the fit has noise
 MOST_STATES = 100  # a column with more names no states
-INTERVAL = (0.05, 0.95)  # of the members of an ensemble
-
-
-class Terminal(NamedTuple):
-    """Which day's cells, and which column of `obs`, say what cells have become."""
-
-    label: str
-    key: str
 
 
 @dataclass(frozen=True)
@@ -99,6 +92,9 @@ class Fates:
     def table(self, names: pd.Index[Any], types: pd.Series[Any]) -> pd.DataFrame:
         """One row for each cell: its name, day, own type, mass, entropy and probabilities.
 
+        With an ensemble, each probability also has its sd and the low and high end of its 90 %
+        interval.
+
         Parameters
         ----------
         names : pandas.Index
@@ -114,9 +110,9 @@ class Fates:
             "entropy": self.entropy,
         }
         columns |= {f"fate_{s}": self.probability[:, k] for k, s in enumerate(self.states)}
-        if len(self.members) > 1:
-            low, high = np.quantile(self.members, INTERVAL, axis=0)
-            for suffix, value in (("sd", self.members.std(0, ddof=1)), ("p5", low), ("p95", high)):
+        if len(self.members):
+            spread = Spread.of(self.probability, self.members)
+            for suffix, value in zip(("sd", "low", "high"), _limits(spread), strict=True):
                 columns |= {f"fate_{s}_{suffix}": value[:, k] for k, s in enumerate(self.states)}
         return pd.DataFrame(columns)
 
@@ -132,7 +128,7 @@ class Fates:
         -------
         list of dict
             type, cells, mass, entropy (mean over the cells), fate (mean probability of each
-            state), and with an ensemble sd, low and high of that mean over its members.
+            state), and with an ensemble its sd and the low and high end of its 90 % interval.
         """
         names = _spelt(types.iloc[self.rows])
         rows: list[dict[str, Any]] = []
@@ -145,14 +141,10 @@ class Fates:
                 "entropy": float(self.entropy[of].mean()),
                 "fate": self._named(self.probability[of].mean(0)),
             }
-            if len(self.members) > 1:
-                means = self.members[:, of].mean(1)  # (M, S)
-                low, high = np.quantile(means, INTERVAL, axis=0)
-                row |= {
-                    "sd": self._named(means.std(0, ddof=1)),
-                    "low": self._named(low),
-                    "high": self._named(high),
-                }
+            if len(self.members):
+                spread = Spread.of(self.probability[of].mean(0), self.members[:, of].mean(1))
+                for suffix, value in zip(("sd", "low", "high"), _limits(spread), strict=True):
+                    row[suffix] = self._named(value)
             rows.append(row)
         return rows
 
@@ -181,7 +173,7 @@ def transitions(
         If the days are one, or outside those fitted on, or noise would have to run backward.
     """
     days = model.snapshots
-    k, l = _day(model, start), _day(model, end)  # noqa: E741
+    k, l = position_of(model, start), position_of(model, end)  # noqa: E741
     if k == l:
         raise ConfigError(
             f"{days.labels[k]} is both the start and the end.", "Give two different days."
@@ -259,7 +251,7 @@ def memberships(
     model: Model, day: str, types: pd.Series[Any]
 ) -> tuple[sparse.csr_matrix, tuple[str, ...]]:
     """Which state each cell of a day is in: an indicator matrix (m, S), and their names (S,)."""
-    k = _day(model, day)
+    k = position_of(model, day)
     of_day = types.iloc[model.snapshots.rows[k]].astype(object)
     known = of_day.notna().to_numpy()
     names, codes = np.unique(of_day[known].astype(str).to_numpy(), return_inverse=True)
@@ -330,71 +322,13 @@ def flow(model: Model, found: Fates, types: pd.Series[Any]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def _limits(spread: Spread) -> tuple[Array, Array, Array]:
+    """Standard deviation and 90 % interval of probabilities, which stay within 0 and 1."""
+    low, high = spread.interval()
+    return spread.sd, np.maximum(low, 0.0), np.minimum(high, 1.0)
+
+
 def _spelt(types: pd.Series[Any]) -> NDArray[Any]:
     """Names of types as text; those that are missing share one."""
     values = types.astype(object)
     return values.where(values.notna(), "(none)").astype(str).to_numpy()
-
-
-def days_before(model: Model, label: str, *, backward: bool = False) -> tuple[str, ...]:
-    """Labels of the observed days within those fitted on that lie before another one.
-
-    With `backward` those that lie after it.
-    """
-    days, times = model.snapshots, model.training.times
-    stop = days.times[_day(model, label)]
-    return tuple(
-        name
-        for name, t in zip(days.labels, days.times, strict=True)
-        if times[0] <= t <= times[-1] and (t > stop if backward else t < stop)
-    )
-
-
-def parse_terminal(
-    model: Model, obs: pd.DataFrame, text: str | None, *, backward: bool = False
-) -> Terminal:
-    """Understand DAY:COLUMN, or one of them alone.
-
-    Parameters
-    ----------
-    obs : pandas.DataFrame
-        Annotation of all cells.
-    text : str or None
-        E.g. "day7:cell_type", "day7", "cell_type". Without a day it is the last one fitted on (the
-        first if `backward`), without a column the one with the usual name of cell types.
-
-    Raises
-    ------
-    ConfigError
-        If there is no such day or column.
-    """
-    columns = list(map(str, obs.columns))
-    label, key = model.training.labels[0 if backward else -1], annotation(obs)
-    if text in columns:
-        return Terminal(label, str(text))
-    if text is not None:
-        day, colon, column = text.rpartition(":")
-        if not colon:
-            day, column = text, ""
-        label = model.timeline.labels[model.timeline.index(day)]
-        key = column or key
-    if key not in columns:
-        raise ConfigError(
-            f"There is no column {key!r} in obs."
-            if key
-            else "No column of obs has the usual name of a cell type.",
-            f"Give one of: {', '.join(columns)}; e.g. --terminal {label}:{columns[0]}.",
-        )
-    return Terminal(label, str(key))
-
-
-def _day(model: Model, text: str) -> int:
-    """Position of a day that is within those fitted on."""
-    k = model.timeline.index(text)
-    time, first, last = model.snapshots.times[k], model.training.times[0], model.training.times[-1]
-    if not first <= time <= last:
-        raise ConfigError(
-            f"{model.timeline.labels[k]} lies outside the training days ({first:g} to {last:g}).",
-            f"Those within are: {', '.join(model.training.labels)}.",
-        )
-    return k

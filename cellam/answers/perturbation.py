@@ -20,7 +20,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cellam.answers.composition import neighbours
-from cellam.answers.fates import Terminal, memberships, probabilities
+from cellam.answers.fates import memberships, probabilities
+from cellam.answers.terminal import Terminal
 from cellam.answers.uncertainty import Spread, remoteness
 from cellam.errors import ConfigError
 from cellam.modelling.model import Model

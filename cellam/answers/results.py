@@ -24,8 +24,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cellam.answers.composition import neighbours
-from cellam.answers.fates import days_before, memberships, predict_fates, probabilities
+from cellam.answers.fates import memberships, predict_fates, probabilities
 from cellam.answers.projection import check_size, drawable, growth_rates, project, velocities
+from cellam.answers.terminal import days_before
 from cellam.answers.transitions import transition_matrix
 from cellam.answers.uncertainty import growth_spread, relative_sd
 from cellam.errors import ConfigError, DataError

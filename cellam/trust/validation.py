@@ -22,11 +22,11 @@ from scipy import sparse
 
 from cellam.answers.composition import neighbours
 from cellam.answers.fates import (
-    Terminal,
     memberships,
     probabilities,
     transitions,
 )
+from cellam.answers.terminal import Terminal
 from cellam.dynamics.couplings import Balanced, Coupling, Unbalanced, couple
 from cellam.dynamics.distances import w1
 from cellam.errors import DataError

@@ -13,15 +13,14 @@ from bench.fates import predicted, reliability, truth
 import cellam
 from cellam.answers.fates import (
     Fates,
-    Terminal,
-    days_before,
     flow,
     memberships,
-    parse_terminal,
     predict_fates,
     probabilities,
     transitions,
 )
+from cellam.answers.terminal import Terminal
+from cellam.answers.uncertainty import WIDENING
 from cellam.errors import ConfigError, DataError
 from cellam.modelling.model import Model
 from cellam.reading.cells import Cells
@@ -224,15 +223,24 @@ def test_an_ensemble_gives_a_spread_over_its_members(
         np.testing.assert_array_equal(predict_fates(member, "day0", types).probability, one)
     table = found.table(cells.obs.index, types)
     name = found.states[0]
-    np.testing.assert_allclose(table[f"fate_{name}_sd"], found.members[:, :, 0].std(0, ddof=1))
-    assert (table[f"fate_{name}_p5"] <= table[f"fate_{name}_p95"]).all()
-    assert table[f"fate_{name}_sd"].max() > 0
-    means = found.members[:, types.iloc[found.rows].to_numpy() == "progenitor", 0].mean(1)
-    row = next(row for row in found.by_type(types) if row["type"] == "progenitor")
-    assert row["sd"][name] == pytest.approx(means.std(ddof=1))
-    assert row["low"][name] == pytest.approx(np.quantile(means, 0.05))
-    assert row["high"][name] == pytest.approx(np.quantile(means, 0.95))
-    assert not any(c.endswith(("_sd", "_p5")) for c in alone.table(cells.obs.index, types))
+    p, sd, low, high = (table[f"fate_{name}{end}"] for end in ("", "_sd", "_low", "_high"))
+    assert sd.max() > 0
+    assert ((low >= 0) & (low <= p) & (p <= high) & (high <= 1)).all()
+    assert not any(c.endswith(("_sd", "_low")) for c in alone.table(cells.obs.index, types))
+
+
+def test_members_half_a_tenth_to_either_side_make_a_standard_deviation_of_that(
+    model: Model, types: pd.Series
+) -> None:
+    """But for the widening, which was measured and is the same for every answer."""
+    found = predict_fates(model, "day0", types)
+    aside = np.array([0.05, -0.05])[:, None, None] * np.array([1.0, -1.0])
+    found = replace(found, members=found.probability + aside)
+    for row in found.by_type(types):
+        for state in found.states:
+            assert row["sd"][state] == pytest.approx(WIDENING * 0.05)
+            p, low, high = (row[end][state] for end in ("fate", "low", "high"))
+            assert max(0.0, p - 0.25) <= low <= p <= high <= min(1.0, p + 0.25)
 
 
 # Flow --------------------------------------------------------------------------------------
@@ -258,43 +266,6 @@ def test_a_flow_holds_the_mass_before_and_after_growth(
 def test_a_flow_goes_forward(model: Model, types: pd.Series) -> None:
     with pytest.raises(ConfigError, match="not from day4 to day2"):
         flow(model, predict_fates(model, "day4", types, terminal="day2"), types)
-
-
-# Words of the command line -----------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("text", "backward", "expected"),
-    [
-        (None, False, ("day7", "cell_type")),
-        (None, True, ("day0", "cell_type")),
-        ("day4", False, ("day4", "cell_type")),
-        ("4", True, ("day4", "cell_type")),
-        ("batch", False, ("day7", "batch")),
-        ("day4:batch", False, ("day4", "batch")),
-    ],
-)
-def test_terminal_is_a_day_a_column_or_both(
-    model: Model, cells: Cells, text: str | None, backward: bool, expected: tuple[str, str]
-) -> None:
-    obs = cells.obs.assign(batch="a")
-    assert parse_terminal(model, obs, text, backward=backward) == expected
-
-
-def test_terminal_names_what_there_is_not(model: Model, cells: Cells) -> None:
-    with pytest.raises(ConfigError, match="no column 'type' in obs") as caught:
-        parse_terminal(model, cells.obs, "day7:type")
-    assert "cell_type" in caught.value.hint
-    with pytest.raises(ConfigError, match="usual name of a cell type"):
-        parse_terminal(model, cells.obs[["day"]], None)
-    with pytest.raises(ConfigError, match="day9"):
-        parse_terminal(model, cells.obs, "day9")
-
-
-def test_days_before_and_after(model: Model) -> None:
-    assert days_before(model, "day4") == ("day0", "day2")
-    assert days_before(model, "day4", backward=True) == ("day7",)
-    assert days_before(model, "day0") == ()
 
 
 # The truth ---------------------------------------------------------------------------------
