@@ -46,6 +46,14 @@ def evaluate(
             "without --growth-prior, if the fit had one.",
         ),
     ] = True,
+    refits: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            help="Fits to half of the cells, for the intervals: how far scores move with the "
+            "cells that were fitted to. 0 holds the fit.",
+        ),
+    ] = 8,
     workers: Annotated[
         int | None,
         typer.Option(min=1, help="Processes that refit side by side. [default: one for each core]"),
@@ -58,6 +66,7 @@ def evaluate(
     as_json: JsonOption = False,
 ) -> None:
     """Refit without a day, predict it, and score the prediction beside simple baselines."""
+    from cellam.modelling.refits import possible
     from cellam.runs.run import open_run
     from cellam.trust.baselines import check_baselines
     from cellam.trust.caveats import caveats
@@ -82,14 +91,16 @@ def evaluate(
     options = opened.model.options
     cells = opened.read(opened.data(data))
     labels = resolve_holdout(cells, tuple(holdout), options)
-    chosen = available_metrics(cells, options, asked)
+    chosen, again = available_metrics(cells, options, asked), possible(options, refits)
     others = counterparts_of(options) if counterpart else ()
     scored = {label: opened.evaluation(label) for label in labels}
     missing = [
         label
         for label, frame in scored.items()
         if frame is None
-        or not is_complete(frame, available_metrics(cells, options), counterparts=others)
+        or not is_complete(
+            frame, available_metrics(cells, options), counterparts=others, refits=again
+        )
     ]
     if missing:
         with progress() as on_progress:
@@ -99,6 +110,7 @@ def evaluate(
                     missing,
                     options,
                     counterpart=counterpart,
+                    refits=again,
                     fitted=opened.model,
                     workers=workers or cores(),
                     on_progress=on_progress,

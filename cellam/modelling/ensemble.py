@@ -27,6 +27,7 @@ import numpy as np
 from cellam.checkpoints import Checkpoint
 from cellam.config import Options
 from cellam.dynamics.actions import Kernel
+from cellam.dynamics.couplings import Coupling
 from cellam.dynamics.curves import curve
 from cellam.dynamics.fitting import (
     Fit,
@@ -95,8 +96,28 @@ def _fit_member(
     # Of an odd number of days, the odd one is missing in every other member.
     missing = rng.choice(len(inner), (len(inner) + k % 2) // 2, replace=False)
     days = training.without({inner[j] for j in missing})
-    days = days.halved(rng).thinned(options.max_cells, rng).trusting(choice.recipe.prior)
-    recipe = _draw_recipe(choice, options, rng)
+    days = days.halved(rng).thinned(options.max_cells, rng)
+    recipe = replace(choice.recipe, coupling=draw_coupling(choice, rng))
+    if options.curvature is None and not isinstance(recipe.coupling, Mixture):
+        recipe = replace(recipe, curvature=rng.random())
+    return fit_recipe(days, recipe, objective, options, rng, device)
+
+
+def draw_coupling(choice: Choice, rng: np.random.Generator) -> Coupling | Mixture:
+    """One of the couplings that the training days, and the user, leave open."""
+    return choice.couplings[rng.integers(len(choice.couplings))]
+
+
+def fit_recipe(
+    days: Snapshots,
+    recipe: Recipe,
+    objective: Objective,
+    options: Options,
+    rng: np.random.Generator,
+    device: str,
+) -> Fit:
+    """Fit the kernel action to some days along the path of a recipe, nothing chosen anew."""
+    days = days.trusting(recipe.prior)
     straight = build_path(days, recipe.coupling, rng, sigma=objective.sigma)
     path = curve(straight, recipe.curvature)
     features = draw_features(days, options.n_features, rng)
@@ -105,17 +126,6 @@ def _fit_member(
         still = draw_features(days, options.n_features // 2, rng).still()
         fit = replace(fit, growth=fit_growth(path, still, rng=rng, device=device))
     return hold_growth(fit, path, rng)
-
-
-def _draw_recipe(choice: Choice, options: Options, rng: np.random.Generator) -> Recipe:
-    """A path that the training days, and the user, leave open."""
-    coupling = choice.couplings[rng.integers(len(choice.couplings))]
-    bent = options.curvature is None and not isinstance(coupling, Mixture)
-    return replace(
-        choice.recipe,
-        coupling=coupling,
-        curvature=rng.random() if bent else choice.recipe.curvature,
-    )
 
 
 def _keep(checkpoint: Checkpoint, k: int, fit: Fit) -> None:

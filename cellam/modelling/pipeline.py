@@ -141,9 +141,7 @@ def _fit_action(
     checkpoint: Checkpoint,
     on_progress: OnProgress,
 ) -> tuple[Fit, Rotation, Choice]:
-    choosing, pairing, drawing, fitting, measuring, thinning = (
-        np.random.default_rng(s) for s in np.random.SeedSequence(options.seed).spawn(6)
-    )
+    choosing, pairing, drawing, fitting, measuring, thinning = _streams(options)
     objective = Objective(
         sigma=(options.sigma or SIGMA) if options.has_noise else 0.0,
         growth_scale=(options.growth_scale or GROWTH_SCALE)
@@ -185,6 +183,23 @@ def _fit_action(
     result = replace(result, notes=tuple(notes), growth=growth)
     rotation = measure_rotation(straight, training, measuring)
     return hold_growth(result, path, fitting), rotation, choice
+
+
+def choose_again(model: Model) -> Choice:
+    """The choice that a model was fitted with, made once more: the same seed, the same choice."""
+    choosing, *_, thinning = _streams(model.options)
+    return choose_recipe(
+        model.training.thinned(model.options.max_cells, thinning),
+        model.fit.objective,
+        choosing,
+        coupling=_coupling(model.options),
+        curvature=model.options.curvature,
+    )
+
+
+def _streams(options: Options) -> list[np.random.Generator]:
+    """Random numbers of the stages: choose, pair, draw features, fit, measure rotation, thin."""
+    return [np.random.default_rng(s) for s in np.random.SeedSequence(options.seed).spawn(6)]
 
 
 def _choice(

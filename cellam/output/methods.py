@@ -320,14 +320,16 @@ def _scores(model: Model, table: pd.DataFrame, text: Methods, versions: dict[str
     scored = list(dict.fromkeys(table["method"]))
     also = [f"the same fit {counterpart[name]}" for name in scored if name in counterpart]
     rivals = [name for name in scored if name in _BASELINES]
+    refits = int(table["refits"].min())
+    again = f" and over {refits} fits to half of the training cells" if refits else ""
     return (
         f"To judge the fit, {_listed(labels)} {each} held out: the model was fitted again without "
         f"the time point{pca} and predicted it {sides}. Predicted and measured cells were "
         f"compared by {_listed(metrics)}, with {n} cells on each side and means over {draws} "
         f"draws, beside {_listed([*also, *(_BASELINES[m] for m in rivals)])}, and beside the "
         "distance between two halves of the measured cells (the floor). Intervals are 95 %, over "
-        "other samples of cells from the held-out time point and those next to it; skill is "
-        "the share of the gap between the best baseline and the floor that the fit closes."
+        f"other samples of cells from the held-out time point and those next to it{again}; skill "
+        "is the share of the gap between the best baseline and the floor that the fit closes."
     )
 
 

@@ -19,10 +19,13 @@ from cellam.dynamics.fitting import OnProgress, Progress, silent
 from cellam.errors import ConfigError
 from cellam.modelling.model import Model
 from cellam.modelling.pipeline import fit
+from cellam.modelling.refits import possible, refit
 from cellam.reading.cells import Cells, annotation
 from cellam.trust.baselines import BASELINES
 from cellam.trust.scoring import COLUMNS, COUNTERPARTS, METRICS, score
 from cellam.workers import side_by_side
+
+REFITS = 8
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,8 @@ class Evaluation:
     table : pandas.DataFrame
         One row for each day, method and metric: time, label, method, metric, value, low and high
         (95 % interval), n (cells in each cloud), draws, extrapolation, seen (the representation
-        may have been computed with the day), fit_seconds (of the refit), covariance (with each
+        may have been computed with the day), refits (to other cells, for the interval),
+        fit_seconds (of the fit without the day), covariance (with each
         method, over other samples of cells; see `skill`).
     notes : tuple of str
         What a reader of the table has to know.
@@ -95,6 +99,7 @@ def evaluate(
     *,
     metrics: Iterable[str] | None = None,
     counterpart: bool = True,
+    refits: int = REFITS,
     fitted: Model | None = None,
     workers: int = 1,
     on_progress: OnProgress = silent,
@@ -115,6 +120,9 @@ def evaluate(
     counterpart : bool
         Also fit and score the counterparts: with mass conserved, or with growth where `options`
         conserve it.
+    refits : int
+        Fits to half of the cells, for how far scores move with the cells that were fitted to.
+        With 0 the fit is held, and the intervals are too narrow.
     fitted : Model, optional
         Used instead of a refit where it was fitted with the very options of that refit.
     workers : int
@@ -142,11 +150,12 @@ def evaluate(
         }
     )
     asked = available_metrics(cells, options, metrics)
+    refits = possible(options, refits)
     labels = resolve_holdout(cells, holdout, options)
     tables: dict[int, pd.DataFrame] = {}
     on_progress(Progress("refit without a day", 0, len(labels)))
     known = fitted.alone() if fitted is not None and len(labels) == 1 else None
-    shared = _Task(cells, options, asked, counterpart, known)
+    shared = _Task(cells, options, asked, counterpart, refits, known)
     for k, table in side_by_side(_hold_out, shared, labels, workers=workers):
         tables[k] = table
         on_progress(Progress("refit without a day", len(tables), len(labels)))
@@ -161,6 +170,7 @@ class _Task:
     options: Options
     metrics: tuple[str, ...]
     counterpart: bool
+    refits: int
     fitted: Model | None
 
 
@@ -175,7 +185,8 @@ def _hold_out(task: _Task, label: str) -> pd.DataFrame:
     others = {name: fit(plain, options) for name, options in asked.items()}
     key = annotation(task.cells.obs)
     types = task.cells.obs[key] if key is not None else None
-    return score(model, label, metrics=task.metrics, counterparts=others, types=types)
+    again = refit(model, task.refits)
+    return score(model, label, metrics=task.metrics, counterparts=others, refits=again, types=types)
 
 
 def counterparts_of(options: Options) -> dict[str, Options]:
@@ -243,10 +254,12 @@ def available_metrics(
 
 
 def is_complete(
-    table: pd.DataFrame, metrics: Iterable[str], *, counterparts: Collection[str]
+    table: pd.DataFrame, metrics: Iterable[str], *, counterparts: Collection[str], refits: int
 ) -> bool:
     """Whether the table of a day, kept earlier, has all that is asked for."""
     if set(COLUMNS) != set(table.columns) or not set(metrics) <= set(table["metric"]):
+        return False
+    if (table["refits"] != refits).any():
         return False
     return set(counterparts) <= set(table["method"])
 

@@ -6,7 +6,7 @@ The `floor` row is what two halves of the measured cells score against each othe
 
 Every score is kept with its covariance with the others, over other samples of the cells: each cell
 has an influence on each score (`distances`), and the sums of their products are what is asked
-for.
+for. To that comes, for a fit, how far its score moves when it is fitted to other cells (`refits`).
 """
 
 from __future__ import annotations
@@ -22,12 +22,14 @@ from cellam.answers.composition import type_votes
 from cellam.dynamics.distances import COMPARISONS, Comparison, draw_rows
 from cellam.errors import ConfigError
 from cellam.modelling.model import Model
+from cellam.modelling.refits import Refits
 from cellam.trust.baselines import BASELINES, Contender, baselines, followed, neighbours
 
 Array = NDArray[np.float64]
 
 N_MAX = 1_000  # cells in a cloud; exact transport of two such clouds takes less than a second
 DRAWS = 4
+NO_REFITS = Refits((), 0.0)
 NORMAL = 1.96  # standard errors on both sides of 95 %
 COUNTERPARTS = {
     "balanced": "the same, fitted with mass conserved",
@@ -46,7 +48,7 @@ METHODS = {
 METRICS = (*COMPARISONS, "composition", "mass")
 COLUMNS = (
     "time", "label", "method", "metric", "value", "low", "high", "n", "draws", "extrapolation",
-    "seen", "fit_seconds", "covariance",
+    "seen", "refits", "fit_seconds", "covariance",
 )  # fmt: skip
 
 
@@ -56,6 +58,7 @@ def score(
     *,
     metrics: Iterable[str] = tuple(COMPARISONS),
     counterparts: Mapping[str, Model] | None = None,
+    refits: Refits = NO_REFITS,
     types: pd.Series[Any] | None = None,
     n_cells: int | None = None,
     draws: int = DRAWS,
@@ -71,6 +74,9 @@ def score(
         Of `METRICS`; composition needs `types`.
     counterparts : mapping of str to Model, optional
         Fitted on the same days otherwise, each with its name in `COUNTERPARTS`.
+    refits : Refits
+        The model fitted to other cells, for the variance of its score. Counterparts are taken to
+        vary as much. Without them the fits are held.
     types : pandas.Series, optional
         Cell type of every cell of the data, in its order.
     n_cells : int, optional
@@ -105,6 +111,8 @@ def score(
         )
     wanted = list(metrics)
     judge = _Judge(model, label, types if "composition" in wanted else None)
+    again = [followed(other, time) for other in refits.models]
+    of_refits = np.zeros((len(wanted), len(again)))
     n_sides = sum(len(training.points[j]) for j in neighbours(training, time) if j is not None)
     found: dict[tuple[str, str], _Score] = {}
     # A stream for each row, so that no row depends on which others there are.
@@ -112,7 +120,7 @@ def score(
         name: np.random.default_rng([model.options.seed, k, column])
         for column, name in enumerate(METHODS)
     }
-    for _ in range(draws):
+    for draw in range(draws):
         order = rng.permutation(len(truth))
         target, other = order[:n], order[n : 2 * n]
         for name, cloud in clouds.items():
@@ -123,11 +131,22 @@ def score(
                     kept = found.setdefault((metric, name), _Score(draws, len(truth), n_sides))
                     kept.add(compared, target)
                     kept.of_sides += cloud.of_cells(rows, share, compared.of_x, n_sides) / draws
+        # One draw, with the same random numbers for all: what differs is the fit.
+        for j, cloud in enumerate(again if draw == 0 else ()):
+            rows, share = draw_rows(cloud.weights, n, np.random.default_rng(model.options.seed))
+            for i, metric in enumerate(wanted):
+                compared = judge.compare(metric, cloud, rows, share, target)
+                of_refits[i, j] = np.nan if compared is None else compared.value
         for metric in wanted:
             compared = judge.compare_halves(metric, other, target)
             kept = found.setdefault((metric, "floor"), _Score(draws, len(truth), n_sides))
             kept.add(compared, target)
             kept.of_truth[other] += compared.of_x / (n * draws)
+    fits = {"cellam", *(counterparts or {})}
+    extra = {
+        metric: refits.scale * float(of_refits[i].var(ddof=1)) if len(again) > 1 else 0.0
+        for i, metric in enumerate(wanted)
+    }
     beyond = not training.times[0] <= time <= training.times[-1]
     rows_ = []
     for (metric, name), kept in found.items():
@@ -138,6 +157,8 @@ def score(
             for (other_metric, other_name), other_score in found.items()
             if other_metric == metric
         }
+        if name in fits:
+            covariance[name] += unit**2 * extra[metric]
         value, error = unit * kept.value, float(np.sqrt(covariance[name]))
         rows_.append(
             {
@@ -152,6 +173,7 @@ def score(
                 "draws": draws,
                 "extrapolation": beyond,
                 "seen": model.space.rep is not None,
+                "refits": len(again),
                 "fit_seconds": seconds.get(name, model.seconds),
                 "covariance": covariance,
             }

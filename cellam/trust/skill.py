@@ -8,12 +8,14 @@ prediction as good as measuring the day again, 0 one that is no better than the 
 n is part of the definition: W1 and W2 of finite samples lie above those of the populations, by
 an amount that depends on n.
 
-The intervals say how far skill would vary if other cells had been measured, of the held-out day
-and of the days on both sides. Every cell has an influence on every score (`distances`); all
-scores of a day are to first order a sum over cells, so that together they are normal, with the
-covariance of those sums. The bootstrap draws scores from that, and takes the best baseline of
-each draw: which one it is, is part of what is not known. The fit is held as it is: the intervals
-do not know how another fit, to other cells, would have moved them.
+The intervals say how far skill would vary if other cells had been measured, on all days. Every
+cell has an influence on every score (`distances`); all scores of a day are to first order a sum
+over cells, so that together they are normal, with the covariance of those sums. That is for a fit
+that is held; how far its score moves with the cells that it is fitted to is the scatter of fits
+to half of them (`modelling.refits`). The bootstrap draws scores from all of that, and takes
+the best baseline of each draw: which one it is, is part of what is not known. What is held on the
+true value is the skill of fits to so many cells. More cells make a better fit; and the PCA
+is held.
 """
 
 from __future__ import annotations

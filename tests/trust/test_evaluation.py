@@ -19,12 +19,13 @@ from cellam.trust.evaluation import (
 from cellam.trust.scoring import COLUMNS, COUNTERPARTS, DRAWS, METHODS, METRICS, score
 
 FAST = {"n_features": 32, "n_pcs": 3, "tau": 1.0}
+HELD = {**FAST, "refits": 0}
 INNER = ("day2", "day4")
 
 
 @pytest.fixture(scope="module")
 def every(cells):
-    return evaluate(cells, "all", **FAST)
+    return evaluate(cells, "all", **HELD)
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +76,7 @@ def test_standing_still_is_worse_than_moving(latent):
 
 @pytest.mark.parametrize(("label", "missing"), [("day0", "previous"), ("day7", "next")])
 def test_the_first_and_the_last_day_are_flagged_as_extrapolation(cells, label, missing):
-    found = evaluate(cells, label, metrics=["energy"], **FAST)
+    found = evaluate(cells, label, metrics=["energy"], **HELD)
     assert found.table["extrapolation"].all()
     assert any(label in note and "extrapolation" in note for note in found.notes)
     # What needs days on both sides is not there.
@@ -90,18 +91,18 @@ def test_a_given_representation_is_noted_and_our_own_is_not(latent, every):
 
 
 def test_the_same_seed_gives_the_same_table(cells, every):
-    again = evaluate(cells, "all", **FAST)
+    again = evaluate(cells, "all", **HELD)
     drop = ["fit_seconds"]
     pd.testing.assert_frame_equal(again.table.drop(columns=drop), every.table.drop(columns=drop))
 
 
 def test_days_may_be_given_as_numbers_and_are_held_out_once(cells):
-    found = evaluate(cells, ["2", "day2"], metrics=["energy"], **FAST)
+    found = evaluate(cells, ["2", "day2"], metrics=["energy"], **HELD)
     assert found.holdout == ("day2",)
 
 
 def test_a_day_that_is_excluded_anyway_is_neither_fitted_on_nor_a_baseline(cells):
-    found = evaluate(cells, "all", metrics=["energy"], exclude=("day4",), **FAST)
+    found = evaluate(cells, "all", metrics=["energy"], exclude=("day4",), **HELD)
     assert found.holdout == ("day2",)
 
 
@@ -118,7 +119,7 @@ def test_a_model_that_saw_the_day_is_never_scored_on_it(cells):
     model = cellam.fit(cells, **FAST)
     with pytest.raises(ConfigError, match="was fitted on day2"):
         score(model, "day2", metrics=["W1"])
-    found = evaluate(cells, "day2", fitted=model, metrics=["energy"], **FAST)
+    found = evaluate(cells, "day2", fitted=model, metrics=["energy"], **HELD)
     assert set(found.table["fit_seconds"]) != {model.seconds}
 
 
@@ -143,7 +144,7 @@ def test_metrics_are_known_by_name_in_any_case():
 
 def test_two_days_have_no_inner_one(cells):
     with pytest.raises(ConfigError, match="there is none") as caught:
-        evaluate(cells, "all", exclude=("day2", "day4"), **FAST)
+        evaluate(cells, "all", exclude=("day2", "day4"), **HELD)
     assert "--holdout day7" in caught.value.hint
 
 
@@ -200,7 +201,7 @@ def test_a_balanced_fit_has_an_unbalanced_counterpart(cells):
 
 def test_masses_are_judged_where_populations_are_given(cells):
     sizes = {"day0": 1.0, "day2": 3.0, "day4": 4.0, "day7": 8.0}
-    found = evaluate(cells, "day2", metrics=["mass"], population=sizes, **FAST).table
+    found = evaluate(cells, "day2", metrics=["mass"], population=sizes, **HELD).table
     values = found.set_index("method")["value"]
     assert values["previous"] == pytest.approx(2 / 3)  # 1 for 3
     assert values["next"] == pytest.approx(1 / 3)  # 4 for 3
@@ -223,16 +224,19 @@ def test_metrics_that_the_data_do_not_allow_say_why(cells, small):
 
 def test_a_kept_table_is_complete_if_it_has_all_that_is_asked_for(every):
     day = every.table[every.table["label"] == "day2"]
-    assert is_complete(day, METRICS[:-1], counterparts=["balanced"])
-    assert not is_complete(day, METRICS, counterparts=["balanced"])
+    assert is_complete(day, METRICS[:-1], counterparts=["balanced"], refits=0)
+    assert not is_complete(day, METRICS, counterparts=["balanced"], refits=0)
     alone = day[day["method"] != "balanced"]
-    assert not is_complete(alone, METRICS[:-1], counterparts=["balanced"])
-    assert is_complete(alone, METRICS[:-1], counterparts=[])
-    assert not is_complete(day.drop(columns="covariance"), METRICS[:-1], counterparts=["balanced"])
+    assert not is_complete(alone, METRICS[:-1], counterparts=["balanced"], refits=0)
+    assert is_complete(alone, METRICS[:-1], counterparts=[], refits=0)
+    assert not is_complete(alone, METRICS[:-1], counterparts=[], refits=8)
+    assert not is_complete(
+        day.drop(columns="covariance"), METRICS[:-1], counterparts=["balanced"], refits=0
+    )
 
 
 def test_the_number_of_workers_changes_no_byte(cells, every):
-    again = evaluate(cells, "all", workers=2, **FAST)
+    again = evaluate(cells, "all", workers=2, **HELD)
     drop = ["fit_seconds"]
     pd.testing.assert_frame_equal(
         again.table.drop(columns=drop), every.table.drop(columns=drop), check_exact=True

@@ -1,0 +1,72 @@
+"""`modelling.refits`: the same fit to other cells."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+import cellam
+from cellam.errors import ConfigError
+from cellam.modelling import refits
+from cellam.modelling.model import Model
+from cellam.modelling.pipeline import choose_again
+from cellam.modelling.refits import possible, refit
+from cellam.trust.scoring import score
+
+FAST = {"n_features": 32, "n_pcs": 3}
+
+
+@pytest.fixture(scope="module")
+def without(cells: cellam.Cells) -> Model:
+    return cellam.fit(cells, exclude=("day4",), **FAST)
+
+
+def test_they_differ_in_the_fit_alone(without: Model) -> None:
+    found = refit(without, 4)
+    assert len(found.models) == 4
+    assert found.scale == 1.0  # half of 40 cells of each day
+    coefficients = [m.fit.action.theta for m in (without, *found.models)]
+    assert all((a != b).any() for a, b in pairwise(coefficients))
+    for model in found.models:
+        assert model.snapshots is without.snapshots
+        assert model.space is without.space
+    again = refit(without, 4)
+    for one, other in zip(found.models, again.models, strict=True):
+        assert (one.fit.action.theta == other.fit.action.theta).all()
+
+
+def test_the_choice_is_the_one_that_the_model_was_fitted_with(without: Model) -> None:
+    assert set(choose_again(without).notes) <= set(without.fit.notes)
+
+
+def test_few_of_many_cells_are_enough_and_their_variance_is_scaled(
+    without: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(refits, "MOST_CELLS", 10)
+    assert refit(without, 4).scale == pytest.approx(10 / 30)
+
+
+def test_so_few_that_they_say_nothing_are_refused_and_a_network_is_not_refitted(
+    without: Model,
+) -> None:
+    with pytest.raises(ConfigError, match="--refits 3"):
+        refit(without, 3)
+    assert possible(without.options, 0) == 0
+    network = without.options.model_copy(update={"action": "mlp"})
+    assert possible(network, 8) == 0
+    assert refit(replace(without, options=network), 8).models == ()
+
+
+def test_a_score_varies_by_its_cells_and_its_fits(without: Model) -> None:
+    held = score(without, "day4", metrics=["W1", "energy"])
+    moved = score(without, "day4", metrics=["W1", "energy"], refits=refit(without, 4))
+    assert set(held["refits"]) == {0}
+    assert set(moved["refits"]) == {4}
+    np.testing.assert_array_equal(held["value"], moved["value"])
+    wider = (moved["high"] - moved["low"]) / (held["high"] - held["low"])
+    assert (wider[moved["method"] == "cellam"] > 1).all()
+    assert (wider[moved["method"] != "cellam"] == 1).all()
