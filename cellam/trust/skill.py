@@ -162,6 +162,11 @@ def _sentence(
         return (
             f"In {metric}, {who} is worse than {NOUNS[best]} ({share}): prefer that for this gap."
         )
+    if value > 0:
+        return (
+            f"In {metric}, {who} comes out ahead of {NOUNS[best]}, but is no better as far as "
+            f"these cells can tell ({share}): more of them would say."
+        )
     return (
         f"In {metric}, {who} is no better than {NOUNS[best]} as far as these cells can tell "
         f"({share}): prefer that for this gap."

@@ -80,14 +80,15 @@ def test_where_days_do_not_differ_skill_is_finite_and_nothing_is_claimed():
     ("ours", "error", "says"),
     [
         (0.4, 0.01, "better than every baseline: it takes 75 % (72 to 78 %)"),
-        (0.98, 0.1, "is no better than optimal-transport interpolation"),
+        (0.98, 0.1, "ahead of optimal-transport interpolation, but is no better as far as these"),
+        (1.02, 0.1, "is no better than optimal-transport interpolation as far as these"),
         (2.0, 0.1, "is worse than optimal-transport interpolation"),
     ],
 )
 def test_the_sentence_says_what_the_interval_allows(ours, error, says):
     found = skill(table({**SCORES, "cellam": ours}, error), "W1")
     assert says in found.says
-    assert ("prefer that for this gap" in found.says) == ("better than every" not in found.says)
+    assert ("prefer that for this gap" in found.says) == (ours > 1.0)
 
 
 def test_every_fit_has_a_skill_for_each_day_and_metric():
