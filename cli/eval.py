@@ -11,7 +11,7 @@ import typer
 
 from .console import check_csv, give, progress, say, table, warn
 from .options import CsvOverwriteOption, DataOption, JsonOption, ReportOption, RunOption
-from .report import default_path
+from .report import add_report
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -62,7 +62,7 @@ def evaluate(
     data: DataOption = None,
     csv: Annotated[Path | None, typer.Option(help="Also write the table to this file.")] = None,
     overwrite: CsvOverwriteOption = False,
-    report: ReportOption = False,
+    report: ReportOption = True,
     as_json: JsonOption = False,
 ) -> None:
     """Refit without a day, predict it, and score the prediction beside simple baselines."""
@@ -122,10 +122,6 @@ def evaluate(
     doubts = caveats(opened.model, cells, holdout=labels)
     if csv is not None:
         _write_csv(csv, result.table, found)
-    if report:
-        from cellam.output.report import write_report
-
-        write_report(opened, default_path(opened), data=data, caveats=doubts)
     if as_json:
         what = {
             "run": str(opened.path),
@@ -136,6 +132,8 @@ def evaluate(
             "caveats": [asdict(caveat) for caveat in doubts],
         }
         print(json.dumps(what, ensure_ascii=False))
+        if report:
+            add_report(opened, doubts, data=data)
         return
     for label in labels:
         cached = "" if label in missing else ", from the run: scored before"
@@ -147,7 +145,7 @@ def evaluate(
     for caveat in doubts:
         say("caveat", f"{caveat.finding} {caveat.advice}")
     if report:
-        give("written", str(default_path(opened)))
+        give("report", str(add_report(opened, doubts, data=data)))
 
 
 def _print_day(frame: pd.DataFrame, skills: list[Skill], label: str, cached: str) -> None:

@@ -13,7 +13,7 @@ import typer
 from .console import give, progress, say
 from .logs import log, written_to
 from .options import ReportOption
-from .report import default_path
+from .report import add_report
 from .signals import pausing
 from .summary import say_cells, say_growth, say_model
 
@@ -151,7 +151,7 @@ def fit(
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with a fit that was stopped.")
     ] = False,
-    report: ReportOption = False,
+    report: ReportOption = True,
 ) -> None:
     """Learn how the cells move and grow; write a run."""
     from cellam.config import parse_options
@@ -239,10 +239,7 @@ def fit(
         say("caveat", f"{caveat.finding} {caveat.advice}")
     give("run", str(folder))
     if report:
-        from cellam.output.report import write_report
-
-        write_report(saved, default_path(saved), caveats=doubts)
-        give("written", str(default_path(saved)))
+        give("report", str(add_report(saved, doubts)))
     labels = model.training.labels
     where = "" if out is None else f" --run {shlex.quote(str(folder))}"
     say("next", f"cellam simulate --from {shlex.quote(labels[0])}{where}")

@@ -13,7 +13,10 @@ RunOption = Annotated[
 DataOption = Annotated[Path | None, typer.Option(help="The data of the run, if they have moved.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 ReportOption = Annotated[
-    bool, typer.Option("--report", help="Also write ./<run>_report.html, as `cellam report` does.")
+    bool,
+    typer.Option(
+        "--report/--no-report", help="Write report.html into the run, as `cellam report` does."
+    ),
 ]
 BasisOption = Annotated[
     str | None,

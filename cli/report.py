@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .console import give, say, warn
+from .console import give, progress, say, warn
 from .options import (
     BasisOption,
     DataOption,
@@ -18,6 +19,7 @@ from .options import (
 
 if TYPE_CHECKING:
     from cellam.runs.run import Run
+    from cellam.trust.caveats import Caveat
 
 
 def report(
@@ -25,7 +27,9 @@ def report(
     basis: BasisOption = None,
     out: Annotated[
         Path | None,
-        typer.Option("--out", "-o", help="File to write. [default: ./<run>_report.html, replaced]"),
+        typer.Option(
+            "--out", "-o", help="File to write. [default: report.html in the run, replaced]"
+        ),
     ] = None,
     overwrite: OverwriteOption = False,
     run: RunOption = None,
@@ -58,8 +62,37 @@ def report(
 
 
 def default_path(run: Run) -> Path:
-    """A name in the working directory that is ours to replace."""
-    return Path(f"{run.path.name}_report.html")
+    """The place in the run that is ours to replace."""
+    from cellam.runs.claims import REPORT
+
+    return run.path / REPORT
+
+
+def add_report(run: Run, doubts: list[Caveat], *, data: Path | None = None) -> Path:
+    """Write the report of a run that is there already; where that fails, the run stays.
+
+    Returns
+    -------
+    Path
+        Of the report.
+    """
+    from cellam.dynamics.fitting import Progress
+    from cellam.errors import CellamError
+    from cellam.output.report import write_report
+
+    path = default_path(run)
+    try:
+        with progress() as on_progress:
+            on_progress(Progress("write the report", 0, 1))
+            write_report(run, path, data=data, caveats=doubts)
+            on_progress(Progress("write the report", 1, 1))
+    except CellamError as error:
+        error.hint = (
+            f"{error.hint} The run is there all the same; once this is mended: cellam report --run "
+            f"{shlex.quote(str(run.path))}"
+        ).strip()
+        raise
+    return path
 
 
 def free_path(given: Path | None, default: Path, *, overwrite: bool) -> Path:

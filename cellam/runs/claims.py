@@ -38,6 +38,7 @@ from cellam.storage import (
 FORMAT = 1
 MANIFEST, LOG = "manifest.json", "log.txt"
 EVALUATIONS, SIMULATIONS, FATES = "evaluations", "simulations", "fates"  # filled later
+REPORT = "report.html"  # written again whenever there is more to say
 START, CHECKPOINT = "start.json", "checkpoint"  # only while it is made
 SPARE = 10_000_000  # bytes of a run, besides those of its cells
 
@@ -254,7 +255,7 @@ def check_free(path: Path, *, overwrite: bool) -> None:
 def _foreign(path: Path) -> list[str]:
     """What lies in the folder of a run and was not written by cellam."""
     files = read_manifest(path)["files"]
-    own = {MANIFEST, *files}
+    own = {MANIFEST, REPORT, *files}
     added = {EVALUATIONS: ".json", SIMULATIONS: ".h5ad", FATES: ".csv"}
     return sorted(
         str(entry.relative_to(path))

@@ -17,7 +17,7 @@ from cellam.runs.run import RUNS
 
 Call = Callable[..., Any]
 
-FIT = ["--n-features", "32", "--tau", "1", "--n-pcs", "3"]
+FIT = ["--n-features", "32", "--tau", "1", "--n-pcs", "3", "--no-report"]
 
 
 def shell(here: Path, command: str, **variables: str) -> subprocess.CompletedProcess[bytes]:

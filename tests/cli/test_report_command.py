@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import errno
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -21,16 +23,57 @@ def _undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
     )
 
 
-def test_a_report_is_written_beside_the_user_and_again(call: Call, run: Path) -> None:
+def test_a_report_is_written_into_the_run_and_again(call: Call, run: Path, here: Path) -> None:
     result = call("report")
     assert (result.code, result.err) == (0, "")
-    assert "written   small_report.html" in result.out
-    first = Path("small_report.html").read_text()
+    assert str(run / "report.html") in result.out.replace("\n", "")
+    first = (run / "report.html").read_text()
     assert "<h1>small</h1>" in first
     assert "cellam fit small.h5ad" in first
     assert call("report").code == 0
-    assert Path("small_report.html").read_text() == first
-    assert not list(run.glob("*.html"))
+    assert (run / "report.html").read_text() == first
+    assert not list(here.glob("*.html"))
+
+
+def test_fit_and_eval_end_with_a_report(call: Call, here: Path, fast: tuple[str, ...]) -> None:
+    fitted = call("fit", "small.h5ad", *fast, "--report")
+    assert fitted.code == 0
+    page = here / "cellam_runs" / "small" / "report.html"
+    assert "report    cellam_runs/small/report.html" in fitted.out
+    assert "day2" in page.read_text()
+    unscored = page.read_text()
+    scored = call("eval", "--holdout", "day2", "--refits", "0", "--json", "--report")
+    assert json.loads(scored.out)["holdout"] == ["day2"]
+    assert page.read_text() != unscored
+    assert "better than every" in page.read_text() or "no better" in page.read_text()
+    # It belongs to the run: it stays readable, and is replaced with it.
+    assert call("info").code == 0
+    again = call("fit", "small.h5ad", *fast, "--name", "small", "--overwrite")
+    assert again.code == 0
+    assert not page.exists()
+
+
+def test_it_is_the_default_and_can_be_left_out(spawn: Call, here: Path, fast: tuple[str, ...]):
+    assert spawn("fit", "small.h5ad", *fast).code == 0
+    assert (here / "cellam_runs" / "small" / "report.html").stat().st_size > 10_000
+    assert spawn("fit", "small.h5ad", *fast, "--no-report").code == 0
+    assert not (here / "cellam_runs" / "small-2" / "report.html").exists()
+
+
+def test_a_report_that_fails_leaves_the_run_and_says_what_to_type(
+    call: Call, here: Path, fast: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, content: bytes) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+    with monkeypatch.context() as patched:
+        patched.setattr("cellam.output.report.write_atomically", full)
+        result = call("fit", "small.h5ad", *fast, "--report")
+    assert result.code == 4
+    assert "No space left" in result.err
+    assert "cellam report --run cellam_runs/small" in result.err
+    assert call("info", "--run", "cellam_runs/small").code == 0
+    assert not (here / "cellam_runs" / "small" / "report.html").exists()
 
 
 def test_options_reach_the_page(call: Call, run: Path) -> None:
@@ -57,7 +100,7 @@ def test_what_cannot_be_written_says_why(
     result = call("report", *args)
     assert result.code == code
     assert words in result.err
-    assert not list(here.glob("*.html"))
+    assert not [*here.glob("*.html"), *run.glob("*.html")]
 
 
 def test_a_file_that_is_named_is_not_replaced_unless_asked(call: Call, run: Path) -> None:
@@ -72,7 +115,7 @@ def test_a_file_that_is_named_is_not_replaced_unless_asked(call: Call, run: Path
 def test_without_the_data_there_is_still_a_report(call: Call, run: Path) -> None:
     shutil.move("small.h5ad", "moved.h5ad")
     assert call("report").code == 0
-    page = Path("small_report.html").read_text()
+    page = (run / "report.html").read_text()
     assert "The data were not at hand" in page
     assert call("report", "--data", "moved.h5ad").code == 0
-    assert "The data were not at hand" not in Path("small_report.html").read_text()
+    assert "The data were not at hand" not in (run / "report.html").read_text()

@@ -21,7 +21,7 @@ from cellam.runs.run import RUNS, open_run
 
 Call = Callable[..., Any]
 
-FIT = ["fit", "small.h5ad", "--n-features", "32", "--n-pcs", "3", "--threads", "1"]
+FIT = ["fit", "small.h5ad", "--n-features", "32", "--n-pcs", "3", "--threads", "1", "--no-report"]
 NETWORK = [*FIT, "--action", "mlp", "--tau", "1", "--steps", "400"]
 MADE = ("action.safetensors", "fit.json", "history.json", "options.json", "space.safetensors",
         "snapshots.safetensors", "timeline.json")  # fmt: skip
