@@ -28,13 +28,15 @@ from cellam.answers.fates import (
 )
 from cellam.answers.terminal import Terminal
 from cellam.dynamics.couplings import Balanced, Coupling, Unbalanced, couple
-from cellam.dynamics.distances import w1
+from cellam.dynamics.distances import draw_rows, w1
 from cellam.errors import DataError
 from cellam.modelling.model import Model
 
 Array = NDArray[np.float64]
 
 OURS = "cellam"
+MOST_POINTS = 500  # of what a clone is predicted to be; a clone has few sisters to compare with
+AT_ONCE = 4_000_000  # weights of cells in draws of the bootstrap that are held in memory
 FEWEST = 5  # clones with and without a state on the late day, for the state to be scored
 SCORES = {
     "correlation": "of the predicted probability with the share of the sisters, over cells",
@@ -94,8 +96,8 @@ def _stand_still(model: Model, start: str, end: str) -> sparse.csr_matrix:
 
 def _everyone(model: Model, start: str, end: str) -> sparse.csr_matrix:
     days = model.snapshots
-    n, m = (len(days.points[days.index(label)]) for label in (start, end))
-    return sparse.csr_matrix(np.full((n, m), 1 / m))
+    m = len(days.points[days.index(end)])
+    return sparse.csr_matrix(np.full((1, m), 1 / m))
 
 
 def _chained(coupling: Coupling) -> Callable[[Model, str, str], sparse.csr_matrix]:
@@ -129,7 +131,8 @@ def _ours(model: Model, start: str, end: str) -> sparse.csr_matrix:
     return transitions(model, start, end, seed=model.options.seed).matrix
 
 
-# How each contender finds the cells of the late day that stand for descendants.
+# How each contender finds the cells of the late day that stand for descendants: a row for each
+# cell of the early day, or one for all of them.
 CONTENDERS: dict[str, tuple[Callable[[Model, str, str], sparse.csr_matrix], str]] = {
     OURS: (_ours, "followed by the fit"),
     "nearest": (_stand_still, "the nearest cells of the late day, without dynamics"),
@@ -229,24 +232,31 @@ def _compare(
     clone = np.concatenate(
         [np.searchsorted(shared, codes[chosen[label]]) for label, codes in early.items()]
     )
+    sizes = np.bincount(clone, minlength=len(shared))
     predicted, transported = {}, {}
     for name, (contender, _) in CONTENDERS.items():
-        parts = [contender(model, label, terminal)[rows] for label, rows in chosen.items()]
-        matrix = sparse.vstack(parts, "csr")
-        predicted[name] = probabilities(matrix, of_state)
+        p, cloud = [], sparse.csr_matrix((len(shared), len(late)))
+        for label, rows in chosen.items():
+            matrix = contender(model, label, terminal)
+            of_clone = np.searchsorted(shared, early[label][rows])
+            at = rows if matrix.shape[0] > 1 else np.zeros_like(rows)
+            p.append(probabilities(matrix, of_state)[at])
+            shape = (len(shared), matrix.shape[0])
+            cloud = cloud + sparse.csr_matrix((1 / sizes[of_clone], (of_clone, at)), shape) @ matrix
+        predicted[name] = np.concatenate(p)
         transported[name] = np.array(
-            [_distance(x, matrix[clone == c], rows) for c, rows in enumerate(sisters)]
+            [_distance(x, cloud[c], rows) for c, rows in enumerate(sisters)]
         )
     return _Sisters(clone, observed[clone], predicted, transported)
 
 
-def _distance(x: Array, matrix: sparse.csr_matrix, sisters: NDArray[np.int64]) -> float:
-    """W1 between the cells that stand for the descendants of some cells and their sisters."""
-    share = np.asarray(matrix.mean(0)).ravel()
-    at = np.flatnonzero(share)
-    return w1(
-        x[at], share[at] / share[at].sum(), x[sisters], np.full(len(sisters), 1 / len(sisters))
-    )
+def _distance(x: Array, cloud: sparse.csr_matrix, sisters: NDArray[np.int64]) -> float:
+    """W1 between the cells that stand for the descendants of a clone, (1, m), and its sisters."""
+    at, share = cloud.indices, cloud.data / cloud.sum()
+    if len(at) > MOST_POINTS:
+        chosen, share = draw_rows(share, MOST_POINTS, np.random.default_rng(0))
+        at = at[chosen]
+    return w1(x[at], share, x[sisters], np.full(len(sisters), 1 / len(sisters)))
 
 
 def _table(
@@ -259,7 +269,11 @@ def _table(
     n_clones = int(found.clone.max()) + 1
     draws = rng.multinomial(n_clones, np.full(n_clones, 1 / n_clones), size=n_boot)
     weights = np.concatenate([np.ones((1, n_clones)), draws])  # the first row is what was found
-    values = {name: _scores(found, name, scored, states, weights) for name in found.predicted}
+    parts = np.array_split(weights, -(-weights.shape[0] * len(found.clone) // AT_ONCE))
+    values = {
+        name: _joined([_scores(found, name, scored, states, part) for part in parts])
+        for name in found.predicted
+    }
     rows = []
     for name, of_method in values.items():
         for (state, score), drawn in of_method.items():
@@ -275,6 +289,10 @@ def _table(
                 }
             )
     return pd.DataFrame(rows)
+
+
+def _joined(parts: list[dict[tuple[str, str], Array]]) -> dict[tuple[str, str], Array]:
+    return {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
 
 
 def _interval(value: str, low: str, high: str, drawn: Array) -> dict[str, float]:

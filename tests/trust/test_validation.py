@@ -150,7 +150,8 @@ def test_counts_and_scores_are_those_of_the_clones(
     for clone in shared:
         sisters = y[(late == clone).to_numpy()]
         distances.append(w1(y, every, sisters, np.full(len(sisters), 1 / len(sisters))))
-    assert of(found.table, "mean", "W1")["value"] == pytest.approx(np.mean(distances))
+    # To 500 draws from the 600 cells.
+    assert of(found.table, "mean", "W1")["value"] == pytest.approx(np.mean(distances), rel=1e-3)
     share = np.mean(sides.iloc[days.rows[3]] == "upper")
     truth = np.array([c.startswith("upper") for c in early[early.isin(shared)]])
     brier = 2 * np.mean((truth - share) ** 2)  # both states are off by the same
