@@ -21,6 +21,14 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+UNFINISHED = ".cellam-new"  # in the name of a file until it is whole
+
+
+def is_unfinished(path: Path) -> bool:
+    """Whether a file is one that a killed process had not finished."""
+    return path.name.startswith(".") and UNFINISHED in path.name
+
+
 def write_atomically(path: Path, content: bytes) -> None:
     """Write a file whole or not at all: beside its place, synced, then renamed."""
     with appearing(path) as new:
@@ -31,7 +39,7 @@ def write_atomically(path: Path, content: bytes) -> None:
 def appearing(path: Path) -> Iterator[Path]:
     """Yield a name beside `path` to write to; what is there at the end is synced and renamed."""
     # The suffix stays: some writers choose the format by it.
-    handle, name = tempfile.mkstemp(".cellam-new" + path.suffix[:20], ".", path.parent)
+    handle, name = tempfile.mkstemp(UNFINISHED + path.suffix[:20], ".", path.parent)
     os.close(handle)
     new = Path(name)
     try:

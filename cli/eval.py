@@ -120,6 +120,9 @@ def evaluate(
     result = result.only(chosen, baselines=rivals, counterpart=counterpart)
     found = skills(result.table, n_boot=n_boot, seed=options.seed)
     doubts = caveats(opened.model, cells, holdout=labels)
+    # The page has the scores of earlier calls too.
+    known = [label for label in cells.timeline.labels if opened.evaluation(label) is not None]
+    page = caveats(opened.model, cells, holdout=known) if report else []
     if csv is not None:
         _write_csv(csv, result.table, found)
     if as_json:
@@ -133,7 +136,7 @@ def evaluate(
         }
         print(json.dumps(what, ensure_ascii=False))
         if report:
-            add_report(opened, doubts, data=data)
+            add_report(opened, page, data=data)
         return
     for label in labels:
         cached = "" if label in missing else ", from the run: scored before"
@@ -145,7 +148,7 @@ def evaluate(
     for caveat in doubts:
         say("caveat", f"{caveat.finding} {caveat.advice}")
     if report:
-        give("report", str(add_report(opened, doubts, data=data)))
+        give("report", str(add_report(opened, page, data=data)))
 
 
 def _print_day(frame: pd.DataFrame, skills: list[Skill], label: str, cached: str) -> None:

@@ -64,11 +64,11 @@ class Basis:
         """Where model coordinates x (n, p) are drawn: (n, 2)."""
         if self.own:
             return model.space.to_coordinates(x)[:, :2]
-        from scipy.spatial import cKDTree
+        from sklearn.neighbors import NearestNeighbors
 
         observed = np.concatenate(model.snapshots.points)
         k = min(NEAREST, len(observed))
-        distance, near = cKDTree(observed).query(x, k=[*range(1, k + 1)])
+        distance, near = NearestNeighbors(n_neighbors=k).fit(observed).kneighbors(x)
         w = 1 / np.maximum(distance, 1e-9)
         return np.asarray((w[..., None] * self.xy[near]).sum(1) / w.sum(1)[:, None])
 

@@ -30,6 +30,7 @@ WIDENING = 1.3
 UNSURE = 0.5  # relative standard deviation of a velocity: some 30° to either side
 NEIGHBOURS = 5
 FAR = 0.99  # quantile of the data's own distances
+ENOUGH = 5_000  # cells to know that quantile by
 
 
 @dataclass(frozen=True)
@@ -200,11 +201,14 @@ def remoteness(model: Model, x: Array) -> Array:
         percentile of the same distance among these cells themselves. Above 1 a cell is where
         hardly any were seen, and what is said of it rests on no data.
     """
-    from scipy.spatial import cKDTree
+    from sklearn.neighbors import NearestNeighbors
 
     observed = np.concatenate(model.training.points)
-    tree = cKDTree(observed)
     n = min(NEIGHBOURS, len(observed) - 1)
-    own = tree.query(observed, k=[*range(2, n + 2)])[0].mean(1)  # the nearest is the cell itself
-    away = tree.query(x, k=[*range(1, n + 1)])[0].mean(1)
+    near = NearestNeighbors(n_neighbors=n).fit(observed)
+    usual = observed
+    if len(observed) > ENOUGH:
+        usual = observed[np.random.default_rng(0).choice(len(observed), ENOUGH, replace=False)]
+    own = near.kneighbors(usual, n + 1)[0][:, 1:].mean(1)  # the nearest is the cell itself
+    away = near.kneighbors(x)[0].mean(1)
     return np.asarray(away / max(float(np.quantile(own, FAR)), 1e-12))

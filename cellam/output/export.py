@@ -18,7 +18,14 @@ from cellam.answers.uncertainty import Followed, remoteness
 from cellam.errors import ConfigError, OutputError
 from cellam.modelling.model import Model, Simulation
 from cellam.reading.sources import opened
-from cellam.storage import check_space, move, sync_folder, write_atomically, writing
+from cellam.storage import (
+    UNFINISHED,
+    check_space,
+    move,
+    sync_folder,
+    write_atomically,
+    writing,
+)
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -242,7 +249,7 @@ def new_folder(path: Path, ours: re.Pattern[str]) -> Iterator[Path]:
     """
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        new = Path(tempfile.mkdtemp(".cellam-new", ".", path.parent))
+        new = Path(tempfile.mkdtemp(UNFINISHED, ".", path.parent))
         try:
             new.chmod(0o755)
             yield new

@@ -26,6 +26,7 @@ from cellam.checkpoints import Checkpoint
 from cellam.errors import OutputError, RunError, RunInUse, Stopped
 from cellam.storage import (
     check_space,
+    is_unfinished,
     locked,
     move,
     sync_folder,
@@ -261,7 +262,8 @@ def _foreign(path: Path) -> list[str]:
         str(entry.relative_to(path))
         for entry in path.rglob("*")
         if not (
-            str(entry.relative_to(path)) in {*own, *added}
+            is_unfinished(entry)
+            or str(entry.relative_to(path)) in {*own, *added}
             or added.get(str(entry.parent.relative_to(path))) == entry.suffix
         )
     )

@@ -314,6 +314,21 @@ def test_a_foreign_folder_is_never_overwritten(
     assert path.exists()
 
 
+def test_what_a_killed_process_left_in_a_run_does_not_keep_it(
+    run: Run, model: Model, cells: Cells
+) -> None:
+    """Written beside their places, as `storage` does it; a page is our own, a note is not."""
+    (run.path / "simulations").mkdir(exist_ok=True)
+    for name in (".k2.cellam-new.html", "simulations/.k2.cellam-new.h5ad", "report.html"):
+        (run.path / name).touch()
+    (run.path / "notes.txt").write_text("mine")
+    with pytest.raises(OutputError, match=r"notes\.txt"):
+        cellam.save(model, cells, run.path, overwrite=True)
+    (run.path / "notes.txt").unlink()
+    cellam.save(model, cells, run.path, overwrite=True)
+    assert not (run.path / "report.html").exists()
+
+
 def no_space(*args: object, **kwargs: object) -> None:
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
