@@ -14,6 +14,7 @@ import pandas as pd
 from cellam.answers.uncertainty import WIDENING
 from cellam.modelling.model import Model
 from cellam.modelling.pipeline import GROWTH_SCALE, SIGMA
+from cellam.modelling.refits import MOST_CELLS
 from cellam.reading.signatures import BIRTH
 from cellam.runs.run import Run
 
@@ -321,7 +322,12 @@ def _scores(model: Model, table: pd.DataFrame, text: Methods, versions: dict[str
     also = [f"the same fit {counterpart[name]}" for name in scored if name in counterpart]
     rivals = [name for name in scored if name in _BASELINES]
     refits = int(table["refits"].min())
-    again = f" and over {refits} fits to half of the training cells" if refits else ""
+    again = (
+        f" and over {refits} fits to half of the training cells (at most {MOST_CELLS:,} of a time "
+        "point)"
+        if refits
+        else ""
+    )
     return (
         f"To judge the fit, {_listed(labels)} {each} held out: the model was fitted again without "
         f"the time point{pca} and predicted it {sides}. Predicted and measured cells were "
