@@ -16,9 +16,6 @@ from .simulate import rows_of
 if TYPE_CHECKING:
     import pandas as pd
 
-    from cellam.reading.cells import Cells
-    from cellam.runs.run import Run
-
 
 def drivers(
     of: Annotated[str, typer.Option(help="What genes go with: growth, speed, or fate:TYPE.")],
@@ -60,7 +57,7 @@ def drivers(
         if csv.exists() and csv.samefile(source):
             raise OutputError(f"--csv {csv} is the input; it is never written to.")
         free_path(csv, csv, overwrite=overwrite)
-    cells = _expression(opened, source)
+    cells = opened.read_expression(source)
     y, keep = library.quantity(model, of, cell_types(cells.obs, groupby), seed=seed)
     if from_cells is not None:
         keep &= np.isin(np.arange(len(cells)), rows_of(cells.obs, from_cells))
@@ -104,18 +101,6 @@ def drivers(
     print("quantities from expression: this ranks genes, and does not show causes.")
     if csv is not None:
         give("written", str(csv))
-
-
-def _expression(run: Run, source: Path) -> Cells:
-    """The cells with their expression, also where the fit took a representation."""
-    from cellam.reading.cells import read
-
-    options = run.model.options
-    if options.use_rep is None:
-        return run.read(source)
-    cells = read(source, time_key=options.time_key, time_map=options.time_map)
-    run.check_cells(cells.obs)
-    return cells
 
 
 def _print_top(frame: pd.DataFrame, of: str, top: int) -> None:

@@ -73,7 +73,7 @@ def plot(
     color: Annotated[
         str | None,
         typer.Option(
-            help="Column of obs, or time, growth or speed; for fates a state. "
+            help="Column of obs, or time, growth or speed, or a gene; for fates a state. "
             "[default: cell types, else time; for fates all states]"
         ),
     ] = None,
@@ -141,6 +141,8 @@ def plot(
     lineages = kind in ("fates", "flow")
     needed = bool(data or basis or groupby or from_cells or color or lineages)
     adata = _annotated(opened, data, needed=needed)
+    if kind == "velocity" and color is not None and adata is not None:
+        adata = _with_gene(opened, adata, data, color)
     if kind in ("trajectories", "composition", "mass", "trends"):
         ways = kind == "trajectories"
         n = n_cells or (WAYS if ways else POPULATION)
@@ -221,6 +223,24 @@ def _annotated(run: Run, data: Path | None, *, needed: bool) -> AnnData | None:
     adata = read_annotation(source)
     run.check_cells(adata.obs)
     return adata
+
+
+def _with_gene(run: Run, adata: AnnData, data: Path | None, color: str) -> AnnData:
+    """The annotation, and the logged expression of a gene if that is what the colour means."""
+    import anndata
+    import pandas as pd
+
+    from cellam.plots.scatter import QUANTITIES
+    from cellam.reading.embedding import log_normalised
+
+    if color in adata.obs or color in QUANTITIES:
+        return adata
+    cells = run.read_expression(run.data(data))
+    if color not in cells.genes:
+        return adata
+    column = log_normalised(cells)[:, [cells.genes.index(color)]]
+    gene = pd.DataFrame(index=[color])
+    return anndata.AnnData(column, adata.obs, gene, obsm=dict(adata.obsm))
 
 
 def _followed(

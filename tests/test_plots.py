@@ -192,6 +192,20 @@ def test_cells_are_named_in_the_map_and_in_the_legend(model: Model, small: annda
     assert sum(len(c.get_offsets()) for c in dots) == model.snapshots.n_cells
 
 
+def test_cells_can_be_coloured_by_a_gene(model: Model, small: anndata.AnnData) -> None:
+    gene = small.var_names[3]
+    small.X = np.zeros(small.shape, dtype=np.float32)
+    small.X[np.arange(0, small.n_obs, 2), 3] = 2.0
+    ax = plots.velocity(model, small, color=gene)
+    drawn = next(c for c in ax.collections if len(c.get_offsets()) == small.n_obs)
+    rows = np.concatenate(model.snapshots.rows)
+    # Cells may be drawn in any order, each in its place.
+    order = np.lexsort(np.asarray(drawn.get_offsets()).T)
+    places = model.space.to_coordinates(np.concatenate(model.snapshots.points))[:, :2]
+    expected = small.X[rows, 3][np.lexsort(places.T)]
+    np.testing.assert_array_equal(np.asarray(drawn.get_array())[order], expected)
+
+
 @pytest.mark.parametrize("color", ["time", "growth", "speed", "day", "cell_type"])
 def test_cells_can_be_coloured_by(model: Model, small: anndata.AnnData, color: str) -> None:
     ax = plots.velocity(model, small, color=color)
@@ -204,7 +218,7 @@ def test_cells_can_be_coloured_by(model: Model, small: anndata.AnnData, color: s
 def test_an_unknown_colour_lists_those_there_are(model: Model, small: anndata.AnnData) -> None:
     with pytest.raises(ConfigError, match="no colour 'leiden'") as error:
         plots.velocity(model, small, color="leiden")
-    assert error.value.hint == "Those there are: day, cell_type, time, growth, speed."
+    assert "day, cell_type, time, growth, speed, or a gene" in error.value.hint
 
 
 def test_without_data_the_own_coordinates_are_drawn_by_time(model: Model) -> None:

@@ -55,8 +55,8 @@ def velocity(
     basis : str, optional
         "pca", "umap" or any key of `obsm`; see `answers.projection.find_basis`.
     color : str, optional
-        Column of `obs`, or time, growth or speed. By default the cell types, if they are found,
-        else time.
+        Column of `obs`, or time, growth or speed, or a gene, as it is in `X`. By default the cell
+        types, if they are found, else time.
     ax : matplotlib.axes.Axes, optional
     save : path, optional
         .png, .svg or .pdf.

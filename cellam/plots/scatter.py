@@ -57,9 +57,13 @@ def colour_values(
     if color == "speed":
         speed = np.linalg.norm(velocities(model), axis=1)
         return pd.Series(speed * model.space.unit), f"speed {per_time(model)}"
+    if adata is not None and color in adata.var_names:
+        expression = np.asarray(adata.obs_vector(color), dtype=np.float64)
+        return pd.Series(expression[np.concatenate(days.rows)]), color
     raise ConfigError(
         f"There is no colour {color!r}.",
-        f"Those there are: {', '.join(dict.fromkeys([*map(str, obs.columns), *QUANTITIES]))}.",
+        f"Those there are: {', '.join(dict.fromkeys([*map(str, obs.columns), *QUANTITIES]))}, or "
+        "a gene of the data.",
     )
 
 

@@ -106,6 +106,21 @@ class Run:
         self.check_same(cells)
         return cells
 
+    def read_expression(self, data: Path) -> Cells:
+        """The cells of the fit with their genes, also where it took a representation.
+
+        Raises
+        ------
+        DataError
+            If they are not those of the fit.
+        """
+        options = self.model.options
+        if options.use_rep is None:
+            return self.read(data)
+        cells = read(data, time_key=options.time_key, time_map=options.time_map)
+        self.check_cells(cells.obs)
+        return cells
+
     @property
     def digest(self) -> str:
         """Digest of the data, as it was when fitted."""
