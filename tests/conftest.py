@@ -123,7 +123,7 @@ def call() -> Callable[..., Result]:
 
     def run(*args: object) -> Result:
         funnel.debug = False
-        if args[0] in ("fit", "eval") and "--report" not in args:
+        if args[:1] in (("fit",), ("eval",)) and "--report" not in args:
             args = (args[0], "--no-report", *args[1:])
         result = CliRunner().invoke(app, [str(arg) for arg in args], prog_name="cellam")
         assert result.exception is None or isinstance(result.exception, SystemExit)
