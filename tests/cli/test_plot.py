@@ -114,7 +114,7 @@ def test_an_unknown_kind_lists_those_there_are(call: Call, run: Path) -> None:
         (("history", "--basis", "pca"), "--basis has no meaning for cellam plot history"),
         (("heldout",), "--holdout day4"),
         (("velocity", "--basis", "umap"), "Those there are: pca, X_latent."),
-        (("velocity", "--color", "x"), "Those there are: day, cell_type, time, growth, speed, or a gene"),
+        (("velocity", "--color", "x"), "day, cell_type, time, growth, speed, or a gene"),
         (("composition", "--groupby", "x"), "day, cell_type"),
         (("eval",), "cellam eval --holdout all"),
         (("heldout", "--holdout", "day3"), "day4"),
