@@ -118,13 +118,16 @@ def fast() -> tuple[str, ...]:
 def call() -> Callable[..., Result]:
     """Run a command in this process; whatever it prints, there must be no traceback.
 
-    Without the report, which takes longer than a small fit, unless the test asks for it.
+    Without the report and the refits, which take longer than a small fit, unless the test asks for
+    them.
     """
 
     def run(*args: object) -> Result:
         funnel.debug = False
         if args[:1] in (("fit",), ("eval",)) and "--report" not in args:
             args = (args[0], "--no-report", *args[1:])
+        if args[:1] == ("eval",) and "--refits" not in args and "--help" not in args:
+            args = (args[0], "--refits", "0", *args[1:])
         result = CliRunner().invoke(app, [str(arg) for arg in args], prog_name="cellam")
         assert result.exception is None or isinstance(result.exception, SystemExit)
         assert "Traceback" not in result.stdout + result.stderr

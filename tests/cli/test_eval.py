@@ -24,7 +24,7 @@ METRICS = ("W1", "W2", "energy", "MMD2", "composition")
 @pytest.fixture(scope="session")
 def scores(cells: Cells, model: Model) -> Evaluation:
     """Of an inner day and of the last: two refits, shared."""
-    return evaluate(cells, ("day2", "day7"), model.options)
+    return evaluate(cells, ("day2", "day7"), model.options, refits=0)
 
 
 @pytest.fixture
@@ -288,3 +288,16 @@ def test_a_metric_that_the_data_do_not_allow_is_refused(call: Call, scored: Path
     result = call("eval", "--holdout", "day2", "--metrics", "mass")
     assert result.code == 2
     assert "--population" in result.err
+
+
+def test_refits_widen_the_interval_are_kept_and_asked_for_again(call: Call, run: Path) -> None:
+    def interval(*args: str) -> tuple[int, float]:
+        found = call("eval", "--holdout", "day2", "--metrics", "W1", "--json", *args)
+        ours = next(r for r in json.loads(found.out)["rows"] if r["method"] == "cellam")
+        return ours["refits"], ours["high"] - ours["low"]
+
+    held, moved = interval("--refits", "0"), interval("--refits", "4")
+    assert (held[0], moved[0]) == (0, 4)
+    assert moved[1] > held[1]
+    assert "scored before" in call("eval", "--holdout", "day2", "--refits", "4").out
+    assert "--refits 3" in call("eval", "--holdout", "day2", "--refits", "3").err

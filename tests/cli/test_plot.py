@@ -19,7 +19,7 @@ Call = Callable[..., Any]
 
 @pytest.fixture(scope="module")
 def table(cells: Cells, model: Model) -> Any:
-    return evaluate(cells, "day2", model.options, metrics=["W1", "energy"])
+    return evaluate(cells, "day2", model.options, metrics=["W1", "energy"], refits=0)
 
 
 @pytest.fixture

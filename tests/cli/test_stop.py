@@ -49,7 +49,15 @@ def contents(run: Path) -> dict[str, bytes]:
     return {name: (run / name).read_bytes() for name in MADE}
 
 
-@pytest.mark.parametrize("asked", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
+@pytest.mark.parametrize(
+    "asked",
+    [
+        signal.SIGINT,
+        signal.SIGTERM,
+        pytest.param(signal.SIGHUP, marks=pytest.mark.slow),  # as SIGTERM
+        signal.SIGKILL,
+    ],
+)
 def test_a_stopped_fit_goes_on_and_ends_in_the_same_bytes(
     spawn: Call, here: Path, asked: signal.Signals
 ) -> None:
