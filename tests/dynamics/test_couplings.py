@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import functools
+
+import anndata as ad
 import numpy as np
 import pytest
 
@@ -17,6 +20,10 @@ from cellam.dynamics.couplings import (
 from cellam.errors import TrainingError
 
 ROUNDING = 1e-9
+REAL = (
+    "klein_mesc_counts", "larry_clones_781", "eb", "cite", "emt_10d", "hesc_chu_100tf",
+    "hsmm_fpkm_6000", "sim_gene_growth", "sim_lotka_volterra", "weinreb_2d", "worm_embryo_counts",
+)  # fmt: skip
 
 
 def paired(coupling, x_0, x_1, *, a=None, b=None, seed=0):
@@ -179,21 +186,68 @@ class TestUnbalanced:
             assert change == pytest.approx(1, abs=0.01)
 
     @pytest.mark.parametrize("gap", [0.0, 3.0, 6.0])
-    def test_the_affine_part_takes_away_half_of_the_growth_that_a_motion_feigns(self, gap):
+    def test_the_affine_part_takes_away_half_of_the_growth_that_a_motion_feigns(
+        self, gap, monkeypatch
+    ):
         """Where clusters move along the line between them; a plan without it is the rival."""
         rng, m = np.random.default_rng(0), np.array([4.0, 2.0])
         x, _ = two_clusters(300, 0.5, rng, gap=gap)
         even, coupling = np.full(300, 1 / 300), Unbalanced(1.0)
         carried = coupling.plan(x, x + m, even, even, rng)
-        plain = coupling._relaxed(couplings.squared_distances(x, x + m), even, even)
+        monkeypatch.setattr(couplings, "affine_fit", lambda x, y, weights: x)
+        plain = coupling.plan(x, x + m, even, even, rng)
         feigned = [np.abs(np.log(gamma.sum(1) / even)).mean() for gamma in (carried, plain)]
         assert feigned[0] < 0.75 * feigned[1]
 
-    def test_a_cost_that_is_not_finite_is_an_error_that_says_what_to_do(self):
+    def test_cells_that_are_nowhere_are_an_error(self):
         x = np.random.default_rng(0).standard_normal((20, 2))
-        with pytest.raises(TrainingError, match="tau"), np.errstate(all="ignore"):
-            Unbalanced(0.1)._relaxed(np.full((20, 20), np.nan), *np.full((2, 20), 0.05))
-        assert len(paired(Unbalanced(0.1), x, x))
+        with pytest.raises(TrainingError, match="finite"):
+            paired(Unbalanced(0.1), np.where(x > 0, x, np.nan), x)
+
+    def test_iterations_that_end_early_are_an_error_and_not_a_plan(self, monkeypatch):
+        hurried = functools.partial(couplings.solve_relaxed, iterations=3)
+        monkeypatch.setattr(couplings, "solve_relaxed", hurried)
+        x_0, x_1 = np.random.default_rng(0).standard_normal((2, 50, 2))
+        with pytest.raises(TrainingError, match="did not converge: after 3 iterations"):
+            paired(Unbalanced(0.1), x_0, x_1)
+
+    def test_a_cell_that_nothing_is_near_keeps_a_millionth_of_its_mass(self):
+        x = np.random.default_rng(0).standard_normal((200, 2))
+        x_0 = np.concatenate([x, [[30.0, 0.0]]])
+        a, b = np.full(201, 1 / 201), np.full(200, 1 / 200)
+        gamma = Unbalanced(0.01).plan(x_0, x, a, b, np.random.default_rng(0))
+        kept = gamma.sum(1) / a
+        assert kept[-1] == pytest.approx(1e-6, rel=1e-3)
+        assert kept[:-1].min() > 1e-3
+
+    def test_without_options_growth_costs_as_much_as_the_mean_way(self):
+        assert (Unbalanced().tau, Unbalanced().entropy) == (1.0, 0.01)
+
+    def test_more_mass_is_moved_the_dearer_growth_is_where_all_cells_are_far_apart(self):
+        """As on the first days of larry, where exp(−C/ε) is zero for every pair of a cell."""
+        rng = np.random.default_rng(0)
+        x_0, x_1 = rng.standard_normal((34, 40)), 0.5 + rng.standard_normal((431, 40))
+        moves_ever_more(x_0, x_1)
+
+    @pytest.mark.parametrize("file", REAL)
+    def test_more_mass_is_moved_the_dearer_growth_is_on_real_days(self, file, shared_data):
+        days = ad.read_h5ad(shared_data / f"{file}.h5ad")
+        X = days.obsm["X_pca"] if "X_pca" in days.obsm else np.log1p(days.to_df().to_numpy())
+        first, second = np.unique(days.obs["day"])[:2]
+        x_0, x_1 = (X[(days.obs["day"] == day).to_numpy()][:400, :50] for day in (first, second))
+        moves_ever_more(x_0, x_1)
+
+
+def moves_ever_more(x_0, x_1):
+    even = np.full(len(x_0), 1 / len(x_0)), np.full(len(x_1), 1 / len(x_1))
+    moved = []
+    for tau in (0.1, 1.0, 5.0):
+        found = Unbalanced(tau).relax(x_0, x_1, *even)
+        for masses, kept in ((found.plan.sum(1), found.rows), (found.plan.sum(0), found.columns)):
+            assert np.abs(masses - kept).sum() < 0.01 * kept.sum()
+        moved.append(found.plan.sum())
+    assert 0.01 < moved[0] < moved[1] < moved[2] < 1
+    assert moved[2] > 0.9
 
 
 def test_independent_partners_know_nothing_of_each_other():
@@ -208,8 +262,26 @@ def test_an_affine_map_is_recovered():
     rng = np.random.default_rng(0)
     x, weights = rng.standard_normal((200, 3)), np.full(200, 1 / 200)
     y = x @ rng.standard_normal((3, 3)) + [1.0, 2.0, 3.0]
-    # A ridge of 1e-3 is part of the fit.
+    # The smallest ridge is a thousandth.
     assert affine_fit(x, y, weights) == pytest.approx(y, abs=0.05)
+
+
+def test_fewer_cells_than_coordinates_tell_a_translation_and_no_more():
+    """With 41 unknowns a coordinate, least squares sends 34 cells exactly to their partners."""
+    rng, m = np.random.default_rng(0), np.linspace(-1, 1, 40)
+    x, weights = rng.standard_normal((34, 40)), np.full(34, 1 / 34)
+    y = x + m + rng.standard_normal((34, 40))  # partners are where they are by chance
+    off = np.sqrt(((affine_fit(x, y, weights) - x - m) ** 2).mean())
+    assert off < 1.5 / np.sqrt(34)  # the standard error of the translation
+    assert affine_fit(x[:1], y[:1], np.ones(1)) == pytest.approx(y[:1])
+
+
+def test_fewer_cells_than_coordinates_still_tell_a_stretch_along_their_main_axis():
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((34, 40)) * [10, *np.full(39, 0.1)]
+    y = x * [2, *np.ones(39)]
+    off = affine_fit(x, y, np.full(34, 1 / 34)) - y
+    assert np.abs(off).max() < 0.01 * np.abs(y - x).max()
 
 
 def test_distances_are_never_negative():
@@ -235,11 +307,16 @@ def test_transport_that_stops_early_is_an_error_and_not_a_wrong_plan(monkeypatch
 
 
 @pytest.mark.parametrize("tau", [0.3, 1.0, 3.0])
-def test_the_price_of_one_cell_that_moves_is_that_of_the_formula(tau):
-    """With C/C̄ = 1 and masses 1, g + 2τ(g log g − g + 1) is least at g = exp(−1/2τ)."""
-    x, y, one = np.zeros((1, 2)), np.ones((1, 2)), np.ones(1)
+def test_the_price_of_one_cell_that_parts_is_that_of_the_formula(tau):
+    """With C/C̄ = 1 and masses 1, g + 2τ(g log g − g + 1) is least at g = exp(−1/2τ).
+
+    One cell becomes two on either side of it, which no affine map can do.
+    """
+    x, y = np.zeros((1, 2)), np.array([[-1.0, 0.0], [1.0, 0.0]])
     expected = 2 * tau * (1 - np.exp(-1 / (2 * tau)))
-    assert Unbalanced(tau).price(x, y, one, one) == pytest.approx(expected, rel=0.01)
+    assert Unbalanced(tau).price(x, y, np.ones(1), np.full(2, 0.5)) == pytest.approx(
+        expected, rel=0.01
+    )
 
 
 def test_the_price_is_lower_with_the_masses_that_the_cells_have_grown_to():

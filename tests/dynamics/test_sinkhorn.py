@@ -1,0 +1,81 @@
+"""Unbalanced transport with entropy, beside closed forms and another solver."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from cellam.dynamics.couplings import _pot, squared_distances
+from cellam.dynamics.sinkhorn import solve_relaxed
+
+
+def even(n):
+    return np.full(n, 1 / n)
+
+
+@pytest.mark.parametrize("tau", [0.05, 1.0, 20.0])
+@pytest.mark.parametrize("cost", [0.0, 1.0, 1_000.0])
+def test_cells_at_one_cost_keep_the_mass_of_the_closed_form(tau, cost):
+    """With C = c, γ = g a⊗b, and cg + (2τ + ε)(g log g − g) is least at g = exp(−c/(2τ + ε))."""
+    a, b, entropy = even(3), np.array([0.1, 0.9]), 0.01
+    found = solve_relaxed(np.full((3, 2), cost), a, b, tau=tau, entropy=entropy)
+    expected = np.exp(-cost / (2 * tau + entropy))
+    assert found.converged
+    assert found.plan == pytest.approx(expected * np.outer(a, b), rel=1e-6)
+    assert found.rows.sum() == pytest.approx(expected, rel=1e-2)  # without entropy: c/2τ
+
+
+@pytest.mark.parametrize("tau", [0.1, 1.0])
+def test_the_plan_is_that_of_another_solver(tau):
+    """POT's, by plain scaling, which also has to find the total mass."""
+    rng = np.random.default_rng(0)
+    a, b = rng.random(12) + 0.1, rng.random(9) + 0.1
+    cost = squared_distances(rng.standard_normal((12, 2)), 1 + rng.standard_normal((9, 2)))
+    found = solve_relaxed(cost, a, b, tau=tau, entropy=0.1, tolerance=1e-9)
+    rival = _pot().unbalanced.sinkhorn_unbalanced(
+        a, b, cost, 0.1, tau, reg_type="kl", numItermax=100_000, stopThr=1e-12
+    )
+    assert found.plan == pytest.approx(rival, abs=1e-6 * rival.max())
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e4], ids=["near", "far"])
+@pytest.mark.parametrize("tau", [0.1, 1.0, 100.0])
+def test_the_marginals_are_those_that_the_potentials_ask_for(scale, tau):
+    """At an optimum τ log(γ1/a) = −f. Far apart, exp(−C/ε) would be zero for every pair."""
+    rng = np.random.default_rng(0)
+    x, y = rng.standard_normal((30, 3)), rng.standard_normal((40, 3)) + 2
+    cost = scale * squared_distances(x, y)
+    found = solve_relaxed(cost, even(30), even(40), tau=scale * tau, entropy=0.01 * scale)
+    assert found.converged
+    # The columns were matched last; the rows are within a last change of 1 %.
+    assert found.plan.sum(1) == pytest.approx(found.rows, rel=0.01)
+    assert found.plan.sum(0) == pytest.approx(found.columns, rel=0.01)
+
+
+def test_only_the_ratio_of_cost_and_prices_counts():
+    rng = np.random.default_rng(0)
+    cost = squared_distances(rng.standard_normal((20, 2)), rng.standard_normal((25, 2)))
+    one, other = (
+        solve_relaxed(k * cost, even(20), even(25), tau=k, entropy=0.05 * k) for k in (1.0, 1e6)
+    )
+    assert other.plan == pytest.approx(one.plan, rel=1e-6)
+
+
+def test_transport_that_may_not_change_mass_is_balanced():
+    rng = np.random.default_rng(0)
+    x, y = rng.standard_normal((30, 2)), rng.standard_normal((30, 2)) + [3, 0]
+    found = solve_relaxed(squared_distances(x, y), even(30), even(30), tau=1e6, entropy=1.0)
+    assert found.rows == pytest.approx(even(30), rel=1e-4)
+    assert found.plan.sum() == pytest.approx(1, rel=1e-3)
+
+
+def test_an_iteration_that_ends_early_says_so_and_by_how_much():
+    rng = np.random.default_rng(0)
+    cost = squared_distances(*rng.standard_normal((2, 20, 2)))
+    early, late = (
+        solve_relaxed(cost, even(20), even(20), tau=1.0, entropy=0.01, iterations=n)
+        for n in (5, 20_000)
+    )
+    assert (early.converged, early.iterations) == (False, 5)
+    assert early.residual > 0.01 >= late.residual
+    assert late.converged and late.iterations < 1_000
