@@ -188,6 +188,7 @@ def fit(
     )
     from cellam.errors import OutputError, Stopped
     from cellam.modelling.pipeline import fit as fit_model
+    from cellam.output.wording import explain
     from cellam.reading.cells import read
     from cellam.runs.claims import check_free, claim
     from cellam.runs.run import point_to, save
@@ -222,8 +223,8 @@ def fit(
                     place.checkpoint.pause()
 
                 model = fit_model(cells, options, checkpoint=place.checkpoint, on_progress=watch)
-                for note in model.fit.notes:
-                    log.info("%s", note)
+                for line in explain(model):
+                    log.info("%s", line)
             saved = save(model, cells, place, data=data, command=command)
         except (Stopped, OutputError) as error:
             if place.checkpoint.started:

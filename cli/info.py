@@ -16,6 +16,8 @@ def info(
 ) -> None:
     """Show a run: what went in, what was chosen, how types of cells grow, what was scored."""
     from cellam.errors import DataError
+    from cellam.modelling.recipe import choice_to_json
+    from cellam.output.wording import explain
     from cellam.reading.cells import read_obs
     from cellam.runs.run import open_run
     from cellam.trust.baselines import BASELINES
@@ -42,7 +44,8 @@ def info(
                 label: len(x)
                 for label, x in zip(model.timeline.labels, model.snapshots.points, strict=True)
             },
-            "chosen": list(model.fit.notes),
+            "choice": choice_to_json(model.choice),
+            "chosen": explain(model),
             "growth": {
                 "relative": model.options.population is None,
                 "types": key,

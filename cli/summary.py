@@ -38,6 +38,8 @@ def say_cells(cells: Cells) -> None:
 
 def say_model(model: Model) -> None:
     """Print what was fitted and what was chosen."""
+    from cellam.output.wording import explain
+
     space = model.space
     kind = f"obsm[{space.rep!r}]" if space.rep else f"PCA of {plural(len(space.genes), 'gene')}"
     whitened = ", whitened" if space.whitened else ""
@@ -45,8 +47,8 @@ def say_model(model: Model) -> None:
     if model.options.exclude:
         say("excluded", ", ".join(model.options.exclude))
     say("method", f"{model.options.method}, {model.options.action} action")
-    for k, note in enumerate(model.fit.notes):
-        say("chosen" if k == 0 else "", note)
+    for k, line in enumerate(explain(model)):
+        say("chosen" if k == 0 else "", line)
     if model.fit.objective.grows:
         sizes = zip(model.snapshots.labels, model.snapshots.masses, strict=True)
         say(

@@ -380,11 +380,10 @@ def test_a_metric_that_was_not_scored_lists_those_that_were(scores: Evaluation) 
 def test_history_is_that_of_the_fit(model: Model) -> None:
     ax = plots.history(model)
     line, star = ax.lines
-    losses = [row["held_out_loss"] for row in model.fit.history]
+    losses = list(model.fit.record.losses.values())
     np.testing.assert_allclose(line.get_ydata(), losses)
     assert star.get_ydata()[0] == min(losses)
-    note = next(n for n in model.fit.notes if n.startswith("ridge"))
-    assert str(star.get_label()) == f"taken: {note.split(':')[0]}"
+    assert str(star.get_label()) == f"taken: ridge {model.fit.record.ridge:g}"
 
 
 def test_history_of_a_network_is_over_its_steps(cells: Cells) -> None:

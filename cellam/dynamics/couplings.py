@@ -20,7 +20,6 @@ from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import kl_div
 
 from cellam.dynamics.sinkhorn import Relaxed, solve_relaxed
 from cellam.errors import TrainingError
@@ -136,6 +135,8 @@ class Unbalanced:
 
     def price(self, x_0: Array, x_1: Array, a: Array, b: Array) -> float:
         """The minimum: ⟨γ, C⟩/C̄ + τ KL(γ1 | a) + τ KL(γᵀ1 | b), to the precision of the entropy."""
+        from scipy.special import kl_div
+
         cost, found = self._relax(x_0, x_1, a, b)
         moved = float((found.plan * cost).sum() / _unit(cost))
         changed = kl_div(found.rows, a).sum() + kl_div(found.columns, b).sum()

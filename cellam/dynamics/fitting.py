@@ -43,6 +43,60 @@ OnProgress = Callable[[Progress], None]
 
 
 @dataclass(frozen=True)
+class Solved:
+    """How a kernel action was solved for.
+
+    Parameters
+    ----------
+    ridge : float
+        The one that was taken.
+    losses : dict of float to float
+        Held-out loss of every ridge with which the equations could be solved.
+    """
+
+    ridge: float
+    losses: dict[float, float]
+
+    @property
+    def unsolved(self) -> int:
+        """Number of ridges with which the equations could not be solved."""
+        return len(RIDGES) - sum(ridge in RIDGES for ridge in self.losses)
+
+    @property
+    def raised(self) -> bool:
+        """Whether it took a larger ridge than is usual: the equations are nearly singular."""
+        return self.ridge in RAISED
+
+
+@dataclass(frozen=True)
+class Trained:
+    """How a network was trained.
+
+    Parameters
+    ----------
+    history : tuple of dict
+        step, loss (of one batch) and held_out_loss, every hundred steps.
+    best_loss : float
+        The held-out loss of the weights that were kept.
+    limit : int
+        Steps that were allowed.
+    scale : float
+        Size of the steps, as a share of the usual one: below 1 where training diverged and went
+        back.
+    """
+
+    history: tuple[dict[str, float], ...]
+    best_loss: float
+    limit: int
+    scale: float = 1.0
+
+    @property
+    def steps(self) -> int:
+        """Steps that were made."""
+        return int(self.history[-1]["step"])
+
+
+@dataclass(frozen=True)
 class Fit:
     """A fitted action.
 
@@ -51,22 +105,19 @@ class Fit:
     action : Kernel or MLP
     objective : Objective
         What the action means: its loss and its dynamics.
-    history : tuple of dict
-        The held-out loss for each ridge (kernel) or each hundred steps (mlp).
-    notes : tuple of str
-        What was chosen and why, a line each.
+    record : Solved or Trained
+        How the action was found.
     growth : Kernel or None
         The growth field, where it is one of its own.
-    growth_range : (float, float)
-        Between which rates growth is held, per unit time; see `hold_growth`.
+    growth_range : (float, float) or None
+        Between which rates growth is held, per unit time; see `add_growth`. None without growth.
     """
 
     action: Kernel | MLP
     objective: Objective
-    history: tuple[dict[str, float], ...]
-    notes: tuple[str, ...]
+    record: Solved | Trained
     growth: Kernel | None = None
-    growth_range: tuple[float, float] = (-np.inf, np.inf)
+    growth_range: tuple[float, float] | None = None
 
     @property
     def dynamics(self) -> Dynamics:
@@ -155,22 +206,7 @@ def fit_kernel(
             for A, b, half in halves
         ]
     theta, losses, ridge = solve_halves([(A, b) for A, b, _ in halves])
-    return Fit(
-        Kernel(features, theta),
-        objective,
-        tuple({"ridge": r, "held_out_loss": loss} for r, loss in losses.items()),
-        (_note(ridge, losses),),
-    )
-
-
-def _note(ridge: float, losses: dict[float, float]) -> str:
-    note = f"ridge {ridge:g}: the best loss on held-out cells, of {len(losses)} ridges"
-    lost = len(RIDGES) - sum(r in RIDGES for r in losses)
-    if lost:
-        note += f" ({lost} smaller ones could not be solved)"
-    if ridge in RAISED:
-        note = f"ridge raised to {ridge:g}: the equations are nearly singular"
-    return note
+    return Fit(Kernel(features, theta), objective, Solved(ridge, losses))
 
 
 def fit_growth(
@@ -201,17 +237,30 @@ def fit_growth(
     return Kernel(features, theta)
 
 
-@torch.no_grad()
-def hold_growth(fit: Fit, source: Source, rng: np.random.Generator) -> Fit:
-    """Hold growth within the rates that the fit takes on its own path.
+def add_growth(
+    fit: Fit,
+    source: Source,
+    features: Features | None,
+    *,
+    rng: np.random.Generator,
+    particles: int = PARTICLES,
+    device: str = "cpu",
+) -> Fit:
+    """The same fit with its growth.
 
-    A field knows nothing of where no cells are: a single one that strays from the data could
-    otherwise outgrow all others.
+    Where the objective has a growth field of its own, it is fitted with `features`. Growth is then
+    held within the rates that it takes on the source: a field knows nothing of where no cells
+    are, and a single one that strays from the data could otherwise outgrow all others.
     """
     if not fit.objective.grows:
         return fit
+    if fit.objective.own_growth:
+        assert features is not None
+        field = fit_growth(source, features, rng=rng, particles=particles, device=device)
+        fit = replace(fit, growth=field)
     sample = source.sample(8_192, rng).to("cpu")
-    rates = fit.dynamics.growth(sample.t, sample.x)
+    with torch.no_grad():
+        rates = fit.dynamics.growth(sample.t, sample.x)
     return replace(fit, growth_range=(float(rates.min()), float(rates.max())))
 
 

@@ -20,9 +20,9 @@ from cellam.dynamics.actions import Features
 from cellam.dynamics.fitting import (
     Fit,
     OnProgress,
-    fit_growth,
+    Solved,
+    add_growth,
     fit_kernel,
-    hold_growth,
     median_distance,
     silent,
 )
@@ -42,19 +42,41 @@ JUDGES = 8_192  # held-out draws that say when a network is trained: (9) is nois
 
 
 @dataclass(frozen=True)
+class Scales:
+    """Over what distance and time the features vary, and the loss of every pair that was tried.
+
+    Parameters
+    ----------
+    length : float
+        In median distances of the samples.
+    duration : float
+        As a share of the whole time.
+    losses : dict of (length, duration) to float
+        On held-out draws.
+    """
+
+    length: float
+    duration: float
+    losses: dict[tuple[float, float], float]
+
+
+@dataclass(frozen=True)
 class FittedAction:
     """An action in the user's time and coordinates, and what follows from it.
 
     Parameters
     ----------
     fit : Fit
-        In unit time and coordinates; its `notes` say what was chosen, its `history` how it went.
+        In unit time and coordinates.
     frame : Frame
         Where these lie.
+    scales : Scales or None
+        How the length and duration of the features were chosen; None for a network.
     """
 
     fit: Fit
     frame: Frame
+    scales: Scales | None = None
 
     def value(self, t: float, x: ArrayLike) -> Array:
         """s, (n, d) -> (n,), such that its gradient is the velocity."""
@@ -221,10 +243,10 @@ def fit_action(
     visits = VISITS if from_samples or not isinstance(q, PathSampler) else 1
     source = Draws(q, frame, particles // visits, int(drawing.integers(2**63)))
     device = choose_device(device)
+    scales = None
     if action == "kernel":
-        features, note = choose_features(
-            source, inner, n_features, particles, from_samples, choosing
-        )
+        scales = choose_scales(source, inner, n_features, particles, from_samples)
+        features = _features(source, n_features, scales.length, scales.duration, choosing)
         fit = fit_kernel(
             source,
             inner,
@@ -235,7 +257,6 @@ def fit_action(
             device=device,
             on_progress=on_progress,
         )
-        fit = replace(fit, notes=(note, *fit.notes))
     else:
         fit = fit_mlp(
             source,
@@ -251,49 +272,40 @@ def fit_action(
             device=device,
             on_progress=on_progress,
         )
+    still = None
     if inner.own_growth:
         still = _features(source, n_features // 2, 1.0, 1.0, growing).still()
-        growth = fit_growth(source, still, rng=growing, particles=particles, device=device)
-        fit = replace(fit, growth=growth)
-    return FittedAction(hold_growth(fit, source, growing), frame)
+    fit = add_growth(fit, source, still, rng=growing, particles=particles, device=device)
+    return FittedAction(fit, frame, scales)
 
 
-def choose_features(
-    source: Draws,
-    objective: Objective,
-    m: int,
-    particles: int,
-    from_samples: bool | None,
-    rng: np.random.Generator,
-) -> tuple[Features, str]:
-    """Random features whose length and duration have the least held-out loss, and a note on it.
+def choose_scales(
+    source: Draws, objective: Objective, m: int, particles: int, from_samples: bool | None
+) -> Scales:
+    """The length and duration of m random features with the least held-out loss.
 
     A quarter of the features are tried for each; the loss on held-out draws
-    ranks them by their distance from the action (equation 13 of `objectives`).
+    ranks them by their distance from the action (equation 13 of `objectives`). Where the
+    estimator is noisy, the smoothest pair within a hundredth of the least loss is taken.
     """
-    losses = {}
+    losses: dict[tuple[float, float], float] = {}
     few = max(100, m // 4)
     for duration, length in itertools.product(DURATIONS, LENGTHS):
-        features = _features(source, few, length, duration, np.random.default_rng(1))
         fit = fit_kernel(
             source,
             objective,
-            features,
+            _features(source, few, length, duration, np.random.default_rng(1)),
             rng=np.random.default_rng(2),
             particles=particles,
             from_samples=from_samples,
         )
-        losses[length, duration] = min(h["held_out_loss"] for h in fit.history)
+        assert isinstance(fit.record, Solved)
+        losses[length, duration] = min(fit.record.losses.values())
     least = min(losses.values())
     noisy = source.estimator(objective.grows, from_samples)[1]
     enough = least + TOLERANCE * abs(least) * noisy
     length, duration = next(pair for pair, loss in losses.items() if loss <= enough)
-    note = (
-        f"features of {length:g} median distances and {duration:g} of the time: "
-        + f"the smoothest within {TOLERANCE:.0%} of " * noisy
-        + f"the best loss on held-out draws, of {len(losses)} pairs"
-    )
-    return _features(source, m, length, duration, rng), note
+    return Scales(length, duration, losses)
 
 
 def _features(

@@ -104,7 +104,6 @@ References
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -130,16 +129,17 @@ class Dynamics:
         What the growth rate is proportional to; None conserves mass.
     growth_scale : float
         λ.
-    growth_range : (float, float)
-        Growth rates are held within it: a field knows nothing of rates beyond those that it was
-        fitted to, and a single cell that strays from the data could otherwise outgrow all.
+    growth_range : (float, float) or None
+        Growth rates are held within it, if it is given: a field knows nothing of rates beyond
+        those that it was fitted to, and a single cell that strays from the data could otherwise
+        outgrow all.
     """
 
     action: Action
     sigma: float = 0.0
     growth_action: Action | None = None
     growth_scale: float = 1.0
-    growth_range: tuple[float, float] = (-math.inf, math.inf)
+    growth_range: tuple[float, float] | None = None
 
     def drift(self, t: Tensor, x: Tensor) -> Tensor:
         """∇s, (N,), (N, d) -> (N, d), in model coordinates per unit time."""
@@ -149,7 +149,8 @@ class Dynamics:
         """λs or g, (N,), (N, d) -> (N,), per unit time."""
         if self.growth_action is None:
             return x.new_zeros(len(x))
-        return (self.growth_scale * self.growth_action.value(t, x)).clamp(*self.growth_range)
+        rate = self.growth_scale * self.growth_action.value(t, x)
+        return rate if self.growth_range is None else rate.clamp(*self.growth_range)
 
 
 @dataclass(frozen=True)
@@ -202,7 +203,7 @@ class Objective:
         self,
         action: Action,
         growth: Action | None = None,
-        growth_range: tuple[float, float] = (-math.inf, math.inf),
+        growth_range: tuple[float, float] | None = None,
     ) -> Dynamics:
         """Equation (5) for the minimiser, and for the growth field if it has one of its own."""
         if self.own_growth:

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from cellam.checkpoints import EVERY, Arrays, Checkpoint
 from cellam.dynamics.actions import MLP, Action
-from cellam.dynamics.fitting import Fit, OnProgress, Progress, silent
+from cellam.dynamics.fitting import Fit, OnProgress, Progress, Trained, silent
 from cellam.dynamics.objectives import Objective
 from cellam.dynamics.samples import Ends, PathSample, Sample, Source
 from cellam.errors import TrainingError
@@ -123,11 +123,8 @@ def fit_mlp(
         if checkpoint.due(state.step):
             checkpoint.keep(STAGE, *state.pack(rng))
         on_progress(Progress("fit", state.step, steps))
-    stopped = f"stopped at step {state.step}" if state.step < steps else f"ran all {steps} steps"
-    notes = [f"{stopped}; held-out loss {state.best_loss:.4g}"]
-    if state.scale < 1:
-        notes.append(f"training diverged and went back: steps of {state.scale:g} of the usual size")
-    return Fit(state.best.to("cpu"), objective, tuple(state.history), tuple(notes))
+    record = Trained(tuple(state.history), state.best_loss, steps, state.scale)
+    return Fit(state.best.to("cpu"), objective, record)
 
 
 def _schedule(step: int, steps: int) -> float:

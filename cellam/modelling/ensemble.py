@@ -26,21 +26,20 @@ import numpy as np
 
 from cellam.checkpoints import Checkpoint
 from cellam.config import Options
-from cellam.dynamics.actions import Kernel
 from cellam.dynamics.couplings import Coupling
 from cellam.dynamics.curves import curve
 from cellam.dynamics.fitting import (
     Fit,
     OnProgress,
     Progress,
+    add_growth,
     draw_features,
-    fit_growth,
     fit_kernel,
-    hold_growth,
 )
 from cellam.dynamics.objectives import Objective
 from cellam.dynamics.paths import Mixture, build_path
-from cellam.modelling.selection import Choice, Recipe
+from cellam.modelling.recipe import Choice, Recipe
+from cellam.modelling.stored import fit_from, fit_to_arrays, fit_to_json
 from cellam.reading.snapshots import Snapshots
 
 
@@ -73,11 +72,13 @@ def fit_ensemble(
     members = []
     for k, child in enumerate(seed.spawn(K)):
         on_progress(Progress("fit the ensemble", k, K))
-        member = _recall(checkpoint, k, objective)
-        if member is None:
+        kept = checkpoint.recall(f"member-{k}")
+        if kept is None:
             rng = np.random.default_rng(child)
             member = _fit_member(training, choice, objective, options, k, rng, device)
-            _keep(checkpoint, k, member)
+            checkpoint.keep(f"member-{k}", fit_to_json(member), fit_to_arrays(member))
+        else:
+            member = fit_from(kept.arrays, kept.values, objective, training.n_dims)
         members.append(member)
         on_progress(Progress("fit the ensemble", k + 1, K))
     return tuple(members)
@@ -122,30 +123,7 @@ def fit_recipe(
     path = curve(straight, recipe.curvature)
     features = draw_features(days, options.n_features, rng)
     fit = fit_kernel(path, objective, features, rng=rng, device=device)
+    still = None
     if objective.own_growth:
         still = draw_features(days, options.n_features // 2, rng).still()
-        fit = replace(fit, growth=fit_growth(path, still, rng=rng, device=device))
-    return hold_growth(fit, path, rng)
-
-
-def _keep(checkpoint: Checkpoint, k: int, fit: Fit) -> None:
-    assert isinstance(fit.action, Kernel)
-    arrays = {f"action.{name}": value for name, value in fit.action.arrays().items()}
-    if fit.growth is not None:
-        arrays |= {f"growth.{name}": value for name, value in fit.growth.arrays().items()}
-    values = {"growth_range": fit.growth_range, "notes": fit.notes}
-    checkpoint.keep(f"member-{k}", values, arrays)
-
-
-def _recall(checkpoint: Checkpoint, k: int, objective: Objective) -> Fit | None:
-    kept = checkpoint.recall(f"member-{k}")
-    if kept is None:
-        return None
-    return Fit(
-        Kernel.from_arrays(kept.arrays, "action."),
-        objective,
-        (),
-        tuple(kept.values["notes"]),
-        Kernel.from_arrays(kept.arrays, "growth.") if "growth.theta" in kept.arrays else None,
-        tuple(kept.values["growth_range"]),
-    )
+    return add_growth(fit, path, still, rng=rng, device=device)

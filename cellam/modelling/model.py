@@ -15,8 +15,10 @@ from cellam.dynamics.distances import resample
 from cellam.dynamics.fitting import Fit
 from cellam.dynamics.simulation import Cloud, Trajectories
 from cellam.errors import ConfigError
+from cellam.modelling.recipe import Choice
 from cellam.modelling.rotation import Rotation
 from cellam.reading.embedding import Space
+from cellam.reading.growth import PriorSource
 from cellam.reading.snapshots import Snapshots
 from cellam.reading.timepoints import Timeline
 
@@ -52,7 +54,7 @@ class Model:
     Parameters
     ----------
     options : Options
-        As given; what was chosen stands in `fit.notes`.
+        As given; what was chosen for the others stands in `choice`.
     timeline : Timeline
         Times as understood.
     space : Space
@@ -61,12 +63,16 @@ class Model:
         All days, the excluded ones too.
     fit : Fit
         Action and objective.
+    choice : Choice
+        How the path was made, and why so.
     rotation : Rotation
         Whether the motion is that of a gradient.
     seconds : float
         Wall time of the fit, embedding included.
     ensemble : tuple of Fit
-        The same fit to bootstrapped cells with features drawn anew, where it was asked for.
+        The same fit to half of the cells with features drawn anew, where it was asked for.
+    prior_source : PriorSource or None
+        Where the growth prior came from, if there is one.
     """
 
     options: Options
@@ -74,9 +80,11 @@ class Model:
     space: Space
     snapshots: Snapshots
     fit: Fit
+    choice: Choice
     rotation: Rotation
     seconds: float
     ensemble: tuple[Fit, ...] = ()
+    prior_source: PriorSource | None = None
 
     def alone(self) -> Model:
         """The same model without its ensemble."""
@@ -92,6 +100,11 @@ class Model:
     def training(self) -> Snapshots:
         """The days that the model was fitted on."""
         return self.snapshots.without(self.options.exclude)
+
+    @property
+    def n_fitted(self) -> int:
+        """Cells that were fitted to: at most `max_cells` of a day."""
+        return sum(min(len(x), self.options.max_cells) for x in self.training.points)
 
     @property
     def conserves_mass(self) -> bool:

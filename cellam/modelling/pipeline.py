@@ -7,11 +7,9 @@ stage that was kept in a checkpoint can be left out.
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import torch
 
 from cellam.checkpoints import Checkpoint
 from cellam.config import Options, parse_options
@@ -23,10 +21,9 @@ from cellam.dynamics.fitting import (
     Fit,
     OnProgress,
     Progress,
+    add_growth,
     draw_features,
-    fit_growth,
     fit_kernel,
-    hold_growth,
     silent,
 )
 from cellam.dynamics.objectives import Objective
@@ -35,8 +32,10 @@ from cellam.dynamics.training import fit_mlp
 from cellam.errors import ConfigError, DataError
 from cellam.modelling.ensemble import fit_ensemble
 from cellam.modelling.model import Model
+from cellam.modelling.recipe import Choice, choice_from_json, choice_to_json
 from cellam.modelling.rotation import Rotation, measure_rotation
-from cellam.modelling.selection import Choice, Recipe, choose_recipe
+from cellam.modelling.selection import choose_recipe
+from cellam.modelling.stored import fit_from, fit_to_arrays, fit_to_json
 from cellam.reading.cells import Cells
 from cellam.reading.embedding import fit_space
 from cellam.reading.growth import expected_growth
@@ -108,12 +107,15 @@ def fit(
         seen = np.isin(
             cells.codes, [k for k, label in enumerate(timeline.labels) if label not in excluded]
         )
-        space = fit_space(
-            cells, seen, n_pcs=options.n_pcs, whiten=options.whiten, seed=options.seed
-        )
-        expected = expected_growth(cells, seen)
-        rates = None if expected is None else expected.rates
-        snapshots = take_snapshots(cells, space, options.population, rates)
+        # scanpy starts numba, which changes how many threads torch has: the same fit would then
+        # be made with other threads, and end in other digits, than the next one of this process.
+        with threads(None):
+            space = fit_space(
+                cells, seen, n_pcs=options.n_pcs, whiten=options.whiten, seed=options.seed
+            )
+            expected = expected_growth(cells, seen)
+            rates = None if expected is None else expected.rates
+            snapshots = take_snapshots(cells, space, options.population, rates)
         training = snapshots.without(excluded)
         result, rotation, choice = _fit_action(training, options, device, checkpoint, on_progress)
         members = fit_ensemble(
@@ -127,11 +129,18 @@ def fit(
             checkpoint=checkpoint,
             on_progress=on_progress,
         )
-        if expected is not None:
-            note = f"growth prior {options.growth_prior}: {expected.note}"
-            result = replace(result, notes=(note, *result.notes))
-    seconds = time.monotonic() - began
-    return Model(options, timeline, space, snapshots, result, rotation, seconds, members)
+    return Model(
+        options,
+        timeline,
+        space,
+        snapshots,
+        result,
+        choice,
+        rotation,
+        time.monotonic() - began,
+        members,
+        None if expected is None else expected.source,
+    )
 
 
 def _fit_action(
@@ -149,7 +158,6 @@ def _fit_action(
         else 0.0,
         own_growth=options.has_growth and options.growth == "own",
     )
-    n = training.n_cells
     training = training.thinned(options.max_cells, thinning)
     choice = _choice(training, objective, options, choosing, checkpoint, on_progress)
     training = training.trusting(choice.recipe.prior)
@@ -170,31 +178,12 @@ def _fit_action(
             checkpoint=checkpoint,
             on_progress=on_progress,
         )
-    growth = None
+    still = None
     if objective.own_growth:
         still = draw_features(training, options.n_features // 2, drawing).still()
-        growth = fit_growth(path, still, rng=fitting, device=device)
-    notes = [*choice.notes, *result.notes]
-    if training.n_cells < n:
-        notes.append(
-            f"{training.n_cells:,} of {n:,} cells: at most {options.max_cells:,} a day are "
-            "fitted to"
-        )
-    result = replace(result, notes=tuple(notes), growth=growth)
     rotation = measure_rotation(straight, training, measuring)
-    return hold_growth(result, path, fitting), rotation, choice
-
-
-def choose_again(model: Model) -> Choice:
-    """The choice that a model was fitted with, made once more: the same seed, the same choice."""
-    choosing, *_, thinning = _streams(model.options)
-    return choose_recipe(
-        model.training.thinned(model.options.max_cells, thinning),
-        model.fit.objective,
-        choosing,
-        coupling=_coupling(model.options),
-        curvature=model.options.curvature,
-    )
+    result = add_growth(result, path, still, rng=fitting, device=device)
+    return result, rotation, choice
 
 
 def _streams(options: Options) -> list[np.random.Generator]:
@@ -212,10 +201,7 @@ def _choice(
 ) -> Choice:
     kept = checkpoint.recall("recipe")
     if kept is not None:
-        found = kept.values
-        couplings = tuple(PATHS[name](**parameters) for name, parameters in found["couplings"])
-        recipe = Recipe(couplings[-1], found["curvature"], found["prior"])
-        return Choice(recipe, tuple(found["notes"]), couplings)
+        return choice_from_json(kept.values)
     choice = choose_recipe(
         training,
         objective,
@@ -224,15 +210,7 @@ def _choice(
         curvature=options.curvature,
         on_progress=on_progress,
     )
-    checkpoint.keep(
-        "recipe",
-        {
-            "couplings": [(coupling.name, vars(coupling)) for coupling in choice.couplings],
-            "curvature": choice.recipe.curvature,
-            "prior": choice.recipe.prior,
-            "notes": choice.notes,
-        },
-    )
+    checkpoint.keep("recipe", choice_to_json(choice))
     return choice
 
 
@@ -270,20 +248,10 @@ def _kernel(
     kept = checkpoint.recall("kernel")
     if kept is not None:
         rng.bit_generator.state = kept.values["rng"]
-        theta = torch.from_numpy(kept.arrays["theta"])
-        history, notes = (tuple(kept.values[name]) for name in ("history", "notes"))
-        return Fit(Kernel(features, theta), objective, history, notes)
+        return fit_from(kept.arrays, kept.values, objective, features.omega.shape[1])
     result = fit_kernel(path, objective, features, rng=rng, device=device, on_progress=on_progress)
-    assert isinstance(result.action, Kernel)
-    checkpoint.keep(
-        "kernel",
-        {
-            "history": result.history,
-            "notes": result.notes,
-            "rng": rng.bit_generator.state,
-        },
-        {"theta": result.action.theta.numpy()},
-    )
+    values = {**fit_to_json(result), "rng": rng.bit_generator.state}
+    checkpoint.keep("kernel", values, fit_to_arrays(result))
     return result
 
 

@@ -25,7 +25,6 @@ from cellam.dynamics.actions import Kernel
 from cellam.errors import ConfigError
 from cellam.modelling.ensemble import draw_coupling, fit_recipe
 from cellam.modelling.model import Model
-from cellam.modelling.pipeline import choose_again
 
 MOST_CELLS = 1_500  # of a day: enough to see the scatter, and its size is known for fewer cells
 
@@ -68,7 +67,7 @@ def refit(model: Model, K: int) -> Refits:
     training = model.training
     models = []
     with threads(options.threads):
-        choice, device = choose_again(model), choose_device(options.device)
+        choice, device = model.choice, choose_device(options.device)
         for child in np.random.SeedSequence((options.seed, 2)).spawn(K):
             rng = np.random.default_rng(child)
             days = training.halved(rng).thinned(min(MOST_CELLS, options.max_cells), rng)

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,16 +26,16 @@ from cellam.dynamics.distances import energy
 from cellam.dynamics.fitting import (
     OnProgress,
     Progress,
+    add_growth,
     draw_features,
-    fit_growth,
     fit_kernel,
-    hold_growth,
     silent,
 )
 from cellam.dynamics.objectives import Objective
 from cellam.dynamics.paths import Gap, Mixture, Path, build_gap, expected_masses
 from cellam.dynamics.simulation import Cloud, meet
 from cellam.errors import TrainingError
+from cellam.modelling.recipe import Because, Choice, Part, Reason, Recipe, coupling_name
 from cellam.reading.snapshots import Snapshots
 
 Array = NDArray[np.float64]
@@ -52,30 +52,6 @@ STEPS = 24  # of Runge–Kutta over the whole range of times
 PARTICLES = 6_000
 NOISE = 0.003  # of the energy distance of the day before, as it is: less is no difference
 KEPT = 0.25  # share of the gain over balanced transport that may be given up for less growth
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """What makes the path: how days are paired, and how far the lines are bent.
-
-    `prior` is the share of the growth expected beforehand that is taken for true.
-    """
-
-    coupling: Coupling | Mixture
-    curvature: float = CURVATURE
-    prior: float = 0.0
-
-
-@dataclass(frozen=True)
-class Choice:
-    """A recipe, and the reason for each of its parts.
-
-    `couplings` are all that the training days leave open; the recipe's is one of them.
-    """
-
-    recipe: Recipe
-    notes: tuple[str, ...]
-    couplings: tuple[Coupling | Mixture, ...]
 
 
 def choose_recipe(
@@ -113,59 +89,56 @@ def choose_recipe(
     few = snapshots.thinned(CELLS, rng)
     trials = _Trials(few, objective, int(rng.integers(2**63)), on_progress)
     couplings: tuple[Coupling | Mixture, ...]
-    prior, notes = 0.0, []
+    prior = 0.0
+    reasons: dict[Part, Reason] = {}
     if few.prior is not None:
-        prior, note = _choose_prior(
+        prior, reasons["prior"] = _choose_prior(
             few, coupling if isinstance(coupling, Unbalanced) else Unbalanced(TAU)
         )
-        notes.append(f"share of the growth prior {prior:g}: {note}")
     if coupling is not None:
-        couplings, note = (coupling,), "as asked"
+        couplings, reasons["coupling"] = (coupling,), Reason("asked")
     else:
         bend = CURVATURE if curvature is None else curvature
-        couplings, note = _choose_coupling(trials, bend, prior)
+        couplings, reasons["coupling"] = _choose_coupling(trials, bend, prior)
         coupling = couplings[-1]
-    notes.append(f"path {_name(coupling)}: {note}")
     if isinstance(coupling, Mixture):
-        return Choice(Recipe(coupling, 0.0), tuple(notes), couplings)
+        return Choice(Recipe(coupling, 0.0), reasons, couplings)
     if curvature is not None:
-        note = "as asked"
+        reason = Reason("asked")
     else:
-        curvature, note = _choose_curvature(trials, coupling, prior)
+        curvature, reason = _choose_curvature(trials, coupling, prior)
     if len(snapshots) > 2:  # two days lie on one line
-        notes.append(f"curvature {curvature:g}: {note}")
-    return Choice(Recipe(coupling, curvature, prior), tuple(notes), couplings)
+        reasons["curvature"] = reason
+    return Choice(Recipe(coupling, curvature, prior), reasons, couplings)
 
 
-def _choose_prior(days: Snapshots, coupling: Unbalanced) -> tuple[float, str]:
-    prices: list[float] = []
+def _choose_prior(days: Snapshots, coupling: Unbalanced) -> tuple[float, Reason]:
+    prices: dict[str, float] = {}
     for share in SHARES:
         expecting = days.trusting(share)
         gaps = []
         for k, (x, y) in enumerate(itertools.pairwise(days.points)):
             a, b = expected_masses(expecting, k, k + 1)
             gaps.append(coupling.price(x, y, a / a.sum(), b / b.sum()))
-        prices.append(float(np.mean(gaps)))
-        if prices[-1] > min(prices):
+        prices[f"{share:g}"] = price = float(np.mean(gaps))
+        if price > min(prices.values()):
             break  # far beyond, a few cells would carry all mass, and they are cheap to move
-    best = int(np.argmin(prices))
-    listed = ", ".join(
-        f"{share:g} {price:.3g}" for share, price in zip(SHARES, prices, strict=False)
-    )
-    if prices[best] > (1 - CHEAPER) * prices[0]:
-        return 0.0, f"none makes the way between the training days clearly cheaper ({listed})"
-    return SHARES[best], f"the way between the training days is cheapest with it ({listed})"
+    found = np.array(list(prices.values()))
+    best = int(np.argmin(found))
+    if found[best] > (1 - CHEAPER) * found[0]:
+        return 0.0, Reason("not cheaper", prices)
+    return SHARES[best], Reason("cheapest", prices)
 
 
 def _choose_coupling(
     trials: _Trials, curvature: float, prior: float
-) -> tuple[tuple[Coupling, ...], str]:
+) -> tuple[tuple[Coupling, ...], Reason]:
     """The couplings that predict well enough, the chosen one last."""
     if not trials.objective.grows:
-        return (Balanced(),), f"method {trials.objective.method} conserves mass"
+        return (Balanced(),), Reason("conserved")
     relaxed = [Unbalanced(tau) for tau in TAUS]
     if len(trials.days) < 3:
-        return tuple(relaxed), "the default, as two training days leave none to judge by"
+        return tuple(relaxed), Reason("too few days")
     candidates: list[Coupling] = [*relaxed, Balanced()]
     recipes = [Recipe(c, curvature, prior) for c in relaxed]
     recipes.append(Recipe(candidates[-1], curvature))  # expected growth, imposed, is no candidate
@@ -180,36 +153,29 @@ def _choose_coupling(
     # Among candidates that all predict nearly perfectly, noise would decide.
     enough = max(enough, best + trials.noise())
     good = [k for k, mean in enumerate(means) if mean <= enough]
+    because: Because = "predicts best" if means[good[-1]] == best else "least growth"
     # One day alone cannot say that nobody grows, nor where the gaps have said that they do.
-    if len(trials.inner) == 1 or prior:
+    if good[-1] == len(TAUS) and (len(trials.inner) == 1 or prior):
+        because = "prior grows" if prior else "one day"
         good = [min(k, len(TAUS) - 1) for k in good]
-    return tuple(candidates[k] for k in sorted(set(good))), (
-        "least growth that keeps three quarters of its gain in predicting "
-        f"{trials.described([_name(c).removeprefix('uot with ') for c in candidates], means)}"
-    )
+    names = [coupling_name(candidate) for candidate in candidates]
+    found = tuple(candidates[k] for k in sorted(set(good)))
+    return found, trials.reason(because, names, means)
 
 
 def _choose_curvature(
     trials: _Trials, coupling: Coupling | Mixture, prior: float
-) -> tuple[float, str]:
+) -> tuple[float, Reason]:
     if len(trials.days) < 4:
-        return CURVATURE, "the default, as it takes four training days to judge"
+        return CURVATURE, Reason("too few days")
     means = trials.run("choose the curvature", [Recipe(coupling, c, prior) for c in CURVATURES])
     names = [f"{c:g}" for c in CURVATURES]
     default = means[CURVATURES.index(CURVATURE)]
     best = np.nanmin(means) if np.isfinite(means).any() else np.inf
     if default <= best + trials.noise() or not np.isfinite(best):
-        return CURVATURE, f"no other is better in predicting {trials.described(names, means)}"
-    return (
-        CURVATURES[int(np.nanargmin(means))],
-        f"the best in predicting {trials.described(names, means)}",
-    )
-
-
-def _name(coupling: Coupling | Mixture) -> str:
-    if isinstance(coupling, Unbalanced):
-        return f"{coupling.name} with tau {coupling.tau:g}"
-    return coupling.name
+        return CURVATURE, trials.reason("nothing better", names, means)
+    chosen = CURVATURES[int(np.nanargmin(means))]
+    return chosen, trials.reason("predicts best", names, means)
 
 
 @dataclass(frozen=True)
@@ -244,11 +210,10 @@ class _Trials:
         pairs = [(self.days.points[k - 1], self.days.points[k]) for k in self.inner]
         return NOISE * float(np.mean([energy(x, _even(x), y, _even(y)) for x, y in pairs]))
 
-    def described(self, names: Sequence[str], means: Array) -> str:
-        """The scores in words."""
-        listed = ", ".join(f"{n} {m:.3g}" for n, m in zip(names, means, strict=True))
-        days = f"{len(self.inner)} inner training day{'s' if len(self.inner) > 1 else ''}"
-        return f"{days} (energy distance: {listed})"
+    def reason(self, because: Because, names: Sequence[str], means: Array) -> Reason:
+        """A reason with the scores of all candidates."""
+        scores = {name: float(mean) for name, mean in zip(names, means, strict=True)}
+        return Reason(because, scores, len(self.inner))
 
     def _score(self, k: int, recipe: Recipe) -> float:
         """Energy distance of day k to its prediction from both sides, day k held out."""
@@ -262,10 +227,7 @@ class _Trials:
         )
         try:
             fit = fit_kernel(path, self.objective, features, rng=rng, particles=PARTICLES)
-            if self.objective.own_growth:
-                growth = fit_growth(path, features.still(), rng=rng, particles=PARTICLES)
-                fit = replace(fit, growth=growth)
-            fit = hold_growth(fit, path, rng)
+            fit = add_growth(fit, path, features.still(), rng=rng, particles=PARTICLES)
             time = training.unit_time(self.days.times[k])
             steps = max(STEPS, 6 * (len(training) - 1))
             x, w = meet(fit.dynamics, before, after, time, rng=rng, steps=steps)

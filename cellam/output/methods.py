@@ -12,10 +12,15 @@ from typing import Any
 import pandas as pd
 
 from cellam.answers.uncertainty import WIDENING
+from cellam.dynamics.couplings import Balanced, Unbalanced
+from cellam.dynamics.fitting import Solved
+from cellam.dynamics.paths import Mixture
 from cellam.modelling.model import Model
 from cellam.modelling.pipeline import GROWTH_SCALE, SIGMA
+from cellam.modelling.recipe import Part
 from cellam.modelling.refits import MOST_CELLS
-from cellam.reading.signatures import BIRTH
+from cellam.output.wording import signature_genes
+from cellam.reading.growth import PriorSource
 from cellam.runs.run import Run
 
 REFERENCES = {
@@ -168,41 +173,35 @@ def _data(run: Run, text: Methods, versions: dict[str, str]) -> str:
 
 
 def _path(model: Model, text: Methods, versions: dict[str, str]) -> str:
-    chosen = dict(note.split(": ", 1) for note in model.fit.notes if ": " in note)
-    (coupling,) = (key.removeprefix("path ") for key in chosen if key.startswith("path "))
-    kind, _, tau = coupling.partition(" with tau ")
+    choice, coupling = model.choice, model.choice.recipe.coupling
     pot = f"by POT {versions['POT']}"
-    if kind == "uot":
+    if isinstance(coupling, Unbalanced):
         how = (
-            f"unbalanced optimal transport (price of growth τ = {tau}; translation-invariant "
-            f"Sinkhorn iterations, then an exact plan, {pot} {text.cite('sinkhorn', 'pot')}), its "
-            "cost measured after the affine part of the motion"
+            f"unbalanced optimal transport (price of growth τ = {coupling.tau:g}; "
+            f"translation-invariant Sinkhorn iterations {text.cite('sinkhorn')}, then an exact "
+            f"plan, {pot} {text.cite('pot')}), its cost measured after the affine part of the "
+            "motion"
         )
-    elif kind == "ot":
+    elif isinstance(coupling, Balanced):
         how = f"exact optimal transport, {pot} {text.cite('pot')}"
     else:
         how = {
             "independent": "pairing cells at random",
             "mixture": "mixing both populations in proportion to time, without motion",
-        }[kind]
+        }[coupling.name]
     said = [f"Neighbouring time points were coupled by {how}."]
-    if model.options.growth_prior is not None:
-        said.append(_prior(model.options.growth_prior, chosen, text, versions))
-    curvature = next(
-        (key.removeprefix("curvature ") for key in chosen if key.startswith("curvature ")), None
-    )
-    if kind != "mixture":
-        bent = curvature is not None and float(curvature) > 0
+    if model.prior_source is not None:
+        said.append(_prior(model.prior_source, choice.recipe.prior, text, versions))
+    if not isinstance(coupling, Mixture):
         said.append(
             "Coupled cells move on curves, bent by the acceleration between adjacent intervals "
-            f"(curvature {curvature}; cubic Hermite splines {text.cite('spline')})."
-            if bent
+            f"(curvature {choice.recipe.curvature:g}; cubic Hermite splines {text.cite('spline')})."
+            if "curvature" in choice.reasons and choice.recipe.curvature > 0
             else "Coupled cells move on straight lines."
         )
+    names: dict[str, Part] = {"τ": "coupling", "the curvature": "curvature"}
     judged = [
-        name
-        for name, key in (("τ", f"path {coupling}"), ("the curvature", f"curvature {curvature}"))
-        if "training day" in chosen.get(key, "") and "the default" not in chosen[key]
+        name for name, part in names.items() if part in choice.reasons and choice.reasons[part].days
     ]
     if judged:
         said.append(
@@ -213,28 +212,23 @@ def _path(model: Model, text: Methods, versions: dict[str, str]) -> str:
     return " ".join(said)
 
 
-def _prior(prior: str, chosen: dict[str, str], text: Methods, versions: dict[str, str]) -> str:
-    if prior in BIRTH:
-        found = chosen[f"growth prior {prior}"].split("; ")[0]
-        source = (
-            f"logistic functions of the scores (scanpy {versions['scanpy']}) of {found}, with the "
-            f"constants of moscot {text.cite('division', 'hallmark', 'wot', 'moscot')}"
+def _prior(source: PriorSource, share: float, text: Methods, versions: dict[str, str]) -> str:
+    if source.genes:
+        where = (
+            f"logistic functions of the scores (scanpy {versions['scanpy']}) of "
+            f"{signature_genes(source)}, with the constants of moscot "
+            f"{text.cite('division', 'hallmark', 'wot', 'moscot')}"
         )
     else:
-        source = f"the column {prior} of the annotation"
-    (share,) = (
-        key.removeprefix("share of the growth prior ")
-        for key in chosen
-        if key.startswith("share of the growth prior ")
-    )
+        where = f"the column {source.prior} of the annotation"
     taken = (
-        f"a share of {share} of it was taken, with which unbalanced transport between the training "
-        "time points costs least"
-        if float(share) > 0
+        f"a share of {share:g} of it was taken, with which unbalanced transport between the "
+        "training time points costs least"
+        if share > 0
         else "none of it was taken, as it does not make unbalanced transport between the training "
         "time points cheaper"
     )
-    return f"The growth expected beforehand came from {source}; {taken}."
+    return f"The growth expected beforehand came from {where}; {taken}."
 
 
 def _action(run: Run, text: Methods, versions: dict[str, str]) -> str:
@@ -243,19 +237,18 @@ def _action(run: Run, text: Methods, versions: dict[str, str]) -> str:
         f"The velocity of cells is the gradient of an action s(t, x), found by "
         f"{_METHODS[options.method]} {text.cite('am')}."
     ]
-    if options.action == "kernel":
-        ridge = next(n for n in model.fit.notes if n.startswith("ridge ")).split(":")[0]
+    record = model.fit.record
+    if isinstance(record, Solved):
         said.append(
             f"The action is a sum of {options.n_features:,} random Fourier features "
-            f"{text.cite('features')}, and its loss was minimised in closed form with a {ridge}, "
-            "chosen by the loss on held-out cells."
+            f"{text.cite('features')}, and its loss was minimised in closed form with a ridge of "
+            f"{record.ridge:g}, chosen by the loss on held-out cells."
         )
     else:
-        steps = model.fit.history[-1]["step"]
         said.append(
-            f"The action is a neural network with three hidden layers, trained for {steps:,.0f} "
-            f"steps with AdamW {text.cite('adamw')} in PyTorch {versions['torch']}; the weights "
-            "with the least loss on held-out cells were kept."
+            "The action is a neural network with three hidden layers, trained for "
+            f"{record.steps:,} steps with AdamW {text.cite('adamw')} in PyTorch "
+            f"{versions['torch']}; the weights with the least loss on held-out cells were kept."
         )
     if options.has_noise:
         said.append(

@@ -18,11 +18,13 @@ import pandas as pd
 from cellam.answers.composition import composition
 from cellam.answers.fates import predict_fates
 from cellam.answers.projection import find_basis, growth_rates
+from cellam.dynamics.fitting import Solved
 from cellam.errors import ConfigError, DataError
 from cellam.modelling.model import Model
 from cellam.output.findings import growth_by_type, shares, some, unsure_by_type
 from cellam.output.methods import describe, named
 from cellam.output.pictures import Picture, picture
+from cellam.output.wording import explain
 from cellam.plots import maps, populations, scores
 from cellam.plots.scatter import per_time
 from cellam.reading.cells import annotation, read_annotation
@@ -129,6 +131,7 @@ def render_report(
         score_pictures=_score_pictures(table),
         heldout=_heldout_pictures([*own, *refits], adata, basis),
         score_notes=_score_notes(run.model, table),
+        chosen=explain(run.model),
         caveats=caveats,
         rotates=run.model.rotation.rotates and caveats is None,  # else it is among them
         found=findings,
@@ -171,9 +174,12 @@ def _days(model: Model) -> list[dict[str, Any]]:
 
 
 def _taken(model: Model) -> str:
-    best = min(model.fit.history, key=lambda row: row["held_out_loss"])
-    over = "ridge" if "ridge" in best else "step"
-    return f"The least, {best['held_out_loss']:.4g}, is that of {over} {best[over]:g}."
+    record = model.fit.record
+    if isinstance(record, Solved):
+        ridge, least = min(record.losses.items(), key=lambda pair: pair[1])
+        return f"The least, {least:.4g}, is that of ridge {ridge:g}."
+    best = min(record.history, key=lambda row: row["held_out_loss"])
+    return f"The least, {best['held_out_loss']:.4g}, is that of step {best['step']:g}."
 
 
 # --------------------------------------------------------------------------------- how good it is

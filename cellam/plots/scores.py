@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from cellam.dynamics.fitting import Solved
 from cellam.errors import ConfigError
 from cellam.modelling.model import Model
 from cellam.plots import style
@@ -89,8 +90,12 @@ def history(model: Model, *, ax: Axes | None = None, save: str | Path | None = N
 
     Parameters and returns as for `evaluation`. The least held-out loss is what was taken.
     """
-    frame = pd.DataFrame(model.fit.history)
-    over = "ridge" if "ridge" in frame else "step"
+    record = model.fit.record
+    if isinstance(record, Solved):
+        over = "ridge"
+        frame = pd.DataFrame({over: list(record.losses), "held_out_loss": record.losses.values()})
+    else:
+        over, frame = "step", pd.DataFrame(record.history)
     best = frame.iloc[int(frame["held_out_loss"].argmin())]
     with style.drawing(ax, save, size=(5.2, 3.2)) as axes:
         if "loss" in frame:

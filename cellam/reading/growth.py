@@ -49,12 +49,31 @@ class Expected:
     rates : (n,) array
         d log(mass)/dt of every cell of the data, per unit of the user's time; nan for cells
         of days that are not fitted on.
-    note : str
-        What it was taken from.
+    source : PriorSource
     """
 
     rates: Array
-    note: str
+    source: PriorSource
+
+
+@dataclass(frozen=True)
+class PriorSource:
+    """What expected growth was taken from.
+
+    Parameters
+    ----------
+    prior : str
+        A species, or a column of `obs`.
+    genes : dict of str to (int, int)
+        For "division" and "death" of a species, how many genes of the signature the data have,
+        and how many were published; empty for a column.
+    assumes_days : bool
+        Whether times without a unit were taken as days.
+    """
+
+    prior: str
+    genes: dict[str, tuple[int, int]]
+    assumes_days: bool = False
 
 
 def expected_growth(cells: Cells, training: NDArray[np.bool_]) -> Expected | None:
@@ -79,7 +98,7 @@ def expected_growth(cells: Cells, training: NDArray[np.bool_]) -> Expected | Non
     if prior not in BIRTH:
         rates[training] = _column(cells, prior)[training]
         _check_rates(rates[training], prior)
-        return Expected(rates, f"obs[{prior!r}], per unit of time")
+        return Expected(rates, PriorSource(prior, {}))
     expression = expression_of(cells)
     found = {
         name: find_genes(signature, expression.genes)
@@ -99,12 +118,11 @@ def expected_growth(cells: Cells, training: NDArray[np.bool_]) -> Expected | Non
     birth = rate(scores[0], *BIRTH_SHAPE)
     death = rate(scores[1], *DEATH_SHAPE)
     rates[training] = unit * (birth - death)
-    counts = ", ".join(
-        f"{len(found[name])} of {len(signature.genes)} genes of {name} ({signature.source})"
+    genes = {
+        name: (len(found[name]), len(signature.genes))
         for name, signature in (("division", BIRTH[prior]), ("death", DEATH[prior]))
-    )
-    taken = "" if cells.timeline.unit else "; times without a unit are taken as days"
-    return Expected(rates, f"{counts}{taken}")
+    }
+    return Expected(rates, PriorSource(prior, genes, not cells.timeline.unit))
 
 
 def expression_of(cells: Cells) -> Expression:

@@ -6,27 +6,25 @@ What is read is checked: numbers are finite, shapes fit together.
 
 from __future__ import annotations
 
-import itertools
 import json
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
 
 from cellam.config import parse_options
-from cellam.dynamics.actions import MLP, Kernel
 from cellam.dynamics.fitting import Fit
 from cellam.dynamics.objectives import Objective
 from cellam.modelling.model import Model
+from cellam.modelling.recipe import choice_from_json, choice_to_json
 from cellam.modelling.rotation import Rotation
+from cellam.modelling.stored import Arrays, fit_from, fit_to_arrays, fit_to_json
 from cellam.reading.embedding import Space
+from cellam.reading.growth import PriorSource
 from cellam.reading.snapshots import Snapshots
 from cellam.reading.timepoints import Timeline
+from cellam.runs.format_1 import upgrade
 from cellam.storage import to_json, to_safetensors
-
-Arrays = dict[str, NDArray[Any]]
 
 ENSEMBLE = "ensemble.safetensors"
 DESCRIBED = ("rep", "genes", "counted", "log", "library", "whitened")
@@ -35,38 +33,24 @@ SPACE = ("mean", "components", "centre", "scale")
 
 def to_files(model: Model) -> dict[str, bytes]:
     """Every file of a model, by name. The same model gives the same bytes."""
-    action, space, days = model.fit.action, model.space, model.snapshots
-    if isinstance(action, Kernel):
-        tensors = dict(action.arrays())
-    else:
-        tensors = {
-            **{f"weight_{k}": w.numpy() for k, w in enumerate(action.weights)},
-            **{f"bias_{k}": b.numpy() for k, b in enumerate(action.biases)},
-        }
-    if model.fit.growth is not None:
-        growth = model.fit.growth.arrays()
-        tensors |= {f"growth.{name}": value for name, value in growth.items()}
+    space, days = model.space, model.snapshots
     fitted = {
-        "action": action.name,
+        **fit_to_json(model.fit),
         "objective": {
             name: getattr(model.fit.objective, name)
             for name in ("sigma", "growth_scale", "own_growth")
         },
-        "growth_range": model.fit.growth_range,
+        "choice": choice_to_json(model.choice),
+        "prior_source": None if model.prior_source is None else vars(model.prior_source),
         "rotation": vars(model.rotation),
-        "notes": model.fit.notes,
     }
-    described = {
-        name: getattr(space, name)
-        for name in ("rep", "genes", "counted", "log", "library", "whitened")
-    }
+    described = {name: getattr(space, name) for name in DESCRIBED}
     return {
         **_from_ensemble(model.ensemble),
         "options.json": to_json(model.options.model_dump(mode="json")),
         "timeline.json": to_json(vars(model.timeline)),
         "fit.json": to_json(fitted),
-        "history.json": to_json(model.fit.history),
-        "action.safetensors": to_safetensors(tensors),
+        "action.safetensors": to_safetensors(fit_to_arrays(model.fit)),
         "space.json": to_json(described),
         "space.safetensors": to_safetensors({name: getattr(space, name) for name in SPACE}),
         "snapshots.json": to_json({"counts": [len(x) for x in days.points], "masses": days.masses}),
@@ -100,29 +84,43 @@ def from_files(files: Mapping[str, bytes], *, seconds: float) -> Model:
             for key, value in arrays[name].items():
                 if not np.isfinite(value).all():
                     raise ValueError(f"{name} holds numbers that are not finite, in {key!r}")
+    if "notes" in parsed["fit.json"]:
+        upgrade(parsed, arrays)
     timeline = _timeline(parsed["timeline.json"])
     described: dict[str, Any] = {**parsed["space.json"], **arrays["space.safetensors"]}
     for name in ("genes", "counted"):
         described[name] = tuple(described[name])
     space = Space(**described)
     snapshots = _snapshots(timeline, parsed["snapshots.json"], arrays["snapshots.safetensors"])
-    fitted, tensors = parsed["fit.json"], arrays["action.safetensors"]
+    fitted = parsed["fit.json"]
     d = snapshots.n_dims
     _expect(len(space.centre) == len(space.scale), "space.safetensors")
     _expect(space.n_dims == d, "snapshots.safetensors")
-    fit = Fit(
-        _action(fitted["action"], tensors, d),
-        Objective(**fitted["objective"]),
-        tuple(parsed["history.json"]),
-        tuple(fitted["notes"]),
-        _to_kernel(tensors, d, "growth.") if "growth.theta" in tensors else None,
-        tuple(fitted["growth_range"]),
-    )
-    rotation = Rotation(**fitted["rotation"])
+    objective = Objective(**fitted["objective"])
     options = parse_options(parsed["options.json"])
-    ensemble = _to_ensemble(parsed, arrays, fit.objective, d) if ENSEMBLE in files else ()
-    _expect(len(ensemble) == (options.ensemble or 0), "options.json")
-    return Model(options, timeline, space, snapshots, fit, rotation, seconds, ensemble)
+    members = parsed.get("ensemble.json", [])
+    _expect(len(members) == (options.ensemble or 0), "options.json")
+    source = fitted["prior_source"]
+    return Model(
+        options,
+        timeline,
+        space,
+        snapshots,
+        fit_from(arrays["action.safetensors"], fitted, objective, d),
+        choice_from_json(fitted["choice"]),
+        Rotation(**fitted["rotation"]),
+        seconds,
+        tuple(
+            fit_from(arrays[ENSEMBLE], member, objective, d, prefix=f"{k}.")
+            for k, member in enumerate(members)
+        ),
+        None if source is None else _prior_source(source),
+    )
+
+
+def _prior_source(stored: dict[str, Any]) -> PriorSource:
+    genes = {name: (found, published) for name, (found, published) in stored["genes"].items()}
+    return PriorSource(stored["prior"], genes, stored["assumes_days"])
 
 
 def _from_ensemble(ensemble: tuple[Fit, ...]) -> dict[str, bytes]:
@@ -131,30 +129,11 @@ def _from_ensemble(ensemble: tuple[Fit, ...]) -> dict[str, bytes]:
         return {}
     tensors: Arrays = {}
     for k, fit in enumerate(ensemble):
-        kernels = {"action": fit.action, "growth": fit.growth}
-        for part, kernel in kernels.items():
-            if isinstance(kernel, Kernel):
-                named = kernel.arrays().items()
-                tensors |= {f"{k}.{part}.{name}": value for name, value in named}
-    described = [{"growth_range": fit.growth_range, "notes": fit.notes} for fit in ensemble]
-    return {"ensemble.json": to_json(described), ENSEMBLE: to_safetensors(tensors)}
-
-
-def _to_ensemble(
-    parsed: Mapping[str, Any], arrays: Mapping[str, Arrays], objective: Objective, d: int
-) -> tuple[Fit, ...]:
-    tensors = arrays[ENSEMBLE]
-    return tuple(
-        Fit(
-            _to_kernel(tensors, d, f"{k}.action."),
-            objective,
-            (),
-            tuple(member["notes"]),
-            _to_kernel(tensors, d, f"{k}.growth.") if objective.own_growth else None,
-            tuple(member["growth_range"]),
-        )
-        for k, member in enumerate(parsed["ensemble.json"])
-    )
+        tensors |= fit_to_arrays(fit, f"{k}.")
+    return {
+        "ensemble.json": to_json([fit_to_json(fit) for fit in ensemble]),
+        ENSEMBLE: to_safetensors(tensors),
+    }
 
 
 def _timeline(stored: dict[str, Any]) -> Timeline:
@@ -184,24 +163,6 @@ def _snapshots(timeline: Timeline, stored: dict[str, Any], arrays: Arrays) -> Sn
         tuple(stored["masses"]),
         tuple(np.split(rows, cuts)),
     )
-
-
-def _action(name: str, tensors: Arrays, d: int) -> Kernel | MLP:
-    if name == Kernel.name:
-        return _to_kernel(tensors, d, "")
-    depth = sum(n.startswith("weight_") for n in tensors)
-    weights = tuple(torch.from_numpy(tensors[f"weight_{k}"]) for k in range(depth))
-    biases = tuple(torch.from_numpy(tensors[f"bias_{k}"]) for k in range(depth))
-    widths = [d + 1, *(len(b) for b in biases)]
-    shapes = [(n, m) for m, n in itertools.pairwise(widths)]
-    _expect([tuple(w.shape) for w in weights] == shapes and widths[-1] == 1, "action.safetensors")
-    return MLP(weights, biases)
-
-
-def _to_kernel(tensors: Arrays, d: int, prefix: str) -> Kernel:
-    kernel = Kernel.from_arrays(tensors, prefix)
-    _expect(kernel.features.omega.shape[1] == d, "action.safetensors")
-    return kernel
 
 
 def _expect(fits: bool, name: str) -> None:

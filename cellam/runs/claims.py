@@ -36,7 +36,8 @@ from cellam.storage import (
     writing,
 )
 
-FORMAT = 1
+FORMAT = 2
+READABLE = (1, 2)  # `format_1` reads the first
 MANIFEST, LOG = "manifest.json", "log.txt"
 EVALUATIONS, SIMULATIONS, FATES = "evaluations", "simulations", "fates"  # filled later
 REPORT = "report.html"  # written again whenever there is more to say
@@ -294,10 +295,10 @@ def read_manifest(path: Path) -> dict[str, Any]:
     manifest = read_json(place)
     if not (isinstance(manifest, dict) and isinstance(manifest.get("files"), dict)):
         raise RunError(f"{place} is damaged: it lists no files.", "Fit again.")
-    if manifest.get("format") != FORMAT:
+    if manifest.get("format") not in READABLE:
         raise RunError(
-            f"{path} has format {manifest.get('format')}, and cellam {__version__} reads format "
-            f"{FORMAT}.",
+            f"{path} has format {manifest.get('format')}, and cellam {__version__} reads formats "
+            f"up to {FORMAT}.",
             "Update cellam: pip install -U cellam.",
         )
     for name in manifest["files"]:

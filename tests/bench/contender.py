@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 import cellam
+from cellam.output.wording import explain
 
 N_MAX = 2_500  # points of a predicted cloud, as for all others
 
@@ -41,7 +42,7 @@ def predict(
     return (
         model.space.to_coordinates(x),
         len(x_prev) * w,
-        {**seconds, "chosen": list(model.fit.notes)},
+        {**seconds, "chosen": explain(model)},
     )
 
 

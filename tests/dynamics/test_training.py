@@ -46,8 +46,7 @@ def test_a_training_that_was_stopped_ends_in_the_same_bytes(
             trained(checkpoint, on_progress=ask)
     went_on = trained(Checkpoint.open(tmp_path))
     assert parameters(went_on) == parameters(whole)
-    assert went_on.history == whole.history
-    assert went_on.notes == whole.notes
+    assert went_on.record == whole.record
 
 
 def test_a_loss_that_is_not_finite_once_is_gone_back_from(
@@ -62,11 +61,11 @@ def test_a_loss_that_is_not_finite_once_is_gone_back_from(
 
     monkeypatch.setattr(Objective, "loss", fails_once)
     fit = trained()
-    assert "went back: steps of 0.5" in fit.notes[-1]
+    assert fit.record.scale == 0.5
     assert all(torch.isfinite(p).all() for p in fit.action.parameters())
     monkeypatch.undo()
     # The first hundred steps were good, and were kept.
-    assert fit.history[0] == trained().history[0]
+    assert fit.record.history[0] == trained().record.history[0]
 
 
 def test_a_loss_that_is_never_finite_ends_after_some_tries(

@@ -81,7 +81,7 @@ def test_an_archive_brings_the_members_back(model: Model) -> None:
 def test_a_run_that_lost_its_members_is_refused(model: Model) -> None:
     files = to_files(model)
     del files["ensemble.safetensors"]
-    with pytest.raises(ValueError, match=r"options\.json"):
+    with pytest.raises(KeyError, match=r"ensemble\.safetensors"):
         from_files(files, seconds=0.0)
 
 

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 import cellam
+from cellam.dynamics.couplings import Balanced
 from cellam.errors import ConfigError
 from cellam.modelling import refits
 from cellam.modelling.model import Model
-from cellam.modelling.pipeline import choose_again
 from cellam.modelling.refits import possible, refit
 from cellam.trust.scoring import score
 
@@ -38,8 +38,12 @@ def test_they_differ_in_the_fit_alone(without: Model) -> None:
         assert (one.fit.action.theta == other.fit.action.theta).all()
 
 
-def test_the_choice_is_the_one_that_the_model_was_fitted_with(without: Model) -> None:
-    assert set(choose_again(without).notes) <= set(without.fit.notes)
+def test_they_are_fitted_along_the_paths_that_the_choice_left_open(without: Model) -> None:
+    """Growth is impossible along balanced transport, and differs along unbalanced."""
+    only = replace(without.choice, couplings=(Balanced(),))
+    models = refit(replace(without, choice=only), 4).models
+    assert all(model.conserves_mass for model in models)
+    assert not any(model.conserves_mass for model in refit(without, 4).models)
 
 
 def test_few_of_many_cells_are_enough_and_their_variance_is_scaled(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -10,8 +10,10 @@ import pytest
 
 from cellam.dynamics.couplings import Balanced, Unbalanced
 from cellam.dynamics.objectives import Objective
+from cellam.modelling.recipe import choice_from_json, choice_to_json, coupling_name
 from cellam.modelling.selection import CURVATURES, INNER, KEPT, SHARES, TAU, TAUS, choose_recipe
 from cellam.reading.snapshots import Snapshots
+from cellam.storage import to_json
 
 GROWS = Objective(own_growth=True)
 
@@ -45,20 +47,6 @@ def choose(days, objective=GROWS, **kwargs):
     return choose_recipe(days, objective, np.random.default_rng(0), **kwargs)
 
 
-def scores(choice):
-    """What the note says of each candidate."""
-    return scores_in(choice.notes[0])
-
-
-def scores_in(note):
-    listed = note.split("(energy distance: ")[1].rstrip(")")
-    return {name: float(s) for name, s in (entry.rsplit(" ", 1) for entry in listed.split(", "))}
-
-
-def name_of(coupling):
-    return "ot" if isinstance(coupling, Balanced) else f"tau {coupling.tau:g}"
-
-
 def acceleration(days=5, n=200, seed=0):
     """One cloud that moves by the square of time: at t² m, and by no straight line."""
     rng = np.random.default_rng(seed)
@@ -70,8 +58,8 @@ def acceleration(days=5, n=200, seed=0):
 def test_growth_is_chosen_where_shares_change_and_nobody_moves():
     choice = choose(shares_change())
     assert isinstance(choice.recipe.coupling, Unbalanced)
-    found = scores(choice)
-    assert found[name_of(choice.recipe.coupling)] < found["ot"]
+    found = choice.reasons["coupling"].scores
+    assert found[coupling_name(choice.recipe.coupling)] < found["ot"]
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
@@ -82,48 +70,61 @@ def test_little_or_no_growth_is_chosen_where_all_cells_move_alike(days, seed):
     assert isinstance(coupling, Balanced) or coupling.tau >= 1
 
 
-def test_the_choice_keeps_most_of_the_gain_and_the_note_says_by_which_scores():
+def test_the_choice_keeps_most_of_the_gain_and_the_reason_holds_the_scores():
     choice = choose(shares_change())
-    found = scores(choice)
+    reason = choice.reasons["coupling"]
+    found = reason.scores
     assert list(found) == [*(f"tau {tau:g}" for tau in TAUS), "ot"]
     least = min(found.values())
     limit = least + KEPT * (found["ot"] - least)
     enough = [candidate for candidate, score in found.items() if score <= limit * (1 + 1e-9)]
     # Candidates stand in the order of less and less growth.
-    assert name_of(choice.recipe.coupling) == enough[-1]
-    assert re.search(r"1 inner training day\b", choice.notes[0])
+    assert coupling_name(choice.recipe.coupling) == enough[-1]
+    best = min(found, key=found.__getitem__)
+    assert reason.because == ("predicts best" if enough[-1] == best else "least growth")
+    assert reason.days == 1
+
+
+def test_one_day_that_is_predicted_best_without_growth_does_not_rule_growth_out():
+    """So the weakest growth is taken, and the reason is not that it keeps any gain."""
+    choice = choose(translation(3))
+    reason = choice.reasons["coupling"]
+    assert (choice.recipe.coupling, reason.because) == (Unbalanced(max(TAUS)), "one day")
+    more = choose(translation(5))
+    assert isinstance(more.recipe.coupling, Balanced)
+    assert more.reasons["coupling"].because in ("predicts best", "least growth")
 
 
 def test_the_lines_are_bent_where_the_cells_speed_up():
     choice = choose(acceleration(), Objective())
-    found = scores_in(choice.notes[1])
+    found = choice.reasons["curvature"].scores
     assert list(found) == [f"{c:g}" for c in CURVATURES]
     assert found["0"] > 2 * min(found.values())
     assert choice.recipe.curvature > 0
 
 
 def test_three_days_cannot_judge_a_bend_and_two_have_none():
-    assert "default" in choose(acceleration(3)).notes[1]
-    assert len(choose(acceleration(2)).notes) == 1
+    assert choose(acceleration(3)).reasons["curvature"].because == "too few days"
+    assert "curvature" not in choose(acceleration(2)).reasons
 
 
 def test_what_is_asked_for_is_not_chosen():
     choice = choose(acceleration(), coupling=Unbalanced(3.0), curvature=0.25)
     assert (choice.recipe.coupling, choice.recipe.curvature) == (Unbalanced(3.0), 0.25)
-    assert all(note.endswith("as asked") for note in choice.notes)
+    assert {reason.because for reason in choice.reasons.values()} == {"asked"}
 
 
 def test_two_days_leave_nothing_to_judge_by():
     choice = choose(translation(2))
     assert choice.recipe.coupling == Unbalanced(TAU)
-    assert "default" in choice.notes[0]
+    assert choice.reasons["coupling"].because == "too few days"
 
 
 @pytest.mark.parametrize("objective", [Objective(), Objective(0.3)])
 def test_without_growth_mass_is_only_moved(objective):
     choice = choose(shares_change(), objective)
     assert choice.recipe.coupling == Balanced()
-    assert objective.method in choice.notes[0]
+    assert choice.reasons["coupling"].because == "conserved"
 
 
 def test_progress_counts_to_its_end():
@@ -136,12 +137,21 @@ def test_progress_counts_to_its_end():
 
 
 def test_of_many_days_only_some_are_held_out():
-    note = choose(translation(12, n=40)).notes[0]
-    assert f"{INNER} inner training days" in note
+    assert choose(translation(12, n=40)).reasons["coupling"].days == INNER
 
 
 def test_the_same_seed_makes_the_same_choice():
     assert choose(shares_change(100)) == choose(shares_change(100))
+
+
+@pytest.mark.parametrize("days", [shares_change(60), translation(2, n=40)])
+def test_a_choice_goes_through_json(days):
+    choice = choose(days)
+    assert choice_from_json(json.loads(to_json(choice_to_json(choice)))) == choice
+
+
+def test_the_candidates_and_defaults_are_those_of_the_readme():
+    assert (TAUS, TAU, KEPT, CURVATURES) == ((0.1, 0.3, 1.0), 1.0, 0.25, (0.0, 0.5, 1.0))
 
 
 def expecting(days, factor):
@@ -154,15 +164,16 @@ def expecting(days, factor):
 def test_of_expected_growth_so_much_is_taken_as_is_true(factor, share):
     choice = choose(expecting(shares_change(), factor))
     assert choice.recipe.prior == share
-    assert choice.notes[0].startswith(f"share of the growth prior {share:g}: ")
+    assert choice.reasons["prior"].because == "cheapest"
     assert isinstance(choice.recipe.coupling, Unbalanced)
 
 
 def test_of_expected_growth_nothing_is_taken_where_it_is_the_other_way_round():
     wrong, none = choose(expecting(shares_change(), -1.0)), choose(shares_change())
     assert wrong.recipe == none.recipe
-    assert wrong.notes[1:] == none.notes
-    listed = dict(p.split() for p in wrong.notes[0].split("(")[1].rstrip(")").split(", "))
+    assert wrong.reasons["coupling"] == none.reasons["coupling"]
+    assert wrong.reasons["prior"].because == "not cheaper"
+    listed = wrong.reasons["prior"].scores
     # The search ends where it gets dearer.
     assert list(listed) == [f"{share:g}" for share in SHARES[: len(listed)]]
     assert len(listed) < len(SHARES)

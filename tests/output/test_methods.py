@@ -36,7 +36,7 @@ def test_it_says_what_the_run_did(model: Model, cells: Cells, tmp_path: Path) ->
     assert "unbalanced optimal transport (price of growth τ = 1;" in text
     assert "unbalanced Action Matching" in text
     assert "64 random Fourier features" in text
-    ridge = next(n for n in model.fit.notes if n.startswith("ridge")).split(":")[0]
+    ridge = f"ridge of {model.fit.record.ridge:g}"
     assert f"with a {ridge}," in text
     assert "growth rate of cells is a field of its own" in text
     assert "growth is relative to the population" in text
@@ -157,11 +157,11 @@ def test_a_prior_of_growth_is_said_with_its_sources_and_how_much_was_taken(
     for prior in ("mouse", "right", "wrong"):
         cells = cellam.read(adata, growth_prior=prior, use_rep="X_latent")
         model = cellam.fit(cells, n_features=16, tau=1.0, curvature=1.0)
-        share = next(n for n in model.fit.notes if n.startswith("share")).split(":")[0].split()[-1]
+        share = f"{model.choice.recipe.prior:g}"
         texts[prior] = _described(model, cells, tmp_path / prior)
         if prior != "wrong":
             assert f"a share of {share} of it was taken" in _text(texts[prior])
-    assert "22 of 97 genes of division (Tirosh et al. 2016), 7 of 192 genes" in _text(
+    assert "22 of 97 division genes (Tirosh et al. 2016), 7 of 192 death genes" in _text(
         texts["mouse"]
     )
     for source in ("Tirosh", "Liberzon", "Schiebinger", "moscot"):

@@ -19,6 +19,7 @@ import cellam
 from cellam.modelling.model import Model
 from cellam.modelling.rotation import Rotation
 from cellam.output.report import render_report, write_report
+from cellam.output.wording import explain
 from cellam.reading.cells import Cells
 from cellam.runs.run import Run
 from cellam.trust.evaluation import evaluate
@@ -178,7 +179,7 @@ def test_the_same_run_gives_the_same_bytes(bare: Written) -> None:
 
 
 def test_what_went_in(full: Written) -> None:
-    for note in full.run.model.fit.notes:
+    for note in explain(full.run.model):
         assert note in full.text
     row = '<tr><th scope="row">{}</th><td>{}</td><td>{}</td><td>40</td><td>1</td><td>{}</td></tr>'
     assert row.format("day0", 0, "–", "yes") in full.text

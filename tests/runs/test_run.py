@@ -13,8 +13,10 @@ import pytest
 import cellam
 from cellam import storage
 from cellam.config import Options
+from cellam.dynamics.couplings import Unbalanced
 from cellam.errors import CellamError, DataError, OutputError, RunError
 from cellam.modelling.model import Model
+from cellam.modelling.recipe import Recipe
 from cellam.reading.cells import Cells
 from cellam.runs.run import RUNS, Run, find_run, is_run, point_to
 from cellam.trust.evaluation import Evaluation, evaluate
@@ -22,7 +24,6 @@ from cellam.trust.evaluation import Evaluation, evaluate
 FILES = (
     "action.safetensors",
     "fit.json",
-    "history.json",
     "options.json",
     "provenance.json",
     "snapshots.json",
@@ -78,8 +79,8 @@ def test_an_opened_run_simulates_what_was_saved(
         np.testing.assert_array_equal(getattr(after, field), getattr(before, field))
     assert opened.options == model.options
     assert opened.timeline == model.timeline
-    assert opened.fit.notes == model.fit.notes
-    assert opened.fit.history == model.fit.history
+    assert opened.choice == model.choice
+    assert opened.fit.record == model.fit.record
     assert opened.seconds == model.seconds
 
 
@@ -236,9 +237,9 @@ def test_a_manifest_of_another_shape_is_refused(run: Run, manifest: object) -> N
 
 
 def test_a_newer_format_asks_for_an_update(run: Run) -> None:
-    rewrite_manifest(run, format=2)
+    rewrite_manifest(run, format=3)
     error = refusal(run.path)
-    assert "format 2" in error.message
+    assert "format 3" in error.message
     assert "pip install -U cellam" in error.hint
 
 
@@ -277,6 +278,15 @@ def test_a_run_of_every_released_format_opens_and_simulates(path: Path) -> None:
     expected = json.loads((path.with_suffix(".json")).read_text())
     assert moved.points[-1].mean(0) == pytest.approx(expected["mean"], rel=1e-4)
     assert np.exp(moved.log_weights[-1]).sum() == pytest.approx(expected["mass"], rel=1e-4)
+
+
+def test_a_run_of_the_first_format_knows_what_was_chosen_if_not_why() -> None:
+    """Its choices stood in sentences."""
+    model = cellam.open_run(Path(__file__).parent / "format-1").model
+    assert model.choice.recipe == Recipe(Unbalanced(1.0), 1.0)
+    assert {reason.because for reason in model.choice.reasons.values()} == {"not recorded"}
+    assert model.fit.record.ridge == 1.0
+    assert len(model.fit.record.losses) == 6
 
 
 # Overwriting ------------------------------------------------------------------------------------

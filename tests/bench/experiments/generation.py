@@ -20,6 +20,7 @@ import torch
 
 import cellam
 from cellam.dynamics.training import RATE, WARM_UP
+from cellam.output.wording import explain_record
 from experiments.figures import digits_page, panels
 from experiments.rows import KEPT, Clock, Row, distance, timed
 
@@ -259,7 +260,7 @@ def _generate(
         with timed() as clock:
             fitted = cellam.fit_action(q, objective, **options)
         made[name] = fitted.simulate(x_0, [0.0, 1.0]).points[-1], clock
-        notes[name] = fitted.fit.notes[0] if options is network else fitted.fit.notes[-1]
+        notes[name] = explain_record(fitted.fit.record)
         print(f"  {name}: {clock.wall:.0f} s", file=sys.stderr, flush=True)
     rng = np.random.default_rng(0)
     torch.manual_seed(0)

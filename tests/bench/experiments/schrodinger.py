@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 import cellam
+from cellam.output.wording import explain_record
 from experiments.figures import panels
 from experiments.rows import KEPT, TIMES, Row, timed
 
@@ -182,7 +183,7 @@ def _run(name: str, options: dict[str, Any]) -> list[Row]:
             "4.75e-2, sliced 4.7e-2, with the true scores 3.6e-3",
             clock.wall,
             clock.cpu,
-            fitted.fit.notes[0],
+            explain_record(fitted.fit.record),
         ),
         Row(
             "Schrödinger",

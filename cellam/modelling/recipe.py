@@ -1,0 +1,143 @@
+"""Recipe: how the path of a fit is made, and why so.
+
+A choice is data: what was chosen, the candidates with their scores, and what else the training days
+left open. The run keeps it, refits and ensembles draw from it, and sentences are made of it
+where they are printed (`cellam.output.wording`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal, TypeAlias
+
+from cellam.dynamics.couplings import Coupling, Unbalanced
+from cellam.dynamics.curves import CURVATURE
+from cellam.dynamics.paths import PATHS, Mixture
+
+Part: TypeAlias = Literal["prior", "coupling", "curvature"]
+Because: TypeAlias = Literal[
+    "asked",  # by the user
+    "conserved",  # the method conserves mass
+    "too few days",  # to judge by: the default
+    "least growth",  # that keeps most of the gain over balanced transport
+    "one day",  # predicts best without growth, which one day cannot rule out
+    "prior grows",  # predicts best without growth, which the prior that is used contradicts
+    "predicts best",
+    "nothing better",  # the default
+    "cheapest",  # share of a prior
+    "not cheaper",  # a prior of which nothing is used
+    "not recorded",  # by the version that made the fit
+]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What makes the path: how days are paired, and how far the lines are bent.
+
+    `prior` is the share of the growth expected beforehand that is taken for true.
+    """
+
+    coupling: Coupling | Mixture
+    curvature: float = CURVATURE
+    prior: float = 0.0
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Why a part of the recipe is what it is.
+
+    Parameters
+    ----------
+    because : str
+        One of `Because`.
+    scores : dict of str to float
+        Of every candidate that was tried, in their order: the mean energy distance of predicted
+        to measured cells, or for the prior the price of transport. nan where a candidate failed.
+    days : int
+        Inner training days that were held out for them.
+    """
+
+    because: Because
+    scores: dict[str, float] = field(default_factory=dict)
+    days: int = 0
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A recipe, and the reason for each of its parts.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    reasons : dict of Part to Reason
+        "prior" only where growth was expected, "curvature" only where lines can bend.
+    couplings : tuple
+        All that the training days leave open; the recipe's is the last of them.
+    """
+
+    recipe: Recipe
+    reasons: dict[Part, Reason]
+    couplings: tuple[Coupling | Mixture, ...]
+
+
+def coupling_name(coupling: Coupling | Mixture) -> str:
+    """How a coupling is called among candidates: "ot", "tau 0.3".
+
+    Examples
+    --------
+    >>> coupling_name(Unbalanced(0.3))
+    'tau 0.3'
+    """
+    return f"tau {coupling.tau:g}" if isinstance(coupling, Unbalanced) else coupling.name
+
+
+def choice_to_json(choice: Choice) -> dict[str, Any]:
+    """A choice as values that JSON can hold."""
+    return {
+        "path": coupling_to_json(choice.recipe.coupling),
+        "curvature": choice.recipe.curvature,
+        "prior": choice.recipe.prior,
+        "reasons": {part: _reason_to_json(reason) for part, reason in choice.reasons.items()},
+        "open_paths": [coupling_to_json(coupling) for coupling in choice.couplings],
+    }
+
+
+def choice_from_json(stored: Mapping[str, Any]) -> Choice:
+    """The choice that `choice_to_json` was given.
+
+    Raises
+    ------
+    KeyError, TypeError
+        If something is missing or not what belongs there.
+    """
+    reasons = {
+        part: Reason(
+            reason["because"],
+            {name: float("nan") if s is None else s for name, s in reason["scores"].items()},
+            reason["days"],
+        )
+        for part, reason in stored["reasons"].items()
+    }
+    return Choice(
+        Recipe(_coupling_from_json(stored["path"]), stored["curvature"], stored["prior"]),
+        reasons,
+        tuple(_coupling_from_json(coupling) for coupling in stored["open_paths"]),
+    )
+
+
+def coupling_to_json(coupling: Coupling | Mixture) -> dict[str, Any]:
+    """A coupling as its name and its parameters."""
+    return {"name": coupling.name, **vars(coupling)}
+
+
+def _coupling_from_json(stored: Mapping[str, Any]) -> Coupling | Mixture:
+    parameters = {name: value for name, value in stored.items() if name != "name"}
+    coupling: Coupling | Mixture = PATHS[stored["name"]](**parameters)
+    return coupling
+
+
+def _reason_to_json(reason: Reason) -> dict[str, Any]:
+    # JSON has no nan.
+    scores = {name: s if s == s else None for name, s in reason.scores.items()}
+    return {**asdict(reason), "scores": scores}

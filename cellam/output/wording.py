@@ -1,0 +1,126 @@
+"""Wording: the choices of a fit in sentences, for the command line and the report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from cellam.dynamics.couplings import Balanced, Coupling, Unbalanced
+from cellam.dynamics.fitting import Solved, Trained
+from cellam.dynamics.paths import Mixture
+from cellam.modelling.model import Model
+from cellam.modelling.recipe import Choice, Part, Reason, coupling_name
+from cellam.modelling.selection import KEPT
+from cellam.reading.growth import PriorSource
+from cellam.reading.signatures import BIRTH, DEATH
+
+_WHY = {
+    "asked": "as asked",
+    "not recorded": "the version that made this run did not record why",
+    "predicts best": "predicts {days} best",
+    "nothing better": "the default; no other value predicts {days} better",
+    "least growth": f"the least growth that keeps {1 - KEPT:.0%} of the gain over path ot in "
+    "predicting {days}",
+    "one day": "the least growth of those tried; path ot predicts {days} {ot}, but one day cannot "
+    "rule growth out",
+    "prior grows": "the least growth of those tried; path ot predicts {days} {ot}, but the growth "
+    "prior that is used contradicts it",
+    "cheapest": "transport between the training days is cheapest with it",
+    "not cheaper": "no share makes transport between the training days clearly cheaper",
+}
+_FEW_DAYS: dict[Part, str] = {
+    "coupling": "the default; choosing it needs at least three training days",
+    "curvature": "the default; choosing it needs at least four training days",
+}
+
+
+def explain(model: Model) -> list[str]:
+    """What was chosen and why, a line each."""
+    lines = [] if model.prior_source is None else [_prior_source(model.prior_source)]
+    lines += explain_choice(model.choice, model.options.method)
+    lines.append(explain_record(model.fit.record))
+    fitted, n = model.n_fitted, model.training.n_cells
+    if fitted < n:
+        most = f"{model.options.max_cells:,}"
+        lines.append(f"fitted to {fitted:,} of {n:,} cells: at most {most} of each day")
+    return lines
+
+
+def explain_choice(choice: Choice, method: str) -> list[str]:
+    """The parts of a recipe with their reasons."""
+    recipe = choice.recipe
+    names: dict[Part, str] = {
+        "prior": f"share of the growth prior {recipe.prior:g}",
+        "coupling": f"path {path_name(recipe.coupling)}",
+        "curvature": f"curvature {recipe.curvature:g}",
+    }
+    return [
+        f"{names[part]}: {_why(part, reason, method)}" for part, reason in choice.reasons.items()
+    ]
+
+
+def path_name(coupling: Coupling | Mixture) -> str:
+    """How a path is called in a sentence: "uot with tau 0.3", "ot"."""
+    if isinstance(coupling, Unbalanced):
+        return f"{coupling.name} with {coupling_name(coupling)}"
+    return coupling.name
+
+
+def explain_record(record: Solved | Trained) -> str:
+    """How the action was found."""
+    if isinstance(record, Trained):
+        ended = (
+            f"stopped at step {record.steps}"
+            if record.steps < record.limit
+            else (f"ran all {record.limit} steps")
+        )
+        back = (
+            f"; training diverged and went back, with steps of {record.scale:g} of the usual size"
+            if record.scale < 1
+            else ""
+        )
+        return f"{ended}; held-out loss {record.best_loss:.4g}{back}"
+    if record.raised:
+        return f"ridge raised to {record.ridge:g}: the equations are nearly singular"
+    lost = f" ({record.unsolved} smaller ones could not be solved)" if record.unsolved else ""
+    return (
+        f"ridge {record.ridge:g}: the least loss on held-out cells, of {len(record.losses)} "
+        f"ridges{lost}"
+    )
+
+
+def _why(part: Part, reason: Reason, method: str) -> str:
+    if reason.because == "conserved":
+        return f"method {method} conserves mass"
+    if reason.because == "too few days":
+        return _FEW_DAYS[part]
+    ot = reason.scores.get(Balanced.name)
+    tied = "best" if ot == min(reason.scores.values(), default=None) else "as well"
+    why = _WHY[reason.because].format(days=_days(reason.days), ot=tied)
+    if not reason.scores:
+        return why
+    of = "price" if part == "prior" else "energy distance"
+    return f"{why} ({of}: {_listed(reason.scores)})"
+
+
+def _days(n: int) -> str:
+    return f"{n} held-out training day{'s' if n > 1 else ''}"
+
+
+def _listed(scores: Mapping[str, float]) -> str:
+    return ", ".join(f"{name} {score:.3g}" for name, score in scores.items())
+
+
+def _prior_source(source: PriorSource) -> str:
+    if source.prior not in BIRTH:
+        return f"growth prior: obs[{source.prior!r}], per unit of time"
+    assumed = "; times without a unit are taken as days" if source.assumes_days else ""
+    return f"growth prior {source.prior}: {signature_genes(source)}{assumed}"
+
+
+def signature_genes(source: PriorSource) -> str:
+    """How many genes of the signatures of a species the data have."""
+    papers = {"division": BIRTH[source.prior].source, "death": DEATH[source.prior].source}
+    return ", ".join(
+        f"{found} of {published} {name} genes ({papers[name]})"
+        for name, (found, published) in source.genes.items()
+    )
