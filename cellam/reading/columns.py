@@ -21,6 +21,16 @@ dayofcollection developmentstage developmentaltime devstage embryonicage embryos
 collectiontime sampletime sampleday dayofsampling timedays timehours hpi dpi pcw
 gestationalweek month months"""
 
+_WORDS = set(
+    """day days time times timepoint timepoints stage age hour hours hpf dpf hpi dpi pcw week
+    weeks month months minute minutes""".split()
+)
+# Beside one of these, such a word says when something else was.
+_OTHER = set(
+    """pseudo latent diffusion velocity cycle sequencing processing library prep dissociation
+    sorting run thaw death birth""".split()
+)
+
 
 def find_time_key(obs: pd.DataFrame, requested: str | None) -> str:
     """Find the column that holds the times.
@@ -69,6 +79,49 @@ def find_time_key(obs: pd.DataFrame, requested: str | None) -> str:
     shown = (f"{s!r} with {list_labels(tally(columns[s])[2], 4)}" for s in found[:6])
     hint = f"Say which: --time-key NAME. {everything}"
     raise DataError(message + "; ".join(shown), hint)
+
+
+def time_columns(obs: pd.DataFrame, codes: np.ndarray) -> tuple[str, ...]:
+    """Find the columns that are the time itself: spelt otherwise, in bins, or finer.
+
+    Such a column has a word of time in its name, or a unit in its labels, and never runs against
+    the order of the days. It says nothing of who or what was processed together.
+
+    Parameters
+    ----------
+    obs : pandas.DataFrame, (n, columns)
+    codes : ndarray of int, (n,)
+        The day of each cell, as its position among the days.
+
+    Returns
+    -------
+    tuple of str
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> obs = pd.DataFrame({"embryo_time": [10, 20, 35], "embryo": ["a", "a", "b"]})
+    >>> time_columns(obs, np.array([0, 0, 1]))
+    ('embryo_time',)
+    """
+    found = []
+    for column in obs.columns:
+        times = _cell_times(obs[column]) if _is_time_word(str(column)) else None
+        if times is not None and _runs_along(times, codes):
+            found.append(str(column))
+    return tuple(found)
+
+
+def _is_time_word(name: str) -> bool:
+    words = re.findall("[a-z]+", re.sub("([a-z])([A-Z])", r"\1 \2", name).lower())
+    return not _OTHER.intersection(words) and bool(_WORDS.intersection(words))
+
+
+def _runs_along(times: np.ndarray, codes: np.ndarray) -> bool:
+    """Whether later days never have an earlier time; unknown times do not count."""
+    known = np.isfinite(times)
+    order = np.lexsort((times[known], codes[known]))
+    return bool((np.diff(times[known][order]) >= 0).all()) and len(np.unique(times[known])) > 1
 
 
 def _cell_times(values: pd.Series) -> np.ndarray | None:
