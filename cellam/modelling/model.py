@@ -18,7 +18,7 @@ from cellam.errors import ConfigError
 from cellam.modelling.rotation import Rotation
 from cellam.reading.embedding import Space
 from cellam.reading.snapshots import Snapshots
-from cellam.reading.timepoints import Timeline
+from cellam.reading.timeline import Timeline
 
 Array = NDArray[np.float64]
 

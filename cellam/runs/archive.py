@@ -23,7 +23,7 @@ from cellam.modelling.model import Model
 from cellam.modelling.rotation import Rotation
 from cellam.reading.embedding import Space
 from cellam.reading.snapshots import Snapshots
-from cellam.reading.timepoints import Timeline
+from cellam.reading.timeline import Timeline
 from cellam.storage import to_json, to_safetensors
 
 Arrays = dict[str, NDArray[Any]]
@@ -164,6 +164,7 @@ def _timeline(stored: dict[str, Any]) -> Timeline:
         stored["unit"],
         stored["spellings"],
         tuple(stored["notes"]),
+        stored.get("replicates", {}),  # older runs have none
     )
 
 

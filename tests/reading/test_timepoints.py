@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from test_labels import NO_TIMES, ONE_LABEL
 
 from cellam.errors import CellamError, ConfigError, DataError
-from cellam.reading.timepoints import Timeline, parse_numbers, read_timeline
+from cellam.reading.timeline import Timeline
+from cellam.reading.timepoints import parse_numbers, read_timeline
 
 
 def read(*labels, dtype=None, time_map=None):
