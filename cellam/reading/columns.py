@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
@@ -11,10 +10,10 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from cellam.errors import CellamError, DataError
-from cellam.reading.hints import HOURS
+from cellam.reading.hints import HOURS, quote
 from cellam.reading.labels import MISSING, did_you_mean, list_labels, parse_number, tally, unit_of
-from cellam.reading.timeline import Timeline
-from cellam.reading.timepoints import MAX_TIMES, count_numbers, read_timeline
+from cellam.reading.timeline import MAX_TIMES, Timeline
+from cellam.reading.timepoints import count_numbers, read_timeline
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,8 +25,7 @@ dayofcollection developmentstage developmentaltime devstage embryonicage embryos
 collectiontime sampletime sampleday dayofsampling timedays timehours hpi dpi pcw
 gestationalweek month months"""
 # Words in other names of times; and those beside which they are the time of something else.
-_WORDS = """day days time times timepoint timepoints timeinfo stage age hour hours hpf dpf hpi dpi
-pcw week weeks month months minute minutes"""
+_WORDS = """day time timepoint timeinfo stage age hour hpf dpf hpi dpi pcw week month minute"""
 _OTHER_WORDS = """pseudo latent diffusion velocity palantir cycle seq sequencing processing library
 prep preparation dissociation sort sorting facs run thaw freeze frozen storage capture death
 survival birth onset donor patient subject maternal tumor tumour disease cancer clinical cluster
@@ -37,12 +35,13 @@ _GROUPS = """batch sample library lane plate well chip run channel pool experime
 donor patient individual subject animal mouse embryo line clone cluster leiden louvain phase type
 ident"""
 _MOST = 5 * MAX_TIMES  # labels of a column of times, with their replicates
+_HEAD = 5000  # cells that show that a column holds no times
 RELATIONS = {
-    "same": "that are the same",
-    "scaled": "in the same order, with proportionate gaps",
-    "order": "in the same order, with other gaps",
-    "nested": "in the same order, finer or coarser",
-    "contrary": "in another order",
+    "same": "the same times",
+    "scaled": "the same order, proportionate gaps",
+    "order": "the same order, other gaps",
+    "nested": "the same order, finer or coarser",
+    "contrary": "another order",
 }
 
 
@@ -73,7 +72,8 @@ class TimeColumn:
 
     def describe(self) -> str:
         """Return its times, and how they are to the chosen ones."""
-        return f"obs[{self.name!r}]: {self.timeline.describe()}, {RELATIONS[self.relation]}"
+        pairs = self.timeline.describe(at_most=8)
+        return f"obs[{self.name!r}]: {pairs}; {RELATIONS[self.relation]}"
 
 
 def read_times(
@@ -110,15 +110,14 @@ def read_times(
     doubts = {other.name: _doubt(key, timeline, other) for other in others}
     refused = [other for other in others if doubts[other.name] == "refuse"]
     if refused and time_key is None and time_map is None:
-        listed = "; ".join(other.describe() for other in refused[:4])
+        listed = ". ".join(other.describe() for other in refused[:4])
         raise DataError(
-            f"Two columns may hold the times, and contradict each other. obs[{key!r}]: "
-            f"{timeline.describe()}; {listed}.",
-            f"Say which: --time-key {shlex.quote(refused[0].name)} or --time-key "
-            f"{shlex.quote(key)}",
+            f"Several columns may hold the times, and contradict each other. obs[{key!r}]: "
+            f"{timeline.describe()}. {listed}.",
+            f"Say which: --time-key {quote(refused[0].name)} or --time-key {quote(key)}",
         )
     notes = tuple(
-        f"{other.describe()}. If it holds the times: --time-key {shlex.quote(other.name)}"
+        f"{other.describe()}. If it holds the times: --time-key {quote(other.name)}"
         for other in others
         if doubts[other.name]
     )
@@ -277,7 +276,8 @@ def _names_time(name: str) -> bool:
 
 
 def _has(name: str, words: str) -> bool:
-    return bool(set(words.split()).intersection(_words(name)))
+    known = set(words.split())
+    return any(word in known or word.removesuffix("s") in known for word in _words(name))
 
 
 def _words(name: str) -> list[str]:
@@ -335,13 +335,26 @@ def _times(timeline: Timeline, codes: np.ndarray) -> np.ndarray:
     return np.where(codes >= 0, np.array(timeline.times)[codes], np.nan)
 
 
+def _may_be_times(values: pd.Series) -> bool:
+    """Whether there are few values, each with a figure; for the first cells this is fast."""
+    if values.dtype.kind in "iuf":
+        return count_numbers(values) <= MAX_TIMES
+    labels = tally(values)[2]
+    figures = all(re.search(r"\d", label) or MISSING.fullmatch(label) for label in labels)
+    return len(labels) <= _MOST and figures
+
+
 def _read(values: pd.Series) -> tuple[Timeline, np.ndarray] | None:
     """Read a column, the codes of cells without a time -1; None if it holds no times."""
-    if count_numbers(values) > MAX_TIMES:
+    import pandas as pd
+
+    if not _may_be_times(values.iloc[:_HEAD]):
         return None
-    spelt, inverse, cells = tally(values)
-    if len(cells) > _MOST:
+    if pd.api.types.infer_dtype(values) == "string":  # so that each label is looked at once
+        values = values.astype("category")
+    if not _may_be_times(values):
         return None
+    spelt, inverse, _ = tally(values)
     present = np.array([not MISSING.fullmatch(s) for s in spelt], dtype=bool)[inverse]
     try:
         timeline, known = read_timeline(values[present], key="")

@@ -52,12 +52,15 @@ def write_map(times: Mapping[str, str]) -> str:
     ('--time-map d0=0,d2=2', "--time-map $'d\\\\u00090=0'")
     """
     in_order = sorted(times.items(), key=lambda pair: float(pair[1].replace("NUMBER", "inf")))
-    text = ",".join(f"{label}={time}" for label, time in in_order)
+    return f"--time-map {quote(','.join(f'{label}={time}' for label, time in in_order))}"
+
+
+def quote(text: str) -> str:
+    """Quote a text as a shell takes it, what would move the cursor spelt out."""
     if text.isprintable():
-        return f"--time-map {shlex.quote(text)}"
-    # What would move the cursor or cannot be seen is spelt out.
+        return shlex.quote(text)
     text = text.replace("\\", "\\\\").replace("'", "\\'")
-    return f"--time-map $'{''.join(c if c.isprintable() else _escape(c) for c in text)}'"
+    return f"$'{''.join(c if c.isprintable() else _escape(c) for c in text)}'"
 
 
 def _escape(character: str) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from cellam.errors import ConfigError
 from cellam.reading.labels import did_you_mean, parse_label, parse_number, spell
 
+MAX_TIMES = 200  # more are hardly days on which somebody took a sample
 SAME = 1e-9  # times nearer than this are one time
 
 
@@ -98,16 +99,21 @@ class Timeline:
             raise self._refusal(text, f"the data are not counted in {asked.origin}")
         return asked.time
 
-    def describe(self) -> str:
-        """Return the labels with their times on one line.
+    def describe(self, *, at_most: int = MAX_TIMES) -> str:
+        """Return the labels with their times on one line: so many of them, and the last.
 
         Examples
         --------
         >>> Timeline(("0", "late"), (0.0, 7.0), "", {"0": 0.0, "late": 7.0}, ()).describe()
         '0, late = 7'
         """
-        pairs = zip(self.labels, self.times, strict=True)
-        line = ", ".join(s if parse_number(s) == t else f"{s} = {spell(t)}" for s, t in pairs)
+        pairs = [
+            s if parse_number(s) == t else f"{s} = {spell(t)}"
+            for s, t in zip(self.labels, self.times, strict=True)
+        ]
+        if len(pairs) > at_most:
+            pairs[at_most - 1 : -1] = ["…"]
+        line = ", ".join(pairs)
         return f"{line} ({self.unit}s)" if self.unit else line
 
     def _refusal(self, text: str, reason: str) -> ConfigError:

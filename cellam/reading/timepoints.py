@@ -28,12 +28,10 @@ from cellam.reading.labels import (
     tally,
 )
 from cellam.reading.replicates import Part, find_repeats, find_replicates
-from cellam.reading.timeline import SAME, Timeline
+from cellam.reading.timeline import MAX_TIMES, SAME, Timeline
 
 if TYPE_CHECKING:
     import pandas as pd
-
-MAX_TIMES = 200  # more are hardly days on which somebody took a sample
 
 
 def read_timeline(
