@@ -210,7 +210,7 @@ def _read_parts(
     if repeats:
         listed = _list_parts(repeats, "replicate ")
         return repeats, [
-            f"{listed}: R's make.unique names repeated labels in this way. If they are times: "
+            f"{listed}: make.unique in R names repeated labels in this way. If they are times: "
             f"{write_map(one_by_one)}"
         ]
     parts = find_replicates(cells)
