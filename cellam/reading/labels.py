@@ -105,6 +105,11 @@ def spell(value: object) -> str:
     return str(value).strip()
 
 
+def show(label: str) -> str:
+    """Write a label for a line of text; quoted where it holds what cannot be printed."""
+    return label if label.isprintable() else repr(label)
+
+
 def parse_number(value: object) -> float | None:
     """Read a finite number; None if it is none."""
     try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from cellam.errors import ConfigError
-from cellam.reading.labels import did_you_mean, parse_label, parse_number, spell
+from cellam.reading.labels import did_you_mean, parse_label, parse_number, show, spell
 
 MAX_TIMES = 200  # more are hardly days on which somebody took a sample
 SAME = 1e-9  # times nearer than this are one time
@@ -79,7 +79,9 @@ class Timeline:
         """
         text = spell(text)
         if text in self.replicates:
-            raise self._refusal(text, "it is a part of the cells of one time, so give the time")
+            label = self.labels[self.times.index(self.spellings[text])]
+            message = f"Time {text!r} is a part of the cells of {label!r}, which are pooled."
+            raise ConfigError(message, f"Give the time: {label!r}.")
         if text in self.spellings:
             return self.spellings[text]
         alike = {time for label, time in self.spellings.items() if label.lower() == text.lower()}
@@ -108,7 +110,7 @@ class Timeline:
         '0, late = 7'
         """
         pairs = [
-            s if parse_number(s) == t else f"{s} = {spell(t)}"
+            s if parse_number(s) == t else f"{show(s)} = {spell(t)}"
             for s, t in zip(self.labels, self.times, strict=True)
         ]
         if len(pairs) > at_most:

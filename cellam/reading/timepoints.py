@@ -24,6 +24,7 @@ from cellam.reading.labels import (
     list_labels,
     parse_label,
     parse_number,
+    show,
     spell,
     tally,
 )
@@ -221,7 +222,7 @@ def _read_parts(
 def _list_parts(parts: Mapping[str, Part], noun: str = "", at_most: int = 4) -> str:
     in_order = sorted(parts.items(), key=lambda pair: (pair[1].reading.time, pair[0]))
     shown = ", ".join(
-        f"{label!r} {'' if k else 'is read '}as {part.time} ({noun}{part.rest})"
+        f"{label!r} {'' if k else 'is read '}as {show(part.time)} ({noun}{show(part.rest)})"
         for k, (label, part) in enumerate(in_order[:at_most])
     )
     more = len(in_order) - at_most
