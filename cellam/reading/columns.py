@@ -223,7 +223,9 @@ def time_columns(obs: pd.DataFrame, codes: np.ndarray) -> tuple[str, ...]:
     for column in obs.columns:
         name, values = str(column), obs[column]
         if values.dtype.kind in "iuf":
-            same = _names_time(name) and _runs_along(values.to_numpy(dtype=float), codes)
+            same = _names_time(name) and _runs_along(
+                values.to_numpy(dtype=float, na_value=np.nan), codes
+            )
         elif read := _read(values):
             plain = _is_plausible(name, read[0]) and not read[0].replicates
             same = plain and _runs_along(_times(*read), codes)

@@ -199,6 +199,8 @@ def test_a_missing_choice_is_asked_for_among_the_plausible_columns():
         ("embryo_time_bin", np.array(["<100", "100-200", "200-300", ">300"])[STEP]),
         ("mouse_stage", np.array(["first", "early", "middle", "late"])[STEP]),
         ("sample", TEXT),
+        ("embryo_time", pd.array([None, *DAY[1:].tolist()], dtype="Int64")),
+        ("embryo_time", np.where(np.arange(N) % 9, DAY / 2, np.nan)),
     ],
 )
 def test_what_is_the_time_itself_or_its_bins_is_no_batch(name, values):
