@@ -85,6 +85,8 @@ def _print(found: Check) -> None:
     from cellam.reading.memory import show_bytes
 
     say_cells(found.cells)
+    for k, other in enumerate(found.cells.other_times):
+        say("also" if k == 0 else "", other.describe())
     say("gaps", ", ".join(f"{gap:g}" for gap in found.gaps))
     listed = [f"{key} ({plural(p, 'column')})" for key, p in found.embeddings.items()]
     say("obsm", ", ".join(listed) or "no representation")
@@ -120,6 +122,17 @@ def _as_json(found: Check, following: str) -> dict[str, Any]:
         "times": dict(zip(cells.timeline.labels, cells.timeline.times, strict=True)),
         "unit": cells.timeline.unit,
         "gaps": found.gaps,
+        "other_times": [
+            {
+                "column": other.name,
+                "times": dict(zip(other.timeline.labels, other.timeline.times, strict=True)),
+                "unit": other.timeline.unit,
+                "relation": other.relation,
+                "agrees": other.agrees,
+                "plausible": other.plausible,
+            }
+            for other in cells.other_times
+        ],
         "notes": list(cells.timeline.notes),
         "rep": cells.rep,
         "layer": cells.layer,

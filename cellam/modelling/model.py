@@ -20,7 +20,7 @@ from cellam.modelling.rotation import Rotation
 from cellam.reading.embedding import Space
 from cellam.reading.growth import PriorSource
 from cellam.reading.snapshots import Snapshots
-from cellam.reading.timepoints import Timeline
+from cellam.reading.timeline import Timeline
 
 Array = NDArray[np.float64]
 
@@ -141,9 +141,9 @@ class Model:
 
     def simulate(
         self,
-        start: str,
+        start: str | float,
         *,
-        to: str | None = None,
+        to: str | float | None = None,
         backward: bool = False,
         rows: NDArray[np.int64] | None = None,
         n_cells: int | None = None,
@@ -155,10 +155,10 @@ class Model:
 
         Parameters
         ----------
-        start : str
-            Label or number of an observed day.
-        to : str, optional
-            Label or number of any time; the last day (the first if `backward`) without it.
+        start : str or number
+            Label or time of an observed day.
+        to : str or number, optional
+            Label or time, observed or not; the last day (the first if `backward`) without it.
         backward : bool
             Run time backward; implied where `to` lies before `start`.
         rows : (k,) int array, optional
@@ -261,7 +261,7 @@ class Model:
     def _saved_times(
         self,
         begin: float,
-        to: str | None,
+        to: str | float | None,
         backward: bool,
         save_every: float | None,
         extrapolate: bool,
@@ -271,7 +271,9 @@ class Model:
         if end == begin:
             raise ConfigError(
                 f"There is no time to simulate: it starts and ends at {begin:g}.",
-                "Give another --to." if to else f"Give --to{' or --backward' * (not backward)}.",
+                "Give another --to."
+                if to is not None
+                else f"Give --to{' or --backward' * (not backward)}.",
             )
         if backward and end > begin:
             raise ConfigError(f"--backward from {begin:g} cannot reach {end:g}, which is later.")

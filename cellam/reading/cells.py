@@ -18,12 +18,12 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from cellam.errors import DataError
-from cellam.reading.columns import find_time_key
+from cellam.reading.columns import TimeColumn, read_times
 from cellam.reading.matrices import Expression, Kind, Matrix, read_expression, read_representation
 from cellam.reading.signatures import BIRTH
 from cellam.reading.sources import opened
 from cellam.reading.stores import SAVE_AGAIN
-from cellam.reading.timepoints import Timeline, read_timeline
+from cellam.reading.timeline import Timeline
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -65,6 +65,8 @@ class Cells:
         What growth is expected from: the genes of a species, or a column of `obs`.
     expression : Expression or None
         For that, where the matrix is a representation.
+    other_times : tuple of TimeColumn
+        Further columns of `obs` that read as times.
     """
 
     source: str
@@ -81,6 +83,7 @@ class Cells:
     digest: str
     growth_prior: str | None = None
     expression: Expression | None = None
+    other_times: tuple[TimeColumn, ...] = ()
 
     def __len__(self) -> int:
         return len(self.codes)
@@ -132,8 +135,7 @@ def read(
     expression: Expression | None = None
     with opened(data) as source:
         obs = _obs(source)
-        key = find_time_key(obs, time_key)
-        timeline, codes = read_timeline(obs[key], key=key, time_map=time_map)
+        key, timeline, codes, others = read_times(obs, time_key, time_map)
         _check_names(obs.index, "cell", "obs_names", source.name)
         if use_rep is not None:
             matrix = read_representation(source, use_rep, len(obs))
@@ -162,6 +164,7 @@ def read(
         digest=_digest(obs.index, genes, codes, timeline.times, matrix, expected),
         growth_prior=growth_prior,
         expression=expression,
+        other_times=others,
     )
 
 

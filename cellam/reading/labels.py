@@ -86,11 +86,28 @@ def parse_label(label: str) -> Reading | None:
     return Reading(low, high, unit, origin, found["gap"] in ("-", "."))
 
 
+def unit_of(word: str) -> str:
+    """Return the unit that a word or letter stands for: "day", "hour", ...; "" if for none.
+
+    Examples
+    --------
+    >>> unit_of("Hrs"), unit_of("rep")
+    ('hour', '')
+    """
+    kind = _kind(word.lower()) if word.isalpha() else None
+    return kind[0] if kind else ""
+
+
 def spell(value: object) -> str:
     """Write a label as text; floats compactly, 2.0 as "2"."""
     if isinstance(value, float | np.floating):
         return np.format_float_positional(value + 0.0, trim="-")
     return str(value).strip()
+
+
+def show(label: str) -> str:
+    """Write a label for a line of text; quoted where it holds what cannot be printed."""
+    return label if label.isprintable() else repr(label)
 
 
 def parse_number(value: object) -> float | None:

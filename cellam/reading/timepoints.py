@@ -3,142 +3,36 @@
 The labels of a column are read together (each by itself in `labels`), and what cannot be
 read is refused, with its number of cells, never guessed. "day-2" (also "day.2") is day 2 if every
 label has such a mark ("day-0", "day-2"); beside "day0" it may just as well be minus two (or 0.2),
-so it is refused. "day 0-3" is a range, read as its midpoint, which `Timeline.notes` says.
+so it is refused. "day 0-3" is a range, read as its midpoint, which `Timeline.notes` says. What a
+label holds beside a time ("D0_rep1") is cut off in `replicates` and kept in `Timeline.replicates`.
 """
 
 from __future__ import annotations
 
 import itertools
-import re
-import shlex
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from cellam.errors import ConfigError, DataError
+from cellam.reading.hints import BIRTH, how_to_fix, put_on_one_clock, write_map
 from cellam.reading.labels import (
     MISSING,
-    Reading,
     count_cells,
     did_you_mean,
     list_labels,
     parse_label,
     parse_number,
+    show,
     spell,
     tally,
 )
+from cellam.reading.replicates import Part, find_repeats, find_replicates
+from cellam.reading.timeline import MAX_TIMES, SAME, Timeline
 
 if TYPE_CHECKING:
     import pandas as pd
-
-MAX_TIMES = 200  # more are hardly days on which somebody took a sample
-_SAME = 1e-9  # times nearer than this are one time
-_HOURS = {"minute": 1 / 60, "hour": 1.0, "week": 168.0, "month": 730.5, "year": 8766.0}
-_BIRTH = 19  # embryonic day of the mouse; only for the example in an error message
-
-
-@dataclass(frozen=True)
-class Timeline:
-    """The K distinct times of a data set, in order.
-
-    Parameters
-    ----------
-    labels : tuple of str, (K,)
-        As spelt in the data: the most frequent spelling of each time.
-    times : tuple of float, (K,)
-        Strictly increasing, in `unit`.
-    unit : str
-        "minute", "hour", "day", "week", "month", "year", "embryonic day", "postnatal day",
-        or "" where the labels carry none or a time map was given.
-    spellings : dict of str to float
-        Every spelling found, and its time.
-    notes : tuple of str
-        What was decided on the user's behalf and should be said aloud.
-
-    Examples
-    --------
-    >>> line = Timeline(("day0", "day2"), (0.0, 2.0), "day", {"day0": 0.0, "day2": 2.0}, ())
-    >>> line.index("D2"), line.index("2.0"), line.position("day 1.5"), line.describe()
-    (1, 1, 1.5, 'day0 = 0, day2 = 2 (days)')
-    """
-
-    labels: tuple[str, ...]
-    times: tuple[float, ...]
-    unit: str
-    spellings: dict[str, float]
-    notes: tuple[str, ...]
-
-    def index(self, text: str) -> int:
-        """Return the index of the snapshot at a time given as label or number.
-
-        Raises
-        ------
-        ConfigError
-            There is no snapshot at that time, or the text is no time of this timeline.
-
-        Examples
-        --------
-        >>> Timeline(("0", "2"), (0.0, 2.0), "", {"0": 0.0, "2": 2.0}, ()).index("d2")
-        1
-        """
-        time = self.position(text)
-        nearest = min(range(len(self.times)), key=lambda k: abs(self.times[k] - time))
-        if abs(self.times[nearest] - time) > _SAME:
-            raise self._refusal(text, "no cells were taken then")
-        return nearest
-
-    def position(self, text: str) -> float:
-        """Return a time given as label or number, also between or beyond the snapshots.
-
-        Raises
-        ------
-        ConfigError
-            The text is neither a label nor a number, or has another unit.
-
-        Examples
-        --------
-        >>> Timeline(("0", "2"), (0.0, 2.0), "", {"0": 0.0, "2": 2.0}, ()).position("3.5")
-        3.5
-        """
-        text = text.strip()
-        if text in self.spellings:
-            return self.spellings[text]
-        alike = {time for label, time in self.spellings.items() if label.lower() == text.lower()}
-        if len(alike) == 1:
-            return alike.pop()
-        asked, known = parse_label(text), [r for r in map(parse_label, self.spellings) if r]
-        if asked is None:
-            raise self._refusal(text, "it is neither a label nor a number")
-        if asked.loose and not all(r.loose for r in known):
-            raise self._refusal(text, "the mark before its number may be a minus or a point")
-        if asked.unit and not self.unit and any(r.unit for r in known):
-            # With a map "d2=48", "D 2" must not become time 2.
-            raise self._refusal(text, "the times come from a map, so give a label or a number")
-        if asked.unit and self.unit and asked.unit != self.unit:
-            raise self._refusal(text, f"it is in {asked.unit}s, the data are in {self.unit}s")
-        if asked.origin and any(r.origin not in ("", asked.origin) for r in known):
-            raise self._refusal(text, f"the data are not counted in {asked.origin}")
-        return asked.time
-
-    def describe(self) -> str:
-        """Return the labels with their times on one line.
-
-        Examples
-        --------
-        >>> Timeline(("0", "late"), (0.0, 7.0), "", {"0": 0.0, "late": 7.0}, ()).describe()
-        '0, late = 7'
-        """
-        pairs = zip(self.labels, self.times, strict=True)
-        line = ", ".join(s if parse_number(s) == t else f"{s} = {spell(t)}" for s, t in pairs)
-        return f"{line} ({self.unit}s)" if self.unit else line
-
-    def _refusal(self, text: str, reason: str) -> ConfigError:
-        near = "Give the option once for each time. " if "," in text else ""
-        near = near or did_you_mean(text, self.spellings)
-        hint = f"{near}The times are: {self.describe()}."
-        return ConfigError(f"Time {text!r}: {reason}.", hint)
 
 
 def read_timeline(
@@ -194,14 +88,17 @@ def read_timeline(
             f"Column {key!r} gives {lost} no time: {list_labels(missing)}.",
             f"Fill them in, or drop these cells in Python: adata = adata[{test}]",
         )
+    parts: dict[str, Part] = {}
     if time_map is None:
-        unit, times, notes = _read_labels(cells, key)
+        parts, said = _read_parts(cells, key, text=_is_text(values))
+        unit, times, notes = _read_labels(cells, key, parts)
+        notes += said
     else:
         unit, times, notes = "", _read_map(named, cells, key), ["The times are from the time map."]
 
     groups: list[list[str]] = []  # of spellings; one a time
     for label in sorted(cells, key=lambda s: (times[s], s)):
-        if not groups or times[label] - times[groups[-1][0]] > _SAME:
+        if not groups or times[label] - times[groups[-1][0]] > SAME:
             groups.append([])
         groups[-1].append(label)
     if len(groups) > MAX_TIMES:
@@ -211,16 +108,23 @@ def read_timeline(
             f"Column {key!r} holds a single time: {list_labels(cells)}.",
             "Two times at least are needed. If another column holds them: --time-key NAME",
         )
-    labels = tuple(min(group, key=lambda s: (-cells[s], s)) for group in groups)
-    notes += [
-        f"{', '.join(map(repr, group))} are one time, {spell(times[group[0]])}."
-        for group in groups
-        if len(group) > 1
-    ]
     index = {label: k for k, group in enumerate(groups) for label in group}
+    names: list[dict[str, int]] = [{} for _ in groups]  # of each time, without replicates
+    for label, n in cells.items():
+        name = parts[label].time if label in parts else label
+        names[index[label]][name] = names[index[label]].get(name, 0) + n
+    labels = tuple(min(counts, key=lambda s: (-counts[s], s)) for counts in names)
+    at = [times[group[0]] for group in groups]
+    notes += [
+        f"{', '.join(map(repr, sorted(counts)))} are one time, {spell(time)}."
+        for counts, time in zip(names, at, strict=True)
+        if len(counts) > 1
+    ]
+    notes += _contradicts(values, index, labels)
     codes = np.array([index[s] for s in spelt], dtype=np.intp)[inverse]  # (n,)
-    known = {label: times[labels[k]] for label, k in index.items()}
-    return Timeline(labels, tuple(times[s] for s in labels), unit, known, tuple(notes)), codes
+    known = {label: at[k] for label, k in index.items()} | dict(zip(labels, at, strict=True))
+    replicates = {label: part.rest for label, part in parts.items()}
+    return Timeline(labels, tuple(at), unit, known, tuple(notes), replicates), codes
 
 
 def parse_numbers(text: str, option: str = "--time-map") -> dict[str, float]:
@@ -252,6 +156,19 @@ def parse_numbers(text: str, option: str = "--time-map") -> dict[str, float]:
     return numbers
 
 
+def _contradicts(values: pd.Series, index: Mapping[str, int], labels: Sequence[str]) -> list[str]:
+    """Say where the declared order of an ordered category is not that of the times."""
+    if values.dtype != "category" or not values.cat.ordered:
+        return []
+    declared = [s for s in map(spell, values.cat.categories) if s in index]
+    if all(index[a] <= index[b] for a, b in itertools.pairwise(declared)):
+        return []
+    return [
+        f"The order of the categories, {' < '.join(map(repr, declared[:8]))}, contradicts the "
+        f"times, which are used: {' < '.join(map(repr, labels[:8]))}."
+    ]
+
+
 def count_numbers(values: pd.Series) -> int:
     """Count the distinct values of a column of numbers; 0 for any other."""
     return values.nunique() if values.dtype.kind in "iuf" else 0
@@ -264,14 +181,68 @@ def _continuous(key: str, n: int) -> DataError:
     )
 
 
-def _read_labels(cells: Mapping[str, int], key: str) -> tuple[str, dict[str, float], list[str]]:
+def _is_text(values: pd.Series) -> bool:
+    """Whether any label is written as text: in numbers, .1 is a decimal for certain."""
+    found = values.cat.categories if values.dtype == "category" else values
+    return found.dtype.kind not in "iufb" and any(isinstance(value, str) for value in found)
+
+
+def _read_parts(
+    cells: Mapping[str, int], key: str, *, text: bool
+) -> tuple[dict[str, Part], list[str]]:
+    """Split the labels that hold more than a time, and say so."""
+    repeats, unsure = find_repeats(cells)
+    read = {label: reading.time for label in cells if (reading := parse_label(label))}
+    one_by_one = {label: spell(time) for label, time in read.items()}
+    merged = one_by_one | {s: spell(p.reading.time) for s, p in (repeats | unsure).items()}
+    if not text:  # numbers are times, but may have been made of such labels
+        both = repeats | unsure
+        listed = ", ".join(sorted(both, key=read.__getitem__))
+        note = f"{listed} are read as times. If they are replicates: {write_map(merged)}"
+        return {}, [note] if len({part.time for part in both.values()}) > 1 else []
+    if unsure:
+        listed = list_labels({s: cells[s] for s in unsure})
+        raise DataError(
+            f"Column {key!r} has numbers behind a point that may be decimals, or replicates as "
+            f"R's make.unique names them: {listed}.",
+            f"If they are replicates: {write_map(merged)} If they are decimals: "
+            f"{write_map(one_by_one)}",
+        )
+    if repeats:
+        listed = _list_parts(repeats, "replicate ")
+        return repeats, [
+            f"{listed}: make.unique in R names repeated labels in this way. If they are times: "
+            f"{write_map(one_by_one)}"
+        ]
+    parts = find_replicates(cells)
+    listed = _list_parts(parts)
+    return parts, [f"{listed}: replicates or conditions of one time are pooled."] if parts else []
+
+
+def _list_parts(parts: Mapping[str, Part], noun: str = "", at_most: int = 4) -> str:
+    in_order = sorted(parts.items(), key=lambda pair: (pair[1].reading.time, pair[0]))
+    shown = ", ".join(
+        f"{label!r} {'' if k else 'is read '}as {show(part.time)} ({noun}{show(part.rest)})"
+        for k, (label, part) in enumerate(in_order[:at_most])
+    )
+    more = len(in_order) - at_most
+    return f"{shown} and {more} more" if more > 0 else shown
+
+
+def _read_labels(
+    cells: Mapping[str, int], key: str, parts: Mapping[str, Part]
+) -> tuple[str, dict[str, float], list[str]]:
     """Read all labels of a column together: the unit, the times, and notes."""
-    read = {label: reading for label in cells if (reading := parse_label(label))}
+    read = {
+        label: reading
+        for label in cells
+        if (reading := parts[label].reading if label in parts else parse_label(label))
+    }
 
     def refuse(problem: str, unsure: Iterable[str]) -> DataError:
         times = {s: "NUMBER" if s in unsure else spell(read[s].time) for s in cells}
         listed = list_labels({s: cells[s] for s in unsure})
-        return DataError(f"Column {key!r} {problem}: {listed}.", _how_to_fix(key, times))
+        return DataError(f"Column {key!r} {problem}: {listed}.", how_to_fix(key, times))
 
     if strange := cells.keys() - read:
         raise refuse("holds labels that are not times", [s for s in cells if s in strange])
@@ -281,15 +252,15 @@ def _read_labels(cells: Mapping[str, int], key: str) -> tuple[str, dict[str, flo
         for label, r in read.items():
             clocks.setdefault(r.origin or r.unit or "no unit", {})[label] = cells[label]
         listed = "; ".join(f"{name}: {list_labels(clock)}" for name, clock in clocks.items())
-        hint = _how_to_fix(key, _on_one_clock(read, cells))
-        hint += f", with birth at embryonic day {_BIRTH}" * ("postnatal day" in units)
+        hint = how_to_fix(key, put_on_one_clock(read, cells))
+        hint += f", with birth at embryonic day {BIRTH}" * ("postnatal day" in units)
         raise DataError(f"Column {key!r} mixes units. {listed}.", hint)
     loose = [label for label, r in read.items() if r.loose]
     if 0 < len(loose) < len(read):
         raise refuse("has a mark before some numbers that may be a minus or a point", loose)
     ranges = [label for label, r in read.items() if r.low < r.high]
     spans = sorted({(r.low, r.high) for r in read.values()})
-    if any(before[1] - after[0] > _SAME for before, after in itertools.pairwise(spans)):
+    if any(before[1] - after[0] > SAME for before, after in itertools.pairwise(spans)):
         # "d0-1", "d0-2" are replicates of day 0, not days 0.5 and 1.
         raise refuse("has ranges that overlap, or labels with replicate numbers", ranges)
 
@@ -315,7 +286,7 @@ def _read_map(
     if missing := {s: n for s, n in cells.items() if s not in time_map}:
         times = {s: spell(time_map[s]) if s in time_map else "NUMBER" for s in cells}
         message = f"The time map lacks labels of column {key!r}: {list_labels(missing)}."
-        raise ConfigError(message, _how_to_fix(key, times))
+        raise ConfigError(message, how_to_fix(key, times))
     for label in time_map:
         if label not in cells:
             message = f"The time map names {label!r}, which no cell of column {key!r} has."
@@ -323,35 +294,3 @@ def _read_map(
                 message, f"{did_you_mean(label, cells)}It has: {list_labels(cells, 20)}."
             )
     return {label: float(time) + 0.0 for label, time in time_map.items()}
-
-
-def _on_one_clock(read: Mapping[str, Reading], cells: Mapping[str, int]) -> dict[str, str]:
-    """Convert all times to the unit of most cells, as an example for the user."""
-    units = [r.unit for r in read.values() if r.unit]
-    unit = max(units, key=lambda u: sum(cells[s] for s, r in read.items() if r.unit == u))
-    born = {"postnatal day": _BIRTH * 24.0}
-
-    def convert(reading: Reading) -> str:
-        given = reading.unit or unit
-        hours = reading.time * _HOURS.get(given, 24.0) + born.get(given, 0.0)
-        return f"{(hours - born.get(unit, 0.0)) / _HOURS.get(unit, 24.0):.6g}"
-
-    return {label: convert(reading) for label, reading in read.items()}
-
-
-def _how_to_fix(key: str, times: Mapping[str, str]) -> str:
-    column = f"adata.obs[{key!r}]"
-    if any(re.match(r"\d{4}-\d\d-\d\d", label) for label in times):
-        days = f"t = pd.to_datetime({column}.astype(str)); {column} = (t - t.min())"
-        return f"Dates? In Python: {days} / pd.Timedelta(days=1)"
-    if any(re.match(r"-?\d+ days [\d+]", label) for label in times):
-        days = f"{column} = pd.to_timedelta({column}.astype(str))"
-        return f"Durations? In Python: {days} / pd.Timedelta(days=1)"
-    if any("," in label for label in times):
-        points = f"{column} = {column}.astype(str).str.replace(',', '.')"
-        return f"Write decimal points, not commas. In Python: {points}"
-    if len(times) > 50:
-        return "Is another column meant? --time-key NAME"
-    in_order = sorted(times.items(), key=lambda pair: float(pair[1].replace("NUMBER", "inf")))
-    example = shlex.quote(",".join(f"{label}={time}" for label, time in in_order))
-    return f"Give the times: --time-map {example} (your numbers, in one unit)"

@@ -22,7 +22,7 @@ from cellam.modelling.stored import Arrays, fit_from, fit_to_arrays, fit_to_json
 from cellam.reading.embedding import Space
 from cellam.reading.growth import PriorSource
 from cellam.reading.snapshots import Snapshots
-from cellam.reading.timepoints import Timeline
+from cellam.reading.timeline import Timeline
 from cellam.runs.format_1 import upgrade
 from cellam.storage import to_json, to_safetensors
 
@@ -143,6 +143,7 @@ def _timeline(stored: dict[str, Any]) -> Timeline:
         stored["unit"],
         stored["spellings"],
         tuple(stored["notes"]),
+        stored.get("replicates", {}),  # older runs have none
     )
 
 

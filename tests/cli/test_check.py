@@ -9,6 +9,8 @@ from typing import Any
 import anndata
 import pytest
 
+import cellam
+
 Call = Callable[..., Any]
 
 
@@ -50,6 +52,40 @@ def test_what_it_says_to_type_next_is_a_fit_of_the_same_data(
     fitted = json.loads(call("info", "--json").out)
     assert found["times"] == fitted["times"]
     assert found["cells"] == fitted["cells"]
+
+
+def test_columns_that_read_as_times_are_listed(call: Call, here: Path) -> None:
+    adata = anndata.read_h5ad("small.h5ad")
+    adata.obs["sampled"] = [f"D{day[3:]}_rep{k % 2 + 1}" for k, day in enumerate(adata.obs["day"])]
+    adata.obs["code"] = adata.obs["day"].cat.codes
+    adata.write_h5ad("columns.h5ad")
+    shown = call("check", "columns.h5ad")
+    assert shown.code == 0
+    assert "also      obs['sampled']: D0 = 0, D2 = 2, D4 = 4, D7 = 7 (days); the same times" in (
+        shown.out
+    )
+    assert "          obs['code']: 0, 1, 2, 3; the same order, other gaps" in shown.out
+    found = json.loads(call("check", "columns.h5ad", "--json").out)["other_times"]
+    assert [(o["column"], o["relation"], o["agrees"]) for o in found] == [
+        ("sampled", "same", True),
+        ("code", "order", True),
+    ]
+    assert found[0]["times"] == {"D0": 0, "D2": 2, "D4": 4, "D7": 7}
+
+
+def test_a_run_keeps_what_labels_hold_beside_the_time(call: Call, here: Path) -> None:
+    adata = anndata.read_h5ad("small.h5ad")
+    adata.obs["day"] = [f"D{day[3:]}_rep{k % 2 + 1}" for k, day in enumerate(adata.obs["day"])]
+    adata.write_h5ad("replicates.h5ad")
+    options = ("--use-rep", "X_latent", "--path", "ot", "--n-features", 16, "--curvature", 0)
+    fitted = call("fit", "replicates.h5ad", *options)
+    assert "'D0_rep1' is read as D0 (rep1)" in fitted.out
+    assert call("simulate", "--from", "D2", "--to", 4).code == 0
+    refused = call("simulate", "--from", "D2_rep1")
+    assert refused.code == 2
+    assert "Give the time: 'D2'" in refused.err
+    kept = cellam.open_run(next(Path("cellam_runs").iterdir())).model.timeline.replicates
+    assert (kept["D0_rep1"], kept["D7_rep2"], len(kept)) == ("rep1", "rep2", 8)
 
 
 def test_json_is_one_object(call: Call, here: Path) -> None:

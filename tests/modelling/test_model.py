@@ -144,6 +144,22 @@ def test_cells_are_followed_to_where_the_cloud_goes(moving, moved):
         assert weights == pytest.approx(1)
 
 
+@pytest.mark.parametrize(("start", "to"), [(2, 5.0), (np.int64(2), np.float32(5)), (2.0, None)])
+def test_times_may_be_given_as_numbers(moved, start, to):
+    expected = moved.simulate("day2", to="day5")
+    found = moved.simulate(start, to=to)
+    assert found.times.tolist() == [2.0, 5.0]
+    np.testing.assert_array_equal(found.points, expected.points)
+
+
+def test_a_number_that_is_no_time_to_go_to_is_refused(moved):
+    with pytest.raises(ConfigError, match="outside the training days"):
+        moved.simulate(2, to=8)
+    with pytest.raises(ConfigError, match="starts and ends at 0") as caught:
+        moved.simulate(0, to=0)
+    assert caught.value.hint == "Give another --to."
+
+
 def test_following_back_undoes_following(moved):
     x = moved.snapshots.points[0]
     there, _ = moved.follow(x, 0.0, 5.0)

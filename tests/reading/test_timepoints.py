@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from test_labels import NO_TIMES, ONE_LABEL
 
 from cellam.errors import CellamError, ConfigError, DataError
-from cellam.reading.timepoints import Timeline, parse_numbers, read_timeline
+from cellam.reading.timeline import Timeline
+from cellam.reading.timepoints import parse_numbers, read_timeline
 
 
 def read(*labels, dtype=None, time_map=None):
@@ -43,7 +44,7 @@ def test_a_label_is_read_as_its_time_and_unit(label, time, unit):
     assert timeline.labels == (label.strip(), "99")
 
 
-@pytest.mark.parametrize("label", NO_TIMES)
+@pytest.mark.parametrize("label", [label for label in NO_TIMES if "rep" not in label])
 def test_a_label_that_is_no_time_is_refused_with_its_number_of_cells(label):
     error = refused("day0", label, "day2", label)
     assert f"'day' holds labels that are not times: {label!r} (2 cells)." in error.message
@@ -55,6 +56,38 @@ def test_the_hint_for_strange_labels_fills_in_what_is_known():
     assert time_map_of(error) == "day0=0,day2=2,late stage=NUMBER"
     with pytest.raises(ConfigError, match="LABEL=NUMBER"):  # nobody pastes it by mistake
         parse_numbers(time_map_of(error))
+
+
+def test_a_hint_spells_out_what_would_move_the_cursor_and_can_be_typed():
+    labels = ("day\x1b[31m2 it's", "day\u20280\u202e 'late'")
+    error = refused(*labels)
+    assert error.hint.isprintable()
+    option = error.hint.split("--time-map ")[1].split(" (your")[0].replace("NUMBER", "1")
+    typed = subprocess.run(
+        ["bash", "-c", f"printf %s {option}"], capture_output=True, check=True, text=True,
+        env={"LC_ALL": "C.UTF-8"},
+    ).stdout  # fmt: skip
+    assert parse_numbers(typed) == dict.fromkeys(labels, 1.0)
+
+
+def test_an_ordered_category_that_contradicts_the_numbers_is_sorted_and_that_is_said():
+    declared = pd.Categorical(
+        ["day0", "day4", "day2"], categories=["day0", "day4", "unused", "day2"], ordered=True
+    )
+    timeline, codes = read_timeline(pd.Series(declared), key="day")
+    assert codes.tolist() == [0, 2, 1]
+    (note,) = timeline.notes
+    assert "'day0' < 'day4' < 'day2'" in note
+    assert "'day0' < 'day2' < 'day4'" in note
+
+
+@pytest.mark.parametrize("ordered", [True, False])
+def test_an_order_is_no_contradiction_where_it_agrees_or_was_not_declared(ordered):
+    categories = ["day0", "D0", "day2", "day10"] if ordered else ["day10", "day2", "day0", "D0"]
+    declared = pd.Categorical(["day10", "day2", "day0", "D0"], categories, ordered=ordered)
+    assert not any(
+        "categories" in note for note in read_timeline(pd.Series(declared), key="")[0].notes
+    )
 
 
 def test_many_strange_labels_are_summed_up():
@@ -354,6 +387,19 @@ def test_a_snapshot_is_found_by_label_number_or_other_spelling(text):
     assert DAYS.position(text) == 2.0
 
 
+@pytest.mark.parametrize("number", [2, 2.0, np.int64(2), np.float32(2)])
+def test_a_snapshot_is_found_by_a_number_that_is_no_text(number):
+    assert DAYS.index(number) == 1
+    assert DAYS.position(number) == 2.0
+    assert DAYS.position(-0.5) == -0.5
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, True, None])
+def test_what_is_neither_text_nor_a_number_is_refused(value):
+    with pytest.raises(ConfigError, match="neither a label nor a number"):
+        DAYS.position(value)
+
+
 @pytest.mark.parametrize(("text", "time"), [("3.5", 3.5), ("day3", 3.0), ("-1", -1.0), ("d9", 9.0)])
 def test_a_position_may_lie_between_and_beyond_the_snapshots(text, time):
     assert DAYS.position(text) == time
@@ -404,6 +450,11 @@ def test_hours_after_another_event_are_refused():
     assert fish.index("24h") == 1
     with pytest.raises(ConfigError, match="not counted in hpi"):
         fish.index("24hpi")
+
+
+def test_a_long_description_ends_with_the_last_time():
+    assert read(*range(10)).describe(at_most=3) == "0, 1, …, 9"
+    assert read(*range(3)).describe(at_most=3) == "0, 1, 2"
 
 
 def test_the_description_is_one_line():
