@@ -22,7 +22,7 @@ from cellam.modelling.selection import INNER
 from cellam.reading.cells import Cells, annotation, read
 from cellam.reading.embedding import N_GENES, N_PCS
 from cellam.reading.growth import LEAST, find_genes
-from cellam.reading.memory import available_memory, show_bytes
+from cellam.reading.memory import available_memory, resident_memory, show_bytes
 from cellam.reading.signatures import BIRTH, DEATH
 from cellam.reading.sources import opened
 from cellam.trust.caveats import Batch, Caveat, batches, confounded, few_cells
@@ -114,15 +114,8 @@ def check(data: str | Path | AnnData, **options: Any) -> Check:
     found = batches(cells)
     memory = needed_memory(cells)
     doubts = [*confounded(found), *few_cells(cells.counts)]
-    if memory > available_memory():
-        doubts.append(
-            Caveat(
-                "memory",
-                f"A fit may take {show_bytes(memory)}, and {show_bytes(available_memory())} of "
-                "memory are available.",
-                "Use fewer genes or cells, or --use-rep.",
-            )
-        )
+    if (lacking := lacking_memory(cells)) is not None:
+        doubts.append(lacking)
     return Check(
         cells,
         {key: shape[1] if shape and len(shape) > 1 else 1 for key, shape in shapes.items()},
@@ -158,6 +151,18 @@ def needed_memory(cells: Cells) -> float:
     dense = 4 * n * min(p, N_GENES)  # of the genes of the PCA
     embedded = n * (OF_OBS + EMBEDDED * min(p, N_PCS))
     return float(BASE + OF_PCA + COPIES * expression + 2 * dense + embedded)
+
+
+def lacking_memory(cells: Cells) -> Caveat | None:
+    """What a fit of cells that are read would lack; None where it fits."""
+    needed, available = needed_memory(cells), resident_memory() + available_memory()
+    if needed <= available:
+        return None
+    return Caveat(
+        "memory",
+        f"A fit may take {show_bytes(needed)} of memory, and {show_bytes(available)} can be had.",
+        "Use fewer genes or cells, or --use-rep.",
+    )
 
 
 def _species(symbols: tuple[str, ...], genes: dict[str, dict[str, tuple[int, int]]]) -> str | None:
