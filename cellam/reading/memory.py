@@ -9,11 +9,9 @@ from pathlib import Path, PurePosixPath
 # use, and the line of memory.stat that counts cached pages of files, which the kernel drops first.
 _V1 = (
     "sys/fs/cgroup/memory",
-    "memory.limit_in_bytes",
-    "memory.usage_in_bytes",
-    "total_inactive_file",
+    ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
 )
-_V2 = ("sys/fs/cgroup", "memory.max", "memory.current", "inactive_file")
+_V2 = ("sys/fs/cgroup", ("memory.max", "memory.current", "inactive_file"))
 
 
 def available_memory() -> int:
@@ -49,8 +47,8 @@ def container_memory(root: Path = Path("/")) -> int | None:
     root : pathlib.Path
         Where `proc` and `sys` are mounted.
     """
-    free = [left for group in _groups(root) if (left := _free(*group)) is not None]
-    return min(free, default=None)
+    found = (_free(group, *names) for group, names in _groups(root))
+    return min((free for free in found if free is not None), default=None)
 
 
 def show_bytes(n: float) -> str:
@@ -67,7 +65,7 @@ def show_bytes(n: float) -> str:
     return f"{n / 1e6:.3g} MB"
 
 
-def _groups(root: Path) -> Iterator[tuple[Path, str, str, str]]:
+def _groups(root: Path) -> Iterator[tuple[Path, tuple[str, str, str]]]:
     """Folder of each control group of this process, with the names of its files."""
     try:
         lines = (root / "proc/self/cgroup").read_text().splitlines()
@@ -76,11 +74,11 @@ def _groups(root: Path) -> Iterator[tuple[Path, str, str, str]]:
     for line in lines:
         number, controllers, path = [*line.split(":", 2), "", ""][:3]
         if number == "0" or "memory" in controllers.split(","):
-            mount, *names = _V2 if number == "0" else _V1
+            mount, names = _V2 if number == "0" else _V1
             # In a container the path may be that on the host, where only the mount itself is seen.
             inner = PurePosixPath(path.lstrip("/"))
             for group in (inner, *inner.parents):
-                yield (root / mount / group, *names)
+                yield root / mount / group, names
 
 
 def _free(group: Path, limit: str, use: str, cached: str) -> int | None:

@@ -100,7 +100,7 @@ def _advice(name: str, path: str, node: Any, factor: float, reps: Sequence[str])
 
 
 def sparse_order(node: Any) -> str:
-    """"csr" or "csc" of a stored sparse matrix; empty for anything else."""
+    """Order of a stored sparse matrix, "csr" or "csc"; empty for anything else."""
     attrs = getattr(node, "attrs", {})
     encoding = attrs.get("encoding-type", attrs.get("h5sparse_format", ""))
     return str(encoding)[:3] if encoding in ("csr_matrix", "csc_matrix", "csr", "csc") else ""

@@ -36,7 +36,7 @@ def v1(group: str, limit: object, used: int, cached: int = 0) -> dict[str, objec
     return {
         f"sys/fs/cgroup/memory{group}/memory.limit_in_bytes": limit,
         f"sys/fs/cgroup/memory{group}/memory.usage_in_bytes": used,
-        f"sys/fs/cgroup/memory{group}/memory.stat": f"inactive_file 1\ntotal_inactive_file {cached}",
+        f"sys/fs/cgroup/memory{group}/memory.stat": f"rss 1\ntotal_inactive_file {cached}",
     }
 
 
