@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from dataclasses import asdict
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .console import plural, say
+from .console import give_json, plural, results, say
 from .options import JsonOption
 from .summary import say_cells
 
@@ -72,9 +71,10 @@ def check(
         words += [flag, value] if value is not None else []
     following = shlex.join([*words, *(["--"] if str(data).startswith("-") else []), str(data)])
     if as_json:
-        print(json.dumps(_as_json(found, following), ensure_ascii=False))
+        give_json(_as_json(found, following))
         return
-    _print(found)
+    with results():
+        _print(found)
     say("next", following)
     if found.species is not None:
         say("", f"{following} --growth-prior {found.species}")

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .logs import log
 
@@ -29,6 +29,32 @@ def say(label: str, text: str) -> None:
 def give(label: str, text: str) -> None:
     """Print a result."""
     print(f"{label:<9} {text}")
+
+
+@contextmanager
+def results() -> Iterator[None]:
+    """Print what is said within this block as results: it is what the user asked for."""
+    global quiet
+    before, quiet = quiet, False
+    try:
+        yield
+    finally:
+        quiet = before
+
+
+def give_json(value: Any) -> None:
+    """Print a result as one line of strict JSON."""
+    from cellam.storage import json_text
+
+    print(json_text(value))
+
+
+def say_run(path: Path, *, as_json: bool = False) -> None:
+    """Print which run is used; beside JSON to stderr, where it is in nobody's way."""
+    if as_json and not quiet:
+        warn(f"{'run':<9} {path}")
+    elif not as_json:
+        say("run", str(path))
 
 
 def warn(text: str) -> None:

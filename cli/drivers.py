@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .console import give, plural, say, table
+from .console import give, give_json, plural, say, say_run, table
 from .options import DataOption, FromCellsOption, GroupbyOption, JsonOption, RunOption
 from .report import free_path
 from .simulate import rows_of
@@ -50,8 +49,7 @@ def drivers(
 
     opened = open_run(run)
     model = opened.model
-    if not as_json:
-        say("run", str(opened.path))
+    say_run(opened.path, as_json=as_json)
     source = opened.data(data)
     if csv is not None:
         if csv.exists() and csv.samefile(source):
@@ -78,18 +76,15 @@ def drivers(
         label for k, label in enumerate(cells.timeline.labels) if (cells.codes[keep] == k).any()
     ]
     if as_json:
-        print(
-            json.dumps(
-                {
-                    "of": of,
-                    "run": str(opened.path),
-                    "cells": int(keep.sum()),
-                    "days": used,
-                    "genes": len(frame),
-                    "drivers": frame.to_dict("records"),
-                },
-                indent=1,
-            )
+        give_json(
+            {
+                "of": of,
+                "run": str(opened.path),
+                "cells": int(keep.sum()),
+                "days": used,
+                "genes": len(frame),
+                "drivers": frame.to_dict("records"),
+            }
         )
         return
     say(

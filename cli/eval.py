@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .console import check_csv, give, progress, say, table, warn
+from .console import check_csv, give, give_json, progress, say, say_run, table
 from .options import CsvOverwriteOption, DataOption, JsonOption, ReportOption, RunOption
 from .report import add_report
 
@@ -87,7 +86,7 @@ def evaluate(
     if csv is not None:
         check_csv(csv, overwrite)
     opened = open_run(run)
-    (warn if as_json else print)(f"{'run':<9} {opened.path}")
+    say_run(opened.path, as_json=as_json)
     options = opened.model.options
     cells = opened.read(opened.data(data))
     labels = resolve_holdout(cells, tuple(holdout), options)
@@ -134,7 +133,7 @@ def evaluate(
             "notes": list(result.notes),
             "caveats": [asdict(caveat) for caveat in doubts],
         }
-        print(json.dumps(what, ensure_ascii=False))
+        give_json(what)
         if report:
             add_report(opened, page, data=data)
         return

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .console import give, plural, say
+from .console import give, plural, say, say_run
 from .options import DataOption, GroupbyOption, RunOption
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def export(
         )
     opened = open_run(run)
     model = opened.model
-    say("run", str(opened.path))
+    say_run(opened.path)
     source = opened.data(data)
     couplings = into.with_name(f"{into.stem}_couplings") if into is not None and cellrank else None
     for option, path, ours in (

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .console import check_csv, give, plural, say, table, warn
+from .console import check_csv, give, give_json, plural, say, say_run, table
 from .options import (
     CsvOverwriteOption,
     DataOption,
@@ -74,7 +73,7 @@ def fates(
         raise ConfigError("--flow goes forward, and --ancestors backward.", "Give one of the two.")
     opened = open_run(run)
     model = opened.model
-    (warn if as_json else print)(f"{'run':<9} {opened.path}")
+    say_run(opened.path, as_json=as_json)
     obs = read_obs(opened.data(data))
     opened.check_cells(obs)
     end = parse_terminal(model, obs, terminal, backward=ancestors)
@@ -121,7 +120,7 @@ def fates(
             ],
             "written": str(csv),
         }
-        print(json.dumps(what, ensure_ascii=False))
+        give_json(what)
         return
     noun = "ancestors" if ancestors else "fates"
     for k, f in enumerate(found):

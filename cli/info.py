@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-import json
+from typing import TYPE_CHECKING, Any
 
-from .console import say, table, warn
+from .console import give_json, results, say, say_run, table, warn
 from .options import DataOption, JsonOption, RunOption
 from .summary import growth_of_types, say_model
+
+if TYPE_CHECKING:
+    from cellam.runs.run import Run
 
 
 def info(
@@ -20,11 +23,11 @@ def info(
     from cellam.output.wording import explain
     from cellam.reading.cells import read_obs
     from cellam.runs.run import open_run
-    from cellam.trust.baselines import BASELINES
 
     opened = open_run(run)
     model, seen = opened.model, opened.provenance
-    key, growth = None, []
+    key: str | None = None
+    growth: list[dict[str, Any]] = []
     try:
         obs = read_obs(opened.data(data))
         opened.check_cells(obs)
@@ -34,7 +37,7 @@ def info(
             raise
         warn(f"{error.message} No growth of types of cells. {error.hint}")
     if as_json:
-        warn(f"{'run':<9} {opened.path}")
+        say_run(opened.path, as_json=True)
         what = {
             "run": str(opened.path),
             "options": model.options.model_dump(mode="json"),
@@ -53,9 +56,17 @@ def info(
             },
             "provenance": seen,
         }
-        print(json.dumps(what, ensure_ascii=False))
+        give_json(what)
         return
-    say("run", str(opened.path))
+    say_run(opened.path)
+    with results():
+        _print(opened, key, growth)
+
+
+def _print(opened: Run, key: str | None, growth: list[dict[str, Any]]) -> None:
+    from cellam.trust.baselines import BASELINES
+
+    model, seen = opened.model, opened.provenance
     say("data", f"{seen['data']['path'] or 'unknown place'} ({seen['data']['cells']:,} cells)")
     say("times", model.timeline.describe())
     say_model(model)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .console import progress, say, warn
+from .console import give, progress, say_run, warn
 from .options import (
     BasisOption,
     DataOption,
@@ -136,7 +136,7 @@ def plot(
 
     opened = open_run(run)
     model = opened.model
-    say("run", str(opened.path))
+    say_run(opened.path)
     path = free_path(out, Path(f"{opened.path.name}_{kind}.png"), overwrite=overwrite)
     lineages = kind in ("fates", "flow")
     needed = bool(data or basis or groupby or from_cells or color or lineages)
@@ -183,7 +183,7 @@ def plot(
         plots.evaluation(_scores(opened), metric=metric or "W1", save=path)
     else:
         plots.history(model, save=path)
-    say("written", str(path))
+    give("written", str(path))
 
 
 def _check(kind: str, given: set[str]) -> None:

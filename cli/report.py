@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .console import give, progress, say, warn
+from .console import give, progress, say_run, warn
 from .options import (
     BasisOption,
     DataOption,
@@ -42,7 +42,7 @@ def report(
     from cellam.trust.caveats import caveats
 
     opened = open_run(run)
-    say("run", str(opened.path))
+    say_run(opened.path)
     if out is not None and out.suffix.lower() not in (".html", ".htm"):
         raise ConfigError(f"--out {out}: a report is an .html file.", f"Use --out {out.stem}.html.")
     path = free_path(out, default_path(opened), overwrite=overwrite)

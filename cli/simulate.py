@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .console import give, plural, say, table, warn
+from .console import give, plural, say, say_run, table, warn
 from .options import (
     DataOption,
     FromCellsOption,
@@ -78,7 +78,7 @@ def simulate(
 
     opened = open_run(run)
     model = opened.model
-    say("run", str(opened.path))
+    say_run(opened.path)
     if stochastic and not model.fit.objective.sigma > 0:
         raise ConfigError(
             f"--stochastic: this run was fitted without noise (method {model.options.method}).",

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .console import check_csv, plural, say, table, warn
+from .console import check_csv, give, give_json, plural, say, say_run, table
 from .options import (
     CsvOverwriteOption,
     DataOption,
@@ -53,7 +52,7 @@ def validate(
         check_csv(csv, overwrite)
     opened = open_run(run)
     model = opened.model
-    (warn if as_json else print)(f"{'run':<9} {opened.path}")
+    say_run(opened.path, as_json=as_json)
     obs = read_obs(opened.data(data))
     opened.check_cells(obs)
     if clones not in obs:
@@ -100,7 +99,7 @@ def validate(
                 for row in found.table.to_dict("records")
             ],
         }
-        print(json.dumps(what, ensure_ascii=False))
+        give_json(what)
         return
     say(
         "clones",
@@ -116,7 +115,7 @@ def validate(
     for score, meaning in SCORES.items():
         say(score, meaning)
     if csv is not None:
-        say("written", str(csv))
+        give("written", str(csv))
 
 
 def _print_scores(frame: pd.DataFrame) -> None:

@@ -35,7 +35,7 @@ from cellam.runs.claims import (
     read_json,
     read_manifest,
 )
-from cellam.storage import sha256, to_json, write_atomically, writing
+from cellam.storage import restore, sha256, to_json, write_atomically, writing
 from cellam.trust.evaluation import Evaluation
 
 if TYPE_CHECKING:
@@ -211,14 +211,14 @@ class Run:
         if not path.exists():
             return None
         kept = read_json(path)
-        if not isinstance(kept, dict) or kept.get("sha256") != sha256(to_json(kept.get("rows"))):
+        if not isinstance(kept, dict) or kept.get("sha256") != _rows_digest(kept.get("rows")):
             raise RunError(
                 f"{path} is not what was written: its hash differs.",
                 "Remove this file; the day is then scored again.",
             )
         if kept.get("cellam") != __version__ or kept.get("fit") != self._fit:
             return None  # another version, or a fit that was replaced, would score otherwise
-        return pd.DataFrame(kept["rows"])
+        return pd.DataFrame(restore(kept["rows"]))
 
     def keep(self, evaluation: Evaluation) -> None:
         """Keep scores in the run, a file for each held-out day."""
@@ -227,7 +227,8 @@ class Run:
             path = self._evaluation_path(label)
             with writing(path.parent):
                 path.parent.mkdir(exist_ok=True)
-                kept = {"cellam": __version__, "fit": self._fit, "sha256": sha256(to_json(rows))}
+                rows = json.loads(to_json(rows))  # as they will be read
+                kept = {"cellam": __version__, "fit": self._fit, "sha256": _rows_digest(rows)}
                 write_atomically(path, to_json({**kept, "rows": rows}))
 
     @property
@@ -243,6 +244,12 @@ class Run:
             / EVALUATIONS
             / f"{plain}-{sha256(label.encode(errors='backslashreplace'))[:8]}.json"
         )
+
+
+def _rows_digest(rows: Any) -> str:
+    """SHA-256 of scores as read from JSON; files of earlier versions may hold NaN."""
+    text = json.dumps(rows, indent=1, ensure_ascii=False) + "\n"
+    return sha256(text.encode("utf-8", "backslashreplace"))
 
 
 # ------------------------------------------------------------------------------- writing
