@@ -66,7 +66,7 @@ def simulate(
     data: DataOption = None,
 ) -> None:
     """Follow the cells of one day through time; write them with their weights."""
-    from cellam import __version__
+    from cellam._version import __version__
     from cellam.answers.composition import composition
     from cellam.answers.uncertainty import follow
     from cellam.errors import ConfigError, DataError

@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from cellam import __version__
+from cellam._version import __version__
 from cellam.answers.results import Results, cell_types, results
 from cellam.errors import DataError, RunError
 from cellam.modelling.model import Model

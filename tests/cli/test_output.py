@@ -79,7 +79,7 @@ def test_quiet_prints_results_and_nothing_else(call: Call, run: Path, name: str)
     assert (quiet.code, quiet.err, console.quiet) == (0, "", True)
     lines = [line for line in quiet.out.splitlines() if line]
     assert lines[0].split()[0] == first
-    notes = ["note", "caveat", "next", *(["data", "chosen"] if name == "fit" else ["run"])]
+    notes = ["note", "caveat", *(["data", "chosen", "next"] if name == "fit" else ["run"])]
     starts = tuple(f"{label:<9} " for label in notes)
     assert not [line for line in lines if line.startswith(starts) and line[10] != " "]
     if name not in ("fit", "eval", "report"):  # which take long
