@@ -105,8 +105,10 @@ def _print_top(frame: pd.DataFrame, of: str, top: int) -> None:
     for sign, part in (("with more", rising), ("with less", falling)):
         print()
         rows = [
-            [row.gene, f"{row.correlation:+.3f}", _small(row.q_value), f"{100 * row.cells:.0f} %"]
-            for row in part.itertuples()
+            [gene, f"{r:+.3f}", _small(q), f"{100 * share:.0f} %"]
+            for gene, r, q, share in zip(
+                *(part[name] for name in ("gene", "correlation", "q_value", "cells")), strict=True
+            )
         ]
         table([f"{sign} {of}", "correlation", "q", "cells"], rows)
 

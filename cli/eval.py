@@ -115,13 +115,14 @@ def evaluate(
                     on_progress=on_progress,
                 )
             )
-    result = Evaluation.join([opened.evaluation(label) for label in labels], cells)
+    kept = [opened.evaluation(label) for label in labels]
+    result = Evaluation.join([frame for frame in kept if frame is not None], cells)
     result = result.only(chosen, baselines=rivals, counterpart=counterpart)
     found = skills(result.table, n_boot=n_boot, seed=options.seed)
     doubts = caveats(opened.model, cells, holdout=labels)
     # The page has the scores of earlier calls too.
     known = [label for label in cells.timeline.labels if opened.evaluation(label) is not None]
-    page = caveats(opened.model, cells, holdout=known) if report else []
+    page = caveats(opened.model, cells, holdout=known) if report else ()
     if csv is not None:
         _write_csv(csv, result.table, found)
     if as_json:

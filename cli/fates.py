@@ -114,9 +114,9 @@ def fates(
                     "cells": len(f.rows),
                     "states": list(f.states),
                     "types": f.by_type(types),
-                    **({} if ancestors else {"flow": of.to_dict("records")}),
+                    **({"flow": flows[k].to_dict("records")} if flows else {}),
                 }
-                for f, of in zip(found, flows or [None] * len(found), strict=True)
+                for k, f in enumerate(found)
             ],
             "written": str(csv),
         }
@@ -179,9 +179,9 @@ def _print_flow(frame: pd.DataFrame, found: Fates) -> None:
         [
             str(name),
             *(f"{before.loc[name, s]:.3f} > {after.loc[name, s]:.3f}" for s in states),
-            f"{before.loc[name].sum():.3f} > {after.loc[name].sum():.3f}",
+            f"{before.loc[name].to_numpy().sum():.3f} > {after.loc[name].to_numpy().sum():.3f}",
         ]
-        for name in before.sum(1).sort_values(ascending=False).index
+        for name in before.sum(axis=1).sort_values(ascending=False).index
     ]
     sums = [f"{before[s].sum():.3f} > {after[s].sum():.3f}" for s in states]
     total = f"{before.to_numpy().sum():.3f} > {after.to_numpy().sum():.3f}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -68,7 +69,7 @@ def default_path(run: Run) -> Path:
     return run.path / REPORT
 
 
-def add_report(run: Run, doubts: list[Caveat], *, data: Path | None = None) -> Path:
+def add_report(run: Run, doubts: Sequence[Caveat], *, data: Path | None = None) -> Path:
     """Write the report of a run that is there already; where that fails, the run stays.
 
     Returns

@@ -212,8 +212,8 @@ def _masses(followed: Followed | None) -> dict[float, str]:
 def _say_remote(obs: pd.DataFrame) -> None:
     """How many simulated cells are where hardly any were observed, on the worst of the days."""
     far = obs.groupby("cellam_time")["off_manifold"].agg(["sum", "size"])
-    time = far["sum"].idxmax()
-    n, N = far.loc[time]
+    worst = int(far["sum"].to_numpy().argmax())
+    time, (n, N) = far.index[worst], far.to_numpy()[worst]
     if n > 0:
         say(
             "off data",

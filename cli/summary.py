@@ -71,8 +71,8 @@ def say_model(model: Model) -> None:
 
 def growth_of_types(model: Model, obs: pd.DataFrame) -> tuple[str | None, list[dict[str, Any]]]:
     """The column with the types of cells, and how each of them grows: the fastest first."""
+    from cellam.answers.projection import growth_rates
     from cellam.output.findings import growth_by_type
-    from cellam.plots.scatter import growth_rates
     from cellam.reading.cells import annotation
 
     key = annotation(obs)

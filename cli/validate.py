@@ -132,7 +132,7 @@ def _print_scores(frame: pd.DataFrame) -> None:
             [
                 name,
                 *(
-                    _interval(*whole.loc[(name, score), [value, low, high]].tolist())
+                    _interval(*(float(whole[c][name, score]) for c in (value, low, high)))
                     for score in SCORES
                 ),
                 f"  {CONTENDERS[name][1]}" if not title else "",
