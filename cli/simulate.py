@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 from pathlib import Path
+from tokenize import TokenError
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -25,6 +26,11 @@ if TYPE_CHECKING:
 
 
 MOST_TYPES = 8  # columns of the table
+# What pandas and the operators of its columns raise for a text that is no query.
+_NOT_UNDERSTOOD = (
+    ArithmeticError, AttributeError, LookupError, NameError, NotImplementedError, RecursionError,
+    SyntaxError, TokenError, TypeError, ValueError,
+)  # fmt: skip
 
 
 def simulate(
@@ -185,7 +191,7 @@ def rows_of(obs: pd.DataFrame, query: str) -> Any:
         mask = np.asarray(selected)
         if mask.shape != (len(obs),) or mask.dtype != bool:
             raise ValueError("it is not true or false for every cell")
-    except Exception as error:
+    except _NOT_UNDERSTOOD as error:
         raise ConfigError(
             f"--from-cells {query!r} cannot be understood: {error}.",
             f"Columns of obs are: {', '.join(map(str, obs.columns))}. "

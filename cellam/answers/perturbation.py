@@ -195,8 +195,9 @@ def shift(model: Model, cells: Cells, changes: Sequence[Change], x: Array) -> Ar
     value = np.asarray(space.decode(x, genes), dtype=np.float64)  # (n, g)
     if not scaled:
         value = np.maximum(value, 0.0)
-    z = np.array([np.nan if change.z is None else change.z for change in changes])
-    changed = np.where(np.isnan(z), 0.0, value + np.nan_to_num(z) * sd)
+    z = np.array([change.z or 0.0 for change in changes])
+    lost = np.array([change.z is None for change in changes])
+    changed = np.where(lost, 0.0, value + z * sd)
     if not scaled:
         changed = np.maximum(changed, 0.0)
     where = [space.genes.index(gene) for gene in genes]

@@ -84,9 +84,7 @@ class Store:
         """Turn the errors of HDF5, zarr and anndata, which are many, into one."""
         try:
             yield
-        except (DataError, MemoryError):
-            raise
-        except Exception as error:
+        except damage() as error:
             raise self._unreadable(path, error) from error
 
     def _unreadable(self, path: str, error: Exception) -> DataError:
@@ -232,6 +230,19 @@ def _codecs(metadata: Any) -> Iterator[str]:
     elif isinstance(metadata, list | tuple):
         for value in metadata:
             yield from _codecs(value)
+
+
+def damage() -> tuple[type[Exception], ...]:
+    """Errors by which HDF5, zarr and anndata tell of a damaged file.
+
+    They have no class of their own for it: ValueError is of codecs and texts that cannot be
+    decoded, LookupError of parts that are missing, TypeError of parts that are something else,
+    RuntimeError and SystemError of their C code. All others are bugs of ours.
+    """
+    from anndata._io.specs.registry import IORegistryError  # has no public name
+
+    kinds = OSError, ValueError, LookupError, TypeError, RuntimeError, SystemError
+    return (*kinds, IORegistryError)
 
 
 def one_line(error: Exception) -> str:

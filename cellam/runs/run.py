@@ -18,10 +18,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 import torch
+from safetensors import SafetensorError
 
 from cellam._version import __version__
 from cellam.answers.results import Results, cell_types, results
-from cellam.errors import DataError, RunError
+from cellam.errors import CellamError, DataError, RunError
 from cellam.modelling.model import Model
 from cellam.reading.cells import Cells, names_digest, read
 from cellam.reading.timepoints import read_timeline
@@ -42,6 +43,8 @@ if TYPE_CHECKING:
     from anndata import AnnData
 
 RUNS = "cellam_runs"
+# What is raised where the files of a run hold something else than what belongs there.
+_DAMAGED = (AttributeError, LookupError, TypeError, ValueError, CellamError, SafetensorError)
 PACKAGES = ("numpy", "pandas", "torch", "anndata", "scanpy", "POT", "safetensors")
 
 
@@ -411,5 +414,5 @@ def open_run(path: str | Path | None = None) -> Run:
     try:
         provenance = json.loads(files["provenance.json"])
         return Run(path, from_files(files, seconds=provenance["seconds"]), provenance)
-    except Exception as error:
+    except _DAMAGED as error:
         raise RunError(f"{path} is incomplete or damaged: {error}.", "Fit again.") from error

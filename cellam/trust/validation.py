@@ -314,9 +314,10 @@ def _scores(
     rates = w @ share[:, scored] / w.sum(1, keepdims=True)  # (draws, S)
     for score, of in (("correlation", correlations), ("AUROC", areas)):
         each = np.column_stack([of(p[:, s], share[:, s], w) for s in scored])
-        weight = np.where(np.isfinite(each), rates, 0.0)
+        # Where all clones of a draw agree on a state it has no score: the mean is of the others.
+        weight = np.where(np.isnan(each), 0.0, rates)
         total = weight.sum(1)
-        mean = (weight * np.nan_to_num(each)).sum(1) / np.where(total > 0, total, np.nan)
+        mean = np.nansum(weight * each, axis=1) / np.where(total > 0, total, np.nan)
         scores["all", score] = mean
         scores |= {(states[s], score): each[:, k] for k, s in enumerate(scored)}
     scores["all", "Brier"] = w @ ((p - share) ** 2).sum(1) / w.sum(1)
