@@ -24,10 +24,14 @@ The packages, each resting on those before it:
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from cellam._version import __version__ as __version__
+
+if os.name == "nt":  # locks, signals and limits are those of POSIX
+    raise ImportError("cellam runs on Linux and macOS. On Windows, use it in WSL.")
 
 if TYPE_CHECKING:
     from cellam.answers.composition import composition

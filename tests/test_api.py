@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -30,10 +31,27 @@ def test_no_name_is_listed_without_a_home_or_twice() -> None:
         cellam.fti  # noqa: B018
 
 
+def test_readme_names_every_module_in_the_row_of_its_package() -> None:
+    root = Path(__file__).parents[1]
+    text = (root / "README.md").read_text()
+    rows = dict(re.findall(r"^\| `?(\(none\)|\w+)`? \| (.*) \|$", text, re.MULTILINE))
+    for file in (root / "cellam").rglob("*.py"):
+        package = "(none)" if file.parent.name == "cellam" else file.parent.name
+        if not file.stem.startswith("_"):
+            assert f"`{file.stem}`" in rows[package], file
+
+
 def test_importing_cellam_loads_no_library() -> None:
     code = "import sys, cellam; print(*{m.split('.')[0] for m in sys.modules})"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert not {"numpy", "torch", "pandas", "anndata", "psutil"} & set(done.stdout.split())
+
+
+def test_windows_is_told_at_once_that_it_is_not_supported() -> None:
+    code = "import os; os.name = 'nt'; import cellam"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.endswith("cellam runs on Linux and macOS. On Windows, use it in WSL.\n")
 
 
 def test_all_that_commands_do_can_be_done_in_python(
