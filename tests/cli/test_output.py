@@ -103,14 +103,12 @@ def test_every_json_of_every_command_and_run_is_strict(
             quiet = call("-q", name, "--json", *COMMANDS[name][0])
             assert (quiet.code, quiet.out, quiet.err) == (0, result.out, "")
     files = list(path.rglob("*.json"))
-    assert {"fit.json", "history.json", "provenance.json", "manifest.json"} <= {
-        file.name for file in files
-    }
+    assert {"fit.json", "provenance.json", "manifest.json"} <= {file.name for file in files}
     assert any(file.parent.name == "evaluations" for file in files)
     for file in files:
         strict(file.read_bytes())
     bounds = strict((path / "fit.json").read_bytes())["growth_range"]
-    assert (bounds == [None, None]) == (kind == "mass conserved")
+    assert (bounds is None) == (kind == "mass conserved")
     again = open_run(path)
     assert again.model.fit.growth_range == request.getfixturevalue(fixture[kind]).fit.growth_range
     scores = again.evaluation("day2")
