@@ -93,6 +93,8 @@ def _print(found: Check) -> None:
     if found.layers:
         say("layers", ", ".join(found.layers))
     types = f"obs[{found.types!r}], {found.n_types} types" if found.types else "none found by name"
+    if found.unannotated:
+        types += f"; {found.unannotated:,} of {plural(len(found.cells), 'cell')} unannotated"
     say("types", types)
     batches = [
         f"obs[{batch.key!r}], {batch.levels} of them, "
@@ -142,6 +144,7 @@ def _as_json(found: Check, following: str) -> dict[str, Any]:
         "layers": list(found.layers),
         "types": found.types,
         "n_types": found.n_types,
+        "unannotated": found.unannotated,
         "batches": [asdict(batch) for batch in found.batches],
         "growth_genes": {
             species: {name: n for name, (n, _) in sets.items()}

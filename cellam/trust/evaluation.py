@@ -20,7 +20,8 @@ from cellam.errors import ConfigError
 from cellam.modelling.model import Model
 from cellam.modelling.pipeline import fit
 from cellam.modelling.refits import possible, refit
-from cellam.reading.cells import Cells, annotation
+from cellam.reading.cell_types import find_types, resolve_types
+from cellam.reading.cells import Cells
 from cellam.trust.baselines import BASELINES
 from cellam.trust.scoring import COLUMNS, COUNTERPARTS, METRICS, score
 from cellam.workers import side_by_side
@@ -183,8 +184,7 @@ def _hold_out(task: _Task, label: str) -> pd.DataFrame:
     plain = replace(task.cells, growth_prior=None, expression=None)
     asked = counterparts_of(without) if task.counterpart else {}
     others = {name: fit(plain, options) for name, options in asked.items()}
-    key = annotation(task.cells.obs)
-    types = task.cells.obs[key] if key is not None else None
+    types = resolve_types(task.cells.obs, task.cells.codes)
     again = refit(model, task.refits)
     return score(model, label, metrics=task.metrics, counterparts=others, refits=again, types=types)
 
@@ -237,7 +237,7 @@ def available_metrics(
         If one is asked for that they do not allow.
     """
     lacking = {}
-    if annotation(cells.obs) is None:
+    if find_types(cells.obs, cells.codes) is None:
         lacking["composition"] = "no column of obs names cell types (e.g. cell_type, or leiden)"
     if options.population is None:
         lacking["mass"] = "the fit knows no sizes of the population (fit --population)"

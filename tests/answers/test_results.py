@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import cellam
-from cellam.answers.results import cell_types, fates, results
+from cellam.answers.results import fates, results
 from cellam.errors import ConfigError, DataError
 from cellam.modelling.model import Model
 from cellam.reading.cells import Cells
@@ -135,7 +135,7 @@ def test_without_types_there_are_no_fates(opened: cellam.Run, small: anndata.Ann
     assert "cellam_fates" not in found.obsm and "lineages_fwd" not in found.obsm
     assert "cellam_T_fwd" in found.obsp
     with pytest.raises(ConfigError, match="no column 'nope'"):
-        cell_types(small.obs, "nope")
+        opened.export(small, groupby="nope")
 
 
 def test_mass_that_is_conserved_gives_no_growth(cells: Cells, small: anndata.AnnData) -> None:
