@@ -97,11 +97,11 @@ def _print(found: Check) -> None:
         types += f"; {found.unannotated:,} of {plural(len(found.cells), 'cell')} unannotated"
     say("types", types)
     batches = [
-        f"obs[{batch.key!r}], {batch.levels} of them, "
+        f"{batch.where}, {batch.levels} of them, "
         + ("each in one day only" if batch.confounded else "some in several days")
         for batch in found.batches
     ]
-    say("batches", "; ".join(batches) or "none found by name")
+    say("batches", "; ".join(batches) or "none found")
     for k, (species, sets) in enumerate(found.genes.items()):
         counts = ", ".join(f"{n} of {all_} of {name}" for name, (n, all_) in sets.items())
         few = min(n for n, _ in sets.values()) < LEAST

@@ -265,7 +265,13 @@ def memberships(
     of_day = read_types(types.iloc[model.snapshots.rows[k]])
     known = of_day.notna().to_numpy()
     names, codes = np.unique(of_day[known].to_numpy(dtype=str), return_inverse=True)
-    if not 0 < len(names) <= MOST_TYPES:
+    if not len(names):
+        raise DataError(
+            f"None of the {len(of_day):,} cells of {model.snapshots.labels[k]} has a value in "
+            f"obs[{types.name!r}], and fates are told by it.",
+            "Choose a day whose cells are annotated, or another column: --terminal DAY:COLUMN.",
+        )
+    if len(names) > MOST_TYPES:
         raise DataError(
             f"obs[{types.name!r}] has {len(names):,} different values in the {len(of_day):,} cells "
             f"of {model.snapshots.labels[k]}; states are 1 to {MOST_TYPES}.",

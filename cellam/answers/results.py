@@ -257,8 +257,9 @@ def _colours(adata: AnnData, types: pd.Series[Any], names: list[str]) -> list[st
     from matplotlib.colors import to_hex
 
     known = adata.uns.get(f"{types.name}_colors")
-    if isinstance(types.dtype, pd.CategoricalDtype) and known is not None:
-        categories = list(map(str, types.cat.categories))
+    column = adata.obs.get(str(types.name), types)
+    if isinstance(column.dtype, pd.CategoricalDtype) and known is not None:
+        categories = list(map(str, column.cat.categories))
         if len(known) == len(categories):
             return [str(known[categories.index(name)]) for name in names]
     return [to_hex(colormaps["tab20"](k % 20)) for k in range(len(names))]

@@ -378,8 +378,8 @@ def _findings(
 
 
 def _fates(model: Model, types: pd.Series[Any] | None) -> dict[str, Any] | None:
-    """What the cells of each type of the first day become by the last one."""
-    if types is None:
+    """What the cells of each type of the first day become by the last one, if that has types."""
+    if types is None or types.iloc[model.training.rows[-1]].isna().all():
         return None
     rng = np.random.default_rng(model.options.seed)
     few = replace(model, snapshots=model.snapshots.thinned(FOLLOWED, rng))

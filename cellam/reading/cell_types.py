@@ -50,13 +50,18 @@ def read_types(values: pd.Series[Any]) -> pd.Series[Any]:
     return pd.Series(text, index=values.index, name=values.name, dtype=object)
 
 
-def split_levels(values: pd.Series[Any]) -> tuple[NDArray[np.int64], list[str]]:
-    """Level of every cell, (n,), −1 where there is none, and the names of the levels as text."""
+def split_levels(
+    values: pd.Series[Any], *, missing: re.Pattern[str] = _NO_TYPE
+) -> tuple[NDArray[np.int64], list[str]]:
+    """Level of every cell, (n,), −1 where there is none, and the names of the levels as text.
+
+    `missing` matches the names that are none.
+    """
     import pandas as pd
 
     codes, distinct = pd.factorize(values)
     spelt = [spell(value) for value in distinct]
-    spelt = ["" if _NO_TYPE.fullmatch(name) else name for name in spelt]
+    spelt = ["" if missing.fullmatch(name) else name for name in spelt]
     names = [name for name in dict.fromkeys(spelt) if name]
     place = {name: k for k, name in enumerate(names)} | {"": -1}
     of_code = np.array([*(place[name] for name in spelt), -1], dtype=np.int64)

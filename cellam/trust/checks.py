@@ -26,7 +26,8 @@ from cellam.reading.growth import LEAST, find_genes
 from cellam.reading.memory import available_memory, resident_memory, show_bytes
 from cellam.reading.signatures import BIRTH, DEATH
 from cellam.reading.sources import opened
-from cellam.trust.caveats import Batch, Caveat, batches, confounded, few_cells
+from cellam.trust.batches import Batch, find_batches
+from cellam.trust.caveats import Caveat, of_design
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -115,9 +116,8 @@ def check(data: str | Path | AnnData, **options: Any) -> Check:
         for species in BIRTH
     }
     types = resolve_types(cells.obs, cells.codes)
-    found = batches(cells)
     memory = needed_memory(cells)
-    doubts = [*confounded(found), *few_cells(cells.counts)]
+    doubts = of_design(cells)
     if (lacking := lacking_memory(cells)) is not None:
         doubts.append(lacking)
     return Check(
@@ -127,7 +127,7 @@ def check(data: str | Path | AnnData, **options: Any) -> Check:
         str(types.name) if types is not None else None,
         types.nunique() if types is not None else 0,
         int(types.isna().sum()) if types is not None else 0,
-        found,
+        find_batches(cells),
         genes,
         _species(symbols, genes),
         needed_seconds(cells),
