@@ -71,7 +71,7 @@ class Batch:
     Parameters
     ----------
     key : str
-        Its name; "names of cells" for what stands beside their barcodes.
+        Its name; "barcode tags" for what cell names have beside their barcodes.
     levels : int
         Number of batches.
     confounded : bool
@@ -93,10 +93,10 @@ class Batch:
     @property
     def where(self) -> str:
         """How it is called in a sentence."""
-        return f"obs[{self.key!r}]" if self.key != NAMES else f"the {NAMES}"
+        return f"obs[{self.key!r}]" if self.key != NAMES else f"the {NAMES} in the cell names"
 
 
-NAMES = "names of cells"
+NAMES = "barcode tags"
 
 
 def find_batches(cells: Cells, labels: Collection[str] | None = None) -> list[Batch]:
@@ -201,12 +201,14 @@ def _beside_barcodes(names: pd.Index) -> pd.Series | None:
     parts = text.str.extract(_BARCODE)
     if parts[0].isna().any():
         return None
-    tags = parts[0] + "…" + parts[1]
+    tags = pd.Series("", index=text.index, dtype=object)
+    for side in (parts[0], parts[1]):
+        if side.nunique() > 1:
+            tags = tags + " " + side.str.strip("-_.: ")
     levels = tags.unique()
     if not 1 < len(levels) <= len(text) / 20:
         return None
-    bare = [re.sub("^[-_.:]+|[-_.:]+$", "", level.replace("…", "")) for level in levels]
-    read = [parse_label(level) for level in bare]
+    read = [parse_label(level) for level in levels]
     if all(reading is not None and reading.unit for reading in read):
         return None
     tags.index = names

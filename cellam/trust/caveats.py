@@ -105,15 +105,14 @@ def _unlinked(groups: tuple[tuple[str, ...], ...], batches: list[Batch]) -> tupl
             says = f"No level of {where} has {LINK} cells or more on two days"
         return f"{says}: what differs between days may be technical.", mend
     if len(alone) == len(groups) - 1:
-        days, shares = (
-            _listed([_named(day) for day in alone]),
-            "shares" if len(alone) == 1 else "share",
-        )
+        days = " or ".join(_named(day) for day in alone)
+        them = "it" if len(alone) == 1 else "them"
         leave = " ".join(f"--exclude {shlex.quote(day)}" for day in alone)
         return (
-            f"{days[0].upper()}{days[1:]} {shares} no level of {where} with any other day: what "
-            "differs there may be technical.",
-            f"Compare with a fit without it ({leave}), or repeat it together with another day.",
+            f"No level of {where} links {days} to another day: what differs there may be "
+            "technical.",
+            f"Compare with a fit without {them} ({leave}), or repeat {them} together with another "
+            "day.",
         )
     listed = "; ".join(_listed([_named(day) for day in group]) for group in groups)
     return (
