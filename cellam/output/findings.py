@@ -86,8 +86,11 @@ def shares(frame: pd.DataFrame, types: pd.Series[Any] | None) -> dict[str, Any]:
             "label": row["label"],
             "mass": row["mass"],
             "ess": row["ess"],
-            "shares": [
-                (row["simulated"].get(name, 0.0), row["observed"].get(name, 0.0)) for name in names
+            "shares": [  # None where no cell of the day is annotated
+                (row["simulated"].get(name, 0.0), row["observed"].get(name, 0.0))
+                if row["observed"]
+                else None
+                for name in names
             ],
         }
         for _, row in frame.iterrows()
