@@ -63,10 +63,12 @@ def info(
         return
     say_run(opened.path)
     with results():
-        _print(opened, key, growth)
+        _print(opened, types, growth)
 
 
-def _print(opened: Run, key: str | None, growth: list[dict[str, Any]]) -> None:
+def _print(
+    opened: Run, types: pd.Series[Any] | None, growth: list[dict[str, Any]]
+) -> None:
     from cellam.trust.baselines import BASELINES
 
     model, seen = opened.model, opened.provenance

@@ -36,7 +36,7 @@ def blank(run: Path, small: anndata.AnnData) -> Path:
     types.iloc[::3] = np.nan
     types[small.obs["day"] == "day2"] = np.nan
     small.obs["cell_type"] = types
-    clones = pd.Series([f"k{k % 13}" for k in range(160)], index=small.obs_names, dtype=object)
+    clones = pd.Series([f"k{k % 31}" for k in range(160)], index=small.obs_names, dtype=object)
     clones.iloc[::4] = np.nan
     small.obs["clone"] = clones
     small.obs["timepoint"] = small.obs["day"].astype(str)
