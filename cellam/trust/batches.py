@@ -27,8 +27,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cellam.reading.cell_types import count_levels, follows_time, split_levels, tells_time
+from cellam.reading.cell_types import count_levels, follows_time, split_levels
 from cellam.reading.cells import Cells
+from cellam.reading.columns import time_columns
 from cellam.reading.labels import parse_label
 
 
@@ -112,10 +113,11 @@ def find_batches(cells: Cells, labels: Collection[str] | None = None) -> list[Ba
     rows = np.isin(cells.codes, kept)
     obs = cells.obs[rows]
     days = np.searchsorted(kept, cells.codes[rows])
+    times = {cells.time_key, *time_columns(obs, days)}
     columns = {
-        str(key): obs[key]
-        for key in obs.columns
-        if key != cells.time_key and _is_batch(obs[key], days)
+        key: obs[key]
+        for key in map(str, obs.columns)
+        if key not in times and _is_batch(obs[key], days)
     }
     if not columns:
         tags = _beside_barcodes(obs.index)
@@ -155,13 +157,14 @@ def _is_batch(values: pd.Series, days: NDArray[np.int64]) -> bool:
     # A single batch says something only where other cells are in none.
     if len(names) < 2 and not (names and (levels < 0).any()):
         return False
-    if words & _OTHERWISE or _is_time(values, words, names, days):
+    if words & _OTHERWISE:
         return False
     if words & _TIME and values.dtype.kind in "iuf":  # a time that was estimated
         return False
     if words & (_PROCESSED | _SAMPLES) or _plain(str(values.name)) == "origident":
         return True
-    if not 1 < len(names) <= len(values) / 20:
+    # Numbers that rise with the days may be a batch if the name says so, else they are a time.
+    if not 1 < len(names) <= len(values) / 20 or follows_time(values, days):
         return False
     if all(_names_batch(name) for name in names):
         return True
@@ -170,21 +173,6 @@ def _is_batch(values: pd.Series, days: NDArray[np.int64]) -> bool:
     counts = count_levels(levels, len(names), days) > 0
     several = (counts.sum(1) > 1).sum()  # days with more than one level
     return bool((counts.sum(0) == 1).all()) and 2 * several > len(counts)
-
-
-def _is_time(values: pd.Series, words: set[str], names: list[str], days: NDArray[np.int64]) -> bool:
-    """Whether it is the time, by a word in its name or its labels, or by its order.
-
-    A column of numbers called "batch" may rise with the days and still be one.
-    """
-    named = bool(words & (_PROCESSED | _SAMPLES))
-    if words & _TIME and tells_time(values, days):
-        return True
-    if not follows_time(values, days):
-        return False
-    units = [reading.unit for name in names if (reading := parse_label(name)) is not None]
-    in_units = all(units) and len(units) == len(names)
-    return in_units or not named
 
 
 def _names_batch(name: str) -> bool:
