@@ -66,9 +66,7 @@ def info(
         _print(opened, types, growth)
 
 
-def _print(
-    opened: Run, types: pd.Series[Any] | None, growth: list[dict[str, Any]]
-) -> None:
+def _print(opened: Run, types: pd.Series[Any] | None, growth: list[dict[str, Any]]) -> None:
     from cellam.trust.baselines import BASELINES
 
     model, seen = opened.model, opened.provenance
