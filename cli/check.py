@@ -93,13 +93,15 @@ def _print(found: Check) -> None:
     if found.layers:
         say("layers", ", ".join(found.layers))
     types = f"obs[{found.types!r}], {found.n_types} types" if found.types else "none found by name"
+    if found.unannotated:
+        types += f"; {found.unannotated:,} of {plural(len(found.cells), 'cell')} unannotated"
     say("types", types)
     batches = [
-        f"obs[{batch.key!r}], {batch.levels} of them, "
+        f"{batch.where}, {batch.levels} of them, "
         + ("each in one day only" if batch.confounded else "some in several days")
         for batch in found.batches
     ]
-    say("batches", "; ".join(batches) or "none found by name")
+    say("batches", "; ".join(batches) or "none found")
     for k, (species, sets) in enumerate(found.genes.items()):
         counts = ", ".join(f"{n} of {all_} of {name}" for name, (n, all_) in sets.items())
         few = min(n for n, _ in sets.values()) < LEAST
@@ -142,6 +144,7 @@ def _as_json(found: Check, following: str) -> dict[str, Any]:
         "layers": list(found.layers),
         "types": found.types,
         "n_types": found.n_types,
+        "unannotated": found.unannotated,
         "batches": [asdict(batch) for batch in found.batches],
         "growth_genes": {
             species: {name: n for name, (n, _) in sets.items()}

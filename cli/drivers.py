@@ -42,8 +42,8 @@ def drivers(
     import numpy as np
 
     from cellam.answers import drivers as library
-    from cellam.answers.results import cell_types
     from cellam.errors import ConfigError, OutputError
+    from cellam.reading.cell_types import resolve_types
     from cellam.runs.run import open_run
     from cellam.storage import write_atomically, writing
 
@@ -56,7 +56,8 @@ def drivers(
             raise OutputError(f"--csv {csv} is the input; it is never written to.")
         free_path(csv, csv, overwrite=overwrite)
     cells = opened.read_expression(source)
-    y, keep = library.quantity(model, of, cell_types(cells.obs, groupby), seed=seed)
+    types = resolve_types(cells.obs, model.snapshots.codes, groupby)
+    y, keep = library.quantity(model, of, types, seed=seed)
     if from_cells is not None:
         keep &= np.isin(np.arange(len(cells)), rows_of(cells.obs, from_cells))
     if day:

@@ -90,7 +90,8 @@ def evaluate(
     options = opened.model.options
     cells = opened.read(opened.data(data))
     labels = resolve_holdout(cells, tuple(holdout), options)
-    chosen, again = available_metrics(cells, options, asked), possible(options, refits)
+    chosen = available_metrics(cells, options, asked, holdout=labels if asked else ())
+    again = possible(options, refits)
     others = counterparts_of(options) if counterpart else ()
     scored = {label: opened.evaluation(label) for label in labels}
     missing = [
@@ -98,7 +99,10 @@ def evaluate(
         for label, frame in scored.items()
         if frame is None
         or not is_complete(
-            frame, available_metrics(cells, options), counterparts=others, refits=again
+            frame,
+            available_metrics(cells, options, holdout=(label,)),
+            counterparts=others,
+            refits=again,
         )
     ]
     if missing:

@@ -45,7 +45,6 @@ def export(
     data: DataOption = None,
 ) -> None:
     """Write the results for scanpy, scVelo, CellRank, R or a spreadsheet."""
-    from cellam.answers.results import cell_types
     from cellam.answers.transitions import gaps
     from cellam.errors import ConfigError, OutputError
     from cellam.output.export import (
@@ -59,6 +58,7 @@ def export(
         write_tables,
     )
     from cellam.output.tables import tables as all_tables
+    from cellam.reading.cell_types import resolve_types
     from cellam.reading.cells import read_obs
     from cellam.runs.run import open_run
 
@@ -91,9 +91,15 @@ def export(
         check_output(path, option=option, overwrite=overwrite, ours=ours)
     obs = read_obs(source)
     opened.check_cells(obs)
-    types = cell_types(obs, groupby)
+    types = resolve_types(obs, model.snapshots.codes, groupby)
     if types is None:
         say("", "No column of obs has the usual name of a cell type: no fates (see --groupby).")
+    elif n := int(types.isna().sum()):
+        say(
+            "",
+            f"{n:,} of {plural(len(types), 'cell')} {'is' if n == 1 else 'are'} unannotated; fates "
+            "are read from annotated cells alone.",
+        )
     if model.conserves_mass:
         say("", f"No growth: method {model.options.method} conserves mass.")
     if into is not None:

@@ -62,6 +62,7 @@ def fates(
     from cellam.answers.terminal import days_before, parse_terminal
     from cellam.errors import ConfigError
     from cellam.output.methods import named
+    from cellam.reading.cell_types import read_types
     from cellam.reading.cells import read_obs
     from cellam.runs.claims import FATES
     from cellam.runs.run import open_run
@@ -89,7 +90,7 @@ def fates(
             f"Days {side} it are: {', '.join(possible) or 'none'}."
             + ("" if ancestors else " Add --ancestors to follow later cells backward."),
         )
-    types = obs[end.key]
+    types = read_types(obs[end.key])
     found = [
         predict_fates(model, label, types, terminal=end.label, draws=draws, seed=seed)
         for label in labels
@@ -142,6 +143,11 @@ def fates(
         f"{'ancestors' if ancestors else 'descendants'}, for each cell. Entropy in bits: 0 is "
         "certain, 1 even between two."
     )
+    if n := int(types.isna().sum()):
+        print(
+            f"{n:,} of {plural(len(types), 'cell')} {'is' if n == 1 else 'are'} unannotated; fates "
+            "are read from annotated cells alone."
+        )
     print()
     give("written", str(csv))
 

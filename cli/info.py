@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from .console import give_json, results, say, say_run, table, warn
 from .options import DataOption, JsonOption, RunOption
-from .summary import growth_of_types, say_model
+from .summary import growth_of_types, say_model, unannotated
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from cellam.runs.run import Run
 
 
@@ -26,12 +28,12 @@ def info(
 
     opened = open_run(run)
     model, seen = opened.model, opened.provenance
-    key: str | None = None
+    types: pd.Series[Any] | None = None
     growth: list[dict[str, Any]] = []
     try:
         obs = read_obs(opened.data(data))
         opened.check_cells(obs)
-        key, growth = growth_of_types(model, obs)
+        types, growth = growth_of_types(model, obs)
     except DataError as error:
         if data is not None:
             raise
@@ -51,7 +53,8 @@ def info(
             "chosen": explain(model),
             "growth": {
                 "relative": model.options.population is None,
-                "types": key,
+                "types": types.name if types is not None else None,
+                "unannotated": int(types.isna().sum()) if types is not None else None,
                 "by_type": growth,
             },
             "provenance": seen,
@@ -60,10 +63,10 @@ def info(
         return
     say_run(opened.path)
     with results():
-        _print(opened, key, growth)
+        _print(opened, types, growth)
 
 
-def _print(opened: Run, key: str | None, growth: list[dict[str, Any]]) -> None:
+def _print(opened: Run, types: pd.Series[Any] | None, growth: list[dict[str, Any]]) -> None:
     from cellam.trust.baselines import BASELINES
 
     model, seen = opened.model, opened.provenance
@@ -77,19 +80,22 @@ def _print(opened: Run, key: str | None, growth: list[dict[str, Any]]) -> None:
     if seen["command"]:
         say("command", seen["command"])
     scored = [(label, opened.evaluation(label)) for label in model.timeline.labels]
-    if growth:
+    if types is not None and growth:
         from cellam.plots.scatter import per_time
 
         relative = "relative " if model.options.population is None else ""
         print()
+        what = f"{relative}growth {per_time(model)} by {types.name}"
         table(
-            [f"{relative}growth {per_time(model)} by {key}", "cells", "mean", "sd", "growing"],
+            [what, "cells", "mean", "sd", "growing"],
             [
                 [row["type"], f"{row['cells']:,}", f"{row['mean']:+.3f}", f"{row['sd']:.3f}",
                  f"{100 * row['growing']:.0f} %"]
                 for row in growth
             ],
         )  # fmt: skip
+        if rest := unannotated(types).strip():
+            print(rest)
     rows = []
     for label, frame in scored:
         if frame is not None:

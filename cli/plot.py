@@ -290,18 +290,18 @@ def _composition(
 ) -> Any:
     from cellam.answers.composition import composition
     from cellam.errors import ConfigError
-    from cellam.reading.cells import annotation
+    from cellam.reading.cell_types import list_offers, resolve_types
 
-    columns = [] if adata is None else list(map(str, adata.obs.columns))
-    key = groupby or (annotation(adata.obs) if adata is not None else None)
-    if adata is None or key not in columns:
+    if adata is None:
+        raise ConfigError("The composition needs the data.", "Say where they are with --data.")
+    codes = model.snapshots.codes
+    types = resolve_types(adata.obs, codes, groupby)
+    if types is None:
         raise ConfigError(
-            f"There is no column {groupby!r} in obs."
-            if groupby
-            else "No column of obs has the usual name of a cell type.",
-            f"Give one with --groupby: {', '.join(columns) or 'the data are needed'}.",
+            "No column of obs has the usual name of a cell type.",
+            f"{list_offers(adata.obs, codes)} Choose one: --groupby COLUMN.",
         )
-    return composition(model, moved, adata.obs[key])
+    return composition(model, moved, types)
 
 
 def _trends(
@@ -312,10 +312,10 @@ def _trends(
     by: str | None,
     groupby: str | None,
 ) -> Any:
-    from cellam.answers.results import cell_types
     from cellam.answers.trends import groups, trends
     from cellam.errors import ConfigError
     from cellam.output.export import genes_of
+    from cellam.reading.cell_types import list_offers, resolve_types
 
     names = genes_of(model, genes)
     if not 0 < len(names) <= MOST_GENES:
@@ -323,11 +323,14 @@ def _trends(
             f"--genes {genes}: {len(names)} genes cannot be drawn.",
             f"Give 1 to {MOST_GENES}, with commas between them.",
         )
-    types = cell_types(adata.obs, groupby) if adata is not None else None
+    codes = model.snapshots.codes
+    types = resolve_types(adata.obs, codes, groupby) if adata is not None else None
     if types is None and by is not None:
         raise ConfigError(
             f"--by {by}: no column of obs has the usual name of a cell type.",
-            "Give one with --groupby.",
+            f"{list_offers(adata.obs, codes)} Choose one: --groupby COLUMN."
+            if adata is not None
+            else "Say where the data are with --data.",
         )
     group = groups(model, moved, types, by=by or "fate") if types is not None else None
     return trends(model, moved, names, group)

@@ -17,6 +17,7 @@ from .options import (
     OverwriteOption,
     RunOption,
 )
+from .summary import unannotated
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -77,7 +78,8 @@ def simulate(
     from cellam.answers.uncertainty import follow
     from cellam.errors import ConfigError, DataError
     from cellam.output.export import genes_of, to_anndata, write_h5ad
-    from cellam.reading.cells import annotation, read_obs
+    from cellam.reading.cell_types import resolve_types
+    from cellam.reading.cells import read_obs
     from cellam.runs.claims import SIMULATIONS
     from cellam.runs.run import open_run
     from cellam.storage import sha256
@@ -152,13 +154,9 @@ def simulate(
         f"{plural(len(moved.rows), 'cell')} of {label} from {moved.times[0]:g} to "
         f"{moved.times[-1]:g}, {plural(len(moved.times), 'saved time')}",
     )
-    key = annotation(obs) if obs is not None else None
+    types = resolve_types(obs, model.snapshots.codes) if obs is not None else None
     print()
-    _print_composition(
-        composition(model, moved, obs[key] if obs is not None and key else None),
-        key,
-        _masses(followed),
-    )
+    _print_composition(composition(model, moved, types), types, _masses(followed))
     _say_remote(adata.obs)
     print()
     give("written", str(out))
@@ -228,10 +226,12 @@ def _say_remote(obs: pd.DataFrame) -> None:
         )
 
 
-def _print_composition(frame: pd.DataFrame, key: str | None, masses: dict[float, str]) -> None:
+def _print_composition(
+    frame: pd.DataFrame, of_cell: pd.Series[Any] | None, masses: dict[float, str]
+) -> None:
     """A row for each observed day: mass, effective sample size, share of each type."""
     types: list[str] = []
-    if key is not None and len(frame):
+    if of_cell is not None and len(frame):
         total: dict[str, float] = {}
         for column in ("simulated", "observed"):
             for shares in frame[column]:
@@ -242,13 +242,15 @@ def _print_composition(frame: pd.DataFrame, key: str | None, masses: dict[float,
     for _, row in frame.iterrows():
         shares = [
             f"{100 * row['simulated'].get(t, 0.0):.0f} % ({100 * row['observed'].get(t, 0.0):.0f})"
+            if row["observed"]
+            else "–"  # no cell of that day is annotated
             for t in types
         ]
         mass = f"{row['mass']:.2f}{masses.get(row['time'], '')}"
         rows.append([row["label"], mass, f"{row['ess']:.0f}", *shares])
     table(["day", "mass (90 %)" if masses else "mass", "ESS", *types], rows)
-    if types:
+    if of_cell is not None and types:
         print(
-            f"Shares of obs[{key!r}] by weight, of the nearest observed cells (in brackets: as "
-            "observed that day)."
+            f"Shares of obs[{of_cell.name!r}] by weight, of the nearest observed cells (in "
+            f"brackets: as observed that day).{unannotated(of_cell)}"
         )

@@ -235,7 +235,7 @@ def test_odd_names_are_drawn_as_they_are(model: Model, small: anndata.AnnData) -
     ax = plots.velocity(model, small, color="odd")
     ax.figure.canvas.draw()
     listed = {t.get_text() for t in ax.get_legend().get_texts()}
-    assert listed == {"(none)", "_hidden", "Cd4$hi$", "<b>a & b</b>"}
+    assert listed == {"unannotated", "_hidden", "Cd4$hi$", "<b>a & b</b>"}
 
 
 def test_many_names_differ_by_colour_or_by_shape(model: Model, small: anndata.AnnData) -> None:

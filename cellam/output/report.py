@@ -19,7 +19,7 @@ from cellam.answers.composition import composition
 from cellam.answers.fates import predict_fates
 from cellam.answers.projection import find_basis, growth_rates
 from cellam.dynamics.fitting import Solved
-from cellam.errors import ConfigError, DataError
+from cellam.errors import DataError
 from cellam.modelling.model import Model
 from cellam.output.findings import growth_by_type, shares, some, unsure_by_type
 from cellam.output.methods import describe, named
@@ -27,7 +27,8 @@ from cellam.output.pictures import Picture, picture
 from cellam.output.wording import explain
 from cellam.plots import maps, populations, scores
 from cellam.plots.scatter import per_time
-from cellam.reading.cells import annotation, read_annotation
+from cellam.reading.cell_types import offer_types, resolve_types
+from cellam.reading.cells import read_annotation
 from cellam.runs.run import Run
 from cellam.storage import write_atomically, writing
 from cellam.trust.scoring import METHODS
@@ -294,8 +295,9 @@ def _score_notes(model: Model, table: pd.DataFrame | None) -> list[str]:
 def _findings(
     model: Model, adata: AnnData | None, groupby: str | None, basis: str | None
 ) -> dict[str, Any]:
-    key = _types_key(adata, groupby)
-    types = adata.obs[key].astype(str) if adata is not None and key is not None else None
+    codes = model.snapshots.codes
+    types = resolve_types(adata.obs, codes, groupby) if adata is not None else None
+    key = str(types.name) if types is not None else None
     days = model.training
     start, end = named(days.labels[0]), named(days.labels[-1])
     step = (days.times[-1] - days.times[0]) / SAVED
@@ -312,7 +314,9 @@ def _findings(
     )
     return {
         "key": key,
-        "columns": [] if adata is None else [str(c) for c in adata.obs.columns],
+        "unannotated": int(types.isna().sum()) if types is not None else 0,
+        "annotated": adata is not None,
+        "columns": [] if adata is None else offer_types(adata.obs, codes),
         "start": start,
         "end": end,
         "who": who,
@@ -374,26 +378,13 @@ def _findings(
 
 
 def _fates(model: Model, types: pd.Series[Any] | None) -> dict[str, Any] | None:
-    """What the cells of each type of the first day become by the last one."""
-    if types is None:
+    """What the cells of each type of the first day become by the last one, if that has types."""
+    if types is None or types.iloc[model.training.rows[-1]].isna().all():
         return None
     rng = np.random.default_rng(model.options.seed)
     few = replace(model, snapshots=model.snapshots.thinned(FOLLOWED, rng))
     found = predict_fates(few, model.training.labels[0], types, seed=model.options.seed)
     return {"states": found.states, "rows": found.by_type(types)}
-
-
-def _types_key(adata: AnnData | None, groupby: str | None) -> str | None:
-    if adata is None:
-        return None
-    if groupby is None:
-        return annotation(adata.obs)
-    if groupby not in adata.obs:
-        raise ConfigError(
-            f"There is no column {groupby!r} in obs.",
-            f"Those there are: {', '.join(map(str, adata.obs.columns))}.",
-        )
-    return groupby
 
 
 # --------------------------------------------------------------------------- how to do it again

@@ -192,17 +192,6 @@ def names_digest(names: pd.Index[Any]) -> str:
     return hashlib.sha256("\n".join(map(str, names)).encode()).hexdigest()
 
 
-def annotation(obs: pd.DataFrame) -> str | None:
-    """The column of `obs` that names cell types, if there is one of the usual names."""
-    wanted = ("celltype", "celltypes", "cellannotation", "annotation", "cluster", "clusters",
-              "leiden", "louvain", "stateinfo", "cellstate", "state")  # fmt: skip
-    found = {"".join(c for c in str(name).lower() if c.isalnum()): name for name in obs.columns}
-    for name in wanted:
-        if name in found and 1 < obs[found[name]].nunique() <= 100:
-            return str(found[name])
-    return None
-
-
 def _obs(source: Source) -> pd.DataFrame:
     """Annotation of the cells, its columns named by text."""
     obs = source.element("obs")

@@ -21,9 +21,10 @@ import torch
 from safetensors import SafetensorError
 
 from cellam._version import __version__
-from cellam.answers.results import Results, cell_types, results
+from cellam.answers.results import Results, results
 from cellam.errors import CellamError, DataError, RunError
 from cellam.modelling.model import Model
+from cellam.reading.cell_types import resolve_types
 from cellam.reading.cells import Cells, names_digest, read
 from cellam.reading.timepoints import read_timeline
 from cellam.runs.archive import from_files, to_files
@@ -178,7 +179,7 @@ class Run:
         found = results(
             self.model,
             adata,
-            types=cell_types(adata.obs, groupby),
+            types=resolve_types(adata.obs, self.model.snapshots.codes, groupby),
             cellrank=cellrank,
             record=self._record(),
             seed=seed,

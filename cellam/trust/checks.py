@@ -19,13 +19,15 @@ from scipy import sparse
 
 from cellam.config import Options
 from cellam.modelling.selection import INNER
-from cellam.reading.cells import Cells, annotation, read
+from cellam.reading.cell_types import resolve_types
+from cellam.reading.cells import Cells, read
 from cellam.reading.embedding import N_GENES, N_PCS
 from cellam.reading.growth import LEAST, find_genes
 from cellam.reading.memory import available_memory, resident_memory, show_bytes
 from cellam.reading.signatures import BIRTH, DEATH
 from cellam.reading.sources import opened
-from cellam.trust.caveats import Batch, Caveat, batches, confounded, few_cells
+from cellam.trust.batches import Batch, find_batches
+from cellam.trust.caveats import Caveat, of_design
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -55,6 +57,8 @@ class Check:
     types : str or None
         Column of `obs` with cell types, and in `n_types` how many there are.
     n_types : int
+    unannotated : int
+        Cells without a type.
     batches : list of Batch
     genes : dict of str to dict
         For each species, how many genes of each signature there are: found and published.
@@ -71,6 +75,7 @@ class Check:
     layers: tuple[str, ...]
     types: str | None
     n_types: int
+    unannotated: int
     batches: list[Batch]
     genes: dict[str, dict[str, tuple[int, int]]]
     species: str | None
@@ -110,19 +115,19 @@ def check(data: str | Path | AnnData, **options: Any) -> Check:
         }
         for species in BIRTH
     }
-    types = annotation(cells.obs)
-    found = batches(cells)
+    types = resolve_types(cells.obs, cells.codes)
     memory = needed_memory(cells)
-    doubts = [*confounded(found), *few_cells(cells.counts)]
+    doubts = of_design(cells)
     if (lacking := lacking_memory(cells)) is not None:
         doubts.append(lacking)
     return Check(
         cells,
         {key: shape[1] if shape and len(shape) > 1 else 1 for key, shape in shapes.items()},
         layers,
-        types,
-        int(cells.obs[types].nunique()) if types is not None else 0,
-        found,
+        str(types.name) if types is not None else None,
+        types.nunique() if types is not None else 0,
+        int(types.isna().sum()) if types is not None else 0,
+        find_batches(cells),
         genes,
         _species(symbols, genes),
         needed_seconds(cells),
