@@ -1,4 +1,4 @@
-"""Absent genes: those that were measured on some days only, as an outer join of samples leaves them.
+"""Absent genes: those that were measured on some days only, as an outer join leaves them.
 
 A gene whose values are missing (NaN) in all cells of a day was not measured there. One that is zero
 in all of them may have been off, and that is biology which must not be lost. Not measured is what

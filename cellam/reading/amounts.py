@@ -19,6 +19,7 @@ Array: TypeAlias = NDArray[np.float64]
 BLOCK = 4_000_000  # values looked at at once
 LARGEST_LOG = 25.0  # log1p of more counts than any cell has; larger values were never logged
 NEAR = 0.1  # from a whole number, of an amount that is nearly whole
+SMALL, FEW = 50.0, 3  # numbers below it are looked at, and have to be as many
 EXACT = 1e-3  # of a value: as far as single precision and rounded text lie from the number meant
 
 # What may have been done to amounts, and how it is undone.
@@ -118,9 +119,11 @@ def _measure(block: Any) -> dict[str, Any]:
         marked = rows.spread(able)
         undone[marked] = UNDONE[name](values[marked])
         sums[name] = np.where(able, rows.sum(undone), np.inf)
+        # Of large numbers the rounding of what is stored would hide the fraction.
+        low = (values > 0) & (undone < SMALL)
         near = np.rint(undone)
-        counts = (near > 0) & (np.abs(undone - near) <= EXACT * near) | (values == 0)
-        counted[name] = able & rows.all(counts)
+        off = low & ((near == 0) | (np.abs(undone - near) > EXACT * near))
+        counted[name] = able & (rows.count(low) >= FEW) & (rows.count(off) == 0)
     return {
         "largest": largest,
         "least": least,
