@@ -61,9 +61,7 @@ def read_expression(
         genes = tuple(gene for gene, is_absent in zip(genes, absent, strict=True) if not is_absent)
     check_missing(matrix, genes, days, where)
     form = judge(matrix, days.codes, days.labels, where, told)
-    if form.kind != "scaled":
-        _check_empty(matrix, where)
-    elif told is None:
+    if form.kind == "scaled" and told is None:
         notes += _beside(source, layer, days)
     return Expression(matrix, genes, form, (*notes, *form.notes))
 
@@ -128,16 +126,6 @@ def _beside(source: Source, layer: str | None, days: Days) -> tuple[str, ...]:
                 f"{len(genes):,} genes, which are better to fit to: --layer {other}",
             )
     return ()
-
-
-def _check_empty(matrix: Matrix, where: str) -> None:
-    empty = int((np.asarray(matrix.sum(1)).ravel() == 0).sum())
-    if empty:
-        raise DataError(
-            f"{where} has {empty:,} of {matrix.shape[0]:,} cells without a single count: they "
-            "express no gene.",
-            "Remove them first: sc.pp.filter_cells(adata, min_counts=1).",
-        )
 
 
 def _sorted_by_gene(matrix: Matrix, genes: tuple[str, ...]) -> tuple[Matrix, tuple[str, ...]]:

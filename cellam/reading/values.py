@@ -1,20 +1,7 @@
 """Values: what the numbers of an expression matrix are, judged cell by cell and day by day.
 
 They are counts (whole, or fractional where ambient RNA was removed or reads were shared out),
-normalised values, their logs, or scaled values. What can be shown is asked first:
-
-1. Amounts that were normalised have the same sum in all cells. So have logs or roots of them once
-   these are undone, and which of these it is that makes the sums equal says what was done.
-2. Counts are whole. Where they are not, they are still near whole numbers, or share a unit.
-
-Neither holds for fractional counts without a unit, and for a choice of genes from normalised data.
-They differ in depth, which counts show twice, in the sum of a cell and in the number of genes that
-are detected: the rank correlation of the two within days is 0.72 to 0.97 on fractional counts made
-of klein, worm and the demo data, whole and of chosen genes; on normalised values of chosen genes
-and on FPKM (hsmm) it is −0.2 to 0.34. Where nearly all genes are detected, it is that of the sum
-and the median over genes of value by mean of the gene: 0.80 to 0.88, and 0.22 to 0.57. Logs
-compress sums, so theirs correlate too; but their small values fall with depth (−0.4 to −0.95),
-where those of counts do not.
+normalised values, their logs, or scaled values. `parts` has what shows which they are.
 
 A matrix whose days or cells are in different forms is refused: the difference would be motion.
 """
@@ -22,45 +9,29 @@ A matrix whose days or cells are in different forms is refused: the difference w
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 
 from cellam.config import Kind
 from cellam.errors import DataError
 from cellam.reading.amounts import LARGEST_LOG, Amounts, Array, Matrix, measure
+from cellam.reading.parts import COUNTED, COUNTS, FRACTIONAL, LOGS, NORMALISED, Part, parts_of_days
 
 USUAL = 10_000.0  # what cells are normalised to most often
-SAME = 0.01  # of a sum: cells within it have the same
-MOST = 0.5  # of the cells: a share that can have the same sum for one reason only
-FEW_CELLS = 5  # of which a common sum shows nothing, and no correlation can be taken
 FEW_GENES = 20  # of which sums and signs say little about a day; they may be coordinates
 APART = 6.0  # spreads between the sums of two days that were normalised alike, at most
 LEAST_APART = 0.05  # in logs, however small the spread
-BY_DEPTH = 0.6  # rank correlation of sums and detected genes: counts are above, others below
-SATURATED = 0.9  # of the genes, detected in a cell: more say nothing of its depth
-BY_MIDDLE = 0.7  # rank correlation of sums and the middle gene, as `BY_DEPTH`
-FALLS = -0.3  # rank correlation of least values and detected genes: logs are below
-SKEWED = 5.0  # largest by mean value of a cell: those of counts are above, of logs below
-DEPARTS = 0.2  # log of a sum by the common one: farther off, it is another
 CENTRED = 0.5  # balance of cells: centred ones are below
 LIKE_DEPTH = 0.25  # spread of the logs of sums: of counts it is .35 to .45, of others to .2
 SOME = 0.01  # of the cells
-COUNTED = 0.9  # of the cells
 LEAST_TOTAL, LEAST_VALUE = 101.0, 0.5  # of a cell whose values can be logged as they are
 
 ONE_FORM = (
     "Give all cells in the same form, best as counts (in X, or with --layer). If they are, say "
     "which: --values counts, normalised, log or scaled."
 )
-
-COUNTS, FRACTIONAL, NORMALISED, SHARES = (
-    "counts", "fractional counts", "normalised values", "proportions",
-)  # fmt: skip
-_LOGS = {"ln": "log values", "log2": "log2 values", "log10": "log10 values", "sqrt": "square roots"}
 
 
 @dataclass(frozen=True)
@@ -115,23 +86,6 @@ class Form:
         return f"{self.words}, {done}"
 
 
-@dataclass(frozen=True)
-class _Part:
-    """Cells of one day in one form."""
-
-    rows: NDArray[np.int64]
-    words: str  # "" of free ones, until they are judged
-    undone: str = ""  # of `amounts.UNDONE`
-    has_total: bool = False  # the same for all of them
-
-    @property
-    def kind(self) -> Kind:
-        """What is done to them."""
-        if self.words in (COUNTS, FRACTIONAL):
-            return "counts"
-        return "log" if self.words in _LOGS.values() else "normalised"
-
-
 def judge(
     matrix: Matrix,
     codes: NDArray[np.int64],
@@ -158,6 +112,8 @@ def judge(
         If days or cells are in different forms, or values cannot be what the user says.
     """
     amounts = measure(matrix)
+    if told != "scaled" and not (amounts.negative > 0).any():
+        _check_empty(amounts, where)
     if told is not None:
         return _as_told(told, amounts, where)
     if (amounts.negative > 0).any():
@@ -166,10 +122,19 @@ def judge(
         return _with_negatives(amounts, where)
     if matrix.shape[1] < FEW_GENES:
         return _few_genes(amounts)
-    days = [_parts(amounts, np.flatnonzero(codes == k)) for k in range(len(labels))]
-    days = _settle(days, amounts, matrix, codes)
+    days = parts_of_days(amounts, matrix, codes, len(labels))
     _check_days(days, amounts, labels, where)
     return _form([part for day in days for part in day], amounts)
+
+
+def _check_empty(amounts: Amounts, where: str) -> None:
+    empty = int((amounts.detected == 0).sum())
+    if empty:
+        raise DataError(
+            f"{where} has {empty:,} of {len(amounts.detected):,} cells without a single count: "
+            "they express no gene.",
+            "Remove them first: sc.pp.filter_cells(adata, min_counts=1).",
+        )
 
 
 def _few_genes(amounts: Amounts) -> Form:
@@ -177,7 +142,7 @@ def _few_genes(amounts: Amounts) -> Form:
     if amounts.whole.all():
         return Form("counts", COUNTS)
     if amounts.largest.max() <= LARGEST_LOG:
-        return Form("log", _LOGS["ln"])
+        return Form("log", LOGS["ln"])
     return Form("normalised", NORMALISED)
 
 
@@ -192,156 +157,11 @@ def _as_told(told: Kind, amounts: Amounts, where: str) -> Form:
     return Form(told, f"{words.get(told, 'counts')} (--values)", shares)
 
 
-# ------------------------------------------------------------------------- one day, by cells
-
-
-def _parts(amounts: Amounts, rows: NDArray[np.int64]) -> list[_Part]:
-    """Cells of a day by what their values are; of those that do not show it the words are empty."""
-    parts = []
-    whole, rest = rows[amounts.whole[rows]], rows[~amounts.whole[rows]]
-    if len(whole) < len(rest):
-        # Counts nearly always have a one; a few normalised cells are whole by chance.
-        ones = amounts.least[whole] == 1
-        whole, rest = whole[ones], np.sort(np.concatenate([rest, whole[~ones]]))
-    while len(rest) >= FEW_CELLS:
-        found = {name: _common(sums[rest]) for name, sums in amounts.sums.items()}
-        undone = max(found, key=lambda name: (round(found[name].share, 1), -found[name].spread))
-        total = found[undone].middle
-        if found[undone].share < MOST:
-            break
-        # Few cells depart from the sum of the others, as where genes were removed later.
-        member = np.abs(np.log(amounts.sums[undone][rest] / total)) < DEPARTS
-        words = _LOGS.get(undone, NORMALISED)
-        if undone != "sqrt" and total <= 1 + SAME:  # log(1 + x) of proportions is x
-            words, undone = SHARES, ""
-        parts.append(_Part(rest[member], words, undone, has_total=True))
-        rest = rest[~member]
-        if not undone:
-            whole = whole[np.abs(amounts.sums[""][whole] / total - 1) > SAME]
-    if len(whole):
-        parts.append(_Part(whole, COUNTS))
-    if len(rest):
-        parts.append(_Part(rest, ""))
-    return parts
-
-
-class _Common(NamedTuple):
-    """The most cells with the same value: their share, its middle and relative spread."""
-
-    share: float
-    middle: float
-    spread: float
-
-
-def _common(sums: Array) -> _Common:
-    ordered = np.sort(sums[np.isfinite(sums) & (sums > 0)])
-    if not len(ordered):
-        return _Common(0.0, 1.0, np.inf)
-    number = np.searchsorted(ordered, ordered * (1 + SAME), side="right") - np.arange(len(ordered))
-    first = int(number.argmax())
-    middle = ordered[first : first + number[first]]
-    centre = float(np.median(middle))
-    return _Common(len(middle) / len(sums), centre, float(np.abs(middle / centre - 1).mean()))
-
-
-def _settle(
-    days: list[list[_Part]], amounts: Amounts, matrix: Matrix, codes: NDArray[np.int64]
-) -> list[list[_Part]]:
-    """Say what the free cells are: all that could be logs together, and all others together."""
-    parts = [part for day in days for part in day]
-    known = {part.kind: part for part in parts if part.has_total}
-    said: dict[bool, str] = {}
-    for low in (False, True):
-        free = [p.rows for p in parts if not p.words and _could_be_logs(amounts, p.rows) == low]
-        if free:
-            said[low] = _judge_free(amounts, matrix, np.concatenate(free), codes, low=low)
-
-    def settled(part: _Part) -> _Part:
-        if part.words:
-            return part
-        part = _Part(part.rows, said[_could_be_logs(amounts, part.rows)])
-        undone = next((name for name, words in _LOGS.items() if words == part.words), "")
-        # Free cells are no evidence of another log than that of the others.
-        like = known.get(part.kind)
-        return (
-            replace(part, words=like.words, undone=like.undone)
-            if like
-            else replace(part, undone=undone)
-        )
-
-    return [[settled(part) for part in day] for day in days]
-
-
-def _could_be_logs(amounts: Amounts, rows: NDArray[np.int64]) -> bool:
-    return bool(amounts.largest[rows].max() <= LARGEST_LOG)
-
-
-def _judge_free(
-    amounts: Amounts,
-    matrix: Matrix,
-    rows: NDArray[np.int64],
-    codes: NDArray[np.int64],
-    *,
-    low: bool,
-) -> str:
-    """What cells are that have neither whole values nor a common sum."""
-    sums, least, detected = amounts.sums[""][rows], amounts.least[rows], amounts.detected[rows]
-    for undone, words in _LOGS.items():
-        if amounts.counted[undone][rows].mean() > COUNTED:
-            return words
-    unit = _common(least)
-    has_unit = unit.share >= MOST and len(rows) >= FEW_CELLS
-    nearly = measure(matrix[rows] / unit.middle).nearly if has_unit else amounts.nearly[rows]
-    if np.median(nearly) >= MOST:
-        return FRACTIONAL
-    if low and np.quantile(sums, 0.99) <= 1 + SAME:
-        return SHARES
-    if len(rows) >= FEW_CELLS and _differ_in_depth(amounts, matrix, rows, codes):
-        falls = _correlate(least, detected, codes[rows]) < FALLS
-        skewed = np.median(amounts.largest[rows] * detected / sums) > SKEWED
-        if not low or (skewed and not falls):
-            return FRACTIONAL
-    return _LOGS["ln"] if low else NORMALISED
-
-
-def _differ_in_depth(
-    amounts: Amounts, matrix: Matrix, rows: NDArray[np.int64], codes: NDArray[np.int64]
-) -> bool:
-    """Whether the sums of cells rise and fall with how much of every gene was found."""
-    sums, detected = amounts.sums[""][rows], amounts.detected[rows]
-    if np.median(detected) <= SATURATED * matrix.shape[1]:
-        return _correlate(sums, detected, codes[rows]) > BY_DEPTH
-    # Where nearly all genes are detected, by how much of the middle gene there is.
-    middle = np.zeros(len(rows))
-    for code in np.unique(codes[rows]):
-        day = np.flatnonzero(codes[rows] == code)
-        part = matrix[rows[day]]
-        dense = np.asarray(part.toarray() if sparse.issparse(part) else part, dtype=np.float64)
-        mean = dense.mean(0)
-        middle[day] = np.median(dense[:, mean > 0] / mean[mean > 0], axis=1)
-    return _correlate(sums, middle, codes[rows]) > BY_MIDDLE
-
-
-def _correlate(a: Array, b: Array, codes: NDArray[np.int64]) -> float:
-    """Rank correlation within days, over all of them; 0 where nothing varies."""
-    from scipy.stats import rankdata
-
-    x, y = np.zeros(len(a)), np.zeros(len(b))
-    for code in np.unique(codes):
-        day = codes == code
-        x[day] = rankdata(a[day]) / day.sum()
-        y[day] = rankdata(b[day]) / day.sum()
-        x[day] -= x[day].mean()
-        y[day] -= y[day].mean()
-    size = float(np.sqrt((x @ x) * (y @ y)))
-    return float(x @ y) / size if size > 0 else 0.0
-
-
 # ------------------------------------------------------------------------------ between days
 
 
 def _check_days(
-    days: list[list[_Part]], amounts: Amounts, labels: Sequence[str], where: str
+    days: list[list[Part]], amounts: Amounts, labels: Sequence[str], where: str
 ) -> None:
     """Refuse cells of a day, or days, whose values are in different forms."""
     for label, parts in zip(labels, days, strict=True):
@@ -365,7 +185,7 @@ def _check_days(
     raise DataError(f"{where} is not in one form; its days hold:{table}", ONE_FORM)
 
 
-def _alike(amounts: Amounts, one: _Part, other: _Part) -> bool:
+def _alike(amounts: Amounts, one: Part, other: Part) -> bool:
     """Whether two parts may stand side by side."""
     if one.kind == other.kind == "counts":
         return True
@@ -387,7 +207,7 @@ def _cells(marked: NDArray[np.bool_]) -> str:
     return f"{n:,} cell{'s' * (n != 1)}"
 
 
-def _number(part: _Part) -> str:
+def _number(part: Part) -> str:
     return f"{_cells(np.full(len(part.rows), True))} with"
 
 
@@ -395,7 +215,7 @@ def _show(value: float) -> str:
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
-def _describe(amounts: Amounts, part: _Part) -> str:
+def _describe(amounts: Amounts, part: Part) -> str:
     undone = amounts.sums[part.undone][part.rows]
     before = f" ({_show(float(np.median(undone)))} before)" if part.undone else ""
     return (
@@ -407,7 +227,7 @@ def _describe(amounts: Amounts, part: _Part) -> str:
 # ---------------------------------------------------------------------------- the whole matrix
 
 
-def _form(parts: list[_Part], amounts: Amounts) -> Form:
+def _form(parts: list[Part], amounts: Amounts) -> Form:
     """The form of a matrix whose parts are alike."""
     main = max(parts, key=lambda part: len(part.rows))
     if main.kind == "counts":
