@@ -12,8 +12,8 @@ are detected: the rank correlation of the two within days is 0.72 to 0.97 on fra
 of klein, worm and the demo data, whole and of chosen genes; on normalised values of chosen genes
 and on FPKM (hsmm) it is −0.2 to 0.34. Where nearly all genes are detected, it is that of the sum
 and the median over genes of value by mean of the gene: 0.80 to 0.88, and 0.22 to 0.57. Logs
-compress sums, so theirs correlate too; but their small values fall with depth (−0.4 to −0.95),
-where those of counts do not.
+compress sums, so theirs correlate too; but their least values fall with depth (correlations of
+−0.57 to −0.92; of counts, −0.38 and more), and their sums hardly vary.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ FEW_CELLS = 5  # of which a common sum shows nothing, and no correlation can be 
 BY_DEPTH = 0.6  # rank correlation of sums and detected genes: counts are above, others below
 SATURATED = 0.9  # of the genes, detected in a cell: more say nothing of its depth
 BY_MIDDLE = 0.7  # rank correlation of sums and the middle gene, as `BY_DEPTH`
-FALLS = -0.3  # rank correlation of least values and detected genes: logs are below
-SKEWED = 5.0  # largest by mean value of a cell: those of counts are above, of logs below
+FALLS = -0.45  # rank correlation of least values and detected genes: logs are below
+LIKE_DEPTH = 0.25  # spread of the logs of sums: counts have .35 to .5, most others less than .2
 DEPARTS = 0.2  # log of a sum by the common one: farther off, it is another
 ALIKE = 1.0  # logs of sums are nearer, of cells and of those whose logs others are
 COUNTED = 0.9  # of the cells
@@ -204,8 +204,7 @@ def _judge_free(
         return SHARES
     if len(rows) >= FEW_CELLS and _differ_in_depth(amounts, matrix, rows, codes):
         falls = _correlate(least, detected, codes[rows]) < FALLS
-        skewed = np.median(amounts.largest[rows] * detected / sums) > SKEWED
-        if not low or (skewed and not falls):
+        if not low or (_spread_within(sums, codes[rows]) > LIKE_DEPTH and not falls):
             return FRACTIONAL
     return LOGS["ln"] if low else NORMALISED
 
@@ -226,6 +225,17 @@ def _differ_in_depth(
         mean = dense.mean(0)
         middle[day] = np.median(dense[:, mean > 0] / mean[mean > 0], axis=1)
     return _correlate(sums, middle, codes[rows]) > BY_MIDDLE
+
+
+def spread(values: Array) -> float:
+    """The standard deviation of values, but for a few far out."""
+    low, high = np.quantile(values, (0.25, 0.75))
+    return float(high - low) / 1.35  # which it is of normal values
+
+
+def _spread_within(sums: Array, codes: NDArray[np.int64]) -> float:
+    """Of the logs of sums, in the middle one of the days."""
+    return float(np.median([spread(np.log(sums[codes == k])) for k in np.unique(codes)]))
 
 
 def _correlate(a: Array, b: Array, codes: NDArray[np.int64]) -> float:

@@ -16,15 +16,24 @@ from numpy.typing import NDArray
 
 from cellam.config import Kind
 from cellam.errors import DataError
-from cellam.reading.amounts import LARGEST_LOG, Amounts, Array, Matrix, measure
-from cellam.reading.parts import COUNTED, COUNTS, FRACTIONAL, LOGS, NORMALISED, Part, parts_of_days
+from cellam.reading.amounts import LARGEST_LOG, Amounts, Matrix, measure
+from cellam.reading.parts import (
+    COUNTED,
+    COUNTS,
+    FRACTIONAL,
+    LIKE_DEPTH,
+    LOGS,
+    NORMALISED,
+    Part,
+    parts_of_days,
+    spread,
+)
 
 USUAL = 10_000.0  # what cells are normalised to most often
 FEW_GENES = 20  # of which sums and signs say little about a day; they may be coordinates
 APART = 6.0  # spreads between the sums of two days that were normalised alike, at most
 LEAST_APART = 0.05  # in logs, however small the spread
 CENTRED = 0.5  # balance of cells: centred ones are below
-LIKE_DEPTH = 0.25  # spread of the logs of sums: of counts it is .35 to .45, of others to .2
 SOME = 0.01  # of the cells
 LEAST_TOTAL, LEAST_VALUE = 101.0, 0.5  # of a cell whose values can be logged as they are
 
@@ -192,14 +201,9 @@ def _alike(amounts: Amounts, one: Part, other: Part) -> bool:
     if one.words != other.words:
         return False
     logs = [np.log(amounts.sums[part.undone][part.rows]) for part in (one, other)]
-    spread = max(_spread(values) for values in logs)
+    within = max(spread(values) for values in logs)
     apart = abs(float(np.median(logs[0]) - np.median(logs[1])))
-    return apart <= max(LEAST_APART, APART * spread)
-
-
-def _spread(values: Array) -> float:
-    low, high = np.quantile(values, (0.25, 0.75))
-    return float(high - low) / 1.35  # the standard deviation, of normal values
+    return apart <= max(LEAST_APART, APART * within)
 
 
 def _cells(marked: NDArray[np.bool_]) -> str:
@@ -240,7 +244,7 @@ def _form(parts: list[Part], amounts: Amounts) -> Form:
     if main.kind == "normalised":
         words = main.words
         notes: tuple[str, ...] = ()
-        spreads = [_spread(np.log(amounts.sums[""][part.rows])) for part in parts]
+        spreads = [spread(np.log(amounts.sums[""][part.rows])) for part in parts]
         if not main.has_total and np.median(spreads) > LIKE_DEPTH:
             notes = (
                 "Their sums differ between cells as those of counts do. If they are counts, say "
