@@ -33,7 +33,7 @@ COMMANDS = {
     "perturb": ("--from", "{0}", "-g", "{gene}=-1"),
     "plot heldout": ("--holdout", "{1}", "--metric", "energy"),
     "plot velocity": (),
-    "export": ("--out", "out.h5ad"),
+    "export": ("--into", "out.h5ad", "--tables", "tables"),
 }
 
 
