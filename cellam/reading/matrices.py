@@ -121,8 +121,7 @@ def _check_values(
     bad = np.isinf(values) if may_lack else ~np.isfinite(values)
     if bad.any():
         raise DataError(
-            f"{where} has {'' if may_lack else 'missing or '}infinite values in "
-            f"{_cells_of(matrix, bad):,} of {n:,} cells.",
+            f"{where} has missing or infinite values in {_cells_of(matrix, bad):,} of {n:,} cells.",
             "Remove those cells, or fill the values before saving.",
         )
     bad = (values < -LARGEST) | (values > LARGEST)

@@ -98,7 +98,9 @@ def test_scattered_missing_values_are_refused_and_no_day_is_given_up(
 ) -> None:
     X = COUNTS.copy()
     X[np.ix_(cells, genes)] = np.nan
-    with pytest.raises(DataError, match=f"missing values in {len(cells)} of 200 cells") as caught:
+    with pytest.raises(
+        DataError, match=f"missing or infinite values in {len(cells)} of 200 cells"
+    ) as caught:
         read(X)
     assert f"Remove {advice}" in caught.value.hint
 

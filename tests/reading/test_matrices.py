@@ -136,7 +136,7 @@ def test_bad_entries_are_counted_by_cells_however_they_are_stored(small: anndata
     small.X = counts
     for form in (np.asarray, sparse.csr_matrix, sparse.csc_matrix):
         small.X = form(np.where(np.abs(counts) > 1e15, 0, counts))
-        assert "missing values in 1 of 160" in refusal(small).message
+        assert "missing or infinite values in 1 of 160" in refusal(small).message
         small.X = form(np.nan_to_num(counts))
         assert "as large as 1e+20 in 2 of 160 cells" in refusal(small).message
 
