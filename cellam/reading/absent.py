@@ -108,8 +108,8 @@ def check_missing(matrix: Matrix, genes: tuple[str, ...], days: Days, where: str
     left = [1 - cells[days.codes == k].mean() for k in range(len(days.labels))]
     spare = min(left) > WIDE and cells.mean() <= len(bad) / len(genes)
     raise DataError(
-        f"{where} has missing or infinite values in {int(cells.sum()):,} of {len(cells):,} cells and "
-        f"{len(bad):,} of {len(genes):,} genes, e.g. {genes[bad[0]]}.",
+        f"{where} has missing or infinite values in {int(cells.sum()):,} of {len(cells):,} cells "
+        f"and {len(bad):,} of {len(genes):,} genes, e.g. {genes[bad[0]]}.",
         "Remove those cells, or fill the values before saving."
         if spare
         else "Remove those genes, or fill the values before saving.",
