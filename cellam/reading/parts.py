@@ -28,7 +28,7 @@ from scipy import sparse
 from cellam.config import Kind
 from cellam.reading.amounts import LARGEST_LOG, Amounts, Array, Matrix, measure
 
-SAME = 0.01  # of a sum: cells within it have the same
+SAME = 0.002  # of a sum: cells within it have the same; rounding moves it by less
 MOST = 0.5  # of the cells: a share that can have the same sum for one reason only
 FEW_CELLS = 5  # of which a common sum shows nothing, and no correlation can be taken
 BY_DEPTH = 0.6  # rank correlation of sums and detected genes: counts are above, others below

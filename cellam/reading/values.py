@@ -32,7 +32,7 @@ from cellam.reading.parts import (
 USUAL = 10_000.0  # what cells are normalised to most often
 FEW_GENES = 20  # of which sums and signs say little about a day; they may be coordinates
 APART = 6.0  # spreads between the sums of two days that were normalised alike, at most
-LEAST_APART = 0.05  # in logs, however small the spread
+LEAST_APART = 0.05, 1.1  # in logs, however small the spread: of common sums, and of others
 CENTRED = 0.5  # balance of cells: centred ones are below
 SOME = 0.01  # of the cells
 LEAST_TOTAL, LEAST_VALUE = 101.0, 0.5  # of a cell whose values can be logged as they are
@@ -203,7 +203,7 @@ def _alike(amounts: Amounts, one: Part, other: Part) -> bool:
     logs = [np.log(amounts.sums[part.undone][part.rows]) for part in (one, other)]
     within = max(spread(values) for values in logs)
     apart = abs(float(np.median(logs[0]) - np.median(logs[1])))
-    return apart <= max(LEAST_APART, APART * within)
+    return apart <= max(LEAST_APART[not (one.has_total and other.has_total)], APART * within)
 
 
 def _cells(marked: NDArray[np.bool_]) -> str:
