@@ -6,7 +6,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .logs import log
@@ -101,17 +100,3 @@ def progress() -> Iterator[Callable[[Progress], None]]:
     finally:
         if tasks:
             bar.stop()
-
-
-def check_csv(path: Path, overwrite: bool) -> None:
-    """Refuse before the work what would be refused after it."""
-    from cellam.errors import ConfigError, OutputError
-
-    if path.is_dir() or not path.resolve().parent.is_dir():
-        raise OutputError(
-            f"--csv {path} cannot be written.", "Name a file in a folder that exists."
-        )
-    if path.suffix != ".csv":  # never the data, whatever is overwritten
-        raise ConfigError(f"--csv {path}: the file is a .csv.", f"Use --csv {path.stem}.csv.")
-    if path.exists() and not overwrite:
-        raise OutputError(f"{path} exists already.", "Choose another --csv, or add --overwrite.")

@@ -10,7 +10,7 @@ import typer
 
 from .console import give, plural, say, table
 from .options import DataOption, FromCellsOption, GroupbyOption, JsonOption, RunOption
-from .report import free_path
+from .outputs import check_csv, shown
 from .simulate import rows_of
 
 if TYPE_CHECKING:
@@ -41,28 +41,33 @@ def drivers(
 ) -> None:
     """List the genes that go with growth, speed or a fate, within days."""
     import numpy as np
+    import pandas as pd
 
     from cellam.answers import drivers as library
     from cellam.answers.results import cell_types
-    from cellam.errors import ConfigError, OutputError
+    from cellam.errors import ConfigError
+    from cellam.reading.cells import read_obs
     from cellam.runs.run import open_run
     from cellam.storage import write_atomically, writing
 
     opened = open_run(run)
     model = opened.model
     if not as_json:
-        say("run", str(opened.path))
+        say("run", shown(opened.path))
     source = opened.data(data)
-    if csv is not None:
-        if csv.exists() and csv.samefile(source):
-            raise OutputError(f"--csv {csv} is the input; it is never written to.")
-        free_path(csv, csv, overwrite=overwrite)
+    check_csv(csv, overwrite, source)
+    days = [model.timeline.index(label) for label in day or ()]
+    obs = read_obs(source)
+    opened.check_cells(obs)
+    types = cell_types(obs, groupby)
+    library.check_quantity(model, of, types)
+    rows = rows_of(obs, from_cells) if from_cells is not None else None
     cells = opened.read_expression(source)
-    y, keep = library.quantity(model, of, cell_types(cells.obs, groupby), seed=seed)
-    if from_cells is not None:
-        keep &= np.isin(np.arange(len(cells)), rows_of(cells.obs, from_cells))
-    if day:
-        keep &= np.isin(cells.codes, [model.timeline.index(label) for label in day])
+    y, keep = library.quantity(model, of, types, seed=seed)
+    if rows is not None:
+        keep &= np.isin(np.arange(len(cells)), rows)
+    if days:
+        keep &= np.isin(cells.codes, days)
     if not keep.any():
         raise ConfigError(
             "None of the cells asked for count"
@@ -72,7 +77,6 @@ def drivers(
     frame = library.drivers(cells, y, keep)
     if csv is not None:
         with writing(csv):
-            csv.parent.mkdir(parents=True, exist_ok=True)
             write_atomically(csv, frame.to_csv(index=False).encode())
     used = [
         label for k, label in enumerate(cells.timeline.labels) if (cells.codes[keep] == k).any()
@@ -86,9 +90,9 @@ def drivers(
                     "cells": int(keep.sum()),
                     "days": used,
                     "genes": len(frame),
-                    "drivers": frame.to_dict("records"),
+                    "drivers": pd.concat(_strongest(frame, top)).to_dict("records"),
                 },
-                indent=1,
+                ensure_ascii=False,
             )
         )
         return
@@ -100,20 +104,31 @@ def drivers(
     print("Correlation within days; q: false discovery rate over all genes. The model reads its")
     print("quantities from expression: this ranks genes, and does not show causes.")
     if csv is not None:
-        give("written", str(csv))
+        give("written", shown(csv))
 
 
 def _print_top(frame: pd.DataFrame, of: str, top: int) -> None:
     """The genes of both signs, the strongest of each first."""
-    rising = frame[frame["correlation"] > 0].head(top)
-    falling = frame[frame["correlation"] < 0].iloc[::-1].head(top)
-    for sign, part in (("with more", rising), ("with less", falling)):
+    for sign, part in zip(("with more", "with less"), _strongest(frame, top), strict=True):
         print()
         rows = [
-            [row.gene, f"{row.correlation:+.3f}", _small(row.q_value), f"{100 * row.cells:.0f} %"]
+            [
+                row.gene,
+                f"{row.correlation:+.3f}",
+                _small(row.q_value),
+                f"{100 * row.share_of_cells:.0f} %",
+            ]
             for row in part.itertuples()
         ]
         table([f"{sign} {of}", "correlation", "q", "cells"], rows)
+
+
+def _strongest(frame: pd.DataFrame, top: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """At most `top` genes of each sign, the strongest first."""
+    return (
+        frame[frame["correlation"] > 0].head(top),
+        frame[frame["correlation"] < 0].iloc[::-1].head(top),
+    )
 
 
 def _small(q: float) -> str:

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .console import check_csv, give, progress, say, table, warn
+from .console import give, progress, say, table, warn
 from .options import CsvOverwriteOption, DataOption, JsonOption, ReportOption, RunOption
-from .report import add_report
+from .outputs import check_csv, shown
+from .report import add_report, check_report
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,16 +43,16 @@ def evaluate(
         bool,
         typer.Option(
             "--counterpart/--no-counterpart",
-            help="Also fit and score the same with mass conserved, or with growth if it is; and "
-            "without --growth-prior, if the fit had one.",
+            help="Also score the same fit with growth switched off (or on, if it is off), and "
+            "without --growth-prior, if it had one.",
         ),
     ] = True,
     refits: Annotated[
         int,
         typer.Option(
-            min=0,
-            help="Fits to half of the cells, for the intervals: how far scores move with the "
-            "cells that were fitted to. 0 holds the fit.",
+            metavar="N",
+            help="Refits on half of the cells, so that the intervals include how far scores move "
+            "with the cells that were fitted on: 4 or more, or 0 for none.",
         ),
     ] = 8,
     workers: Annotated[
@@ -66,7 +67,7 @@ def evaluate(
     as_json: JsonOption = False,
 ) -> None:
     """Refit without a day, predict it, and score the prediction beside simple baselines."""
-    from cellam.modelling.refits import possible
+    from cellam.modelling.refits import check_refits, possible
     from cellam.runs.run import open_run
     from cellam.trust.baselines import check_baselines
     from cellam.trust.caveats import caveats
@@ -84,12 +85,16 @@ def evaluate(
 
     asked = check_metrics(m.strip() for m in metrics.split(",")) if metrics is not None else None
     rivals = check_baselines(name.strip() for name in baselines.split(","))
-    if csv is not None:
-        check_csv(csv, overwrite)
+    check_refits(refits)
+    check_csv(csv, overwrite)
     opened = open_run(run)
-    (warn if as_json else print)(f"{'run':<9} {opened.path}")
+    (warn if as_json else print)(f"{'run':<9} {shown(opened.path)}")
     options = opened.model.options
-    cells = opened.read(opened.data(data))
+    place = opened.data(data)
+    check_csv(csv, overwrite, place)
+    if report:
+        check_report(place)
+    cells = opened.read(place)
     labels = resolve_holdout(cells, tuple(holdout), options)
     chosen, again = available_metrics(cells, options, asked), possible(options, refits)
     others = counterparts_of(options) if counterpart else ()
@@ -148,7 +153,9 @@ def evaluate(
     for caveat in doubts:
         say("caveat", f"{caveat.finding} {caveat.advice}")
     if report:
-        give("report", str(add_report(opened, page, data=data)))
+        written = add_report(opened, page, data=data)
+        if written is not None:
+            give("report", shown(written))
 
 
 def _print_day(frame: pd.DataFrame, skills: list[Skill], label: str, cached: str) -> None:

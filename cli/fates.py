@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .console import check_csv, give, plural, say, table, warn
+from .console import give, plural, say, table, warn
 from .options import (
     CsvOverwriteOption,
     DataOption,
@@ -17,6 +17,7 @@ from .options import (
     StartOption,
     TerminalOption,
 )
+from .outputs import check_csv, shown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -62,19 +63,18 @@ def fates(
     from cellam.answers.fates import predict_fates
     from cellam.answers.terminal import days_before, parse_terminal
     from cellam.errors import ConfigError
-    from cellam.output.methods import named
     from cellam.reading.cells import read_obs
+    from cellam.reading.labels import named
     from cellam.runs.claims import FATES
     from cellam.runs.run import open_run
     from cellam.storage import sha256, write_atomically, writing
 
-    if csv is not None:
-        check_csv(csv, overwrite)
+    check_csv(csv, overwrite)
     if flow and ancestors:
         raise ConfigError("--flow goes forward, and --ancestors backward.", "Give one of the two.")
     opened = open_run(run)
     model = opened.model
-    (warn if as_json else print)(f"{'run':<9} {opened.path}")
+    (warn if as_json else print)(f"{'run':<9} {shown(opened.path)}")
     obs = read_obs(opened.data(data))
     opened.check_cells(obs)
     end = parse_terminal(model, obs, terminal, backward=ancestors)
@@ -144,7 +144,7 @@ def fates(
         "certain, 1 even between two."
     )
     print()
-    give("written", str(csv))
+    give("written", shown(csv))
 
 
 def _most(found: Fates) -> list[str]:

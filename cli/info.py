@@ -6,6 +6,7 @@ import json
 
 from .console import say, table, warn
 from .options import DataOption, JsonOption, RunOption
+from .outputs import shown
 from .summary import growth_of_types, say_model
 
 
@@ -34,7 +35,7 @@ def info(
             raise
         warn(f"{error.message} No growth of types of cells. {error.hint}")
     if as_json:
-        warn(f"{'run':<9} {opened.path}")
+        warn(f"{'run':<9} {shown(opened.path)}")
         what = {
             "run": str(opened.path),
             "options": model.options.model_dump(mode="json"),
@@ -55,8 +56,12 @@ def info(
         }
         print(json.dumps(what, ensure_ascii=False))
         return
-    say("run", str(opened.path))
-    say("data", f"{seen['data']['path'] or 'unknown place'} ({seen['data']['cells']:,} cells)")
+    say("run", shown(opened.path))
+    say(
+        "data",
+        f"{shown(seen['data']['path']) if seen['data']['path'] else 'unknown place'} ("
+        f"{seen['data']['cells']:,} cells)",
+    )
     say("times", model.timeline.describe())
     say_model(model)
     say(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .console import check_csv, plural, say, table, warn
+from .console import plural, say, table, warn
 from .options import (
     CsvOverwriteOption,
     DataOption,
@@ -17,6 +17,7 @@ from .options import (
     RunOption,
     TerminalOption,
 )
+from .outputs import check_csv, shown
 from .simulate import rows_of
 
 if TYPE_CHECKING:
@@ -55,16 +56,15 @@ def perturb(
     from cellam.answers.perturbation import parse_changes
     from cellam.answers.perturbation import perturb as perturb_cells
     from cellam.answers.terminal import parse_terminal
-    from cellam.output.methods import named
+    from cellam.reading.labels import named
     from cellam.runs.run import open_run
     from cellam.storage import write_atomically, writing
 
     changes = parse_changes(gene)
-    if csv is not None:
-        check_csv(csv, overwrite)
+    check_csv(csv, overwrite)
     opened = open_run(run)
     model = opened.model
-    (warn if as_json else print)(f"{'run':<9} {opened.path}")
+    (warn if as_json else print)(f"{'run':<9} {shown(opened.path)}")
     cells = opened.read(opened.data(data))
     end = parse_terminal(model, cells.obs, terminal)
     found = perturb_cells(
@@ -99,7 +99,7 @@ def perturb(
             "rests on no data. Use a smaller shift, or fewer genes."
         )
     if csv is not None:
-        (warn if as_json else print)(f"{'written':<9} {csv}")
+        (warn if as_json else print)(f"{'written':<9} {shown(csv)}")
 
 
 def _described(found: Perturbation) -> dict[str, object]:

@@ -16,6 +16,7 @@ from .options import (
     OverwriteOption,
     RunOption,
 )
+from .outputs import check_file, shown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -78,7 +79,7 @@ def simulate(
 
     opened = open_run(run)
     model = opened.model
-    say("run", str(opened.path))
+    say("run", shown(opened.path))
     if stochastic and not model.fit.objective.sigma > 0:
         raise ConfigError(
             f"--stochastic: this run was fitted without noise (method {model.options.method}).",
@@ -95,7 +96,7 @@ def simulate(
         source = None
         warn(f"{error.message} No names or types of cells. {error.hint}")
     if out is not None:
-        _check_out(out, source, overwrite)
+        check_file(out, "--out", [".h5ad"], overwrite=overwrite, data=source)
     obs = read_obs(source) if source is not None else None
     if obs is not None:
         opened.check_cells(obs)
@@ -155,21 +156,7 @@ def simulate(
     )
     _say_remote(adata.obs)
     print()
-    give("written", str(out))
-
-
-def _check_out(out: Path, source: Path | None, overwrite: bool) -> None:
-    """Refuse the input, folders, other formats, and what is there already."""
-    from cellam.errors import ConfigError, OutputError
-
-    if out.is_dir():
-        raise OutputError(f"--out {out} is a folder.", "Give the name of a file.")
-    if out.suffix != ".h5ad":
-        raise ConfigError(f"--out {out}: the file is an .h5ad.", f"Use --out {out.stem}.h5ad.")
-    if out.exists() and source is not None and out.samefile(source):
-        raise OutputError(f"--out {out} is the input; it is never written to.")
-    if out.exists() and not overwrite:
-        raise OutputError(f"{out} exists already.", "Choose another --out, or add --overwrite.")
+    give("written", shown(out))
 
 
 def rows_of(obs: pd.DataFrame, query: str) -> Any:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .console import check_csv, plural, say, table, warn
+from .console import plural, say, table, warn
 from .options import (
     CsvOverwriteOption,
     DataOption,
@@ -17,6 +17,7 @@ from .options import (
     StartOption,
     TerminalOption,
 )
+from .outputs import check_csv, shown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,19 +42,17 @@ def validate(
     """Score predicted fates by where sisters of the same clone were found, beside baselines."""
     from cellam.answers.terminal import days_before, parse_terminal
     from cellam.errors import ConfigError
-    from cellam.output.methods import named
     from cellam.reading.cells import read_obs
-    from cellam.reading.labels import did_you_mean
+    from cellam.reading.labels import did_you_mean, named
     from cellam.runs.run import open_run
     from cellam.storage import write_atomically, writing
     from cellam.trust.validation import SCORES
     from cellam.trust.validation import validate as validate_model
 
-    if csv is not None:
-        check_csv(csv, overwrite)
+    check_csv(csv, overwrite)
     opened = open_run(run)
     model = opened.model
-    (warn if as_json else print)(f"{'run':<9} {opened.path}")
+    (warn if as_json else print)(f"{'run':<9} {shown(opened.path)}")
     obs = read_obs(opened.data(data))
     opened.check_cells(obs)
     if clones not in obs:
@@ -116,7 +115,7 @@ def validate(
     for score, meaning in SCORES.items():
         say(score, meaning)
     if csv is not None:
-        say("written", str(csv))
+        say("written", shown(csv))
 
 
 def _print_scores(frame: pd.DataFrame) -> None:

@@ -26,6 +26,7 @@ from cellam.answers.uncertainty import Spread, remoteness
 from cellam.errors import ConfigError
 from cellam.modelling.model import Model
 from cellam.reading.cells import Cells
+from cellam.reading.labels import offer, variables
 
 Array = NDArray[np.float64]
 
@@ -262,13 +263,10 @@ def _mean(before: Array, after: Array, growth: Array) -> Array:
 
 def _find(name: str, genes: tuple[str, ...]) -> str:
     """The gene of that name, in any case where that leaves no doubt."""
-    import difflib
-
     alike = [gene for gene in genes if gene.lower() == name.lower()]
     if name in genes or len(alike) == 1:
         return name if name in genes else alike[0]
-    close = difflib.get_close_matches(name, genes, n=3) or genes[:3]
     raise ConfigError(
-        f"Gene {name} is not among the {len(genes):,} genes of the fit.",
-        f"Did you mean {', '.join(close)}? A fit keeps the 2,000 most variable genes.",
+        f"Gene {name} is not among the {variables(genes)} of the fit.",
+        f"{offer(name, genes, 5)} A fit keeps the 2,000 most variable genes.",
     )

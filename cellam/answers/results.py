@@ -32,6 +32,7 @@ from cellam.answers.uncertainty import growth_spread, relative_sd
 from cellam.errors import ConfigError, DataError
 from cellam.modelling.model import Model
 from cellam.reading.cells import annotation
+from cellam.reading.labels import offer
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -282,6 +283,6 @@ def cell_types(obs: pd.DataFrame, groupby: str | None) -> pd.Series[Any] | None:
     if key is not None and key not in obs:
         raise ConfigError(
             f"There is no column {key!r} in obs.",
-            f"Those there are: {', '.join(map(str, obs.columns))}.",
+            offer(key, map(str, obs.columns)),
         )
     return obs[key] if key is not None else None

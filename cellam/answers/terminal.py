@@ -9,6 +9,7 @@ import pandas as pd
 from cellam.errors import ConfigError
 from cellam.modelling.model import Model
 from cellam.reading.cells import annotation
+from cellam.reading.labels import did_you_mean
 
 
 class Terminal(NamedTuple):
@@ -65,7 +66,8 @@ def parse_terminal(
             f"There is no column {key!r} in obs."
             if key
             else "No column of obs has the usual name of a cell type.",
-            f"Give one of: {', '.join(columns)}; e.g. --terminal {label}:{columns[0]}.",
+            (did_you_mean(key, columns) if key else "")
+            + f"Give one of: {', '.join(columns)}; e.g. --terminal {label}:{columns[0]}.",
         )
     return Terminal(label, str(key))
 

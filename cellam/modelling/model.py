@@ -114,6 +114,23 @@ class Model:
         return not (own or self.fit.objective.growth_scale > 0)
 
     @property
+    def without_growth(self) -> tuple[str, str]:
+        """Why nothing grows in this model, and what to do about it; for `conserves_mass`."""
+        method = self.options.method
+        if not self.options.has_growth:
+            return (
+                f"method {method} conserves mass, so no cell grows or dies",
+                f"Fit with --method {'ueam' if self.options.has_noise else 'uam'}",
+            )
+        paths = [n.removeprefix("path ").split(":")[0] for n in self.fit.notes if n[:5] == "path "]
+        whose = "that you asked for" if self.options.path else "that was chosen"
+        return (
+            f"the path {''.join(paths)} {whose} conserves mass, so no cell grows or dies (method "
+            f"{method} would allow it)",
+            "Fit with --path uot",
+        )
+
+    @property
     def _steps(self) -> int:
         """Steps of a simulation over all days: the action varies within every gap."""
         return max(simulation.STEPS, 8 * (len(self.training) - 1))

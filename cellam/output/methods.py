@@ -21,6 +21,7 @@ from cellam.modelling.recipe import Part
 from cellam.modelling.refits import MOST_CELLS
 from cellam.output.wording import signature_genes
 from cellam.reading.growth import PriorSource
+from cellam.reading.labels import named
 from cellam.runs.run import Run
 
 REFERENCES = {
@@ -338,11 +339,6 @@ _BASELINES = {
     "mixture": "the mixture of both",
     "ot": "straight optimal-transport interpolation",
 }
-
-
-def named(label: str) -> str:
-    """How a day is called in a sentence: "day2", but "time 2" where the label is but a number."""
-    return label if any(c.isalpha() for c in label) else f"time {label}"
 
 
 def _capital(text: str) -> str:

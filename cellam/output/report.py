@@ -18,16 +18,18 @@ import pandas as pd
 from cellam.answers.composition import composition
 from cellam.answers.fates import predict_fates
 from cellam.answers.projection import find_basis, growth_rates
+from cellam.answers.results import cell_types
 from cellam.dynamics.fitting import Solved
-from cellam.errors import ConfigError, DataError
+from cellam.errors import DataError
 from cellam.modelling.model import Model
 from cellam.output.findings import growth_by_type, shares, some, unsure_by_type
-from cellam.output.methods import describe, named
+from cellam.output.methods import describe
 from cellam.output.pictures import Picture, picture
 from cellam.output.wording import explain
 from cellam.plots import maps, populations, scores
 from cellam.plots.scatter import per_time
-from cellam.reading.cells import annotation, read_annotation
+from cellam.reading.cells import read_annotation
+from cellam.reading.labels import named
 from cellam.runs.run import Run
 from cellam.storage import write_atomically, writing
 from cellam.trust.scoring import METHODS
@@ -89,6 +91,19 @@ def write_report(
         write_atomically(path, page.encode())
 
 
+def check_names(run: Run, data: Path, groupby: str | None, basis: str | None) -> None:
+    """Refuse a column or a basis that there is not, before anything is worked out.
+
+    Raises
+    ------
+    ConfigError, DataError
+        As `write_report`.
+    """
+    adata, _ = _annotated(run, data, needed=True)
+    _types_key(adata, groupby)
+    find_basis(run.model, adata, basis)
+
+
 def render_report(
     run: Run,
     *,
@@ -102,6 +117,8 @@ def render_report(
     import jinja2
 
     adata, missing = _annotated(run, data, needed=bool(data or groupby or basis))
+    _types_key(adata, groupby)  # before the work
+    find_basis(run.model, adata, basis)
     table = _scored(run)
     findings = _findings(run.model, adata, groupby, basis)
     where = find_basis(run.model, adata, basis)
@@ -275,7 +292,7 @@ def _score_notes(model: Model, table: pd.DataFrame | None) -> list[str]:
         return []
     beyond = dict.fromkeys(table.loc[table["extrapolation"], "label"])
     notes = [
-        f"{label} lies beyond the days fitted on: its prediction is an extrapolation."
+        f"{named(label)} lies outside the training days: its prediction is an extrapolation."
         for label in beyond
     ]
     seen = dict.fromkeys(table.loc[table["seen"], "label"])
@@ -386,14 +403,8 @@ def _fates(model: Model, types: pd.Series[Any] | None) -> dict[str, Any] | None:
 def _types_key(adata: AnnData | None, groupby: str | None) -> str | None:
     if adata is None:
         return None
-    if groupby is None:
-        return annotation(adata.obs)
-    if groupby not in adata.obs:
-        raise ConfigError(
-            f"There is no column {groupby!r} in obs.",
-            f"Those there are: {', '.join(map(str, adata.obs.columns))}.",
-        )
-    return groupby
+    types = cell_types(adata.obs, groupby)
+    return None if types is None else str(types.name)
 
 
 # --------------------------------------------------------------------------- how to do it again

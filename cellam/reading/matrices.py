@@ -6,7 +6,6 @@ Genes are sorted by name, so that their order in the file cannot matter to anyth
 
 from __future__ import annotations
 
-import difflib
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from cellam.errors import DataError
+from cellam.reading.labels import closest, did_you_mean
 from cellam.reading.sources import Source
 from cellam.reading.stores import SAVE_AGAIN, corrupt
 
@@ -38,10 +38,9 @@ def read_representation(source: Source, key: str, n_cells: int) -> Matrix:
     value = source.element(f"obsm/{key}")
     if value is None:
         keys = source.keys("obsm")
-        near = difflib.get_close_matches(key, keys, 1)
         raise DataError(
             f"{source.name} has no obsm[{key!r}]; its obsm is: {', '.join(keys) or 'empty'}.",
-            f"Use --use-rep {near[0] if near else keys[0]}."
+            f"Use --use-rep {closest(key, keys) or keys[0]}."
             if keys
             else "Leave out --use-rep to compute a PCA from the expression.",
         )
@@ -61,7 +60,7 @@ def read_expression(source: Source, layer: str | None, n_cells: int) -> Expressi
         raise DataError(
             f"{source.name} has no layer {layer!r}; its layers are: "
             f"{', '.join(source.keys('layers')) or 'none'}.",
-            "Leave out --layer to use X.",
+            f"{did_you_mean(layer, source.keys('layers'))}Leave out --layer to use X.",
         )
     reps = source.keys("obsm")
     if value is None or 0 in getattr(value, "shape", ()):

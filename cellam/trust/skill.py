@@ -148,26 +148,31 @@ def _sentence(
 ) -> str:
     share = f"skill {value:.2f}, {low:.2f} to {high:.2f}"
     who = "cellam" if method == "cellam" else f"cellam, {method},"
-    if nothing_to_gain:
-        return (
-            f"In {metric} there is nothing to gain: {NOUNS[best]} is as near to the day as the "
-            f"day is to itself ({share}); {who} is no better than that."
-        )
+    # The interval decides; that nothing could be gained is no excuse for being worse.
     if low > 0:
         return (
-            f"In {metric}, {who} is better than every baseline: it takes {100 * value:.0f} % "
-            f"({100 * low:.0f} to {100 * high:.0f} %) of what can be gained over {NOUNS[best]}."
+            f"In {metric}, {who} is better than every baseline: it closes {100 * value:.0f} % "
+            f"({100 * low:.0f} to {100 * high:.0f} %) of the gap between {NOUNS[best]} and the "
+            "floor."
         )
     if high < 0:
+        floor = ", which is already as near to the day as can be measured" * nothing_to_gain
         return (
-            f"In {metric}, {who} is worse than {NOUNS[best]} ({share}): prefer that for this gap."
+            f"In {metric}, {who} is worse than {NOUNS[best]} ({share}){floor}: use that for this "
+            "gap."
         )
+    if nothing_to_gain:
+        return (
+            f"In {metric}, {NOUNS[best]} is already as near to the day as can be measured (the "
+            f"floor), so no method can do better here; {who} is not measurably worse ({share})."
+        )
+    unsure = f"the difference is within the uncertainty ({share})"
     if value > 0:
         return (
-            f"In {metric}, {who} comes out ahead of {NOUNS[best]}, but is no better as far as "
-            f"these cells can tell ({share}): more of them would say."
+            f"In {metric}, {who} is ahead of {NOUNS[best]}, but {unsure}; more cells could settle "
+            "it."
         )
     return (
-        f"In {metric}, {who} is no better than {NOUNS[best]} as far as these cells can tell "
-        f"({share}): prefer that for this gap."
+        f"In {metric}, {who} is no better than {NOUNS[best]}: {unsure}, and that is the simpler "
+        "choice for this gap."
     )
