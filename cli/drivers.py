@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def drivers(
-    of: Annotated[str, typer.Option(help="What genes go with: growth, speed, or fate:TYPE.")],
+    of: Annotated[str, typer.Option(help="Correlate genes with growth, speed or fate:TYPE.")],
     top: Annotated[
         int, typer.Option("--top", "-n", min=1, help="Genes to print, of each sign.")
     ] = 10,
@@ -44,9 +44,11 @@ def drivers(
     import pandas as pd
 
     from cellam.answers import drivers as library
+    from cellam.answers.division import compare_division
     from cellam.answers.results import cell_types
     from cellam.errors import ConfigError
     from cellam.reading.cells import read_obs
+    from cellam.reading.labels import named
     from cellam.runs.run import open_run
     from cellam.storage import write_atomically, writing
 
@@ -96,13 +98,16 @@ def drivers(
             )
         )
         return
-    say(
-        "", f"{plural(int(keep.sum()), 'cell')} of {', '.join(used)}; {plural(len(frame), 'gene')}."
-    )
+    of_days = ", ".join(map(named, used))
+    say("", f"{plural(int(keep.sum()), 'cell')} of {of_days}; {plural(len(frame), 'gene')}.")
     _print_top(frame, of, top)
     print()
     print("Correlation within days; q: false discovery rate over all genes. The model reads its")
     print("quantities from expression: this ranks genes, and does not show causes.")
+    if of == "growth":
+        division = compare_division(model, cells)
+        if division is not None:
+            say("division" if division.contradicts else "", str(division))
     if csv is not None:
         give("written", shown(csv))
 

@@ -121,9 +121,13 @@ def evaluate(
                     on_progress=on_progress,
                 )
             )
+    for label in labels:  # what is kept says how the interval was drawn, for the report
+        kept = opened.evaluation(label)
+        if (kept["n_boot"] != n_boot).any():
+            opened.keep(Evaluation((label,), kept.assign(n_boot=n_boot)))
     result = Evaluation.join([opened.evaluation(label) for label in labels], cells)
     result = result.only(chosen, baselines=rivals, counterpart=counterpart)
-    found = skills(result.table, n_boot=n_boot, seed=options.seed)
+    found = skills(result.table, seed=options.seed)
     doubts = caveats(opened.model, cells, holdout=labels)
     # The page has the scores of earlier calls too.
     known = [label for label in cells.timeline.labels if opened.evaluation(label) is not None]
@@ -141,7 +145,7 @@ def evaluate(
         }
         print(json.dumps(what, ensure_ascii=False))
         if report:
-            add_report(opened, page, data=data)
+            add_report(opened, cells, page, data=data)
         return
     for label in labels:
         cached = "" if label in missing else ", from the run: scored before"
@@ -153,13 +157,14 @@ def evaluate(
     for caveat in doubts:
         say("caveat", f"{caveat.finding} {caveat.advice}")
     if report:
-        written = add_report(opened, page, data=data)
+        written = add_report(opened, cells, page, data=data)
         if written is not None:
             give("report", shown(written))
 
 
 def _print_day(frame: pd.DataFrame, skills: list[Skill], label: str, cached: str) -> None:
     """Methods by rows, metrics by columns, best first; the floor and the skill last."""
+    from cellam.reading.labels import named
     from cellam.trust.scoring import METHODS
 
     first = frame.iloc[0]
@@ -170,7 +175,7 @@ def _print_day(frame: pd.DataFrame, skills: list[Skill], label: str, cached: str
     marked = f" ({'; '.join(marks)})" if marks else ""
     print()
     print(
-        f"{label} held out{marked}: {first['n']:,} cells in each cloud, mean of {first['draws']} "
+        f"{named(label)} held out{marked}: {first['n']:,} cells in each cloud, mean of {first['draws']} "
         f"draws{cached}"
     )
     wide = frame.pivot(index="method", columns="metric", values="value")
@@ -179,9 +184,9 @@ def _print_day(frame: pd.DataFrame, skills: list[Skill], label: str, cached: str
     order = [*wide.drop(index="floor").sort_values(metrics[0]).index, "floor"]
     meaning = dict(METHODS)
     if "previous" not in frame["method"].to_numpy() and first["extrapolation"]:
-        meaning["cellam"] = "the day after, pulled back by the fit"
+        meaning["cellam"] = "the day after, followed backward by the fit"
     elif "next" not in frame["method"].to_numpy() and first["extrapolation"]:
-        meaning["cellam"] = "the day before, pushed forward by the fit"
+        meaning["cellam"] = "the day before, followed forward by the fit"
     rows = [
         [
             name,

@@ -237,13 +237,13 @@ def fit(
             raise
     point_to(folder)
     say_model(model)
-    say_growth(model, cells.obs)
+    say_growth(model, cells)
     doubts = caveats(model, cells)
     for caveat in doubts:
         say("caveat", f"{caveat.finding} {caveat.advice}")
     give("run", shown(folder))
     if report:
-        page = add_report(saved, doubts)
+        page = add_report(saved, cells, doubts)
         if page is not None:
             give("report", shown(page))
     labels = model.training.labels

@@ -20,6 +20,7 @@ from .options import (
 from .outputs import check_file, shown
 
 if TYPE_CHECKING:
+    from cellam.reading.cells import Cells
     from cellam.runs.run import Run
     from cellam.trust.caveats import Caveat
 
@@ -38,6 +39,7 @@ def report(
     data: DataOption = None,
 ) -> None:
     """Write one HTML page: what went in, how good it is, what it found, and how it was done."""
+    from cellam.answers.division import compare_division
     from cellam.errors import DataError
     from cellam.output.report import check_names, write_report
     from cellam.runs.run import open_run
@@ -54,13 +56,22 @@ def report(
         if data is not None:
             raise
         warn(f"{error.message} The report has no cell types and no caveats. {error.hint}")
-        doubts = None
+        doubts = division = None
     else:
         check_names(opened, place, groupby, basis)
         cells = opened.read(place)
         scored = [label for label in cells.timeline.labels if opened.evaluation(label) is not None]
         doubts = caveats(opened.model, cells, holdout=scored)
-    write_report(opened, path, data=data, groupby=groupby, basis=basis, caveats=doubts)
+        division = compare_division(opened.model, cells)
+    write_report(
+        opened,
+        path,
+        data=data,
+        groupby=groupby,
+        basis=basis,
+        caveats=doubts,
+        division=division,
+    )
     give("written", shown(path))
 
 
@@ -89,7 +100,9 @@ def check_report(data: Path) -> None:
         raise
 
 
-def add_report(run: Run, doubts: Sequence[Caveat], *, data: Path | None = None) -> Path | None:
+def add_report(
+    run: Run, cells: Cells, doubts: Sequence[Caveat], *, data: Path | None = None
+) -> Path | None:
     """Write the report of a run that is there already; where that fails, the run is good still.
 
     Returns
@@ -97,6 +110,7 @@ def add_report(run: Run, doubts: Sequence[Caveat], *, data: Path | None = None) 
     Path or None
         Of the report; None where it could not be written, which is a warning.
     """
+    from cellam.answers.division import compare_division
     from cellam.dynamics.fitting import Progress
     from cellam.errors import CellamError
     from cellam.output.report import write_report
@@ -105,7 +119,8 @@ def add_report(run: Run, doubts: Sequence[Caveat], *, data: Path | None = None) 
     try:
         with progress() as on_progress:
             on_progress(Progress("write the report", 0, 1))
-            write_report(run, path, data=data, caveats=doubts)
+            division = compare_division(run.model, cells)
+            write_report(run, path, data=data, caveats=doubts, division=division)
             on_progress(Progress("write the report", 1, 1))
     except CellamError as error:
         warn(f"No report was written: {error.message}")

@@ -55,7 +55,7 @@ def simulate(
         ),
     ] = None,
     extrapolate: Annotated[
-        bool, typer.Option("--extrapolate", help="Allow times beyond the days fitted on.")
+        bool, typer.Option("--extrapolate", help="Allow times outside the training days.")
     ] = False,
     seed: Annotated[int, typer.Option(min=0, help="For drawn cells and for noise.")] = 0,
     out: Annotated[
@@ -73,6 +73,7 @@ def simulate(
     from cellam.errors import ConfigError, DataError
     from cellam.output.export import genes_of, to_anndata, write_h5ad
     from cellam.reading.cells import annotation, read_obs
+    from cellam.reading.labels import named
     from cellam.runs.claims import SIMULATIONS
     from cellam.runs.run import open_run
     from cellam.storage import sha256
@@ -144,8 +145,8 @@ def simulate(
     write_h5ad(adata, out)
     say(
         "simulated",
-        f"{plural(len(moved.rows), 'cell')} of {label} from {moved.times[0]:g} to "
-        f"{moved.times[-1]:g}, {plural(len(moved.times), 'saved time')}",
+        f"{plural(len(moved.rows), 'cell')} of {named(label)}, followed to "
+        f"{_when(model, float(moved.times[-1]))}, {plural(len(moved.times), 'saved time')}",
     )
     key = annotation(obs) if obs is not None else None
     print()
@@ -153,8 +154,9 @@ def simulate(
         composition(model, moved, obs[key] if obs is not None and key else None),
         key,
         _masses(followed),
+        model.training.times,
     )
-    _say_remote(adata.obs)
+    _say_remote(adata.obs, model, float(moved.times[-1]))
     print()
     give("written", shown(out))
 
@@ -196,21 +198,44 @@ def _masses(followed: Followed | None) -> dict[float, str]:
     }
 
 
-def _say_remote(obs: pd.DataFrame) -> None:
-    """How many simulated cells are where hardly any were observed, on the worst of the days."""
+def _when(model: Model, time: float) -> str:
+    """How a time is called: by its day, where it has one."""
+    from cellam.reading.labels import named
+
+    times = model.timeline.times
+    return named(model.timeline.labels[times.index(time)] if time in times else f"{time:g}")
+
+
+def _say_remote(obs: pd.DataFrame, model: Model, end: float) -> None:
+    """How many simulated cells lie outside the data, on the worst of the days and beyond them."""
     far = obs.groupby("cellam_time")["off_manifold"].agg(["sum", "size"])
-    time = far["sum"].idxmax()
-    n, N = far.loc[time]
-    if n > 0:
-        say(
-            "off data",
-            f"{n:,} of {plural(int(N), 'cell')} at time {time:g} are where hardly any cells were "
-            "observed: off_manifold in the file",
+    first, last = model.training.times[0], model.training.times[-1]
+    worst = far["sum"].idxmax()
+    for time, what in ((worst, "off data"), (end, "extrapolated")):
+        n, N = (int(value) for value in far.loc[time])
+        share = (
+            f"{n:,} of {plural(N, 'cell')} ({100 * n / N:.0f} %) lie outside the observed data at "
+            f"{_when(model, time)}"
         )
+        beyond = end - last if end > last else first - end
+        if what == "extrapolated" and beyond > 0:
+            edge = last if end > last else first
+            give(
+                what,
+                f"{_when(model, end)} lies {beyond:g} outside the training days: the motion and "
+                f"growth of {_when(model, edge)} are held; {share}",
+            )
+        elif what == "off data" and n > 0 and (beyond <= 0 or time != end):
+            say(what, f"{share} (off_manifold in the file)")
 
 
-def _print_composition(frame: pd.DataFrame, key: str | None, masses: dict[float, str]) -> None:
-    """A row for each observed day: mass, effective sample size, share of each type."""
+def _print_composition(
+    frame: pd.DataFrame,
+    key: str | None,
+    masses: dict[float, str],
+    training: tuple[float, ...],
+) -> None:
+    """A row for each observed day and the end: mass, effective size, share of each type."""
     types: list[str] = []
     if key is not None and len(frame):
         total: dict[str, float] = {}
@@ -221,12 +246,17 @@ def _print_composition(frame: pd.DataFrame, key: str | None, masses: dict[float,
         types = sorted(total, key=lambda name: -total[name])[:MOST_TYPES]
     rows = []
     for _, row in frame.iterrows():
+        seen = row["observed"] if types else {}
         shares = [
-            f"{100 * row['simulated'].get(t, 0.0):.0f} % ({100 * row['observed'].get(t, 0.0):.0f})"
+            f"{100 * row['simulated'].get(t, 0.0):.0f} % "
+            f"({format(100 * seen.get(t, 0.0), '.0f') if seen else '–'})"
             for t in types
         ]
+        outside = not training[0] <= row["time"] <= training[-1]
         mass = f"{row['mass']:.2f}{masses.get(row['time'], '')}"
-        rows.append([row["label"], mass, f"{row['ess']:.0f}", *shares])
+        rows.append(
+            [row["label"] + " (extrapolated)" * outside, mass, f"{row['ess']:.0f}", *shares]
+        )
     table(["day", "mass (90 %)" if masses else "mass", "ESS", *types], rows)
     if types:
         print(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from cellam.reading.labels import variables
+
 from .console import plural, say
 
 if TYPE_CHECKING:
@@ -27,7 +29,7 @@ def say_cells(cells: Cells) -> None:
     what = (
         f"obsm[{cells.rep!r}], {cells.matrix.shape[1]} columns"
         if cells.kind is None
-        else f"{plural(cells.matrix.shape[1], 'gene')}, {KINDS[cells.kind]}"
+        else f"{variables(cells.genes)}, {KINDS[cells.kind]}"
     )
     say("data", f"{cells.source}: {plural(len(cells), 'cell')}; {what}")
     say("times", f"obs[{cells.time_key!r}]: {cells.timeline.describe()}")
@@ -41,30 +43,30 @@ def say_model(model: Model) -> None:
     from cellam.output.wording import explain
 
     space = model.space
-    kind = f"obsm[{space.rep!r}]" if space.rep else f"PCA of {plural(len(space.genes), 'gene')}"
+    kind = f"obsm[{space.rep!r}]" if space.rep else f"PCA of {variables(space.genes)}"
     whitened = ", whitened" if space.whitened else ""
     say("space", f"{kind}, {plural(space.n_dims, 'component')}{whitened}")
     if model.options.exclude:
         say("excluded", ", ".join(model.options.exclude))
-    say("method", f"{model.options.method}, {model.options.action} action")
+    grown = model.options.has_growth and model.conserves_mass
+    lost = f"; without growth: {model.without_growth[0]}" if grown else ""
+    say("method", f"{model.options.method}, {model.options.action} action{lost}")
     for k, line in enumerate(explain(model)):
         say("chosen" if k == 0 else "", line)
-    if model.fit.objective.grows:
+    if model.fit.objective.grows and not grown:
         sizes = zip(model.snapshots.labels, model.snapshots.masses, strict=True)
         say(
             "",
-            "growth is relative to the population: every day has mass 1"
+            "growth is relative: the total mass is 1 on every day"
             if model.options.population is None
             else f"population: {', '.join(f'{label} {size:.4g}' for label, size in sizes)}",
         )
-    if model.options.has_growth and model.conserves_mass:
-        say("", "this path conserves mass: growth is zero everywhere")
     if model.ensemble:
         say("", f"an ensemble of {len(model.ensemble)}: simulate, plot and export say how sure")
     shares = f"{100 * model.rotation.gradient:.0f} %", f"{100 * model.rotation.free:.0f} %"
     say(
         "motion",
-        f"a steady action explains {shares[0]} of it, a steady field that may rotate {shares[1]}",
+        f"a steady landscape explains {shares[0]} of it; allowing circular flow, {shares[1]}",
     )
     say("fitted", f"{plural(model.training.n_cells, 'cell')} in {model.seconds:.1f} s")
 
@@ -81,13 +83,18 @@ def growth_of_types(model: Model, obs: pd.DataFrame) -> tuple[str | None, list[d
     return key, growth_by_type(model, growth_rates(model), obs[key].astype(str))
 
 
-def say_growth(model: Model, obs: pd.DataFrame) -> None:
-    """Print the mean growth of the types of cells, where they are known and grow."""
+def say_growth(model: Model, cells: Cells) -> None:
+    """Print the mean growth of the types of cells, and how it goes with genes of division."""
+    from cellam.answers.division import compare_division
     from cellam.plots.scatter import per_time
 
+    obs = cells.obs
     key, rows = growth_of_types(model, obs)
     if rows:
         listed = ", ".join(f"{row['type']} {row['mean']:+.2g}" for row in rows[:AT_MOST])
         more = f" and {len(rows) - AT_MOST} more" if len(rows) > AT_MOST else ""
         relative = ", relative" if model.options.population is None else ""
         say("growth", f"{per_time(model)}{relative}, mean of each {key}: {listed}{more}")
+    division = compare_division(model, cells)
+    if division is not None:
+        say("" if rows else "growth", str(division))

@@ -29,7 +29,7 @@ from cellam.output.wording import explain
 from cellam.plots import maps, populations, scores
 from cellam.plots.scatter import per_time
 from cellam.reading.cells import read_annotation
-from cellam.reading.labels import named
+from cellam.reading.labels import named, variables
 from cellam.runs.run import Run
 from cellam.storage import write_atomically, writing
 from cellam.trust.scoring import METHODS
@@ -37,6 +37,8 @@ from cellam.trust.skill import skills
 
 if TYPE_CHECKING:
     from anndata import AnnData
+
+    from cellam.answers.division import Division
 
 FOLLOWED = 1_000  # cells of the first day that are simulated
 DRAWN = 30  # of them, whose ways are drawn
@@ -52,6 +54,7 @@ def write_report(
     groupby: str | None = None,
     basis: str | None = None,
     caveats: Sequence[Any] | None = None,
+    division: Division | None = None,
     refits: Sequence[Model] = (),
 ) -> None:
     """Write the report of a run.
@@ -70,6 +73,8 @@ def write_report(
     caveats : sequence, optional
         Reasons for doubt: objects with a `finding` and an `advice`. Without it the page says that
         none were looked for.
+    division : Division, optional
+        How growth goes with the genes of division.
     refits : sequence of Model
         Fitted without some days, which are then drawn as predicted and as measured.
 
@@ -83,7 +88,13 @@ def write_report(
         If the file cannot be written.
     """
     page = render_report(
-        run, data=data, groupby=groupby, basis=basis, caveats=caveats, refits=refits
+        run,
+        data=data,
+        groupby=groupby,
+        basis=basis,
+        caveats=caveats,
+        division=division,
+        refits=refits,
     )
     path = Path(path)
     with writing(path):
@@ -111,6 +122,7 @@ def render_report(
     groupby: str | None = None,
     basis: str | None = None,
     caveats: Sequence[Any] | None = None,
+    division: Division | None = None,
     refits: Sequence[Model] = (),
 ) -> str:
     """The page as a string; parameters and errors as for `write_report`."""
@@ -144,7 +156,7 @@ def render_report(
             "How the fit came about. The loss has no unit and only ranks fits of the same data; "
             "the least one was taken.",
         ),
-        scored=_score_tables(table),
+        scored=_score_tables(table, run.model.options.seed),
         score_pictures=_score_pictures(table),
         heldout=_heldout_pictures([*own, *refits], adata, basis),
         score_notes=_score_notes(run.model, table),
@@ -152,6 +164,8 @@ def render_report(
         caveats=caveats,
         rotates=run.model.rotation.rotates and caveats is None,  # else it is among them
         found=findings,
+        division=division,
+        space_of=variables(run.model.space.genes),
         methods=describe(run, table, projected="" if where.own else where.name),
         commands=_commands(run, table),
     )
@@ -208,7 +222,7 @@ def _scored(run: Run) -> pd.DataFrame | None:
     return pd.concat(found, ignore_index=True) if found else None
 
 
-def _score_tables(table: pd.DataFrame | None) -> list[dict[str, Any]]:
+def _score_tables(table: pd.DataFrame | None, seed: int) -> list[dict[str, Any]]:
     """Of each held-out day: the verdict, and methods by metrics, best first and the floor last."""
     if table is None:
         return []
@@ -218,7 +232,7 @@ def _score_tables(table: pd.DataFrame | None) -> list[dict[str, Any]]:
         wide = frame.pivot(index="method", columns="metric", values="value")
         order = wide.drop(index="floor").sort_values(metrics[0]).index
         spread = frame.set_index(["method", "metric"])
-        found = skills(frame)
+        found = skills(frame, seed=seed)
         days.append(
             {
                 "named": named(str(label)),
@@ -397,7 +411,9 @@ def _fates(model: Model, types: pd.Series[Any] | None) -> dict[str, Any] | None:
     rng = np.random.default_rng(model.options.seed)
     few = replace(model, snapshots=model.snapshots.thinned(FOLLOWED, rng))
     found = predict_fates(few, model.training.labels[0], types, seed=model.options.seed)
-    return {"states": found.states, "rows": found.by_type(types)}
+    n, N = len(found.rows), len(model.training.points[0])
+    drawn = f"From {n:,} of {N:,} cells, drawn at random: rare types are few here" if n < N else ""
+    return {"states": found.states, "rows": found.by_type(types), "drawn": drawn}
 
 
 def _types_key(adata: AnnData | None, groupby: str | None) -> str | None:

@@ -25,7 +25,8 @@ from cellam.reading.growth import LEAST, find_genes
 from cellam.reading.memory import available_memory, show_bytes
 from cellam.reading.signatures import BIRTH, DEATH
 from cellam.reading.sources import opened
-from cellam.trust.caveats import Batch, Caveat, batches, confounded, few_cells
+from cellam.trust.caveat import Caveat
+from cellam.trust.caveats import Batch, batches, confounded, few_cells
 
 if TYPE_CHECKING:
     from anndata import AnnData

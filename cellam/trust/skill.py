@@ -28,10 +28,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cellam.trust.baselines import BASELINES, NOUNS
+from cellam.trust.scoring import N_BOOT
 
 Array = NDArray[np.float64]
 
-N_BOOT = 4_000
 LEVEL = 0.95
 
 
@@ -68,7 +68,7 @@ def skill(
     *,
     method: str = "cellam",
     baselines: Collection[str] = tuple(BASELINES),
-    n_boot: int = N_BOOT,
+    n_boot: int | None = None,
     seed: int = 0,
 ) -> Skill:
     """Skill of a method on one held-out day.
@@ -82,8 +82,9 @@ def skill(
         "cellam", or its counterpart.
     baselines : collection of str
         Among which the best is looked for.
-    n_boot : int
-        Draws of the bootstrap.
+    n_boot : int, optional
+        Draws of the bootstrap; as many as the table was scored with (its column n_boot) without it,
+        so that the same scores have the same interval wherever they are shown.
     seed : int
         Of the bootstrap.
 
@@ -98,6 +99,8 @@ def skill(
     names = [method, "floor", *rivals]
     values = rows.loc[names, "value"].to_numpy(dtype=float)
     covariance = np.array([[spread[a][b] for b in names] for a in names])
+    if n_boot is None:
+        n_boot = int(rows["n_boot"].iloc[0]) if "n_boot" in rows else N_BOOT
     rng = np.random.default_rng(seed)
     draws = rng.multivariate_normal(values, covariance, n_boot, method="eigh")
     least = float((draws[:, 2:].min(1) - draws[:, 1]).std())
@@ -109,7 +112,7 @@ def skill(
     return Skill(str(rows["label"].iloc[0]), metric, method, value, low, high, best, says)
 
 
-def skills(table: pd.DataFrame, *, n_boot: int = N_BOOT, seed: int = 0) -> list[Skill]:
+def skills(table: pd.DataFrame, *, n_boot: int | None = None, seed: int = 0) -> list[Skill]:
     """Skill of every fit in a table, for each day and metric, over the baselines that it has."""
     found = []
     for (_, metric), rows in table.groupby(["label", "metric"], sort=False):
