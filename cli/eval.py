@@ -123,7 +123,7 @@ def evaluate(
             )
     for label in labels:  # what is kept says how the interval was drawn, for the report
         kept = opened.evaluation(label)
-        if (kept["n_boot"] != n_boot).any():
+        if kept is not None and (kept["n_boot"] != n_boot).any():
             opened.keep(Evaluation((label,), kept.assign(n_boot=n_boot)))
     result = Evaluation.join([opened.evaluation(label) for label in labels], cells)
     result = result.only(chosen, baselines=rivals, counterpart=counterpart)
@@ -175,8 +175,8 @@ def _print_day(frame: pd.DataFrame, skills: list[Skill], label: str, cached: str
     marked = f" ({'; '.join(marks)})" if marks else ""
     print()
     print(
-        f"{named(label)} held out{marked}: {first['n']:,} cells in each cloud, mean of {first['draws']} "
-        f"draws{cached}"
+        f"{named(label)} held out{marked}: {first['n']:,} cells in each cloud, mean of "
+        f"{first['draws']} draws{cached}"
     )
     wide = frame.pivot(index="method", columns="metric", values="value")
     metrics = list(dict.fromkeys(frame["metric"]))

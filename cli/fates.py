@@ -44,7 +44,7 @@ def fates(
         typer.Option("--flow", help="Also print the mass that goes from each type to each state."),
     ] = False,
     draws: Annotated[
-        int, typer.Option(min=1, max=10_000, help="Ways of each cell, if the fit has noise.")
+        int, typer.Option(min=1, max=10_000, help="Trajectories per cell, if the fit has noise.")
     ] = 16,
     seed: Annotated[int, typer.Option(min=0, help="For noise.")] = 0,
     run: RunOption = None,

@@ -87,19 +87,38 @@ def perturb(
         say(
             "changed",
             f"{', '.join(map(str, found.changes))} in {plural(len(found.rows), 'cell')} of "
-            f"{named(found.start)}",
+            f"{named(found.start)}; of these, {_expressing(found)}",
         )
         print()
         _print(found)
         print()
+    if found.silent:
+        warn(
+            f"None of these cells was measured to express {' or '.join(found.silent)}: what "
+            "changes is what the model ascribes to them from cells like them, and says little."
+        )
+    elif not found.visible:
+        warn(
+            f"No effect is visible: the change moves these cells too little ({_expressing(found)}). "
+            "Choose cells that express more of it with --from or --from-cells, or change more "
+            "genes."
+        )
     if found.remote[1] > found.remote[0] + TOO_MANY:
         warn(
             f"{100 * found.remote[1]:.0f} % of the changed cells are where hardly any cells were "
-            f"observed (unchanged: {100 * found.remote[0]:.0f} %), so that what is said of them "
-            "rests on no data. Use a smaller shift, or fewer genes."
+            f"observed (unchanged: {100 * found.remote[0]:.0f} %), so no data support what is said "
+            "of them. Use a smaller shift, or fewer genes."
         )
     if csv is not None:
         (warn if as_json else print)(f"{'written':<9} {shown(csv)}")
+
+
+def _expressing(found: Perturbation) -> str:
+    """How many of the cells express each of the genes."""
+    return ", ".join(
+        f"{n:,} express{'es' * (n == 1)} {change.gene}"
+        for change, n in zip(found.changes, found.expressing, strict=True)
+    )
 
 
 def _described(found: Perturbation) -> dict[str, object]:
@@ -122,7 +141,10 @@ def _described(found: Perturbation) -> dict[str, object]:
             }
         effects.append(effect)
     return {
-        "changes": [{"gene": c.gene, "z": c.z} for c in found.changes],
+        "changes": [
+            {"gene": c.gene, "z": c.z, "cells_expressing": n}
+            for c, n in zip(found.changes, found.expressing, strict=True)
+        ],
         "from": found.start,
         "cells": len(found.rows),
         "terminal": {"day": found.terminal.label, "column": found.terminal.key},

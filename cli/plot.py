@@ -134,6 +134,7 @@ def plot(
     _check(kind, {name for name, value in given.items() if value is not None})
     from cellam import plots
     from cellam.answers.projection import find_basis
+    from cellam.answers.uncertainty import follow
     from cellam.plots.style import FORMATS
     from cellam.runs.run import open_run
 
@@ -161,9 +162,13 @@ def plot(
     if kind in ("trajectories", "composition", "mass", "trends"):
         ways = kind == "trajectories"
         n = n_cells or (WAYS if ways else POPULATION)
-        moved = _followed(
-            model, adata, start, from_cells, n, seed or 0, often=kind != "composition"
-        )
+        often = kind != "composition"
+
+        def move(m: Model) -> Simulation:
+            return _followed(m, adata, start, from_cells, n, seed or 0, often=often)
+
+        spread = follow(model, move) if kind == "mass" and model.ensemble else None
+        moved = spread.simulation if spread is not None else move(model)
     if kind == "velocity":
         plots.velocity(model, adata, basis=basis, color=color, save=path)
     elif kind == "trajectories":
@@ -188,7 +193,7 @@ def plot(
 
         plots.composition(composition(model, moved, types), save=path)
     elif kind == "mass":
-        plots.mass(model, moved, save=path)
+        plots.mass(model, moved, spread.mass if spread is not None else None, save=path)
     elif kind == "trends":
         from cellam.answers.trends import groups, trends
 

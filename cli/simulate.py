@@ -211,14 +211,14 @@ def _say_remote(obs: pd.DataFrame, model: Model, end: float) -> None:
     far = obs.groupby("cellam_time")["off_manifold"].agg(["sum", "size"])
     first, last = model.training.times[0], model.training.times[-1]
     worst = far["sum"].idxmax()
-    for time, what in ((worst, "off data"), (end, "extrapolated")):
+    for time, what in ((worst, "off data"), (end, "beyond")):
         n, N = (int(value) for value in far.loc[time])
         share = (
             f"{n:,} of {plural(N, 'cell')} ({100 * n / N:.0f} %) lie outside the observed data at "
             f"{_when(model, time)}"
         )
         beyond = end - last if end > last else first - end
-        if what == "extrapolated" and beyond > 0:
+        if what == "beyond" and beyond > 0:
             edge = last if end > last else first
             give(
                 what,
@@ -254,9 +254,8 @@ def _print_composition(
         ]
         outside = not training[0] <= row["time"] <= training[-1]
         mass = f"{row['mass']:.2f}{masses.get(row['time'], '')}"
-        rows.append(
-            [row["label"] + " (extrapolated)" * outside, mass, f"{row['ess']:.0f}", *shares]
-        )
+        name = row["label"] + " (extrapolated)" * outside
+        rows.append([name, mass, f"{row['ess']:.0f}", *shares])
     table(["day", "mass (90 %)" if masses else "mass", "ESS", *types], rows)
     if types:
         print(

@@ -46,7 +46,7 @@ def validate(
     from cellam.reading.labels import did_you_mean, named
     from cellam.runs.run import open_run
     from cellam.storage import write_atomically, writing
-    from cellam.trust.validation import SCORES
+    from cellam.trust.validation import SCORES, verdict
     from cellam.trust.validation import validate as validate_model
 
     check_csv(csv, overwrite)
@@ -94,6 +94,7 @@ def validate(
             "sisters": found.sisters,
             "shared_clones": found.clones,
             "states": list(found.states),
+            "verdict": verdict(found.table),
             "rows": [
                 {k: None if v != v else v for k, v in row.items()}  # JSON has no NaN
                 for row in found.table.to_dict("records")
@@ -111,6 +112,8 @@ def validate(
     say("states", f"{', '.join(found.states)} of obs[{end.key!r}]{rare}")
     print()
     _print_scores(found.table)
+    print()
+    print(verdict(found.table))
     print()
     for score, meaning in SCORES.items():
         say(score, meaning)

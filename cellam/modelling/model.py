@@ -287,7 +287,7 @@ class Model:
         end = self.timeline.position(to) if to is not None else first if backward else last
         if end == begin:
             raise ConfigError(
-                f"There is no time to simulate: it starts and ends at {begin:g}.",
+                f"There is no time to simulate: start and end are both {begin:g}.",
                 "Give another --to."
                 if to is not None
                 else f"Give --to{' or --backward' * (not backward)}.",

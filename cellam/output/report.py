@@ -20,8 +20,9 @@ from cellam.answers.fates import predict_fates
 from cellam.answers.projection import find_basis, growth_rates
 from cellam.answers.results import cell_types
 from cellam.dynamics.fitting import Solved
+from cellam.answers.uncertainty import follow
 from cellam.errors import DataError
-from cellam.modelling.model import Model
+from cellam.modelling.model import Model, Simulation
 from cellam.output.findings import growth_by_type, shares, some, unsure_by_type
 from cellam.output.methods import describe
 from cellam.output.pictures import Picture, picture
@@ -331,7 +332,12 @@ def _findings(
     start, end = named(days.labels[0]), named(days.labels[-1])
     step = (days.times[-1] - days.times[0]) / SAVED
     n = min(FOLLOWED, len(days.points[0]))
-    moved = model.simulate(days.labels[0], n_cells=n, save_every=step, seed=model.options.seed)
+
+    def move(m: Model) -> Simulation:
+        return m.simulate(days.labels[0], n_cells=n, save_every=step, seed=model.options.seed)
+
+    followed = follow(model, move) if model.ensemble else None
+    moved = followed.simulation if followed is not None else move(model)
     frame = composition(model, moved, types)
     rate = growth_rates(model)
     where = find_basis(model, adata, basis)
@@ -382,7 +388,7 @@ def _findings(
         "growth_by_type": growth_by_type(model, rate, types),
         "unsure": unsure_by_type(model, types),
         "mass": picture(
-            lambda: populations.mass(model, moved),
+            lambda: populations.mass(model, moved, followed.mass if followed else None),
             "Mass over time: "
             + ", ".join(f"{r['label']} {r['mass']:.2f}" for _, r in frame.iterrows())
             + f" times that of {start}.",

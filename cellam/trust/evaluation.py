@@ -43,8 +43,8 @@ class Evaluation:
         One row for each day, method and metric: time, label, method, metric, value, low and high
         (95 % interval), n (cells in each cloud), draws, extrapolation, seen (the representation
         may have been computed with the day), refits (to other cells, for the interval),
-        fit_seconds (of the fit without the day), n_boot (draws of the intervals of skill), covariance (with each
-        method, over other samples of cells; see `skill`).
+        fit_seconds (of the fit without the day), n_boot (draws for the interval of the skill),
+        covariance (with each method, over other samples of cells; see `skill`).
     notes : tuple of str
         What a reader of the table has to know.
     """
