@@ -99,9 +99,9 @@ def perturb(
         )
     elif not found.visible:
         warn(
-            f"No effect is visible: the change moves these cells too little ({_expressing(found)}). "
-            "Choose cells that express more of it with --from or --from-cells, or change more "
-            "genes."
+            "No effect is visible, as the change moves these cells too little "
+            f"({_expressing(found)}). Choose cells that express more of it with --from or "
+            "--from-cells, or change more genes."
         )
     if found.remote[1] > found.remote[0] + TOO_MANY:
         warn(
