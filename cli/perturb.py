@@ -157,6 +157,8 @@ def _described(found: Perturbation) -> dict[str, object]:
 
 def _print(found: Perturbation) -> None:
     """A row for each fate and one for growth: before, after, and the change with its interval."""
+    from cellam.reading.labels import named
+
     S, K = len(found.states), len(found.effects) - 1
     rows = []
     for k in [*(-abs(found.effects[0, :S])).argsort(kind="stable"), S]:
@@ -172,8 +174,9 @@ def _print(found: Perturbation) -> None:
     sure = ["90 %", "same sign"] if K else []
     table([found.terminal.key, "before", "after", "change", *sure], rows)
     print(
-        f"Mean probability of obs[{found.terminal.key!r}] on {found.terminal.label}; changes in "
-        "percentage points.\nLog mass: of the descendants of each cell; above 0 they are more."
+        f"Mean probability of obs[{found.terminal.key!r}] on {named(found.terminal.label)}; "
+        "changes in percentage points.\nLog mass: of the descendants of each cell; above 0 they "
+        "are more."
     )
     print(
         "Same sign: members of the ensemble that say so too."
