@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -12,6 +13,16 @@ from cellam.modelling.model import Model, Simulation
 from cellam.reading.cells import Cells
 from cellam.trust import fit_caveats as module
 from cellam.trust.fit_caveats import fit_caveats
+
+
+def changed(patch: pytest.MonkeyPatch, change: Callable[[Simulation], Simulation]) -> None:
+    """Let every simulation be a changed one."""
+    own = Model.simulate
+
+    def simulate(self: Model, *args: object, **kwargs: object) -> Simulation:
+        return change(own(self, *args, **kwargs))
+
+    patch.setattr(Model, "simulate", simulate)
 
 
 def names(model: Model, cells: Cells) -> set[str]:
@@ -28,21 +39,31 @@ def test_a_small_part_of_the_demo_has_none(model: Model, cells: Cells) -> None:
     ("name", "change"),
     [
         ("off data", lambda m: replace(m, points=m.points + 30 * (m.times > 5)[:, None, None])),
-        ("mass", lambda m: replace(m, log_weights=m.log_weights + 0.3)),
-        ("mass", lambda m: replace(m, log_weights=m.log_weights - 0.3)),
-        ("composition", lambda m: replace(m, points=np.repeat(m.points[-1:], len(m.times), 0))),
+        ("mass", lambda m: replace(m, log_weights=m.log_weights + 0.8)),
+        ("mass", lambda m: replace(m, log_weights=m.log_weights - 0.8)),
     ],
 )
 def test_what_the_simulated_cells_do_wrong_is_found(
-    model: Model, cells: Cells, monkeypatch: pytest.MonkeyPatch, name: str, change
+    model: Model,
+    cells: Cells,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    change: Callable[[Simulation], Simulation],
 ) -> None:
-    own = Model.simulate
-
-    def simulate(self: Model, *args: object, **kwargs: object) -> Simulation:
-        return change(own(self, *args, **kwargs))
-
-    monkeypatch.setattr(Model, "simulate", simulate)
+    changed(monkeypatch, change)
     assert name in names(model, cells)
+
+
+def test_cells_that_all_become_the_rarest_type_are_found(
+    model: Model, cells: Cells, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    types = cells.obs["cell_type"].to_numpy()[model.snapshots.rows[-1]]
+    rare = model.snapshots.points[-1][types == "myeloid"]
+    assert 0 < len(rare) < 0.3 * len(types)
+    there = model.space.to_coordinates(rare).mean(0)
+    changed(monkeypatch, lambda m: replace(m, points=0 * m.points + there))
+    (found,) = [c for c in fit_caveats(model, cells) if c.name == "composition"]
+    assert "a day it was fitted on" in found.finding
 
 
 def test_growth_that_was_chosen_away_is_said_and_what_was_asked_for_is_not(cells: Cells) -> None:
