@@ -55,17 +55,18 @@ def check_file(
     """
     from cellam.errors import ConfigError, OutputError
 
-    if data is not None and path.exists() and path.samefile(data):
-        raise OutputError(f"{option} {path} is the input; it is never written to.")
-    usual, *others = suffixes
-    if path.suffix.lower() not in suffixes:
-        also = f" or {', '.join(others)}" if others else ""
-        raise ConfigError(
-            f"{option} {path}: {noun} is {'an' if usual == '.h5ad' else 'a'} {usual}{also}.",
-            f"Use {option} {path.stem}{usual}.",
-        )
     if path.is_dir():
         raise OutputError(f"{option} {path} is a folder.", "Give the name of a file.")
+    if data is not None and path.exists() and path.samefile(data):
+        raise OutputError(f"{option} {path} is the input; it is never written to.")
+    if path.suffix.lower() not in suffixes:
+        usual, *others = suffixes
+        listed = f"{', '.join([usual, *others[:-1]])} or {others[-1]}" if others else usual
+        article = "an" if usual == ".h5ad" else "a"
+        raise ConfigError(
+            f"{option} {path}: {noun} is {article} {listed}.",
+            f"Use {option} {path.stem}{usual}.",
+        )
     folder = path.absolute().parent
     while makes_folders and not os.path.lexists(folder):
         folder = folder.parent

@@ -121,7 +121,7 @@ def test_an_unknown_kind_lists_those_there_are(call: Call, run: Path) -> None:
         (("trajectories", "--from", "day9"), "day7"),
         (("trajectories", "--from-cells", "day =="), "cannot be understood"),
         (("trajectories", "--from-cells", "day == 'day7'"), "None of the"),
-        (("history", "-o", "x.jpg"), ".png, .svg, .pdf"),
+        (("history", "-o", "x.jpg"), ".png, .svg or .pdf"),
     ],
 )
 def test_what_cannot_be_drawn_says_why(
