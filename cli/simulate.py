@@ -145,8 +145,8 @@ def simulate(
     write_h5ad(adata, out)
     say(
         "simulated",
-        f"{plural(len(moved.rows), 'cell')} of {named(label)}, followed to "
-        f"{_when(model, float(moved.times[-1]))}, {plural(len(moved.times), 'saved time')}",
+        f"{plural(len(moved.rows), 'cell')} of {named(label)} from {moved.times[0]:g} to "
+        f"{moved.times[-1]:g}, {plural(len(moved.times), 'saved time')}",
     )
     key = annotation(obs) if obs is not None else None
     print()

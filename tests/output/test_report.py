@@ -215,7 +215,7 @@ def test_what_it_found(full: Written) -> None:
 
 
 def test_what_cannot_be_shown_is_not(bare: Written) -> None:
-    assert "No growth: method am conserves mass" in bare.text
+    assert "No growth: method eam conserves mass" in bare.text
     assert "does not know where its data are" in bare.text
     assert "have become by" not in bare.text
 
