@@ -70,7 +70,8 @@ class _Followed:
 
 
 def _without_growth(model: Model) -> Iterator[Caveat]:
-    if model.options.has_growth and model.conserves_mass and model.options.path is None:
+    # uam is the default, with which nobody need have asked for growth; ueam is typed.
+    if model.options.method == "ueam" and model.conserves_mass and model.options.path is None:
         why, what = model.without_growth
         yield Caveat("no growth", f"This fit has no growth: {why}.", f"{what} to have growth.")
 

@@ -67,7 +67,7 @@ def test_cells_that_all_become_the_rarest_type_are_found(
 
 
 def test_growth_that_was_chosen_away_is_said_and_what_was_asked_for_is_not(cells: Cells) -> None:
-    asked = cellam.fit(cells, n_features=32, n_pcs=3, path="ot")
+    asked = cellam.fit(cells, n_features=32, n_pcs=3, path="ot", method="ueam")
     assert "no growth" not in names(asked, cells)
     chosen = replace(asked, options=asked.options.model_copy(update={"path": None}))
     (found,) = [c for c in fit_caveats(chosen, cells) if c.name == "no growth"]
