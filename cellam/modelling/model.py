@@ -122,11 +122,10 @@ class Model:
                 f"method {method} conserves mass, so no cell grows or dies",
                 f"Fit with --method {'ueam' if self.options.has_noise else 'uam'}",
             )
-        paths = [n.removeprefix("path ").split(":")[0] for n in self.fit.notes if n[:5] == "path "]
         whose = "that you asked for" if self.options.path else "that was chosen"
         return (
-            f"the path {''.join(paths)} {whose} conserves mass, so no cell grows or dies (method "
-            f"{method} would allow it)",
+            f"the path {self.choice.recipe.coupling.name} {whose} conserves mass, so no cell grows "
+            f"or dies (method {method} would allow it)",
             "Fit with --path uot",
         )
 

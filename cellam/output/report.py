@@ -19,8 +19,8 @@ from cellam.answers.composition import composition
 from cellam.answers.fates import predict_fates
 from cellam.answers.projection import find_basis, growth_rates
 from cellam.answers.results import cell_types
-from cellam.dynamics.fitting import Solved
 from cellam.answers.uncertainty import follow
+from cellam.dynamics.fitting import Solved
 from cellam.errors import DataError
 from cellam.modelling.model import Model, Simulation
 from cellam.output.findings import growth_by_type, shares, some, unsure_by_type
