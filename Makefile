@@ -1,8 +1,11 @@
 # `make demo` and `make test` do everything on a fresh machine; `make help` lists the rest.
 
 PYTHON ?= python3
-# Pinned so that a plain `pip install` does not pull gigabytes of CUDA; `make demo TORCH=torch` for a GPU.
+# PyTorch's CPU index, as its install page gives it. Without it pip takes what it finds for this version:
+# on macOS a small build, on Linux the one for NVIDIA GPUs, 5.8 GB. TORCH=torch takes the newest.
+TORCH_INDEX ?=
 TORCH  ?= torch==2.13.0
+TORCH_ARGS = "$(TORCH)" $(if $(TORCH_INDEX),--index-url "$(TORCH_INDEX)")
 VENV   := .venv
 BIN    := $(VENV)/bin
 DEMO   := data/demo.h5ad
@@ -18,7 +21,7 @@ install: $(VENV)/.installed  ## make the environment in .venv
 
 $(VENV)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check "$(TORCH)"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(TORCH_ARGS)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[dev]"
 	@touch $@
 
@@ -37,7 +40,7 @@ test-interop: .venv-interop/.installed  ## in an environment with scVelo and Cel
 
 .venv-interop/.installed: pyproject.toml
 	$(PYTHON) -m venv .venv-interop
-	.venv-interop/bin/python -m pip install --quiet --disable-pip-version-check "$(TORCH)"
+	.venv-interop/bin/python -m pip install --quiet --disable-pip-version-check $(TORCH_ARGS)
 	.venv-interop/bin/python -m pip install --quiet --disable-pip-version-check cellrank==2.0.7 scvelo==0.3.4 pytest
 	.venv-interop/bin/python -m pip install --quiet --disable-pip-version-check --editable .
 	@touch $@
@@ -66,7 +69,8 @@ scaling: install  ## seconds and memory from 3 thousand to a million cells (half
 
 peers:  ## environments of the rivals, for `make bench`
 	$(PYTHON) -m venv .bench/torchcfm
-	.bench/torchcfm/bin/python -m pip install --quiet "$(TORCH)" anndata POT scikit-learn matplotlib torchdyn torchdiffeq absl-py
+	.bench/torchcfm/bin/python -m pip install --quiet $(TORCH_ARGS)
+	.bench/torchcfm/bin/python -m pip install --quiet anndata POT scikit-learn matplotlib torchdyn torchdiffeq absl-py
 	.bench/torchcfm/bin/python -m pip install --quiet --no-deps torchcfm==1.0.7
 	$(PYTHON) -m venv .bench/moscot
 	-.bench/moscot/bin/python -m pip install --quiet moscot==0.5.2 POT

@@ -24,12 +24,24 @@ The packages, each resting on those before it:
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from cellam._version import __version__ as __version__
+
+if os.name == "nt":  # locks, signals and limits are those of POSIX
+    raise ImportError("cellam runs on Linux and macOS. On Windows, use it in WSL.")
+
 if TYPE_CHECKING:
-    from cellam.answers.fates import Fates, predict_fates
-    from cellam.answers.perturbation import Perturbation, perturb
+    from cellam.answers.composition import composition
+    from cellam.answers.drivers import drivers, quantity
+    from cellam.answers.fates import Fates, flow, predict_fates
+    from cellam.answers.perturbation import Change, Perturbation, parse_changes, perturb
+    from cellam.answers.results import Results
+    from cellam.answers.transitions import Gap, gaps
+    from cellam.answers.trends import trends
+    from cellam.answers.uncertainty import Followed, Spread, follow
     from cellam.config import Options
     from cellam.dynamics.matching import FittedAction, fit_action
     from cellam.dynamics.objectives import Objective
@@ -44,54 +56,68 @@ if TYPE_CHECKING:
     )
     from cellam.modelling.model import Model, Simulation
     from cellam.modelling.pipeline import fit
+    from cellam.output.export import (
+        to_anndata,
+        write_anndata,
+        write_couplings,
+        write_h5ad,
+        write_tables,
+    )
+    from cellam.output.report import write_report
+    from cellam.output.tables import tables
     from cellam.reading.cells import Cells, read
     from cellam.runs.run import Run, open_run, save
+    from cellam.trust.caveat import Caveat
+    from cellam.trust.caveats import caveats
+    from cellam.trust.checks import Check, check
     from cellam.trust.evaluation import Evaluation, evaluate
+    from cellam.trust.skill import Skill, skill, skills
     from cellam.trust.validation import Validation, validate
 
-__version__ = "0.1.0"
-
-# Imported when first used: torch and anndata take seconds, and `cellam --help` needs neither.
-_HOME = {
-    "Cells": "reading.cells",
-    "read": "reading.cells",
-    "Options": "config",
-    "CellamError": "errors",
-    "ConfigError": "errors",
-    "DataError": "errors",
-    "OutputError": "errors",
-    "RunError": "errors",
-    "TrainingError": "errors",
-    "Evaluation": "trust.evaluation",
-    "evaluate": "trust.evaluation",
-    "Fates": "answers.fates",
-    "predict_fates": "answers.fates",
-    "Model": "modelling.model",
-    "Simulation": "modelling.model",
-    "Perturbation": "answers.perturbation",
-    "perturb": "answers.perturbation",
-    "fit": "modelling.pipeline",
-    "fit_action": "dynamics.matching",
-    "FittedAction": "dynamics.matching",
-    "Objective": "dynamics.objectives",
-    "Sampler": "dynamics.samplers",
-    "PathSampler": "dynamics.samplers",
-    "Tabulated": "dynamics.samplers",
-    "Run": "runs.run",
-    "open_run": "runs.run",
-    "save": "runs.run",
-    "Validation": "trust.validation",
-    "validate": "trust.validation",
-}
-
 __all__ = [  # noqa: RUF022  (in the order of use)
-    "read", "Cells", "fit", "Options", "Model", "Simulation", "evaluate", "Evaluation",
-    "predict_fates", "Fates", "perturb", "Perturbation", "validate", "Validation",
-    "save", "open_run", "Run",
+    "read", "Cells", "check", "Check", "fit", "Options", "Model", "Simulation",
+    "follow", "Followed", "Spread", "composition",
+    "evaluate", "Evaluation", "skill", "skills", "Skill", "caveats", "Caveat",
+    "validate", "Validation",
+    "predict_fates", "Fates", "flow", "perturb", "Perturbation", "parse_changes", "Change",
+    "drivers", "quantity", "trends", "gaps", "Gap",
+    "save", "open_run", "Run", "Results", "write_report",
+    "to_anndata", "write_h5ad", "write_anndata", "tables", "write_tables", "write_couplings",
     "fit_action", "FittedAction", "Objective", "Sampler", "PathSampler", "Tabulated",
     "CellamError", "ConfigError", "DataError", "OutputError", "RunError", "TrainingError",
 ]  # fmt: skip
 
+# Where they are; imported when first used: torch and anndata take seconds, and `cellam --help`
+# needs neither.
+_PUBLIC = {
+    "answers.composition": "composition",
+    "answers.drivers": "drivers quantity",
+    "answers.fates": "predict_fates Fates flow",
+    "answers.perturbation": "perturb Perturbation parse_changes Change",
+    "answers.results": "Results",
+    "answers.transitions": "gaps Gap",
+    "answers.trends": "trends",
+    "answers.uncertainty": "follow Followed Spread",
+    "config": "Options",
+    "dynamics.matching": "fit_action FittedAction",
+    "dynamics.objectives": "Objective",
+    "dynamics.samplers": "Sampler PathSampler Tabulated",
+    "errors": "CellamError ConfigError DataError OutputError RunError TrainingError",
+    "modelling.model": "Model Simulation",
+    "modelling.pipeline": "fit",
+    "output.export": "to_anndata write_h5ad write_anndata write_tables write_couplings",
+    "output.report": "write_report",
+    "output.tables": "tables",
+    "reading.cells": "read Cells",
+    "runs.run": "save open_run Run",
+    "trust.caveat": "Caveat",
+    "trust.caveats": "caveats",
+    "trust.checks": "check Check",
+    "trust.evaluation": "evaluate Evaluation",
+    "trust.skill": "skill skills Skill",
+    "trust.validation": "validate Validation",
+}
+_HOME = {name: module for module, names in _PUBLIC.items() for name in names.split()}
 
 # Modules that users name: `help(cellam.objectives)` has the mathematics.
 _MODULES = {

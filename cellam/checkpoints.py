@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cellam.errors import RunError, Stopped
-from cellam.storage import sha256, to_json, to_safetensors, write_atomically, writing
+from cellam.storage import sha256, to_safetensors, write_atomically, writing
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -100,7 +100,8 @@ class Checkpoint:
                 self.folder.mkdir(exist_ok=True)
                 write_atomically(self.folder / kept["file"], content)
                 self._stages[stage] = {**kept, "values": values}
-                write_atomically(self.folder / INDEX, to_json(self._stages))
+                # Python's own JSON, which keeps infinities; only we read it.
+                write_atomically(self.folder / INDEX, json.dumps(self._stages, indent=1).encode())
                 if before is not None and before["file"] != kept["file"]:
                     (self.folder / before["file"]).unlink(missing_ok=True)
         self.pause()

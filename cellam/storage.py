@@ -7,6 +7,7 @@ import ctypes
 import errno
 import hashlib
 import json
+import math
 import os
 import shutil
 import sys
@@ -170,8 +171,29 @@ def check_space(folder: Path, needed: int) -> None:
 
 def to_json(value: Any) -> bytes:
     """JSON in UTF-8; bytes of file names that are no text are escaped."""
-    text = json.dumps(value, indent=1, ensure_ascii=False, allow_nan=True)
-    return (text + "\n").encode("utf-8", "backslashreplace")
+    return (json_text(value, indent=1) + "\n").encode("utf-8", "backslashreplace")
+
+
+def json_text(value: Any, indent: int | None = None) -> str:
+    """Strict JSON; null stands for numbers that are not finite, which it has no way to write."""
+    return json.dumps(_finite(value), indent=indent, ensure_ascii=False, allow_nan=False)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def restore(value: Any) -> Any:
+    """Numbers that were read from JSON, with NaN where one was not finite."""
+    if isinstance(value, dict):
+        return {key: restore(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [restore(inner) for inner in value]
+    return math.nan if value is None else value
 
 
 def to_safetensors(arrays: dict[str, NDArray[Any]]) -> bytes:

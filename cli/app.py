@@ -13,7 +13,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import typer
 
-from cellam import __version__
+from cellam._version import __version__
 
 from . import (
     check,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from dataclasses import asdict
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .console import plural, say
+from .console import give_json, plural, results, say
 from .options import JsonOption
 from .summary import say_cells
 
@@ -72,9 +71,10 @@ def check(
         words += [flag, value] if value is not None else []
     following = shlex.join([*words, *(["--"] if str(data).startswith("-") else []), str(data)])
     if as_json:
-        print(json.dumps(_as_json(found, following), ensure_ascii=False))
+        give_json(_as_json(found, following))
         return
-    _print(found)
+    with results():
+        _print(found)
     say("next", following)
     if found.species is not None:
         say("", f"{following} --growth-prior {found.species}")
@@ -93,13 +93,15 @@ def _print(found: Check) -> None:
     if found.layers:
         say("layers", ", ".join(found.layers))
     types = f"obs[{found.types!r}], {found.n_types} types" if found.types else "none found by name"
+    if found.unannotated:
+        types += f"; {found.unannotated:,} of {plural(len(found.cells), 'cell')} unannotated"
     say("types", types)
     batches = [
-        f"obs[{batch.key!r}], {batch.levels} of them, "
+        f"{batch.where}, {batch.levels} of them, "
         + ("each in one day only" if batch.confounded else "some in several days")
         for batch in found.batches
     ]
-    say("batches", "; ".join(batches) or "none found by name")
+    say("batches", "; ".join(batches) or "none found")
     for k, (species, sets) in enumerate(found.genes.items()):
         counts = ", ".join(f"{n} of {all_} of {name}" for name, (n, all_) in sets.items())
         few = min(n for n, _ in sets.values()) < LEAST
@@ -142,6 +144,7 @@ def _as_json(found: Check, following: str) -> dict[str, Any]:
         "layers": list(found.layers),
         "types": found.types,
         "n_types": found.n_types,
+        "unannotated": found.unannotated,
         "batches": [asdict(batch) for batch in found.batches],
         "growth_genes": {
             species: {name: n for name, (n, _) in sets.items()}

@@ -6,9 +6,11 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from .logs import log
+from .outputs import shown
 
 if TYPE_CHECKING:
     from cellam.dynamics.fitting import Progress
@@ -28,6 +30,32 @@ def say(label: str, text: str) -> None:
 def give(label: str, text: str) -> None:
     """Print a result."""
     print(f"{label:<9} {text}")
+
+
+@contextmanager
+def results() -> Iterator[None]:
+    """Print what is said within this block as results: it is what the user asked for."""
+    global quiet
+    before, quiet = quiet, False
+    try:
+        yield
+    finally:
+        quiet = before
+
+
+def give_json(value: Any) -> None:
+    """Print a result as one line of strict JSON."""
+    from cellam.storage import json_text
+
+    print(json_text(value))
+
+
+def say_run(path: Path, *, as_json: bool = False) -> None:
+    """Print which run is used; beside JSON to stderr, where it is in nobody's way."""
+    if as_json and not quiet:
+        warn(f"{'run':<9} {shown(path)}")
+    elif not as_json:
+        say("run", shown(path))
 
 
 def warn(text: str) -> None:
@@ -70,17 +98,18 @@ def progress() -> Iterator[Callable[[Progress], None]]:
         yield _stages()
         return
     from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, TaskID, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bar
 
     began = time.monotonic()
-    bar = Progress(
+    bar = Bar(
         TextColumn("{task.description}"),
         BarColumn(),
         TimeRemainingColumn(),
         console=Console(stderr=True),
         transient=True,
     )
-    tasks: dict[str, object] = {}
+    tasks: dict[str, TaskID] = {}
     note = _stages()
 
     def draw(step: Progress) -> None:

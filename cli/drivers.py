@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .console import give, plural, say, table
+from .console import give, give_json, plural, say, say_run, table
 from .options import DataOption, FromCellsOption, GroupbyOption, JsonOption, RunOption
 from .outputs import check_csv, shown
 from .simulate import rows_of
@@ -45,8 +44,8 @@ def drivers(
 
     from cellam.answers import drivers as library
     from cellam.answers.division import compare_division
-    from cellam.answers.results import cell_types
     from cellam.errors import ConfigError
+    from cellam.reading.cell_types import resolve_types
     from cellam.reading.cells import read_obs
     from cellam.reading.labels import named
     from cellam.runs.run import open_run
@@ -54,14 +53,13 @@ def drivers(
 
     opened = open_run(run)
     model = opened.model
-    if not as_json:
-        say("run", shown(opened.path))
+    say_run(opened.path, as_json=as_json)
     source = opened.data(data)
     check_csv(csv, overwrite, source)
     days = [model.timeline.index(label) for label in day or ()]
     obs = read_obs(source)
     opened.check_cells(obs)
-    types = cell_types(obs, groupby)
+    types = resolve_types(obs, model.snapshots.codes, groupby)
     library.check_quantity(model, of, types)
     rows = rows_of(obs, from_cells) if from_cells is not None else None
     cells = opened.read_expression(source)
@@ -84,18 +82,15 @@ def drivers(
         label for k, label in enumerate(cells.timeline.labels) if (cells.codes[keep] == k).any()
     ]
     if as_json:
-        print(
-            json.dumps(
-                {
-                    "of": of,
-                    "run": str(opened.path),
-                    "cells": int(keep.sum()),
-                    "days": used,
-                    "genes": len(frame),
-                    "drivers": pd.concat(_strongest(frame, top)).to_dict("records"),
-                },
-                ensure_ascii=False,
-            )
+        give_json(
+            {
+                "of": of,
+                "run": str(opened.path),
+                "cells": int(keep.sum()),
+                "days": used,
+                "genes": len(frame),
+                "drivers": pd.concat(_strongest(frame, top)).to_dict("records"),
+            }
         )
         return
     of_days = ", ".join(map(named, used))
@@ -117,13 +112,11 @@ def _print_top(frame: pd.DataFrame, of: str, top: int) -> None:
     for sign, part in zip(("with more", "with less"), _strongest(frame, top), strict=True):
         print()
         rows = [
-            [
-                row.gene,
-                f"{row.correlation:+.3f}",
-                _small(row.q_value),
-                f"{100 * row.share_of_cells:.0f} %",
-            ]
-            for row in part.itertuples()
+            [gene, f"{r:+.3f}", _small(q), f"{100 * share:.0f} %"]
+            for gene, r, q, share in zip(
+                *(part[name] for name in ("gene", "correlation", "q_value", "share_of_cells")),
+                strict=True,
+            )
         ]
         table([f"{sign} {of}", "correlation", "q", "cells"], rows)
 

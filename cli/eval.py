@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .console import give, progress, say, table, warn
+from .console import give, give_json, progress, say, say_run, table
 from .options import CsvOverwriteOption, DataOption, JsonOption, ReportOption, RunOption
 from .outputs import check_csv, shown
 from .report import add_report, check_report
@@ -88,7 +87,7 @@ def evaluate(
     check_refits(refits)
     check_csv(csv, overwrite)
     opened = open_run(run)
-    (warn if as_json else print)(f"{'run':<9} {shown(opened.path)}")
+    say_run(opened.path, as_json=as_json)
     options = opened.model.options
     place = opened.data(data)
     check_csv(csv, overwrite, place)
@@ -96,7 +95,8 @@ def evaluate(
         check_report(place)
     cells = opened.read(place)
     labels = resolve_holdout(cells, tuple(holdout), options)
-    chosen, again = available_metrics(cells, options, asked), possible(options, refits)
+    chosen = available_metrics(cells, options, asked, holdout=labels if asked else ())
+    again = possible(options, refits)
     others = counterparts_of(options) if counterpart else ()
     scored = {label: opened.evaluation(label) for label in labels}
     missing = [
@@ -104,7 +104,10 @@ def evaluate(
         for label, frame in scored.items()
         if frame is None
         or not is_complete(
-            frame, available_metrics(cells, options), counterparts=others, refits=again
+            frame,
+            available_metrics(cells, options, holdout=(label,)),
+            counterparts=others,
+            refits=again,
         )
     ]
     if missing:
@@ -121,17 +124,19 @@ def evaluate(
                     on_progress=on_progress,
                 )
             )
-    for label in labels:  # what is kept says how the interval was drawn, for the report
-        kept = opened.evaluation(label)
-        if kept is not None and (kept["n_boot"] != n_boot).any():
-            opened.keep(Evaluation((label,), kept.assign(n_boot=n_boot)))
-    result = Evaluation.join([opened.evaluation(label) for label in labels], cells)
+    kept = {label: opened.evaluation(label) for label in labels}
+    scores = {label: frame for label, frame in kept.items() if frame is not None}
+    for label, frame in scores.items():  # what is kept says how the interval was drawn
+        if (frame["n_boot"] != n_boot).any():
+            scores[label] = frame.assign(n_boot=n_boot)
+            opened.keep(Evaluation((label,), scores[label]))
+    result = Evaluation.join(scores.values(), cells)
     result = result.only(chosen, baselines=rivals, counterpart=counterpart)
     found = skills(result.table, seed=options.seed)
     doubts = caveats(opened.model, cells, holdout=labels)
     # The page has the scores of earlier calls too.
     known = [label for label in cells.timeline.labels if opened.evaluation(label) is not None]
-    page = caveats(opened.model, cells, holdout=known) if report else []
+    page = caveats(opened.model, cells, holdout=known) if report else ()
     if csv is not None:
         _write_csv(csv, result.table, found)
     if as_json:
@@ -143,7 +148,7 @@ def evaluate(
             "notes": list(result.notes),
             "caveats": [asdict(caveat) for caveat in doubts],
         }
-        print(json.dumps(what, ensure_ascii=False))
+        give_json(what)
         if report:
             add_report(opened, cells, page, data=data)
         return

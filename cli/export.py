@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .console import give, plural, say
+from .console import give, plural, say, say_run
 from .options import DataOption, GroupbyOption, RunOption
 from .outputs import shown
 
@@ -46,7 +46,6 @@ def export(
     data: DataOption = None,
 ) -> None:
     """Write the results for scanpy, scVelo, CellRank, R or a spreadsheet."""
-    from cellam.answers.results import cell_types
     from cellam.answers.transitions import gaps
     from cellam.errors import ConfigError, OutputError
     from cellam.output.export import (
@@ -60,6 +59,7 @@ def export(
         write_tables,
     )
     from cellam.output.tables import tables as all_tables
+    from cellam.reading.cell_types import resolve_types
     from cellam.reading.cells import read_obs
     from cellam.runs.run import open_run
 
@@ -77,7 +77,7 @@ def export(
         )
     opened = open_run(run)
     model = opened.model
-    say("run", shown(opened.path))
+    say_run(opened.path)
     source = opened.data(data)
     couplings = into.with_name(f"{into.stem}_couplings") if into is not None and cellrank else None
     for option, path, ours in (
@@ -92,9 +92,15 @@ def export(
         check_output(path, option=option, overwrite=overwrite, ours=ours)
     obs = read_obs(source)
     opened.check_cells(obs)
-    types = cell_types(obs, groupby)
+    types = resolve_types(obs, model.snapshots.codes, groupby)
     if types is None:
         say("", "No column of obs has the usual name of a cell type: no fates (see --groupby).")
+    elif n := int(types.isna().sum()):
+        say(
+            "",
+            f"{n:,} of {plural(len(types), 'cell')} {'is' if n == 1 else 'are'} unannotated; fates "
+            "are read from annotated cells alone.",
+        )
     if model.conserves_mass:
         say("", f"No growth: {model.without_growth[0]}.")
     if into is not None:

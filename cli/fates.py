@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .console import give, plural, say, table, warn
+from .console import give, give_json, plural, say, say_run, table
 from .options import (
     CsvOverwriteOption,
     DataOption,
@@ -63,6 +62,7 @@ def fates(
     from cellam.answers.fates import predict_fates
     from cellam.answers.terminal import days_before, parse_terminal
     from cellam.errors import ConfigError
+    from cellam.reading.cell_types import read_types
     from cellam.reading.cells import read_obs
     from cellam.reading.labels import named
     from cellam.runs.claims import FATES
@@ -74,7 +74,7 @@ def fates(
         raise ConfigError("--flow goes forward, and --ancestors backward.", "Give one of the two.")
     opened = open_run(run)
     model = opened.model
-    (warn if as_json else print)(f"{'run':<9} {shown(opened.path)}")
+    say_run(opened.path, as_json=as_json)
     obs = read_obs(opened.data(data))
     opened.check_cells(obs)
     end = parse_terminal(model, obs, terminal, backward=ancestors)
@@ -90,7 +90,7 @@ def fates(
             f"Days {side} it are: {', '.join(possible) or 'none'}."
             + ("" if ancestors else " Add --ancestors to follow later cells backward."),
         )
-    types = obs[end.key]
+    types = read_types(obs[end.key])
     found = [
         predict_fates(model, label, types, terminal=end.label, draws=draws, seed=seed)
         for label in labels
@@ -115,13 +115,13 @@ def fates(
                     "cells": len(f.rows),
                     "states": list(f.states),
                     "types": f.by_type(types),
-                    **({} if ancestors else {"flow": of.to_dict("records")}),
+                    **({"flow": flows[k].to_dict("records")} if flows else {}),
                 }
-                for f, of in zip(found, flows or [None] * len(found), strict=True)
+                for k, f in enumerate(found)
             ],
             "written": str(csv),
         }
-        print(json.dumps(what, ensure_ascii=False))
+        give_json(what)
         return
     noun = "ancestors" if ancestors else "fates"
     for k, f in enumerate(found):
@@ -143,6 +143,11 @@ def fates(
         f"{'ancestors' if ancestors else 'descendants'}, for each cell. Entropy in bits: 0 is "
         "certain, 1 even between two."
     )
+    if n := int(types.isna().sum()):
+        print(
+            f"{n:,} of {plural(len(types), 'cell')} {'is' if n == 1 else 'are'} unannotated; fates "
+            "are read from annotated cells alone."
+        )
     print()
     give("written", shown(csv))
 
@@ -180,9 +185,9 @@ def _print_flow(frame: pd.DataFrame, found: Fates) -> None:
         [
             str(name),
             *(f"{before.loc[name, s]:.3f} > {after.loc[name, s]:.3f}" for s in states),
-            f"{before.loc[name].sum():.3f} > {after.loc[name].sum():.3f}",
+            f"{before.loc[name].to_numpy().sum():.3f} > {after.loc[name].to_numpy().sum():.3f}",
         ]
-        for name in before.sum(1).sort_values(ascending=False).index
+        for name in before.sum(axis=1).sort_values(ascending=False).index
     ]
     sums = [f"{before[s].sum():.3f} > {after[s].sum():.3f}" for s in states]
     total = f"{before.to_numpy().sum():.3f} > {after.to_numpy().sum():.3f}"

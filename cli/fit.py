@@ -187,13 +187,14 @@ def fit(
             "threads": threads,
         }
     )
-    from cellam.errors import OutputError, Stopped
+    from cellam.errors import DataError, OutputError, Stopped
     from cellam.modelling.pipeline import fit as fit_model
     from cellam.output.wording import explain
     from cellam.reading.cells import read
     from cellam.runs.claims import check_free, claim
     from cellam.runs.run import point_to, save
     from cellam.trust.caveats import caveats
+    from cellam.trust.checks import lacking_memory
 
     folder = _folder(data, name, out, resume=resume)
     check_free(folder, overwrite=overwrite)
@@ -207,6 +208,8 @@ def fit(
         layer=options.layer,
         growth_prior=options.growth_prior,
     )
+    if (lacking := lacking_memory(cells)) is not None:
+        raise DataError(f"{cells.source}: {lacking.finding}", lacking.advice)
     command = shlex.join(["cellam", *sys.argv[1:]])
     with claim(
         folder,

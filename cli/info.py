@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-import json
+from typing import TYPE_CHECKING, Any
 
-from .console import say, table, warn
+from .console import give_json, results, say, say_run, table, warn
 from .options import DataOption, JsonOption, RunOption
 from .outputs import shown
-from .summary import growth_of_types, say_model
+from .summary import growth_of_types, say_model, unannotated
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from cellam.runs.run import Run
 
 
 def info(
@@ -21,21 +26,21 @@ def info(
     from cellam.output.wording import explain
     from cellam.reading.cells import read_obs
     from cellam.runs.run import open_run
-    from cellam.trust.baselines import BASELINES
 
     opened = open_run(run)
     model, seen = opened.model, opened.provenance
-    key, growth = None, []
+    types: pd.Series[Any] | None = None
+    growth: list[dict[str, Any]] = []
     try:
         obs = read_obs(opened.data(data))
         opened.check_cells(obs)
-        key, growth = growth_of_types(model, obs)
+        types, growth = growth_of_types(model, obs)
     except DataError as error:
         if data is not None:
             raise
         warn(f"{error.message} No growth of types of cells. {error.hint}")
     if as_json:
-        warn(f"{'run':<9} {shown(opened.path)}")
+        say_run(opened.path, as_json=True)
         what = {
             "run": str(opened.path),
             "options": model.options.model_dump(mode="json"),
@@ -49,19 +54,25 @@ def info(
             "chosen": explain(model),
             "growth": {
                 "relative": model.options.population is None,
-                "types": key,
+                "types": types.name if types is not None else None,
+                "unannotated": int(types.isna().sum()) if types is not None else None,
                 "by_type": growth,
             },
             "provenance": seen,
         }
-        print(json.dumps(what, ensure_ascii=False))
+        give_json(what)
         return
-    say("run", shown(opened.path))
-    say(
-        "data",
-        f"{shown(seen['data']['path']) if seen['data']['path'] else 'unknown place'} ("
-        f"{seen['data']['cells']:,} cells)",
-    )
+    say_run(opened.path)
+    with results():
+        _print(opened, types, growth)
+
+
+def _print(opened: Run, types: pd.Series[Any] | None, growth: list[dict[str, Any]]) -> None:
+    from cellam.trust.baselines import BASELINES
+
+    model, seen = opened.model, opened.provenance
+    place = shown(seen["data"]["path"]) if seen["data"]["path"] else "unknown place"
+    say("data", f"{place} ({seen['data']['cells']:,} cells)")
     say("times", model.timeline.describe())
     say_model(model)
     say(
@@ -71,19 +82,22 @@ def info(
     if seen["command"]:
         say("command", seen["command"])
     scored = [(label, opened.evaluation(label)) for label in model.timeline.labels]
-    if growth:
+    if types is not None and growth:
         from cellam.plots.scatter import per_time
 
         relative = "relative " if model.options.population is None else ""
         print()
+        what = f"{relative}growth {per_time(model)} by {types.name}"
         table(
-            [f"{relative}growth {per_time(model)} by {key}", "cells", "mean", "sd", "growing"],
+            [what, "cells", "mean", "sd", "growing"],
             [
                 [row["type"], f"{row['cells']:,}", f"{row['mean']:+.3f}", f"{row['sd']:.3f}",
                  f"{100 * row['growing']:.0f} %"]
                 for row in growth
             ],
         )  # fmt: skip
+        if rest := unannotated(types).strip():
+            print(rest)
     rows = []
     for label, frame in scored:
         if frame is not None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .console import plural, say, table, warn
+from .console import give, give_json, plural, say, say_run, table, warn
 from .options import (
     CsvOverwriteOption,
     DataOption,
@@ -64,7 +63,7 @@ def perturb(
     check_csv(csv, overwrite)
     opened = open_run(run)
     model = opened.model
-    (warn if as_json else print)(f"{'run':<9} {shown(opened.path)}")
+    say_run(opened.path, as_json=as_json)
     cells = opened.read(opened.data(data))
     end = parse_terminal(model, cells.obs, terminal)
     found = perturb_cells(
@@ -82,7 +81,7 @@ def perturb(
         with writing(csv):
             write_atomically(csv, content.encode(errors="backslashreplace"))
     if as_json:
-        print(json.dumps(_described(found), ensure_ascii=False))
+        give_json(_described(found))
     else:
         say(
             "changed",
@@ -109,8 +108,8 @@ def perturb(
             f"observed (unchanged: {100 * found.remote[0]:.0f} %), so no data support what is said "
             "of them. Use a smaller shift, or fewer genes."
         )
-    if csv is not None:
-        (warn if as_json else print)(f"{'written':<9} {shown(csv)}")
+    if csv is not None and not as_json:
+        give("written", shown(csv))
 
 
 def _expressing(found: Perturbation) -> str:

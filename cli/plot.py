@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .console import progress, say, warn
+from .console import give, progress, say_run, warn
 from .options import (
     BasisOption,
     DataOption,
@@ -143,7 +143,7 @@ def plot(
         check_file(out, "--out", FORMATS, overwrite=overwrite, noun="a picture")
     opened = open_run(run)
     model = opened.model
-    say("run", shown(opened.path))
+    say_run(opened.path)
     path = out or Path(f"{opened.path.name}_{kind}.png")
     if out is None:  # replaced, as nobody else gives it that name
         check_file(path, "--out", FORMATS, overwrite=True)
@@ -158,7 +158,7 @@ def plot(
     types = None
     if "groupby" in KINDS[kind][1]:
         needy = kind == "composition" or given["by"] is not None
-        types = _types(adata, groupby, needed=needy)
+        types = _types(model, adata, groupby, needed=needy)
     if kind in ("trajectories", "composition", "mass", "trends"):
         ways = kind == "trajectories"
         n = n_cells or (WAYS if ways else POPULATION)
@@ -207,7 +207,7 @@ def plot(
         plots.evaluation(_scores(opened), metric=metric, save=path)
     else:
         plots.history(model, save=path)
-    say("written", shown(path))
+    give("written", shown(path))
 
 
 def _check(kind: str, given: set[str]) -> None:
@@ -330,17 +330,21 @@ def _fates(
     return [predict_fates(model, label, types, terminal=end.label, seed=seed) for label in labels]
 
 
-def _types(adata: AnnData | None, groupby: str | None, *, needed: bool) -> pd.Series[Any] | None:
+def _types(
+    model: Model, adata: AnnData | None, groupby: str | None, *, needed: bool
+) -> pd.Series[Any] | None:
     """Cell types, which some pictures cannot do without."""
-    from cellam.answers.results import cell_types
     from cellam.errors import ConfigError
+    from cellam.reading.cell_types import list_offers, resolve_types
 
-    types = cell_types(adata.obs, groupby) if adata is not None else None
+    codes = model.snapshots.codes
+    types = resolve_types(adata.obs, codes, groupby) if adata is not None else None
     if types is None and needed:
-        columns = [] if adata is None else list(map(str, adata.obs.columns))
         raise ConfigError(
             "No column of obs has the usual name of a cell type.",
-            f"Give one with --groupby: {', '.join(columns) or 'the data are needed'}.",
+            f"{list_offers(adata.obs, codes)} Choose one: --groupby COLUMN."
+            if adata is not None
+            else "Say where the data are with --data.",
         )
     return types
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .console import give, progress, say, warn
+from .console import give, progress, say_run, warn
 from .options import (
     BasisOption,
     DataOption,
@@ -22,7 +22,7 @@ from .outputs import check_file, shown
 if TYPE_CHECKING:
     from cellam.reading.cells import Cells
     from cellam.runs.run import Run
-    from cellam.trust.caveats import Caveat
+    from cellam.trust.caveat import Caveat
 
 
 def report(
@@ -48,7 +48,7 @@ def report(
     if out is not None:
         check_file(out, "--out", [".html", ".htm"], overwrite=overwrite, noun="a report")
     opened = open_run(run)
-    say("run", shown(opened.path))
+    say_run(opened.path)
     path = out or default_path(opened)
     try:
         place = opened.data(data)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import shlex
 import sys
 from pathlib import Path
+from tokenize import TokenError
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .console import give, plural, say, table, warn
+from .console import give, plural, say, say_run, table, warn
 from .options import (
     DataOption,
     FromCellsOption,
@@ -17,6 +18,7 @@ from .options import (
     RunOption,
 )
 from .outputs import check_file, shown
+from .summary import unannotated
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,6 +28,11 @@ if TYPE_CHECKING:
 
 
 MOST_TYPES = 8  # columns of the table
+# What pandas and the operators of its columns raise for a text that is no query.
+_NOT_UNDERSTOOD = (
+    ArithmeticError, AttributeError, LookupError, NameError, NotImplementedError, RecursionError,
+    SyntaxError, TokenError, TypeError, ValueError,
+)  # fmt: skip
 
 
 def simulate(
@@ -67,12 +74,13 @@ def simulate(
     data: DataOption = None,
 ) -> None:
     """Follow the cells of one day through time; write them with their weights."""
-    from cellam import __version__
+    from cellam._version import __version__
     from cellam.answers.composition import composition
     from cellam.answers.uncertainty import follow
     from cellam.errors import ConfigError, DataError
     from cellam.output.export import genes_of, to_anndata, write_h5ad
-    from cellam.reading.cells import annotation, read_obs
+    from cellam.reading.cell_types import resolve_types
+    from cellam.reading.cells import read_obs
     from cellam.reading.labels import named
     from cellam.runs.claims import SIMULATIONS
     from cellam.runs.run import open_run
@@ -80,7 +88,7 @@ def simulate(
 
     opened = open_run(run)
     model = opened.model
-    say("run", shown(opened.path))
+    say_run(opened.path)
     if stochastic and not model.fit.objective.sigma > 0:
         raise ConfigError(
             f"--stochastic: this run was fitted without noise (method {model.options.method}).",
@@ -148,13 +156,10 @@ def simulate(
         f"{plural(len(moved.rows), 'cell')} of {named(label)} from {moved.times[0]:g} to "
         f"{moved.times[-1]:g}, {plural(len(moved.times), 'saved time')}",
     )
-    key = annotation(obs) if obs is not None else None
+    types = resolve_types(obs, model.snapshots.codes) if obs is not None else None
     print()
     _print_composition(
-        composition(model, moved, obs[key] if obs is not None and key else None),
-        key,
-        _masses(followed),
-        model.training.times,
+        composition(model, moved, types), types, _masses(followed), model.training.times
     )
     _say_remote(adata.obs, model, float(moved.times[-1]))
     print()
@@ -174,7 +179,7 @@ def rows_of(obs: pd.DataFrame, query: str) -> Any:
         mask = np.asarray(selected)
         if mask.shape != (len(obs),) or mask.dtype != bool:
             raise ValueError("it is not true or false for every cell")
-    except Exception as error:
+    except _NOT_UNDERSTOOD as error:
         raise ConfigError(
             f"--from-cells {query!r} cannot be understood: {error}.",
             f"Columns of obs are: {', '.join(map(str, obs.columns))}. "
@@ -210,9 +215,9 @@ def _say_remote(obs: pd.DataFrame, model: Model, end: float) -> None:
     """How many simulated cells lie outside the data, on the worst of the days and beyond them."""
     far = obs.groupby("cellam_time")["off_manifold"].agg(["sum", "size"])
     first, last = model.training.times[0], model.training.times[-1]
-    worst = far["sum"].idxmax()
+    worst = float(far.index.to_numpy()[int(far["sum"].to_numpy().argmax())])
     for time, what in ((worst, "off data"), (end, "beyond")):
-        n, N = (int(value) for value in far.loc[time])
+        n, N = far.loc[time].astype(int).tolist()
         share = (
             f"{n:,} of {plural(N, 'cell')} ({100 * n / N:.0f} %) lie outside the observed data at "
             f"{_when(model, time)}"
@@ -231,13 +236,13 @@ def _say_remote(obs: pd.DataFrame, model: Model, end: float) -> None:
 
 def _print_composition(
     frame: pd.DataFrame,
-    key: str | None,
+    of_cell: pd.Series[Any] | None,
     masses: dict[float, str],
     training: tuple[float, ...],
 ) -> None:
     """A row for each observed day and the end: mass, effective size, share of each type."""
     types: list[str] = []
-    if key is not None and len(frame):
+    if of_cell is not None and len(frame):
         total: dict[str, float] = {}
         for column in ("simulated", "observed"):
             for shares in frame[column]:
@@ -250,6 +255,8 @@ def _print_composition(
         shares = [
             f"{100 * row['simulated'].get(t, 0.0):.0f} % "
             f"({format(100 * seen.get(t, 0.0), '.0f') if seen else '–'})"
+            if row["simulated"]
+            else "–"  # no cell of that day is annotated
             for t in types
         ]
         outside = not training[0] <= row["time"] <= training[-1]
@@ -257,8 +264,8 @@ def _print_composition(
         name = row["label"] + " (extrapolated)" * outside
         rows.append([name, mass, f"{row['ess']:.0f}", *shares])
     table(["day", "mass (90 %)" if masses else "mass", "ESS", *types], rows)
-    if types:
+    if of_cell is not None and types:
         print(
-            f"Shares of obs[{key!r}] by weight, of the nearest observed cells (in brackets: as "
-            "observed that day)."
+            f"Shares of obs[{of_cell.name!r}] by weight, of the nearest observed cells (in "
+            f"brackets: as observed that day).{unannotated(of_cell)}"
         )

@@ -71,16 +71,27 @@ def say_model(model: Model) -> None:
     say("fitted", f"{plural(model.training.n_cells, 'cell')} in {model.seconds:.1f} s")
 
 
-def growth_of_types(model: Model, obs: pd.DataFrame) -> tuple[str | None, list[dict[str, Any]]]:
-    """The column with the types of cells, and how each of them grows: the fastest first."""
-    from cellam.output.findings import growth_by_type
-    from cellam.plots.scatter import growth_rates
-    from cellam.reading.cells import annotation
+def unannotated(types: pd.Series[Any]) -> str:
+    """A sentence that says how many cells have no type; empty if all have one."""
+    n = int(types.isna().sum())
+    if not n:
+        return ""
+    verb = "is" if n == 1 else "are"
+    return f" {n:,} of {plural(len(types), 'cell')} {verb} unannotated and not counted."
 
-    key = annotation(obs)
-    if key is None or model.conserves_mass:
-        return key, []
-    return key, growth_by_type(model, growth_rates(model), obs[key].astype(str))
+
+def growth_of_types(
+    model: Model, obs: pd.DataFrame
+) -> tuple[pd.Series[Any] | None, list[dict[str, Any]]]:
+    """The types of all cells, and how each type grows: the fastest first."""
+    from cellam.answers.projection import growth_rates
+    from cellam.output.findings import growth_by_type
+    from cellam.reading.cell_types import resolve_types
+
+    types = resolve_types(obs, model.snapshots.codes)
+    if types is None or model.conserves_mass:
+        return types, []
+    return types, growth_by_type(model, growth_rates(model), types)
 
 
 def say_growth(model: Model, cells: Cells) -> None:
@@ -88,13 +99,16 @@ def say_growth(model: Model, cells: Cells) -> None:
     from cellam.answers.division import compare_division
     from cellam.plots.scatter import per_time
 
-    obs = cells.obs
-    key, rows = growth_of_types(model, obs)
-    if rows:
+    types, rows = growth_of_types(model, cells.obs)
+    if types is not None and rows:
         listed = ", ".join(f"{row['type']} {row['mean']:+.2g}" for row in rows[:AT_MOST])
         more = f" and {len(rows) - AT_MOST} more" if len(rows) > AT_MOST else ""
         relative = ", relative" if model.options.population is None else ""
-        say("growth", f"{per_time(model)}{relative}, mean of each {key}: {listed}{more}")
+        say(
+            "growth",
+            f"{per_time(model)}{relative}, mean of each {types.name}: {listed}{more}"
+            f"{'.' * bool(rest := unannotated(types))}{rest}",
+        )
     division = compare_division(model, cells)
     if division is not None:
         say("" if rows else "growth", str(division))

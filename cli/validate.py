@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .console import plural, say, table, warn
+from .console import give, give_json, plural, say, say_run, table
 from .options import (
     CsvOverwriteOption,
     DataOption,
@@ -52,7 +51,7 @@ def validate(
     check_csv(csv, overwrite)
     opened = open_run(run)
     model = opened.model
-    (warn if as_json else print)(f"{'run':<9} {shown(opened.path)}")
+    say_run(opened.path, as_json=as_json)
     obs = read_obs(opened.data(data))
     opened.check_cells(obs)
     if clones not in obs:
@@ -100,7 +99,7 @@ def validate(
                 for row in found.table.to_dict("records")
             ],
         }
-        print(json.dumps(what, ensure_ascii=False))
+        give_json(what)
         return
     say(
         "clones",
@@ -118,7 +117,7 @@ def validate(
     for score, meaning in SCORES.items():
         say(score, meaning)
     if csv is not None:
-        say("written", shown(csv))
+        give("written", shown(csv))
 
 
 def _print_scores(frame: pd.DataFrame) -> None:
@@ -135,7 +134,7 @@ def _print_scores(frame: pd.DataFrame) -> None:
             [
                 name,
                 *(
-                    _interval(*whole.loc[(name, score), [value, low, high]].tolist())
+                    _interval(*(float(whole[c][name, score]) for c in (value, low, high)))
                     for score in SCORES
                 ),
                 f"  {CONTENDERS[name][1]}" if not title else "",

@@ -325,7 +325,7 @@ add("shape-columns", edited(attribute("X", "shape", [48, 13])), "13 columns for 
 add("shape-negative", edited(attribute("X", "shape", [-48, 12])), "its shape is")
 add("shape-of-three", edited(attribute("X", "shape", [48, 12, 1])), "its shape is")
 add("rows-lost", edited(lambda f: put("obsm/X_rep", np.zeros((47, 3)))(f)), "47 rows", args=REP)
-add("huge-dense", edited(declared("layers/spare", (HUGE, 12))), "TB", args=("--layer", "spare"))
+add("huge-dense", edited(declared("layers/spare", (HUGE, 12))), "PB", args=("--layer", "spare"))
 add(
     "huge-data",
     edited(lambda f: [declared(f"X/{part}", (HUGE,))(f) for part in ("data", "indices")]),
@@ -447,7 +447,7 @@ add("zarr-codec", zarr_store(metadata("obs/_index", filters=[{"id": "xyz"}])), "
 add(
     "zarr-huge",
     zarr_store(metadata("layers/spare", shape=[HUGE, 12])),
-    "TB",
+    "PB",
     args=("--layer", "spare"),
 )
 add("zarr-chunk", zarr_store(metadata("obsm/X_rep", chunks=[HUGE, 3])), "TB", args=REP)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from cellam.modelling.model import Model, Simulation
+from cellam.reading.cell_types import read_types
 
 NEIGHBOURS = 10
 
@@ -24,7 +25,7 @@ def composition(
     model : Model
     simulation : Simulation
     types : pandas.Series, optional
-        Cell type of every cell of the data, in its order.
+        Cell type of every cell of the data, in its order; cells without one take no part.
 
     Returns
     -------
@@ -32,12 +33,13 @@ def composition(
         A row for each observed day: label, time, mass (relative to the start), ess (effective
         sample size of the weights, (Σw)²/Σw²), and for each type its share by weight
         among the simulated cells (`simulated`) and among the cells observed that day
-        (`observed`). A simulated cell counts for the types of its ten nearest observed
-        cells of that day. A simulation that ends on another time has a row for that too, whose
-        label is the number; its cells count for those of the training days next to it, and nothing
-        is `observed`.
+        (`observed`). A simulated cell counts for the types of its ten nearest annotated
+        cells of that day. Both are empty on a day without annotated cells. A simulation that ends
+        on another time has a row for that too, whose label is the number; its cells count for those
+        of the training days next to it, and nothing is `observed`.
     """
     rows: list[dict[str, Any]] = []
+    of_cell = read_types(types) if types is not None else None
     for t, (time, log_w) in enumerate(zip(simulation.times, simulation.log_weights, strict=True)):
         times, labels = model.snapshots.times, model.snapshots.labels
         at = [times.index(time)] if time in times else []
@@ -50,16 +52,14 @@ def composition(
             "mass": float(w.mean()),
             "ess": float(w.sum() ** 2 / (w**2).sum()),
         }
-        if types is not None:
+        if of_cell is not None:
             near = at or _nearest(model, float(time))
-            rows_of = np.concatenate([model.snapshots.rows[k] for k in near])
+            observed = of_cell.iloc[np.concatenate([model.snapshots.rows[k] for k in near])]
             points = np.concatenate([model.snapshots.points[k] for k in near])
-            observed = types.iloc[rows_of].astype(str).to_numpy()
+            known = observed.notna().to_numpy()
             x = (simulation.points[t] - model.space.centre) / model.space.scale
-            row["simulated"] = _shares(x, w, points, observed)
-            row["observed"] = (
-                pd.Series(observed).value_counts(normalize=True).to_dict() if at else {}
-            )
+            row["simulated"] = _shares(x, w, points[known], observed[known].to_numpy(dtype=str))
+            row["observed"] = observed.value_counts(normalize=True).to_dict() if at else {}
         rows.append(row)
     return pd.DataFrame(rows)
 
@@ -77,6 +77,8 @@ def _shares(
     observed: NDArray[np.float64],
     types: NDArray[Any],
 ) -> dict[str, float]:
+    if not len(types):
+        return {}
     names, codes = np.unique(types, return_inverse=True)
     votes = w @ type_votes(x, observed, codes, len(names))
     return {str(name): float(v) for name, v in zip(names, votes / votes.sum(), strict=True)}

@@ -158,6 +158,7 @@ def drivers(cells: Cells, y: Array, keep: NDArray[np.bool_] | None = None) -> pd
     if not yy > 1e-12 * max((y**2).sum(), 1e-300):
         raise DataError("It is the same in all of these cells, so that no gene goes with it.")
     varies = xx > 1e-9 * np.maximum(mean**2 * len(rows), 1e-12)
+    # Beyond 1 by rounding alone.
     r = np.clip(xy[varies] / np.sqrt(xx[varies] * yy), -1, 1)
     with np.errstate(divide="ignore"):  # r = ±1 has t = ±∞ and p = 0
         statistic = np.abs(r) * np.sqrt(freedom / (1 - r**2))

@@ -25,11 +25,11 @@ from cellam.answers.terminal import Terminal, position_of
 from cellam.answers.uncertainty import Spread
 from cellam.errors import ConfigError, DataError
 from cellam.modelling.model import Model
+from cellam.reading.cell_types import MOST_TYPES, UNANNOTATED, read_types
 
 Array = NDArray[np.float64]
 
 DRAWS = 16  # ways of a cell, where the fit has noise
-MOST_STATES = 100  # a column with more names no states
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ class Fates:
         columns: dict[str, Any] = {
             "cell": names[self.rows].astype(str),
             "day": self.start,
-            "type": _spelt(types.iloc[self.rows]),
+            "type": _named(types.iloc[self.rows]),
             "mass": self.mass,
             "entropy": self.entropy,
         }
@@ -122,7 +122,7 @@ class Fates:
         Parameters
         ----------
         types : pandas.Series
-            Type of all cells of the data; cells without one share a row.
+            Type of all cells of the data; cells without one share the last row.
 
         Returns
         -------
@@ -130,9 +130,10 @@ class Fates:
             type, cells, mass, entropy (mean over the cells), fate (mean probability of each
             state), and with an ensemble its sd and the low and high end of its 90 % interval.
         """
-        names = _spelt(types.iloc[self.rows])
+        names = _named(types.iloc[self.rows])
         rows: list[dict[str, Any]] = []
-        for name, n in pd.Series(names).value_counts().items():
+        sizes = pd.Series(names).value_counts()
+        for name, n in sorted(sizes.items(), key=lambda item: item[0] == UNANNOTATED):
             of = names == name
             row = {
                 "type": str(name),
@@ -205,8 +206,8 @@ def predict_fates(
     start : str
         Label or number of a day.
     types : pandas.Series
-        State of every cell of the data, in its order. Cells of the other day without one do not
-        count.
+        State of every cell of the data, in its order. Where a cell of the other day has none, the
+        ten cells nearest to it that have one stand for it.
     terminal : str, optional
         Label or number of the day whose states are meant: the last one fitted on without it. If it
         is earlier than `start`, cells are followed backward, to their ancestors.
@@ -250,29 +251,48 @@ def predict_fates(
 def memberships(
     model: Model, day: str, types: pd.Series[Any]
 ) -> tuple[sparse.csr_matrix, tuple[str, ...]]:
-    """Which state each cell of a day is in: an indicator matrix (m, S), and their names (S,)."""
+    """Which state each cell of a day is in, a matrix (m, S), and the names of the states (S,).
+
+    A row has a single 1, or for a cell without a state the shares of the states among the ten
+    cells nearest to it that have one.
+
+    Raises
+    ------
+    DataError
+        If the day has no cell with a state, or too many states.
+    """
     k = position_of(model, day)
-    of_day = types.iloc[model.snapshots.rows[k]].astype(object)
+    of_day = read_types(types.iloc[model.snapshots.rows[k]])
     known = of_day.notna().to_numpy()
-    names, codes = np.unique(of_day[known].astype(str).to_numpy(), return_inverse=True)
-    if not 0 < len(names) <= MOST_STATES:
+    names, codes = np.unique(of_day[known].to_numpy(dtype=str), return_inverse=True)
+    if not len(names):
+        raise DataError(
+            f"None of the {len(of_day):,} cells of {model.snapshots.labels[k]} has a value in "
+            f"obs[{types.name!r}], and fates are told by it.",
+            "Choose a day whose cells are annotated, or another column: --terminal DAY:COLUMN.",
+        )
+    if len(names) > MOST_TYPES:
         raise DataError(
             f"obs[{types.name!r}] has {len(names):,} different values in the {len(of_day):,} cells "
-            f"of {model.snapshots.labels[k]}; states are 1 to {MOST_STATES}.",
+            f"of {model.snapshots.labels[k]}; states are 1 to {MOST_TYPES}.",
             "Give a column with cell types, e.g. --terminal cell_type.",
         )
-    rows = np.flatnonzero(known)
-    shape = (len(of_day), len(names))
-    return sparse.csr_matrix((np.ones(len(rows)), (rows, codes)), shape), tuple(map(str, names))
+    x, ones, rows = model.snapshots.points[k], np.ones(len(codes)), np.flatnonzero(known)
+    of_state = sparse.csr_matrix((ones, (rows, codes)), (len(known), len(names)))
+    if not known.all():
+        blank = np.flatnonzero(~known)
+        place = sparse.csr_matrix((np.ones(len(blank)), (blank, np.arange(len(blank)))))
+        nearest = sparse.csr_matrix(place @ neighbours(x[blank], x[rows]))
+        nearest.resize(len(known), len(rows))  # the last cells may be known
+        of_state = sparse.csr_matrix(of_state + nearest @ of_state[rows])
+    return of_state, tuple(map(str, names))
 
 
 def probabilities(matrix: sparse.csr_matrix, of_state: sparse.csr_matrix) -> Array:
     """Probability of each state, (n, S), from transitions (n, m) and memberships (m, S)."""
     votes = np.asarray((matrix @ of_state).todense(), dtype=np.float64)
-    total = votes.sum(1, keepdims=True)
-    # Where no cell that it meets has a state, the states of the whole day stand for them.
-    whole = np.asarray(of_state.sum(0), dtype=np.float64)
-    return np.where(total > 0, votes / np.where(total > 0, total, 1.0), whole / whole.sum())
+    share: Array = votes / votes.sum(1, keepdims=True)
+    return share
 
 
 def flow(model: Model, found: Fates, types: pd.Series[Any]) -> pd.DataFrame:
@@ -284,7 +304,7 @@ def flow(model: Model, found: Fates, types: pd.Series[Any]) -> pd.DataFrame:
     found : Fates
         Of the cells of the earlier day.
     types : pandas.Series
-        Type of every cell of the data, in its order; cells without one share a row.
+        Type of every cell of the data, in its order; cells without one are the last source.
 
     Returns
     -------
@@ -306,7 +326,7 @@ def flow(model: Model, found: Fates, types: pd.Series[Any]) -> pd.DataFrame:
             f"{found.terminal.label}.",
             "Leave --ancestors out.",
         )
-    of_type = _spelt(types.iloc[found.rows])
+    of_type = _named(types.iloc[found.rows])
     before = days.weights[k][:, None] * found.probability  # (n, S)
     after = found.mass[:, None] * before
     rows = [
@@ -316,7 +336,7 @@ def flow(model: Model, found: Fates, types: pd.Series[Any]) -> pd.DataFrame:
             "before": float(before[of_type == source, s].sum()),
             "after": float(after[of_type == source, s].sum()),
         }
-        for source in sorted(set(of_type))
+        for source in sorted(set(of_type), key=lambda name: (name == UNANNOTATED, name))
         for s, state in enumerate(found.states)
     ]
     return pd.DataFrame(rows)
@@ -328,7 +348,7 @@ def _limits(spread: Spread) -> tuple[Array, Array, Array]:
     return spread.sd, np.maximum(low, 0.0), np.minimum(high, 1.0)
 
 
-def _spelt(types: pd.Series[Any]) -> NDArray[Any]:
-    """Names of types as text; those that are missing share one."""
-    values = types.astype(object)
-    return values.where(values.notna(), "(none)").astype(str).to_numpy()
+def _named(types: pd.Series[Any]) -> NDArray[Any]:
+    """Types as text, with a name for cells that have none."""
+    names = read_types(types)
+    return names.where(names.notna(), UNANNOTATED).to_numpy(dtype=str)

@@ -12,8 +12,9 @@ single gene of hundreds moves a cell by little, and out of the data if many are 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -120,8 +121,17 @@ class Perturbation:
         return pd.DataFrame(columns)
 
 
-def parse_changes(texts: Iterable[str]) -> tuple[Change, ...]:
-    """Understand GENE=+2 (standard deviations) and GENE=ko.
+Changes: TypeAlias = Mapping[str, float | str | None] | Iterable[str | Change] | str | Change
+
+
+def parse_changes(changes: Changes) -> tuple[Change, ...]:
+    """Understand what is to be changed.
+
+    Parameters
+    ----------
+    changes : mapping, iterable, str or Change
+        "GENE=+2" (standard deviations) and "GENE=ko", or several of them, or from a gene to its
+        shift, which is a number, or "ko" or None for a knock-out.
 
     Raises
     ------
@@ -132,28 +142,47 @@ def parse_changes(texts: Iterable[str]) -> tuple[Change, ...]:
     --------
     >>> [str(change) for change in parse_changes(["Gata1=-3", "Spi1=2", "Klf1=ko"])]
     ['Gata1=-3', 'Spi1=+2', 'Klf1=ko']
+    >>> [str(change) for change in parse_changes({"Gata1": -3, "Klf1": "ko"})]
+    ['Gata1=-3', 'Klf1=ko']
     """
-    changes = []
-    for text in texts:
-        gene, _, size = (part.strip() for part in text.rpartition("="))
-        try:
-            z = None if size.lower() == KNOCK_OUT else float(size)
-        except ValueError:
-            z = float("nan")
-        if not gene or (z is not None and (not np.isfinite(z) or z == 0)):
-            raise ConfigError(
-                f"--gene {text!r} cannot be understood.",
-                f"Give a gene and a shift in standard deviations, e.g. -g Gata1=-3, or "
-                f"-g Gata1={KNOCK_OUT} to knock it out.",
-            )
-        changes.append(Change(gene, z))
-    twice = [c.gene for c in changes if sum(c.gene == other.gene for other in changes) > 1]
-    if twice or not changes:
+    found = [
+        change if isinstance(change, Change) else _parse(*change) for change in _listed(changes)
+    ]
+    twice = [c.gene for c in found if sum(c.gene == other.gene for other in found) > 1]
+    if twice or not found:
         raise ConfigError(
             f"--gene {twice[0]} is given twice." if twice else "No gene is given.",
             "Give every gene once, e.g. -g Gata1=-3 -g Spi1=+2.",
         )
-    return tuple(changes)
+    return tuple(found)
+
+
+def _listed(changes: Changes) -> Iterator[Change | tuple[str, object]]:
+    """Every change, as it is or as a gene and its shift."""
+    if isinstance(changes, Mapping):
+        yield from changes.items()
+        return
+    for change in [changes] if isinstance(changes, str | Change) else changes:
+        if isinstance(change, Change):
+            yield change
+        else:
+            gene, _, size = str(change).rpartition("=")
+            yield gene, size
+
+
+def _parse(gene: str, size: object) -> Change:
+    name, text = str(gene).strip(), KNOCK_OUT if size is None else str(size).strip()
+    try:
+        z = None if text.lower() == KNOCK_OUT else float(text)
+    except ValueError:
+        z = float("nan")
+    if not name or (z is not None and (not np.isfinite(z) or z == 0)):
+        raise ConfigError(
+            f"--gene {(f'{gene}={text}' if gene else text)!r} cannot be understood.",
+            f"Give a gene and a shift in standard deviations, e.g. -g Gata1=-3, or "
+            f"-g Gata1={KNOCK_OUT} to knock it out.",
+        )
+    return Change(name, z)
 
 
 def shift(model: Model, cells: Cells, changes: Sequence[Change], x: Array) -> Array:
@@ -187,8 +216,9 @@ def shift(model: Model, cells: Cells, changes: Sequence[Change], x: Array) -> Ar
     value = np.asarray(space.decode(x, genes), dtype=np.float64)  # (n, g)
     if not scaled:
         value = np.maximum(value, 0.0)
-    z = np.array([np.nan if change.z is None else change.z for change in changes])
-    changed = np.where(np.isnan(z), 0.0, value + np.nan_to_num(z) * sd)
+    z = np.array([change.z or 0.0 for change in changes])
+    lost = np.array([change.z is None for change in changes])
+    changed = np.where(lost, 0.0, value + z * sd)
     if not scaled:
         changed = np.maximum(changed, 0.0)
     where = [space.genes.index(gene) for gene in genes]
@@ -199,7 +229,7 @@ def shift(model: Model, cells: Cells, changes: Sequence[Change], x: Array) -> Ar
 def perturb(
     model: Model,
     cells: Cells,
-    changes: Sequence[Change],
+    changes: Changes,
     start: str,
     types: pd.Series[str],
     *,
@@ -215,7 +245,8 @@ def perturb(
         With an ensemble, the effects have intervals.
     cells : Cells
         The data of the fit.
-    changes : sequence of Change
+    changes : mapping, iterable, str or Change
+        As for `parse_changes`: ["Gata2=ko"] or {"Gata2": -3}.
     start : str
         Label or number of a day.
     types : pandas.Series
@@ -235,6 +266,7 @@ def perturb(
     DataError
         As for `fates.memberships`.
     """
+    changes = parse_changes(changes)
     days = model.snapshots
     k = model.timeline.index(start)
     end = model.timeline.index(terminal or model.training.labels[-1])
@@ -268,7 +300,7 @@ def perturb(
     before, after, growth = follow(model)
     effects = [_mean(before, after, growth), *(_mean(*follow(m)) for m in model.members)]
     return Perturbation(
-        tuple(changes),
+        changes,
         days.labels[k],
         Terminal(days.labels[end], str(types.name)),
         picked,

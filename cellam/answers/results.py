@@ -29,10 +29,9 @@ from cellam.answers.projection import check_size, drawable, growth_rates, projec
 from cellam.answers.terminal import days_before
 from cellam.answers.transitions import transition_matrix
 from cellam.answers.uncertainty import growth_spread, relative_sd
-from cellam.errors import ConfigError, DataError
+from cellam.errors import DataError
 from cellam.modelling.model import Model
-from cellam.reading.cells import annotation
-from cellam.reading.labels import offer
+from cellam.reading.cell_types import read_types
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -162,7 +161,7 @@ def results(
         out.obsp[T_FWD] = transition_matrix(model, seed=seed)
     if cellrank and types is not None:
         out.obsm[LINEAGES] = probability
-        terminal = types.astype(str).where(time == model.training.times[-1])
+        terminal = read_types(types).where(time == model.training.times[-1])
         out.obs[TERMINAL] = pd.Categorical(terminal.to_numpy(), categories=names)
         out.uns[f"{TERMINAL}_colors"] = np.array(_colours(adata, types, names), dtype=object)
     out.uns["cellam"] = {**(record or {})}
@@ -210,8 +209,9 @@ def spread(model: Model) -> dict[str, Array]:
 def fates(model: Model, types: pd.Series[Any], *, seed: int = 0) -> tuple[Array, list[str]]:
     """Probability of every cell to become each type of the last training day.
 
-    Those of `fates.predict_fates`; a cell of that day is what it is, and one of a day
-    outside those fitted on counts for its nearest cells of that day where it stands.
+    Those of `fates.predict_fates`; a cell of that day is what it is, an unannotated one what the
+    annotated cells nearest to it are, and one of a day outside those fitted on counts for its
+    nearest cells of that day where it stands.
 
     Returns
     -------
@@ -222,17 +222,10 @@ def fates(model: Model, types: pd.Series[Any], *, seed: int = 0) -> tuple[Array,
     Raises
     ------
     DataError
-        If cells of that day have no type.
+        As `fates.memberships`.
     """
     days, last = model.snapshots, _last(model)
     label = days.labels[last]
-    there = types.iloc[days.rows[last]]
-    if there.isna().any():
-        raise DataError(
-            f"{int(there.isna().sum()):,} cells of {label} have no value in "
-            f"obs[{types.name!r}], and fates are told by it.",
-            "Fill it, or choose another column with --groupby.",
-        )
     of_state, names = memberships(model, label, types)
     probability = np.empty((days.n_cells, len(names)))
     alone, before = model.alone(), days_before(model, label)
@@ -264,25 +257,9 @@ def _colours(adata: AnnData, types: pd.Series[Any], names: list[str]) -> list[st
     from matplotlib.colors import to_hex
 
     known = adata.uns.get(f"{types.name}_colors")
-    if isinstance(types.dtype, pd.CategoricalDtype) and known is not None:
-        categories = list(map(str, types.cat.categories))
+    column = adata.obs.get(str(types.name), types)
+    if isinstance(column.dtype, pd.CategoricalDtype) and known is not None:
+        categories = list(map(str, column.cat.categories))
         if len(known) == len(categories):
             return [str(known[categories.index(name)]) for name in names]
     return [to_hex(colormaps["tab20"](k % 20)) for k in range(len(names))]
-
-
-def cell_types(obs: pd.DataFrame, groupby: str | None) -> pd.Series[Any] | None:
-    """The column of cell types that was asked for, or the one of a usual name.
-
-    Raises
-    ------
-    ConfigError
-        If the column that was asked for is not there.
-    """
-    key = groupby or annotation(obs)
-    if key is not None and key not in obs:
-        raise ConfigError(
-            f"There is no column {key!r} in obs.",
-            offer(key, map(str, obs.columns)),
-        )
-    return obs[key] if key is not None else None

@@ -8,8 +8,7 @@ import pandas as pd
 
 from cellam.errors import ConfigError
 from cellam.modelling.model import Model
-from cellam.reading.cells import annotation
-from cellam.reading.labels import did_you_mean
+from cellam.reading.cell_types import find_types, list_offers, resolve_types
 
 
 class Terminal(NamedTuple):
@@ -49,27 +48,23 @@ def parse_terminal(
     Raises
     ------
     ConfigError
-        If there is no such day or column.
+        If there is no such day or column, or the column tells the time.
     """
-    columns = list(map(str, obs.columns))
-    label, key = model.training.labels[0 if backward else -1], annotation(obs)
-    if text in columns:
-        return Terminal(label, str(text))
-    if text is not None:
+    days, label, key = model.snapshots.codes, model.training.labels[0 if backward else -1], None
+    if text in obs:
+        key = text
+    elif text is not None:
         day, colon, column = text.rpartition(":")
-        if not colon:
-            day, column = text, ""
-        label = model.timeline.labels[model.timeline.index(day)]
-        key = column or key
-    if key not in columns:
+        label = model.timeline.labels[model.timeline.index(day if colon else text)]
+        key = column if colon and column else None
+    key = key if key is not None else find_types(obs, days)
+    if key is None:
         raise ConfigError(
-            f"There is no column {key!r} in obs."
-            if key
-            else "No column of obs has the usual name of a cell type.",
-            (did_you_mean(key, columns) if key else "")
-            + f"Give one of: {', '.join(columns)}; e.g. --terminal {label}:{columns[0]}.",
+            "No column of obs has the usual name of a cell type.",
+            f"{list_offers(obs, days)} Choose one: --terminal {label}:COLUMN.",
         )
-    return Terminal(label, str(key))
+    resolve_types(obs, days, key)
+    return Terminal(label, key)
 
 
 def position_of(model: Model, text: str) -> int:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from cellam.answers.composition import type_votes
 from cellam.errors import ConfigError
 from cellam.modelling.model import Model, Simulation
+from cellam.reading.cell_types import UNANNOTATED, read_types
 from cellam.reading.labels import did_you_mean
 
 Array = NDArray[np.float64]
@@ -43,7 +44,7 @@ def groups(
     model : Model
     simulation : Simulation
     types : pandas.Series
-        Cell type of every cell of the data.
+        Cell type of every cell of the data; cells without one do not count as neighbours.
     by : {"fate", "start"}
         "fate" is the most frequent type among the ten nearest cells of the last observed day on
         the way.
@@ -58,19 +59,27 @@ def groups(
         If `by` is neither, or no day is on the way.
     """
     check_by(by)
-    of_cell = types.astype(str).to_numpy()
+    of_cell = read_types(types)
+    known = of_cell.notna().to_numpy()
+    named = of_cell.where(known, UNANNOTATED).to_numpy(dtype=str)
     if by == "start":
-        return np.asarray(of_cell[simulation.rows])
+        return np.asarray(named[simulation.rows])
     days = model.snapshots
-    seen = [t for t, time in enumerate(simulation.times) if t and time in days.times]
+    seen = [
+        t
+        for t, time in enumerate(simulation.times)
+        if t and time in days.times and known[days.rows[days.times.index(time)]].any()
+    ]
     if not seen:
         raise ConfigError(
-            "No observed day is on the way, by which fates could be told.", "Use --by start."
+            "No observed day with annotated cells is on the way, by which fates could be told.",
+            "Use --by start.",
         )
     k = days.times.index(simulation.times[seen[-1]])
-    names, codes = np.unique(of_cell[days.rows[k]], return_inverse=True)
+    there = known[days.rows[k]]
+    names, codes = np.unique(named[days.rows[k][there]], return_inverse=True)
     x = (simulation.points[seen[-1]] - model.space.centre) / model.space.scale
-    return np.asarray(names[type_votes(x, days.points[k], codes, len(names)).argmax(1)])
+    return np.asarray(names[type_votes(x, days.points[k][there], codes, len(names)).argmax(1)])
 
 
 def trends(

@@ -282,6 +282,3 @@ class MLP:
             pre_activations.append(z)
             h = torch.nn.functional.silu(z)
         return torch.addmm(self.biases[-1], h, self.weights[-1].T), pre_activations
-
-
-ACTIONS: dict[str, type[Any]] = {action.name: action for action in (Kernel, MLP)}

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from cellam.dynamics.actions import MLP, Kernel
 from cellam.dynamics.fitting import Fit, Solved, Trained
 from cellam.dynamics.objectives import Objective
+from cellam.storage import restore
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -81,6 +82,7 @@ def fit_from(
 
 
 def _record(stored: Mapping[str, Any]) -> Solved | Trained:
+    stored = restore(dict(stored))
     if "ridge" in stored:
         return Solved(stored["ridge"], dict(stored["losses"]))
     return Trained(

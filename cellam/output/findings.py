@@ -10,6 +10,7 @@ import pandas as pd
 
 from cellam.answers.uncertainty import UNSURE, growth_spread, relative_sd
 from cellam.modelling.model import Model, Simulation
+from cellam.reading.cell_types import read_types
 
 
 def some(simulation: Simulation, n: int) -> Simulation:
@@ -27,10 +28,13 @@ def some(simulation: Simulation, n: int) -> Simulation:
 def growth_by_type(
     model: Model, rate: np.ndarray[Any, Any], types: pd.Series[Any] | None
 ) -> list[dict[str, Any]]:
-    """Growth rate of the cells of each type, (n,) day by day in `rate`: the fastest first."""
+    """Growth rate of the cells of each type, (n,) day by day in `rate`: the fastest first.
+
+    Cells without a type are in no row.
+    """
     if types is None or model.conserves_mass:
         return []
-    of_cell = types.iloc[np.concatenate(model.snapshots.rows)].to_numpy()
+    of_cell = read_types(types).iloc[np.concatenate(model.snapshots.rows)].to_numpy()
     groups = pd.Series(rate).groupby(of_cell)
     return [
         {
@@ -49,7 +53,7 @@ def unsure_by_type(model: Model, types: pd.Series[Any] | None) -> list[dict[str,
 
     Nothing without an ensemble. A direction is not sure where the standard deviation of the
     velocity is more than half of its length, a sign where the 90 % interval of the growth rate
-    holds zero; `growth` is None where mass is conserved.
+    holds zero; `growth` is None where mass is conserved. Cells without a type are in no row.
     """
     if not model.ensemble:
         return []
@@ -57,9 +61,9 @@ def unsure_by_type(model: Model, types: pd.Series[Any] | None) -> list[dict[str,
     if not model.conserves_mass:
         low, high = growth_spread(model).interval()
         frame["growth"] = (low < 0) & (high > 0)
-    of_cell = np.full(len(frame), "all cells")
+    of_cell: np.ndarray[Any, Any] = np.full(len(frame), "all cells")
     if types is not None:
-        of_cell = types.iloc[np.concatenate(model.snapshots.rows)].to_numpy()
+        of_cell = read_types(types).iloc[np.concatenate(model.snapshots.rows)].to_numpy()
     return [
         {
             "type": str(name),
@@ -82,8 +86,11 @@ def shares(frame: pd.DataFrame, types: pd.Series[Any] | None) -> dict[str, Any]:
             "label": row["label"],
             "mass": row["mass"],
             "ess": row["ess"],
-            "shares": [
-                (row["simulated"].get(name, 0.0), row["observed"].get(name, 0.0)) for name in names
+            "shares": [  # None where no cell of the day is annotated
+                (row["simulated"].get(name, 0.0), row["observed"].get(name, 0.0))
+                if row["observed"]
+                else None
+                for name in names
             ],
         }
         for _, row in frame.iterrows()

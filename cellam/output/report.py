@@ -18,7 +18,6 @@ import pandas as pd
 from cellam.answers.composition import composition
 from cellam.answers.fates import predict_fates
 from cellam.answers.projection import find_basis, growth_rates
-from cellam.answers.results import cell_types
 from cellam.answers.uncertainty import follow
 from cellam.dynamics.fitting import Solved
 from cellam.errors import DataError
@@ -29,6 +28,7 @@ from cellam.output.pictures import Picture, picture
 from cellam.output.wording import explain
 from cellam.plots import maps, populations, scores
 from cellam.plots.scatter import per_time
+from cellam.reading.cell_types import offer_types, resolve_types
 from cellam.reading.cells import read_annotation
 from cellam.reading.labels import named, variables
 from cellam.runs.run import Run
@@ -112,8 +112,13 @@ def check_names(run: Run, data: Path, groupby: str | None, basis: str | None) ->
         As `write_report`.
     """
     adata, _ = _annotated(run, data, needed=True)
-    _types_key(adata, groupby)
-    find_basis(run.model, adata, basis)
+    _check(run.model, adata, groupby, basis)
+
+
+def _check(model: Model, adata: AnnData | None, groupby: str | None, basis: str | None) -> None:
+    if adata is not None:
+        resolve_types(adata.obs, model.snapshots.codes, groupby)
+    find_basis(model, adata, basis)
 
 
 def render_report(
@@ -130,8 +135,7 @@ def render_report(
     import jinja2
 
     adata, missing = _annotated(run, data, needed=bool(data or groupby or basis))
-    _types_key(adata, groupby)  # before the work
-    find_basis(run.model, adata, basis)
+    _check(run.model, adata, groupby, basis)  # before the work
     table = _scored(run)
     findings = _findings(run.model, adata, groupby, basis)
     where = find_basis(run.model, adata, basis)
@@ -326,8 +330,9 @@ def _score_notes(model: Model, table: pd.DataFrame | None) -> list[str]:
 def _findings(
     model: Model, adata: AnnData | None, groupby: str | None, basis: str | None
 ) -> dict[str, Any]:
-    key = _types_key(adata, groupby)
-    types = adata.obs[key].astype(str) if adata is not None and key is not None else None
+    codes = model.snapshots.codes
+    types = resolve_types(adata.obs, codes, groupby) if adata is not None else None
+    key = str(types.name) if types is not None else None
     days = model.training
     start, end = named(days.labels[0]), named(days.labels[-1])
     step = (days.times[-1] - days.times[0]) / SAVED
@@ -349,7 +354,9 @@ def _findings(
     )
     return {
         "key": key,
-        "columns": [] if adata is None else [str(c) for c in adata.obs.columns],
+        "unannotated": int(types.isna().sum()) if types is not None else 0,
+        "annotated": adata is not None,
+        "columns": [] if adata is None else offer_types(adata.obs, codes),
         "start": start,
         "end": end,
         "who": who,
@@ -411,8 +418,8 @@ def _findings(
 
 
 def _fates(model: Model, types: pd.Series[Any] | None) -> dict[str, Any] | None:
-    """What the cells of each type of the first day become by the last one."""
-    if types is None:
+    """What the cells of each type of the first day become by the last one, if that has types."""
+    if types is None or types.iloc[model.training.rows[-1]].isna().all():
         return None
     rng = np.random.default_rng(model.options.seed)
     few = replace(model, snapshots=model.snapshots.thinned(FOLLOWED, rng))
@@ -420,13 +427,6 @@ def _fates(model: Model, types: pd.Series[Any] | None) -> dict[str, Any] | None:
     n, N = len(found.rows), len(model.training.points[0])
     drawn = f"From {n:,} of {N:,} cells, drawn at random: rare types are few here" if n < N else ""
     return {"states": found.states, "rows": found.by_type(types), "drawn": drawn}
-
-
-def _types_key(adata: AnnData | None, groupby: str | None) -> str | None:
-    if adata is None:
-        return None
-    types = cell_types(adata.obs, groupby)
-    return None if types is None else str(types.name)
 
 
 # --------------------------------------------------------------------------- how to do it again

@@ -12,6 +12,7 @@ from cellam.answers.uncertainty import Spread
 from cellam.errors import DataError
 from cellam.modelling.model import Model, Simulation
 from cellam.plots import style
+from cellam.reading.cell_types import UNANNOTATED
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -89,6 +90,9 @@ def composition(
             )  # fmt: skip
         axes.set(ylabel="share of cells (%)", ylim=(0, 1))
         axes.set_xlabel("obs.: observed that day; sim.: simulated, by weight", labelpad=22)
+        for k, (_, shares_of_day) in enumerate(pairs):
+            if k % 2 and not shares_of_day:
+                axes.text(x[k] - 0.5, 0.5, UNANNOTATED, ha="center", va="center", fontsize=8)
         axes.set_yticks(np.linspace(0, 1, 6), [f"{100 * t:.0f}" for t in np.linspace(0, 1, 6)])
         axes.tick_params(axis="x", length=0)
         handles, names = axes.get_legend_handles_labels()

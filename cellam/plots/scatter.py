@@ -16,7 +16,7 @@ from cellam.answers.projection import Basis, check_size, growth_rates, velocitie
 from cellam.errors import ConfigError
 from cellam.modelling.model import Model
 from cellam.plots import style
-from cellam.reading.cells import annotation
+from cellam.reading.cell_types import UNANNOTATED, find_types, read_types
 from cellam.reading.labels import did_you_mean
 
 if TYPE_CHECKING:
@@ -47,7 +47,8 @@ def colour_values(
         check_size(model, adata)
         obs = adata.obs
     if color is None:
-        color = annotation(obs) or "time"
+        color = find_types(obs, model.snapshots.codes) if len(obs) else None
+        color = color or "time"
     days = model.snapshots
     if color in obs:
         return obs[color].iloc[np.concatenate(days.rows)].reset_index(drop=True), color
@@ -76,7 +77,10 @@ def no_colour(color: str, obs: pd.DataFrame, genes: Iterable[str]) -> ConfigErro
 
 
 def scatter_cells(ax: Axes, xy: Array, values: pd.Series[Any], label: str) -> None:
-    """Cells by a number, with a colour bar, or by a name, which also stands among its cells."""
+    """Cells by a number, with a colour bar, or by a name, which also stands among its cells.
+
+    Cells without a name are grey and lie below the others.
+    """
     size = size_of(len(xy))
     if pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values):
         c = values.to_numpy(dtype=float)
@@ -92,9 +96,15 @@ def scatter_cells(ax: Axes, xy: Array, values: pd.Series[Any], label: str) -> No
         bar.set_label(label)
         bar.outline.set_visible(False)
         return
-    names = values.astype(object).where(values.notna(), "(none)").astype(str)
+    names = read_types(values)
+    none = names.isna().to_numpy()
+    if none.any():
+        ax.scatter(
+            xy[none, 0], xy[none, 1], c=style.COLOURS[7], alpha=0.35, s=size, linewidths=0,
+            rasterized=True,
+        )  # fmt: skip
     handles = []
-    for k, name in enumerate(sorted(names.unique())):
+    for k, name in enumerate(sorted(names.dropna().unique())):
         rows = (names == name).to_numpy()
         turn, colour = divmod(k, len(style.COLOURS))
         marker = style.MARKERS[turn % len(style.MARKERS)]
@@ -109,6 +119,10 @@ def scatter_cells(ax: Axes, xy: Array, values: pd.Series[Any], label: str) -> No
         )  # fmt: skip
         handles.append(
             Line2D([], [], ls="", marker=marker, color=style.COLOURS[colour], ms=5, label=name)
+        )
+    if none.any():
+        handles.append(
+            Line2D([], [], ls="", marker="o", color=style.COLOURS[7], ms=5, label=UNANNOTATED)
         )
     listed = [str(handle.get_label()) for handle in handles]
     ax.legend(handles, listed, title=label, loc="center left", bbox_to_anchor=(1.0, 0.5))

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 from scipy import sparse
 
 from cellam.errors import DataError
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from anndata import AnnData
 
     from cellam.reading.sources import Source
+
+HASHED = 1_000_000  # numbers at once
 
 
 @dataclass(frozen=True)
@@ -190,17 +192,6 @@ def names_digest(names: pd.Index[Any]) -> str:
     return hashlib.sha256("\n".join(map(str, names)).encode()).hexdigest()
 
 
-def annotation(obs: pd.DataFrame) -> str | None:
-    """The column of `obs` that names cell types, if there is one of the usual names."""
-    wanted = ("celltype", "celltypes", "cellannotation", "annotation", "cluster", "clusters",
-              "leiden", "louvain", "stateinfo", "cellstate", "state")  # fmt: skip
-    found = {"".join(c for c in str(name).lower() if c.isalnum()): name for name in obs.columns}
-    for name in wanted:
-        if name in found and 1 < obs[found[name]].nunique() <= 100:
-            return str(found[name])
-    return None
-
-
 def _obs(source: Source) -> pd.DataFrame:
     """Annotation of the cells, its columns named by text."""
     obs = source.element("obs")
@@ -245,11 +236,17 @@ def _digest(
     sha.update(names_digest(pd.Index(genes)).encode())
     sha.update(np.asarray(times)[codes].tobytes())
     for part in (matrix, *expected):
-        arrays = (
-            (part.data, part.indices.astype(np.int64), part.indptr.astype(np.int64))
-            if sparse.issparse(part)
-            else (part,)
-        )
-        for array in arrays:
-            sha.update(np.ascontiguousarray(array).tobytes())
+        if sparse.issparse(part):
+            _hash(sha, part.data)
+            _hash(sha, part.indices, np.int64)
+            _hash(sha, part.indptr, np.int64)
+        else:
+            _hash(sha, part)
     return sha.hexdigest()
+
+
+def _hash(sha: hashlib._Hash, array: NDArray[Any], dtype: DTypeLike | None = None) -> None:
+    """Add the bytes of an array, some rows at a time: a copy of all might not fit."""
+    step = max(HASHED // max(array[:1].size, 1), 1)
+    for start in range(0, len(array), step):
+        sha.update(np.ascontiguousarray(array[start : start + step], dtype=dtype).tobytes())

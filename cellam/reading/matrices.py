@@ -144,7 +144,7 @@ def _numbers(value: Any, where: str, kinds: str, n_cells: int) -> Matrix:
     matrix = form(parts, shape=value.shape).tocsr()
     if not matrix.has_canonical_format:
         # Entries of one cell and gene add up, as scipy and anndata understand them.
-        matrix = matrix.copy()
+        matrix = matrix.copy() if value.format == "csr" else matrix
         matrix.sum_duplicates()
     return matrix
 

@@ -67,6 +67,15 @@ class Snapshots:
         """Number of cells over all times."""
         return sum(len(x) for x in self.points)
 
+    @property
+    def codes(self) -> NDArray[np.int64]:
+        """Position of the day of every cell, (n,), in the order of the data."""
+        codes = np.empty(self.n_cells, dtype=np.int64)
+        codes[np.concatenate(self.rows)] = np.repeat(
+            np.arange(len(self)), [len(x) for x in self.points]
+        )
+        return codes
+
     def __len__(self) -> int:
         return len(self.times)
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from cellam.errors import DataError
 from cellam.reading.formats import file_error, folder_error, hdf5_error
 from cellam.reading.labels import closest
-from cellam.reading.stores import Store, one_line
+from cellam.reading.stores import Store, damage, one_line
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -134,7 +134,7 @@ def _hdf5(path: Path) -> Iterator[Any]:
     with file:
         try:
             foreign = None if "obs" in file and "mod" not in file else hdf5_error(path, file)
-        except Exception:  # of HDF5, whose parts contradict each other
+        except damage():
             raise file_error(path) from None
         if foreign:
             raise foreign
@@ -150,7 +150,7 @@ def _zarr(path: Path) -> Iterator[Any]:
         found = "obs" in group and "mod" not in group
     except PermissionError:
         raise
-    except Exception as error:
+    except damage() as error:
         if any((path / name).exists() for name in (".zgroup", ".zmetadata", "zarr.json")):
             raise DataError(
                 f"{path} is a zarr store that zarr {zarr.__version__} cannot open "

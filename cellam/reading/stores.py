@@ -7,14 +7,23 @@ anndata reads it. Nothing else of the file is looked at.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from cellam.errors import DataError
-from cellam.reading.memory import available_memory, show_bytes
+from cellam.reading.memory import available_memory
+from cellam.reading.sizes import (
+    DENSE,
+    SPARSE,
+    Array,
+    array_of,
+    by,
+    declared_shape,
+    sparse_order,
+    too_large,
+)
 
 COPY_AGAIN = "Copy the file again, or rebuild it from its source."
 SAVE_AGAIN = "Open it with anndata.read_h5ad and save it again with adata.write_h5ad('data.h5ad')."
@@ -23,7 +32,6 @@ SAVE_AGAIN = "Open it with anndata.read_h5ad and save it again with adata.write_
 _CODECS = """adler32 astype bitround blosc bytes bz2 crc32 crc32c delta endian fixedscaleoffset
 fletcher32 gzip jenkins_lookup3 lz4 lzma packbits quantize sharding_indexed shuffle transpose
 vlen-array vlen-bytes vlen-utf8 zlib zstd"""
-_TEXT = 64  # bytes of a short text as an object in memory, about
 _DEEPEST = 8  # groups within groups; a frame with categories has two
 
 
@@ -51,7 +59,7 @@ class Store:
         """Shape of one element, from its header; None where that has none."""
         with self._reading(path):
             node = self._node(path)
-            shape = getattr(node, "shape", None) or getattr(node, "attrs", {}).get("shape")
+            shape = getattr(node, "shape", None) or declared_shape(node)
             return None if shape is None else tuple(int(n) for n in shape)
 
     def element(self, path: str) -> Any:
@@ -76,9 +84,7 @@ class Store:
         """Turn the errors of HDF5, zarr and anndata, which are many, into one."""
         try:
             yield
-        except (DataError, MemoryError):
-            raise
-        except Exception as error:
+        except damage() as error:
             raise self._unreadable(path, error) from error
 
     def _unreadable(self, path: str, error: Exception) -> DataError:
@@ -159,45 +165,33 @@ class Store:
             )
 
     def _check_memory(self, node: Any, path: str) -> None:
-        arrays = sorted(self._arrays(node, path), key=lambda a: -a[2])
-        needed, available = sum(size for *_, size in arrays), available_memory()
+        arrays = list(self._arrays(node, path))
+        needed, available = sum(array.size for array in arrays), available_memory()
         if needed > available:
-            where, shape, size = arrays[0]
-            raise DataError(
-                f"{self.name}: {where!r} is declared as {_by(shape)} and "
-                f"takes {show_bytes(size)} to read; {show_bytes(available)} of memory are "
-                "available.",
-                "If the file is that large, use fewer cells or genes, or --use-rep with a "
-                "representation. If it is not, it is damaged: copy it again.",
-            )
+            raise too_large(self.name, path, node, arrays, available, self.keys("obsm"))
 
-    def _arrays(
-        self, node: Any, path: str, depth: int = 0
-    ) -> Iterator[tuple[str, tuple[int, ...], int]]:
-        """Path, shape and bytes in memory of every array of an element."""
+    def _arrays(self, node: Any, path: str, depth: int = 0, work: int = DENSE) -> Iterator[Array]:
+        """Every array of an element; `work` is the bytes that a number takes beside it."""
         if hasattr(node, "keys"):
             if depth > _DEEPEST:
                 raise DataError(
                     f"{self.name}: {path!r}: groups lie in groups without end.", SAVE_AGAIN
                 )
+            order = sparse_order(node)
             for name in sorted(node.keys()):
                 inner = f"{path}/{name}"
-                yield from self._arrays(self._child(node, name, inner), inner, depth + 1)
-            encoding = node.attrs.get("encoding-type", node.attrs.get("h5sparse_format", ""))
-            if encoding in ("csr_matrix", "csc_matrix", "csr", "csc"):
-                self._check_sparse(node, path, encoding[:3])
+                # Counted once for each value, not for its index again.
+                of_part = work if not order else SPARSE if name == "data" else 0
+                yield from self._arrays(self._child(node, name, inner), inner, depth + 1, of_part)
+            if order:
+                self._check_sparse(node, path, order)
             return
-        shape = tuple(map(int, node.shape or ()))
-        chunk = getattr(node, "shards", None) or node.chunks or ()  # decoded as a whole
-        n = max(math.prod(shape), math.prod(map(int, chunk)))
-        # As stored, and once more in single precision.
-        each = _TEXT if node.dtype.kind in "OT" else node.dtype.itemsize + 4
-        yield path, shape, n * each
+        yield array_of(node, path, work)
 
     def _check_sparse(self, group: Any, path: str, order: str) -> None:
         """Refuse parts that do not belong together; the indices are looked at when read."""
         parts = {name: self._child(group, name, path) for name in ("data", "indices", "indptr")}
-        shape = group.attrs.get("shape", group.attrs.get("h5sparse_shape"))
+        shape = declared_shape(group)
         if lacking := [name for name, part in parts.items() if not hasattr(part, "shape")]:
             raise self._corrupt(path, f"it has no {' and no '.join(lacking)}")
         if shape is None or len(shape) != 2 or min(shape) < 0:
@@ -205,10 +199,10 @@ class Store:
         data, indices, indptr = (tuple(part.shape) for part in parts.values())
         lines = int(shape[0] if order == "csr" else shape[1])
         if data != indices or len(data) != 1:
-            raise self._corrupt(path, f"it has {_by(data)} values and {_by(indices)} indices")
+            raise self._corrupt(path, f"it has {by(data)} values and {by(indices)} indices")
         if indptr != (lines + 1,):
             raise self._corrupt(
-                path, f"indptr has {_by(indptr)} numbers, and {lines:,} lines need one more"
+                path, f"indptr has {by(indptr)} numbers, and {lines:,} lines need one more"
             )
         for name in ("indices", "indptr"):
             if parts[name].dtype.kind not in "iu":
@@ -238,8 +232,18 @@ def _codecs(metadata: Any) -> Iterator[str]:
             yield from _codecs(value)
 
 
-def _by(shape: tuple[int, ...]) -> str:
-    return " × ".join(f"{n:,}" for n in shape)
+def damage() -> tuple[type[Exception], ...]:
+    """Errors by which HDF5, zarr and anndata tell of a damaged file.
+
+    They have no class of their own for it: ValueError is of codecs and texts that cannot be
+    decoded, LookupError of parts that are missing, TypeError and AttributeError of parts that are
+    something else (4 of 400 files damaged at random), RuntimeError and SystemError of their C
+    code. All others are bugs of ours.
+    """
+    from anndata._io.specs.registry import IORegistryError  # has no public name
+
+    kinds = OSError, ValueError, LookupError, TypeError, AttributeError, RuntimeError, SystemError
+    return (*kinds, IORegistryError)
 
 
 def one_line(error: Exception) -> str:

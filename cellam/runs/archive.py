@@ -24,7 +24,7 @@ from cellam.reading.growth import PriorSource
 from cellam.reading.snapshots import Snapshots
 from cellam.reading.timeline import Timeline
 from cellam.runs.format_1 import upgrade
-from cellam.storage import to_json, to_safetensors
+from cellam.storage import restore, to_json, to_safetensors
 
 ENSEMBLE = "ensemble.safetensors"
 DESCRIBED = ("rep", "genes", "counted", "log", "library", "whitened")
@@ -108,7 +108,7 @@ def from_files(files: Mapping[str, bytes], *, seconds: float) -> Model:
         snapshots,
         fit_from(arrays["action.safetensors"], fitted, objective, d),
         choice_from_json(fitted["choice"]),
-        Rotation(**fitted["rotation"]),
+        Rotation(**restore(fitted["rotation"])),
         seconds,
         tuple(
             fit_from(arrays[ENSEMBLE], member, objective, d, prefix=f"{k}.")

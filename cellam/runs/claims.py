@@ -21,7 +21,7 @@ from typing import Any
 
 import torch
 
-from cellam import __version__
+from cellam._version import __version__
 from cellam.checkpoints import Checkpoint
 from cellam.errors import OutputError, RunError, RunInUse, Stopped
 from cellam.storage import (

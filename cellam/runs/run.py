@@ -18,11 +18,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 import torch
+from safetensors import SafetensorError
 
-from cellam import __version__
-from cellam.answers.results import Results, cell_types, results
-from cellam.errors import DataError, RunError
+from cellam._version import __version__
+from cellam.answers.results import Results, results
+from cellam.errors import CellamError, DataError, RunError
 from cellam.modelling.model import Model
+from cellam.reading.cell_types import resolve_types
 from cellam.reading.cells import Cells, names_digest, read
 from cellam.reading.timepoints import read_timeline
 from cellam.runs.archive import from_files, to_files
@@ -35,13 +37,15 @@ from cellam.runs.claims import (
     read_json,
     read_manifest,
 )
-from cellam.storage import sha256, to_json, write_atomically, writing
+from cellam.storage import restore, sha256, to_json, write_atomically, writing
 from cellam.trust.evaluation import Evaluation
 
 if TYPE_CHECKING:
     from anndata import AnnData
 
 RUNS = "cellam_runs"
+# What is raised where the files of a run hold something else than what belongs there.
+_DAMAGED = (AttributeError, LookupError, TypeError, ValueError, CellamError, SafetensorError)
 PACKAGES = ("numpy", "pandas", "torch", "anndata", "scanpy", "POT", "safetensors")
 
 
@@ -175,7 +179,7 @@ class Run:
         found = results(
             self.model,
             adata,
-            types=cell_types(adata.obs, groupby),
+            types=resolve_types(adata.obs, self.model.snapshots.codes, groupby),
             cellrank=cellrank,
             record=self._record(),
             seed=seed,
@@ -211,14 +215,14 @@ class Run:
         if not path.exists():
             return None
         kept = read_json(path)
-        if not isinstance(kept, dict) or kept.get("sha256") != sha256(to_json(kept.get("rows"))):
+        if not isinstance(kept, dict) or kept.get("sha256") != _rows_digest(kept.get("rows")):
             raise RunError(
                 f"{path} is not what was written: its hash differs.",
                 "Remove this file; the day is then scored again.",
             )
         if kept.get("cellam") != __version__ or kept.get("fit") != self._fit:
             return None  # another version, or a fit that was replaced, would score otherwise
-        return pd.DataFrame(kept["rows"])
+        return pd.DataFrame(restore(kept["rows"]))
 
     def keep(self, evaluation: Evaluation) -> None:
         """Keep scores in the run, a file for each held-out day."""
@@ -227,7 +231,8 @@ class Run:
             path = self._evaluation_path(label)
             with writing(path.parent):
                 path.parent.mkdir(exist_ok=True)
-                kept = {"cellam": __version__, "fit": self._fit, "sha256": sha256(to_json(rows))}
+                rows = json.loads(to_json(rows))  # as they will be read
+                kept = {"cellam": __version__, "fit": self._fit, "sha256": _rows_digest(rows)}
                 write_atomically(path, to_json({**kept, "rows": rows}))
 
     @property
@@ -243,6 +248,12 @@ class Run:
             / EVALUATIONS
             / f"{plain}-{sha256(label.encode(errors='backslashreplace'))[:8]}.json"
         )
+
+
+def _rows_digest(rows: Any) -> str:
+    """SHA-256 of scores as read from JSON; files of earlier versions may hold NaN."""
+    text = json.dumps(rows, indent=1, ensure_ascii=False) + "\n"
+    return sha256(text.encode("utf-8", "backslashreplace"))
 
 
 # ------------------------------------------------------------------------------- writing
@@ -404,5 +415,5 @@ def open_run(path: str | Path | None = None) -> Run:
     try:
         provenance = json.loads(files["provenance.json"])
         return Run(path, from_files(files, seconds=provenance["seconds"]), provenance)
-    except Exception as error:
+    except _DAMAGED as error:
         raise RunError(f"{path} is incomplete or damaged: {error}.", "Fit again.") from error

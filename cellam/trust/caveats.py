@@ -6,47 +6,26 @@ Each is found by a rule of its own, and comes with what can be done about it.
 from __future__ import annotations
 
 import itertools
-import re
+import shlex
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 
 from cellam.modelling.model import Model
 from cellam.reading.cells import Cells
 from cellam.reading.labels import count_cells, named
 from cellam.trust.baselines import neighbours
+from cellam.trust.batches import LINK, Batch, find_batches
 from cellam.trust.caveat import Caveat
+from cellam.trust.conditions import Pool, find_pools
+from cellam.trust.duplicates import find_duplicates
 from cellam.trust.fit_caveats import fit_caveats
 
-# Words in the name of a column of obs that say who or what was processed together.
-BATCH = {
-    "batch", "sample", "library", "lane", "plate", "chip", "run", "channel", "flowcell", "pool",
-    "experiment", "replicate", "donor", "patient", "individual", "animal", "mouse", "embryo",
-}  # fmt: skip
 FEW = 30  # cells a day; below that its mean alone is off by a fifth of a standard deviation
 COLLAPSED = 0.2  # effective share of the cells that are followed: errors are 2.2 times as large
 FOLLOWED = 500
+SHOWN = 5  # conditions by name
 ALIKE = 0.1  # of the logarithm of masses and of cell numbers
-
-
-@dataclass(frozen=True)
-class Batch:
-    """A column of `obs` that says who or what was processed together.
-
-    Parameters
-    ----------
-    key : str
-    levels : int
-        Number of batches.
-    confounded : bool
-        Whether each batch is in one day only, so that batches and days cannot be told apart.
-    """
-
-    key: str
-    levels: int
-    confounded: bool
 
 
 def caveats(model: Model, cells: Cells, *, holdout: Collection[str] = ()) -> tuple[Caveat, ...]:
@@ -67,8 +46,7 @@ def caveats(model: Model, cells: Cells, *, holdout: Collection[str] = ()) -> tup
     """
     used = {*model.training.labels, *holdout}
     found = itertools.chain(
-        confounded(batches(cells)),
-        few_cells({label: n for label, n in cells.counts.items() if label in used}),
+        of_design(cells, used),
         _collapse(model),
         _counted_growth(model, cells),
         _rotation(model),
@@ -78,31 +56,96 @@ def caveats(model: Model, cells: Cells, *, holdout: Collection[str] = ()) -> tup
     return tuple(found)
 
 
-def batches(cells: Cells) -> list[Batch]:
-    """The columns of batches, known by their names: of two levels to half as many as cells."""
-    found = []
-    for key in cells.obs.columns:
-        words = re.findall(r"[a-z]+", re.sub(r"([a-z])([A-Z])", r"\1 \2", str(key)).lower())
-        column = cells.obs[key]
-        levels = column.nunique()
-        named = any(word.removesuffix("s") in BATCH or word in BATCH for word in words)
-        if key == cells.time_key or not named or not 1 < levels <= len(cells) / 2:
-            continue
-        days = pd.Series(cells.codes, index=column.index).groupby(column, observed=True).nunique()
-        found.append(Batch(str(key), levels, bool((days == 1).all())))
-    return found
+def of_design(cells: Cells, labels: Collection[str] | None = None) -> list[Caveat]:
+    """Reasons to doubt the cells of some days (all of them without labels), before any fit."""
+    used = set(cells.counts if labels is None else labels)
+    return [
+        *confounded(find_batches(cells, used)),
+        *_pooled(find_pools(cells, used)),
+        *_duplicates(cells),
+        *few_cells({label: n for label, n in cells.counts.items() if label in used}),
+    ]
 
 
 def confounded(found: Iterable[Batch]) -> Iterator[Caveat]:
-    """A caveat for every batch that is in one day only."""
+    """A caveat where batches leave days unlinked; one for all columns that leave the same ones."""
+    apart: dict[tuple[tuple[str, ...], ...], list[Batch]] = {}
     for batch in found:
-        if batch.confounded:
-            yield Caveat(
-                "batch",
-                f"Each of the {batch.levels} levels of obs[{batch.key!r}] is in one day only: what "
-                "differs between days may be technical.",
-                "Integrate on genes that do not change in time, or repeat a day in another batch.",
-            )
+        if len(batch.groups) > 1 and batch.within is None:
+            apart.setdefault(batch.groups, []).append(batch)
+    for groups, batches in apart.items():
+        yield Caveat("batch", *_unlinked(groups, batches))
+
+
+def _unlinked(groups: tuple[tuple[str, ...], ...], batches: list[Batch]) -> tuple[str, str]:
+    """What is wrong with days that no batch links, and what can be done."""
+    where = _listed([batch.where for batch in batches])
+    alone = [group[0] for group in groups if len(group) == 1]
+    mend = "Integrate on genes that do not change in time, or repeat a day in another batch."
+    if len(alone) == len(groups):
+        if all(batch.confounded for batch in batches):
+            says = f"Each of the {batches[0].levels} levels of {where} is in one day only"
+        else:
+            says = f"No level of {where} has {LINK} cells or more on two days"
+        return f"{says}: what differs between days may be technical.", mend
+    if len(alone) == len(groups) - 1:
+        days = " or ".join(_named(day) for day in alone)
+        them = "it" if len(alone) == 1 else "them"
+        leave = " ".join(f"--exclude {shlex.quote(day)}" for day in alone)
+        return (
+            f"No level of {where} links {days} to another day: what differs there may be "
+            "technical.",
+            f"Compare with a fit without {them} ({leave}), or repeat {them} together with another "
+            "day.",
+        )
+    listed = "; ".join(_listed([_named(day) for day in group]) for group in groups)
+    return (
+        f"No level of {where} links these groups of days: {listed}. What differs between them may "
+        "be technical.",
+        mend,
+    )
+
+
+def _pooled(found: Iterable[Pool]) -> Iterator[Caveat]:
+    for pool in found:
+        levels = ", ".join(map(str, pool.levels[:SHOWN]))
+        more = f" and {len(pool.levels) - SHOWN} more" if len(pool.levels) > SHOWN else ""
+        first = pool.levels[0]
+        column = f"adata.obs[{pool.key!r}]"
+        yield Caveat(
+            "pooled",
+            f"Cells of {len(pool.levels)} levels of obs[{pool.key!r}] ({levels}{more}) are pooled "
+            f"on {_listed([_named(day) for day in pool.labels])}: the fit describes their mixture.",
+            f"Fit each alone. In Python: adata[{column} == {first!r}].write_h5ad('one.h5ad')",
+        )
+
+
+def _duplicates(cells: Cells) -> Iterator[Caveat]:
+    found = find_duplicates(cells)
+    if found is None:
+        return
+    p = cells.matrix.shape[1]
+    values = f"{p:,} genes" if cells.rep is None else f"{p:,} columns of obsm[{cells.rep!r}]"
+    frame = "adata.to_df()" if cells.layer is None else f"adata.to_df(layer={cells.layer!r})"
+    if cells.rep is not None:
+        frame = f"pd.DataFrame(adata.obsm[{cells.rep!r}])"
+    stand = "cell stands" if found.n == 1 else "cells stand"
+    across = f", {found.days:,} of them on another day" if found.days else ""
+    yield Caveat(
+        "duplicates",
+        f"{found.n:,} {stand} in the data again under another name{across}: {found.first!r} and "
+        f"{found.second!r} have the same values in all {values}.",
+        f"Keep one of each. In Python: adata = adata[~{frame}.duplicated().to_numpy()].copy()",
+    )
+
+
+def _named(label: str) -> str:
+    return label if any(c.isalpha() for c in label) else f"time {label}"
+
+
+def _listed(names: list[str]) -> str:
+    """a, b and c."""
+    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
 
 
 def few_cells(counts: Mapping[str, int]) -> Iterator[Caveat]:

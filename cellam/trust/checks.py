@@ -19,14 +19,16 @@ from scipy import sparse
 
 from cellam.config import Options
 from cellam.modelling.selection import INNER
-from cellam.reading.cells import Cells, annotation, read
+from cellam.reading.cell_types import resolve_types
+from cellam.reading.cells import Cells, read
 from cellam.reading.embedding import N_GENES, N_PCS
 from cellam.reading.growth import LEAST, find_genes
-from cellam.reading.memory import available_memory, show_bytes
+from cellam.reading.memory import available_memory, resident_memory, show_bytes
 from cellam.reading.signatures import BIRTH, DEATH
 from cellam.reading.sources import opened
+from cellam.trust.batches import Batch, find_batches
 from cellam.trust.caveat import Caveat
-from cellam.trust.caveats import Batch, batches, confounded, few_cells
+from cellam.trust.caveats import of_design
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -56,6 +58,8 @@ class Check:
     types : str or None
         Column of `obs` with cell types, and in `n_types` how many there are.
     n_types : int
+    unannotated : int
+        Cells without a type.
     batches : list of Batch
     genes : dict of str to dict
         For each species, how many genes of each signature there are: found and published.
@@ -72,6 +76,7 @@ class Check:
     layers: tuple[str, ...]
     types: str | None
     n_types: int
+    unannotated: int
     batches: list[Batch]
     genes: dict[str, dict[str, tuple[int, int]]]
     species: str | None
@@ -111,26 +116,19 @@ def check(data: str | Path | AnnData, **options: Any) -> Check:
         }
         for species in BIRTH
     }
-    types = annotation(cells.obs)
-    found = batches(cells)
+    types = resolve_types(cells.obs, cells.codes)
     memory = needed_memory(cells)
-    doubts = [*confounded(found), *few_cells(cells.counts)]
-    if memory > available_memory():
-        doubts.append(
-            Caveat(
-                "memory",
-                f"A fit may take {show_bytes(memory)}, and {show_bytes(available_memory())} of "
-                "memory are available.",
-                "Use fewer genes or cells, or --use-rep.",
-            )
-        )
+    doubts = of_design(cells)
+    if (lacking := lacking_memory(cells)) is not None:
+        doubts.append(lacking)
     return Check(
         cells,
         {key: shape[1] if shape and len(shape) > 1 else 1 for key, shape in shapes.items()},
         layers,
-        types,
-        int(cells.obs[types].nunique()) if types is not None else 0,
-        found,
+        str(types.name) if types is not None else None,
+        types.nunique() if types is not None else 0,
+        int(types.isna().sum()) if types is not None else 0,
+        find_batches(cells),
         genes,
         _species(symbols, genes),
         needed_seconds(cells),
@@ -159,6 +157,18 @@ def needed_memory(cells: Cells) -> float:
     dense = 4 * n * min(p, N_GENES)  # of the genes of the PCA
     embedded = n * (OF_OBS + EMBEDDED * min(p, N_PCS))
     return float(BASE + OF_PCA + COPIES * expression + 2 * dense + embedded)
+
+
+def lacking_memory(cells: Cells) -> Caveat | None:
+    """What a fit of cells that are read would lack; None where it fits."""
+    needed, available = needed_memory(cells), resident_memory() + available_memory()
+    if needed <= available:
+        return None
+    return Caveat(
+        "memory",
+        f"A fit may take {show_bytes(needed)} of memory, and {show_bytes(available)} can be had.",
+        "Use fewer genes or cells, or --use-rep.",
+    )
 
 
 def _species(symbols: tuple[str, ...], genes: dict[str, dict[str, tuple[int, int]]]) -> str | None:

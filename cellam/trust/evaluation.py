@@ -21,7 +21,8 @@ from cellam.errors import ConfigError
 from cellam.modelling.model import Model
 from cellam.modelling.pipeline import fit
 from cellam.modelling.refits import possible, refit
-from cellam.reading.cells import Cells, annotation
+from cellam.reading.cell_types import resolve_types
+from cellam.reading.cells import Cells
 from cellam.reading.labels import count_cells, named, offer
 from cellam.trust.baselines import BASELINES
 from cellam.trust.scoring import COLUMNS, COUNTERPARTS, METRICS, score
@@ -152,9 +153,9 @@ def evaluate(
             "ensemble": None,
         }
     )
-    asked = available_metrics(cells, options, metrics)
-    refits = possible(options, refits)
     labels = resolve_holdout(cells, holdout, options)
+    asked = available_metrics(cells, options, metrics, holdout=labels if metrics else ())
+    refits = possible(options, refits)
     tables: dict[int, pd.DataFrame] = {}
     on_progress(Progress("refit without a day", 0, len(labels)))
     known = fitted.alone() if fitted is not None and len(labels) == 1 else None
@@ -186,8 +187,7 @@ def _hold_out(task: _Task, label: str) -> pd.DataFrame:
     plain = replace(task.cells, growth_prior=None, expression=None)
     asked = counterparts_of(without) if task.counterpart else {}
     others = {name: fit(plain, options) for name, options in asked.items()}
-    key = annotation(task.cells.obs)
-    types = task.cells.obs[key] if key is not None else None
+    types = resolve_types(task.cells.obs, task.cells.codes)
     again = refit(model, task.refits)
     return score(model, label, metrics=task.metrics, counterparts=others, refits=again, types=types)
 
@@ -236,9 +236,13 @@ def check_metrics(names: Iterable[str], known: Collection[str] = tuple(METRICS))
 
 
 def available_metrics(
-    cells: Cells, options: Options, asked: Iterable[str] | None = None
+    cells: Cells,
+    options: Options,
+    asked: Iterable[str] | None = None,
+    *,
+    holdout: Collection[str] = (),
 ) -> tuple[str, ...]:
-    """The metrics asked for, or all that data and options allow.
+    """The metrics asked for, or all that data and options allow on each of the days held out.
 
     Raises
     ------
@@ -246,8 +250,14 @@ def available_metrics(
         If one is asked for that they do not allow.
     """
     lacking = {}
-    if annotation(cells.obs) is None:
+    types = resolve_types(cells.obs, cells.codes)
+    if types is None:
         lacking["composition"] = "no column of obs names cell types (e.g. cell_type, or leiden)"
+    else:
+        annotated = types.notna().to_numpy()
+        for label in holdout:
+            if not annotated[cells.codes == cells.timeline.index(label)].any():
+                lacking["composition"] = f"all cells of {label} are unannotated"
     if options.population is None:
         lacking["mass"] = "the fit knows no sizes of the population (fit --population)"
     if asked is None:

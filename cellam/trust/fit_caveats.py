@@ -18,7 +18,8 @@ from cellam.answers.composition import composition
 from cellam.answers.division import compare_division
 from cellam.answers.uncertainty import UNSURE, growth_spread, relative_sd, remoteness
 from cellam.modelling.model import Model, Simulation
-from cellam.reading.cells import Cells, annotation
+from cellam.reading.cell_types import resolve_types
+from cellam.reading.cells import Cells
 from cellam.reading.labels import named
 from cellam.trust.caveat import Caveat
 
@@ -126,10 +127,10 @@ def _crept(followed: _Followed) -> Iterator[Caveat]:
 
 
 def _missed(followed: _Followed, cells: Cells) -> Iterator[Caveat]:
-    key = annotation(cells.obs)
-    if key is None:
+    types = resolve_types(cells.obs, followed.model.snapshots.codes)
+    if types is None:
         return
-    frame = composition(followed.model, followed.simulation, cells.obs[key])
+    frame = composition(followed.model, followed.simulation, types)
     training, worst = followed.model.training.labels, None
     for _, row in frame.iterrows():
         if row["label"] not in training[1:]:

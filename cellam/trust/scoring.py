@@ -23,6 +23,7 @@ from cellam.dynamics.distances import COMPARISONS, Comparison, draw_rows
 from cellam.errors import ConfigError
 from cellam.modelling.model import Model
 from cellam.modelling.refits import Refits
+from cellam.reading.cell_types import split_levels
 from cellam.trust.baselines import BASELINES, Contender, baselines, followed, neighbours
 
 Array = NDArray[np.float64]
@@ -72,7 +73,8 @@ def score(
         With `label` among its excluded days.
     label : str
     metrics : iterable of str
-        Of `METRICS`; composition needs `types`.
+        Of `METRICS`; composition needs `types`, and is left out where no cell of the day, or of
+        the training days, has one.
     counterparts : mapping of str to Model, optional
         Fitted on the same days otherwise, each with its name in `COUNTERPARTS`.
     refits : Refits
@@ -112,6 +114,8 @@ def score(
         )
     wanted = list(metrics)
     judge = _Judge(model, label, types if "composition" in wanted else None)
+    if "composition" in wanted and not judge.knows_types:
+        wanted.remove("composition")
     again = [followed(other, time) for other in refits.models]
     of_refits = np.zeros((len(wanted), len(again)))
     n_sides = sum(len(training.points[j]) for j in neighbours(training, time) if j is not None)
@@ -210,13 +214,16 @@ class _Judge:
         self.k = days.index(label)
         self.truth = days.points[self.k]
         self.mass = days.masses[self.k]
+        self.knows_types = False
         if types is not None:
-            names, codes = np.unique(types.astype(str), return_inverse=True)
+            codes, names = split_levels(types)
             self.n_types = len(names)
             self.types = codes[days.rows[self.k]]
-            # A prediction may look at the cells of the training days only.
-            self.known = np.concatenate(training.points)
-            self.known_types = codes[np.concatenate(training.rows)]
+            # A prediction may look at the annotated cells of the training days only.
+            trained = codes[np.concatenate(training.rows)]
+            self.known = np.concatenate(training.points)[trained >= 0]
+            self.known_types = trained[trained >= 0]
+            self.knows_types = bool((self.types >= 0).any()) and len(self.known) > 0
 
     def compare(
         self,
@@ -247,10 +254,20 @@ class _Judge:
             return COMPARISONS[metric](x, share, self.truth[target], even)
         # The floor's cells are typed by their neighbours as well, as a perfect prediction's are.
         predicted = type_votes(x, self.known, self.known_types, self.n_types)
-        measured = np.eye(self.n_types)[self.types[target]]
-        gap = share @ predicted - even @ measured
+        typed = target[self.types[target] >= 0]
+        measured = np.eye(self.n_types)[self.types[typed]]
+        # Of few annotated cells a draw may hold none; those of the day then stand for them.
+        there = self.types[self.types >= 0] if not len(typed) else self.types[typed]
+        gap = share @ predicted - np.bincount(there, minlength=self.n_types) / len(there)
         value, sign = 0.5 * float(np.abs(gap).sum()), 0.5 * np.sign(gap)  # total variation
-        return Comparison.centred(value, predicted @ sign, -measured @ sign, share, even)
+        of_y = np.zeros(len(target))
+        if len(typed):
+            # The mean is over the annotated cells alone, each of which counts for so much more.
+            of_typed = -measured @ sign
+            counts = self.types[target] >= 0
+            of_y[counts] = (of_typed - of_typed.mean()) * (len(target) / len(typed))
+        of_x = predicted @ sign
+        return Comparison(value, of_x - share @ of_x, of_y)
 
     def _compare_masses(
         self, mass: float, rows: NDArray[np.int64], target: NDArray[np.int64]

@@ -31,6 +31,7 @@ from cellam.dynamics.couplings import Balanced, Coupling, Unbalanced, couple
 from cellam.dynamics.distances import draw_rows, w1
 from cellam.errors import DataError
 from cellam.modelling.model import Model
+from cellam.reading.cell_types import read_types, split_levels
 
 Array = NDArray[np.float64]
 
@@ -192,8 +193,8 @@ def validate(
     ----------
     model : Model
     types, clones : pandas.Series
-        State and clone of every cell of the data, in its order. A missing value or an empty text
-        is no clone.
+        State and clone of every cell of the data, in its order. What is no type is no clone
+        either (see `reading.cell_types`).
     start : sequence of str
         Labels of the early days.
     terminal : str
@@ -210,9 +211,10 @@ def validate(
     """
     days = model.snapshots
     of_state, states = memberships(model, terminal, types)
-    codes, names = _codes(clones)
+    codes, names = split_levels(clones)
     late = codes[days.rows[days.index(terminal)]]
-    counted = np.asarray(of_state.sum(1)).ravel() > 0  # a sister without a state says nothing
+    # A sister without a state says nothing.
+    counted = read_types(types).notna().to_numpy()[days.rows[days.index(terminal)]]
     late = np.where(counted, late, -1)
     early = {label: codes[days.rows[days.index(label)]] for label in start}
     shared = np.intersect1d(late[late >= 0], np.concatenate(list(early.values())))
@@ -241,13 +243,6 @@ def validate(
         tuple(states[s] for s in scored),
         _table(found, scored, states, n_boot, rng),
     )
-
-
-def _codes(clones: pd.Series[Any]) -> tuple[NDArray[np.int64], list[str]]:
-    text = clones.astype(object)
-    text = text.where(text.notna(), "").astype(str).str.strip()
-    codes, names = pd.factorize(text.where(text.str.lower() != "nan", "").replace("", None))
-    return codes.astype(np.int64), list(map(str, names))
 
 
 def _compare(
@@ -348,9 +343,10 @@ def _scores(
     rates = w @ share[:, scored] / w.sum(1, keepdims=True)  # (draws, S)
     for score, of in (("correlation", correlations), ("AUROC", areas)):
         each = np.column_stack([of(p[:, s], share[:, s], w) for s in scored])
-        weight = np.where(np.isfinite(each), rates, 0.0)
+        # Where all clones of a draw agree on a state it has no score: the mean is of the others.
+        weight = np.where(np.isnan(each), 0.0, rates)
         total = weight.sum(1)
-        mean = (weight * np.nan_to_num(each)).sum(1) / np.where(total > 0, total, np.nan)
+        mean = np.nansum(weight * each, axis=1) / np.where(total > 0, total, np.nan)
         scores["all", score] = mean
         scores |= {(states[s], score): each[:, k] for k, s in enumerate(scored)}
     scores["all", "Brier"] = w @ ((p - share) ** 2).sum(1) / w.sum(1)

@@ -101,9 +101,15 @@ def test_fewer_observed_cells_than_neighbours_are_enough(
     assert all(sum(s.values()) == pytest.approx(1) for s in frame["simulated"])
 
 
-def test_a_missing_type_is_a_type_of_its_own(
+def test_cells_without_a_type_take_no_part(
     model: Model, simulation: Simulation, cells: Cells
 ) -> None:
     types = cells.obs["cell_type"].astype(object)
     types.iloc[model.snapshots.rows[0]] = np.nan
-    assert composition(model, simulation, types)["observed"][0] == {"nan": 1.0}
+    types.iloc[model.snapshots.rows[1][::2]] = "NA"
+    frame = composition(model, simulation, types)
+    assert (frame["observed"][0], frame["simulated"][0]) == ({}, {})
+    rest = cells.obs["cell_type"].iloc[model.snapshots.rows[1][1::2]]
+    assert frame["observed"][1] == rest.value_counts(normalize=True)[rest.unique()].to_dict()
+    assert sum(frame["simulated"][1].values()) == pytest.approx(1)
+    assert set(frame["simulated"][1]) <= set(rest)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import cellam
-from cellam.answers.results import cell_types, fates, results
+from cellam.answers.results import fates, results
 from cellam.errors import ConfigError, DataError
 from cellam.modelling.model import Model
 from cellam.reading.cells import Cells
@@ -103,14 +103,22 @@ def test_cells_of_days_after_the_last_training_day_have_fates(
     np.testing.assert_allclose(p.sum(1), 1)
 
 
-def test_a_missing_type_on_the_last_day_is_refused(model: Model, small: anndata.AnnData) -> None:
+def test_unannotated_cells_of_the_last_day_are_what_their_neighbours_are(
+    model: Model, small: anndata.AnnData
+) -> None:
+    last = np.flatnonzero(small.obs["day"] == "day7")
     types = small.obs["cell_type"].astype(object)
-    types[small.obs["day"] == "day7"] = np.nan
-    with pytest.raises(DataError, match="40 cells of day7 have no value in obs\\['cell_type'\\]"):
+    types.iloc[last] = np.nan
+    with pytest.raises(DataError, match="None of the 40 cells of day7 has a value in obs"):
         fates(model, types)
     types = small.obs["cell_type"].astype(object)
+    types.iloc[last[::5]] = "nan"
     types[small.obs["day"] == "day0"] = np.nan  # not asked for
-    fates(model, types)
+    probability, names = fates(model, types)
+    assert "nan" not in names
+    np.testing.assert_allclose(probability.sum(1), 1)
+    guessed = np.array(names)[probability[last[::5]].argmax(1)]
+    assert (guessed == small.obs["cell_type"].iloc[last[::5]]).mean() > 0.8
 
 
 def test_cellrank_finds_its_keys(opened: cellam.Run, small: anndata.AnnData) -> None:
@@ -135,7 +143,7 @@ def test_without_types_there_are_no_fates(opened: cellam.Run, small: anndata.Ann
     assert "cellam_fates" not in found.obsm and "lineages_fwd" not in found.obsm
     assert "cellam_T_fwd" in found.obsp
     with pytest.raises(ConfigError, match="no column 'nope'"):
-        cell_types(small.obs, "nope")
+        opened.export(small, groupby="nope")
 
 
 def test_mass_that_is_conserved_gives_no_growth(cells: Cells, small: anndata.AnnData) -> None:

@@ -66,6 +66,19 @@ def test_groups_are_the_first_or_the_last_types(
     assert set(frame["group"]) == set(fate)
 
 
+def test_cells_without_a_type_are_no_fate(
+    model: Model, moved: Simulation, small: anndata.AnnData
+) -> None:
+    types = small.obs["cell_type"].astype(object)
+    last = model.snapshots.rows[-1]
+    types.iloc[last[::2]] = np.nan
+    types.iloc[moved.rows[:3]] = "nan"
+    assert set(groups(model, moved, types)) <= set(small.obs["cell_type"].iloc[last[1::2]])
+    assert groups(model, moved, types, by="start")[:3].tolist() == ["unannotated"] * 3
+    types.iloc[last] = np.nan  # the day before then tells
+    assert "unannotated" not in groups(model, moved, types)
+
+
 def test_fates_need_a_day_on_the_way(
     model: Model, moved: Simulation, small: anndata.AnnData
 ) -> None:

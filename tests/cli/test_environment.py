@@ -117,11 +117,14 @@ def test_verbose_prints_the_log(spawn: Call, here: Path) -> None:
         assert line in done.err
 
 
-def test_warnings_of_libraries_are_in_the_log_and_nowhere_else(spawn: Call, here: Path) -> None:
+def test_warnings_of_libraries_are_in_the_log_and_those_for_users_on_stderr(
+    spawn: Call, here: Path
+) -> None:
     code = (
         "import warnings, sys, cellam.reading.embedding as e, cellam.modelling.pipeline as p\n"
         "inner = p.fit_space\n"
-        "def noisy(*a, **k):\n    warnings.warn('a library says so')\n    return inner(*a, **k)\n"
+        "def noisy(*a, **k):\n    warnings.warn('a library\\nsays so')\n"
+        "    warnings.warn('old', FutureWarning)\n    return inner(*a, **k)\n"
         "p.fit_space = noisy\n"
         "from cellam_cli.app import main\nmain()\n"
     )
@@ -133,6 +136,8 @@ def test_warnings_of_libraries_are_in_the_log_and_nowhere_else(spawn: Call, here
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
         check=False,
     )
-    assert (done.returncode, done.stderr) == (0, "")
-    assert "a library says so" not in done.stdout
-    assert "a library says so" in (here / RUNS / "small" / "log.txt").read_text()
+    expected = "warning   a library says so (UserWarning of <string>)\n"
+    assert (done.returncode, done.stderr) == (0, expected)
+    assert "says so" not in done.stdout
+    log = (here / RUNS / "small" / "log.txt").read_text()
+    assert "UserWarning: a library\nsays so" in log and "FutureWarning: old" in log

@@ -29,14 +29,15 @@ def test_json_is_one_object_on_stdout(call: Call, run: Path) -> None:
     result = call("info", "--json")
     what = json.loads(result.out)
     assert set(what) == {
-        "run", "options", "times", "unit", "cells", "chosen", "growth", "provenance",
+        "run", "options", "times", "unit", "cells", "choice", "chosen", "growth", "provenance",
     }  # fmt: skip
     assert what["growth"]["relative"]
     assert what["growth"]["types"] == "cell_type"
     assert sum(row["cells"] for row in what["growth"]["by_type"]) == 160
     assert what["times"] == {"day0": 0, "day2": 2, "day4": 4, "day7": 7}
     assert what["cells"] == {"day0": 40, "day2": 40, "day4": 40, "day7": 40}
-    assert what["options"]["tau"] == 1
+    assert what["options"]["tau"] == what["choice"]["path"]["tau"] == 1
+    assert what["choice"]["reasons"]["coupling"]["because"] == "asked"
     assert "cellam_runs/small" in result.err
 
 

@@ -260,7 +260,7 @@ def test_an_unknown_column_or_basis_lists_those_there_are(full: Written, tmp_pat
     path = tmp_path / "report.html"
     with pytest.raises(cellam.ConfigError, match="no column 'leiden'") as error:
         write_report(full.run, path, groupby="leiden")
-    assert "day, cell_type" in error.value.hint
+    assert error.value.hint == "Columns that may name cell types: cell_type."
     with pytest.raises(cellam.ConfigError, match="no basis 'umap'") as error:
         write_report(full.run, path, basis="umap")
     assert "X_latent" in error.value.hint

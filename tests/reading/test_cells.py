@@ -12,7 +12,7 @@ from scipy import sparse
 
 import cellam
 from cellam.errors import DataError
-from cellam.reading.cells import annotation, read_obs
+from cellam.reading.cells import read_obs
 
 
 def dense(matrix: object) -> np.ndarray:
@@ -220,13 +220,6 @@ def test_no_time_column_is_refused(small: anndata.AnnData) -> None:
     small.obs = small.obs.rename(columns={"day": "x"}).replace({"x": "day0"})
     refusal(small)
     assert "'nope'" in refusal(small, time_key="nope").message
-
-
-def test_the_column_of_types_is_found_by_its_name(small: anndata.AnnData) -> None:
-    assert annotation(small.obs) == "cell_type"
-    assert annotation(small.obs.rename(columns={"cell_type": "Cell Type"})) == "Cell Type"
-    assert annotation(small.obs[["day"]]) is None
-    assert annotation(small.obs.assign(cell_type="one")[["cell_type"]]) is None
 
 
 # Real data --------------------------------------------------------------------------------------

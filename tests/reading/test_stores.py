@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import contextlib
 import json
+import resource
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
@@ -8,8 +10,11 @@ from pathlib import Path
 import anndata
 import h5py
 import numpy as np
+import pandas as pd
+import psutil
 import pytest
 import zarr
+from anndata.io import write_elem
 from faults import FAULTS, zarr_store
 from scipy import sparse
 
@@ -93,14 +98,140 @@ def test_a_declared_shape_of_terabytes_is_refused_in_little_memory(
         tracemalloc.stop()
 
 
-def test_what_fits_is_decided_by_the_memory_there_is(
+def claiming(
+    path: Path, n: int, *, form: str = "csr", element: str = "X", dtype: str = "f4"
+) -> Path:
+    """A file of little size whose X or layer claims n cells, 20,000 genes, 1.45e9 non-zeros."""
+    genes, values, h5ad = 20_000, 1_450_000_000, path.suffix == ".h5ad"
+    cells = pd.DataFrame({"day": np.arange(n) % 4}, index=np.arange(n).astype(str))
+    names = pd.DataFrame(index=[f"g{k}" for k in range(genes)])
+    root = h5py.File(path, "w") if h5ad else zarr.open_group(path, mode="w")
+    with contextlib.closing(root) if h5ad else contextlib.nullcontext():
+        for name, value in {"obs": cells, "var": names, "layers": {}, "obsm": {}}.items():
+            write_elem(root, name, value)
+        if form == "dense":
+            chunks = {"chunks": (100, 1000)}
+            made = root.create_dataset(element, shape=(n, genes), dtype=dtype, **chunks)
+            made.attrs.update({"encoding-type": "array", "encoding-version": "0.2.0"})
+        else:
+            made = root.create_group(element)
+            made.attrs.update({"encoding-type": f"{form}_matrix", "encoding-version": "0.1.0"})
+            made.attrs["shape"] = [n, genes]
+            lines = n if form == "csr" else genes
+            for part, (size, of) in {
+                "data": (values, dtype), "indices": (values, "i4"), "indptr": (lines + 1, "i8")
+            }.items():  # fmt: skip
+                made.create_dataset(part, shape=(size,), dtype=of, chunks=(10_000,))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("n", "name", "claim", "least", "words"),
+    [
+        (1_000_000, "x.h5ad", {}, 30, "with 1,450,000,000 non-zeros (float32)"),
+        (100_000, "x.h5ad", {"form": "csc", "dtype": "i8"}, 40, "1,450,000,000 non-zeros (int64)"),
+        (100_000, "x.h5ad", {"form": "dense", "dtype": "u1"}, 18, "all values stored (uint8)"),
+        (100_000, "x.h5ad", {"element": "layers/counts"}, 30, "layers/counts holds 100,000 cells"),
+        (100_000, "x.zarr", {}, 30, "with 1,450,000,000 non-zeros (float32)"),
+    ],
+)
+def test_a_file_that_will_not_fit_is_refused_by_its_header(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    n: int,
+    name: str,
+    claim: dict[str, str],
+    least: float,
+    words: str,
+) -> None:
+    path = claiming(tmp_path / name, n, **claim)
+    monkeypatch.setattr("cellam.reading.stores.available_memory", lambda: 17_000_000_000)
+    # Read after all, it would end this test, and not the machine.
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (psutil.Process().memory_info().vms + 10**9, before[1]))
+    try:
+        layer = claim["element"].removeprefix("layers/") if "element" in claim else None
+        error = refusal(path, layer=layer)
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, before)
+    assert f"{path.name}: " in error.message
+    assert f"{n:,} cells × 20,000 genes" in error.message
+    assert words in error.message
+    assert "17 GB are free" in error.message
+    assert least < float(error.message.split("which takes ")[1].split(" GB")[0]) < 2 * least
+    assert "--use-rep" in error.hint
+
+
+FORMS: dict[str, Callable[[sparse.csr_matrix], object]] = {
+    "csr": lambda x: x,
+    "csr, float64": lambda x: x.astype(np.float64),
+    "csr, int64": lambda x: x.astype(np.int64),
+    "csc": sparse.csc_matrix,
+    "csc, float64": lambda x: sparse.csc_matrix(x.astype(np.float64)),
+    "dense": lambda x: x.toarray(),
+    "dense, float64": lambda x: x.toarray().astype(np.float64),
+    "dense, uint8": lambda x: x.toarray().astype(np.uint8),
+    "dense, int64": lambda x: x.toarray().astype(np.int64),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("indices", ["int32", "int64", "twice"])
+def test_reading_takes_no_more_memory_than_was_asked_for_and_not_much_less(
+    tmp_path: Path, form: str, indices: str
+) -> None:
+    if form.startswith("dense") and indices != "int32":
+        pytest.skip("a dense matrix has no indices")
+    counts = sparse.random(1_000, 1_500, 0.3, format="csr", dtype=np.float32, rng=0)
+    counts.data = np.ceil(9 * counts.data)
+    adata = anndata.AnnData(FORMS[form](counts))
+    adata.obs["day"] = np.arange(1_000) % 2
+    adata.write_h5ad(tmp_path / "x.h5ad")
+    with h5py.File(tmp_path / "x.h5ad", "r+") as file:
+        if indices == "int64":
+            for part in ("indices", "indptr"):
+                stored, attrs = file[f"X/{part}"][:], dict(file[f"X/{part}"].attrs)
+                del file[f"X/{part}"]
+                file.create_dataset(f"X/{part}", data=stored.astype("i8")).attrs.update(attrs)
+        elif indices == "twice":
+            file["X/indices"][1] = file["X/indices"][0]
+    asked = asked_for(tmp_path / "x.h5ad")
+    tracemalloc.start()
+    try:
+        cellam.read(tmp_path / "x.h5ad")
+        taken = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert taken < asked < 2 * taken
+
+
+def asked_for(path: Path) -> int:
+    """The least memory with which a file is read."""
+
+    def is_read(available: int) -> bool:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("cellam.reading.stores.available_memory", lambda: available)
+            try:
+                cellam.read(path)
+            except DataError:
+                return False
+            return True
+
+    low, high = 10**5, 10**9
+    while high - low > 10**5:
+        middle = (low + high) // 2
+        low, high = (low, middle) if is_read(middle) else (middle, high)
+    return high
+
+
+def test_a_representation_is_read_where_the_expression_would_not_fit(
     small_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    needed = 160 * 2 * (4 + 4)  # the representation, stored and read
     monkeypatch.setattr("cellam.reading.stores.available_memory", lambda: 60_000)
     cellam.read(small_path, use_rep="X_latent")
-    monkeypatch.setattr("cellam.reading.stores.available_memory", lambda: needed - 1)
-    assert "declared as 160" in refusal(small_path, use_rep="X_latent").message
+    assert "non-zeros" in refusal(small_path).message
+    monkeypatch.setattr("cellam.reading.stores.available_memory", lambda: 160 * 2 * 4)
+    assert "is declared to hold" in refusal(small_path, use_rep="X_latent").message
 
 
 @pytest.mark.parametrize(("version", "codec"), [(2, "blosc"), (3, "zstd")])

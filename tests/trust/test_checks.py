@@ -32,6 +32,7 @@ def test_days_with_few_cells_and_too_little_memory_are_caveats(
 ) -> None:
     thin = small[small.obs["day"].ne("day2") | (np.arange(160) % 8 == 0)].copy()
     monkeypatch.setattr(checks, "available_memory", lambda: 10**8)
+    monkeypatch.setattr(checks, "resident_memory", lambda: 10**8)
     found = check(thin)
     assert [c.name for c in found.caveats] == ["cells", "memory"]
     assert "day2 has only 5 cells" in found.caveats[0].finding

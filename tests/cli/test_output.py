@@ -1,0 +1,137 @@
+"""What every command prints: results alone under -q, and strict JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import anndata
+import numpy as np
+import pandas as pd
+import pytest
+import typer
+
+import cellam
+from cellam.runs.run import RUNS, open_run, point_to
+from cellam_cli import console
+from cellam_cli.app import app
+
+Call = Callable[..., Any]
+
+QUICK = ("--no-report", "--no-counterpart")
+# Every command, and under -q the first word of the first line of its result.
+COMMANDS = {
+    "check": (("small.h5ad",), "data"),
+    "fit": (
+        ("small.h5ad", "--n-features", 32, "--tau", 1, "--n-pcs", 3, "--name", "new", QUICK[0]),
+        "run",
+    ),
+    "simulate": (("--from", "day2"), "day"),
+    "eval": (("--holdout", "day2", "--n-boot", 100, *QUICK, "--refits", 0), "day2"),
+    "fates": ((), "day0"),
+    "drivers": (("--of", "speed"), "with"),
+    "perturb": (("-g", "Apaf1=2"), "cell_type"),
+    "validate": (("--clones", "clone", "--n-boot", 100), "correlation"),
+    "info": ((), "data"),
+    "plot": (("history",), "written"),
+    "report": ((), "written"),
+    "export": (("--tables", "tables"), "written"),
+}
+JSON = [name for name, c in typer.main.get_command(app).commands.items()
+        if any("--json" in p.opts for p in c.params)]  # fmt: skip
+
+
+def strict(text: str | bytes) -> Any:
+    """Parse JSON as parsers other than Python's do: NaN and Infinity are not part of it."""
+
+    def refuse(constant: str) -> None:
+        raise AssertionError(f"{constant} is not JSON")
+
+    return json.loads(text, parse_constant=refuse)
+
+
+@pytest.fixture(autouse=True)
+def _clones(here: Path, small: anndata.AnnData) -> None:
+    number = np.random.default_rng(0).integers(10, size=small.n_obs)
+    red = small.obs["cell_type"] == "erythroid"
+    small.obs["clone"] = [f"{'ab'[int(r)]}{k}" for r, k in zip(red, number, strict=True)]
+    small.write_h5ad(here / "small.h5ad")
+
+
+def start(model: cellam.Model, cells: cellam.Cells) -> Path:
+    path = Path(RUNS) / "small"
+    cellam.save(model, cells, path, data="small.h5ad", command="cellam fit small.h5ad")
+    point_to(path)
+    return path
+
+
+def test_every_command_is_tried_here() -> None:
+    assert set(COMMANDS) == set(typer.main.get_command(app).commands)
+    assert len(JSON) >= 7
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_quiet_prints_results_and_nothing_else(call: Call, run: Path, name: str) -> None:
+    args, first = COMMANDS[name]
+    quiet = call("-q", name, *args)
+    assert (quiet.code, quiet.err, console.quiet) == (0, "", True)
+    lines = [line for line in quiet.out.splitlines() if line]
+    assert lines[0].split()[0] == first
+    notes = ["note", "caveat", *(["data", "chosen", "next"] if name == "fit" else ["run"])]
+    starts = tuple(f"{label:<9} " for label in notes)
+    assert not [line for line in lines if line.startswith(starts) and line[10] != " "]
+    if name not in ("fit", "eval", "report"):  # which take long
+        loud = call(name, *args, *(("--overwrite",) if name == "export" else ()))
+        assert set(lines) <= set(loud.out.splitlines())
+        assert name == "check" or loud.out.startswith("run ")
+
+
+@pytest.mark.parametrize("kind", ["growth", "mass conserved", "ensemble"])
+def test_every_json_of_every_command_and_run_is_strict(
+    call: Call, here: Path, request: pytest.FixtureRequest, cells: cellam.Cells, kind: str
+) -> None:
+    fixture = {"growth": "model", "ensemble": "unsure_model", "mass conserved": "noisy_model"}
+    path = start(request.getfixturevalue(fixture[kind]), cells)
+    for name in JSON:
+        result = call(name, "--json", *COMMANDS[name][0])
+        assert result.code == 0, result.err
+        assert isinstance(strict(result.out), dict) and result.out.count("\n") == 1
+        assert name == "check" or result.err == f"run       {path.resolve()}\n"
+        if kind == "growth":
+            quiet = call("-q", name, "--json", *COMMANDS[name][0])
+            assert (quiet.code, quiet.out, quiet.err) == (0, result.out, "")
+    files = list(path.rglob("*.json"))
+    assert {"fit.json", "provenance.json", "manifest.json"} <= {file.name for file in files}
+    assert any(file.parent.name == "evaluations" for file in files)
+    for file in files:
+        strict(file.read_bytes())
+    bounds = strict((path / "fit.json").read_bytes())["growth_range"]
+    assert (bounds is None) == (kind == "mass conserved")
+    again = open_run(path)
+    assert again.model.fit.growth_range == request.getfixturevalue(fixture[kind]).fit.growth_range
+    scores = again.evaluation("day2")
+    assert scores is not None
+    scores.loc[3, "value"] = np.nan
+    scores.loc[3, "covariance"]["floor"] = np.nan
+    again.keep(cellam.Evaluation(("day2",), scores))
+    for file in path.rglob("evaluations/*.json"):
+        strict(file.read_bytes())
+    pd.testing.assert_frame_equal(again.evaluation("day2"), scores)
+
+
+def test_a_run_whose_json_holds_infinities_still_opens(
+    here: Path, noisy_model: cellam.Model, cells: cellam.Cells
+) -> None:
+    from cellam.storage import sha256
+
+    path = start(noisy_model, cells)
+    fitted = json.loads((path / "fit.json").read_bytes())
+    fitted["growth_range"] = [-np.inf, np.inf]
+    old = json.dumps(fitted).encode()
+    (path / "fit.json").write_bytes(old)
+    manifest = json.loads((path / "manifest.json").read_bytes())
+    manifest["files"]["fit.json"] = sha256(old)
+    (path / "manifest.json").write_text(json.dumps(manifest))
+    assert open_run(path).model.fit.growth_range == (-np.inf, np.inf)
