@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -16,9 +16,42 @@ Growth = Literal["own", "tied"]
 PathName = Literal["independent", "ot", "uot", "mixture"]
 ActionName = Literal["kernel", "mlp"]
 Device = Literal["auto", "cpu", "cuda", "mps"]
+Kind = Literal["counts", "normalised", "log", "scaled"]  # of expression values
 
 
-class Options(BaseModel):
+_Form = TypeVar("_Form", bound="ReadOptions")
+
+
+class ReadOptions(BaseModel):
+    """How cells are read: one object from the options to the file, and back from a run.
+
+    Parameters
+    ----------
+    time_key : str or None
+        Column of `obs` with the time; None to find it.
+    time_map : dict or None
+        Times of all labels, in place of reading them.
+    use_rep : str or None
+        Key of `obsm` to work in; None for expression.
+    layer : str or None
+        Layer of the expression; None for `X`.
+    values : {"counts", "normalised", "log", "scaled"} or None
+        What the expression values are; None to judge them.
+    growth_prior : str or None
+        Species, or column of `obs` with rates, that growth is expected from.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    time_key: str | None = None
+    time_map: dict[str, float] | None = None
+    use_rep: str | None = None
+    layer: str | None = None
+    values: Kind | None = None
+    growth_prior: str | None = None
+
+
+class Options(ReadOptions):
     """Everything that decides the result of a fit, apart from the data.
 
     Examples
@@ -27,16 +60,9 @@ class Options(BaseModel):
     'am'
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-    time_key: str | None = None
-    time_map: dict[str, float] | None = None
-    layer: str | None = None
-    use_rep: str | None = None
     n_pcs: int | None = Field(default=None, ge=1)
     whiten: bool = False
     population: Literal["cells"] | dict[str, float] | None = None
-    growth_prior: str | None = None
     method: Method = "uam"
     sigma: float | None = Field(default=None, gt=0)
     growth: Growth = "own"
@@ -53,6 +79,11 @@ class Options(BaseModel):
     seed: int = Field(default=0, ge=0, lt=2**32)  # what numpy and scikit-learn accept
     device: Device = "auto"
     threads: int | None = Field(default=None, ge=1)
+
+    @property
+    def reading(self) -> ReadOptions:
+        """Those of them that say how the cells are read."""
+        return ReadOptions(**{name: getattr(self, name) for name in ReadOptions.model_fields})
 
     @property
     def has_growth(self) -> bool:
@@ -73,20 +104,8 @@ def parse_options(values: dict[str, Any]) -> Options:
     ConfigError
         Naming the option as it is typed on the command line, its value and what is allowed.
     """
-    try:
-        options = Options(**values)
-    except ValidationError as error:
-        first = error.errors()[0]
-        name = str(first["loc"][0])
-        if first["type"] == "extra_forbidden":
-            raise ConfigError(
-                f"There is no option {name!r}.",
-                f"The options are: {', '.join(Options.model_fields)}.",
-            ) from None
-        raise ConfigError(
-            f"{_flag(name)} {first['input']}: {first['msg'][0].lower()}{first['msg'][1:]}.",
-            "See `cellam fit --help`.",
-        ) from None
+    options = _parse(Options, values)
+    _check_reading(options)
     if options.sigma is not None and not options.has_noise:
         raise ConfigError(
             f"--sigma {options.sigma:g} has no meaning for --method {options.method}.",
@@ -146,12 +165,45 @@ def parse_options(values: dict[str, Any]) -> Options:
             "choice.",
             "Leave it out, or use --path uot.",
         )
+    return options
+
+
+def parse_reading(values: dict[str, Any]) -> ReadOptions:
+    """Check how cells are to be read.
+
+    Raises
+    ------
+    ConfigError
+        As `parse_options`.
+    """
+    options = _parse(ReadOptions, values)
+    _check_reading(options)
+    return options
+
+
+def _check_reading(options: ReadOptions) -> None:
     if options.layer is not None and options.use_rep is not None:
         raise ConfigError(
             f"--layer {options.layer} is not used with --use-rep {options.use_rep}.",
             "Give one of the two.",
         )
-    return options
+
+
+def _parse(form: type[_Form], values: dict[str, Any]) -> _Form:
+    try:
+        return form(**values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = str(first["loc"][0])
+        if first["type"] == "extra_forbidden":
+            raise ConfigError(
+                f"There is no option {name!r}.",
+                f"The options are: {', '.join(form.model_fields)}.",
+            ) from None
+        raise ConfigError(
+            f"{_flag(name)} {first['input']}: {first['msg'][0].lower()}{first['msg'][1:]}.",
+            "See `cellam fit --help`.",
+        ) from None
 
 
 def _flag(name: str) -> str:

@@ -36,37 +36,40 @@ def check(
         typer.Option(help="Key of obsm to work in, e.g. X_pca. [default: a PCA of X]"),
     ] = None,
     layer: Annotated[
-        str | None, typer.Option(help="Layer to take the expression from. [default: X]")
+        str | None, typer.Option(help="Layer of the expression, or raw. [default: X]")
+    ] = None,
+    values: Annotated[
+        str | None,
+        typer.Option(
+            help="What the expression values are: counts, normalised, log or scaled. "
+            "[default: judged by the values]"
+        ),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Show what is in the data, and what a fit will take; nothing is fitted or written."""
-    from cellam.config import parse_options
+    from cellam.config import parse_reading
     from cellam.reading.timepoints import parse_numbers
 
-    options = parse_options(
+    options = parse_reading(
         {
             "time_key": time_key,
             "time_map": parse_numbers(time_map) if time_map is not None else None,
             "use_rep": use_rep,
             "layer": layer,
+            "values": values,
         }
     )
     from cellam.trust.checks import check as check_data
 
-    found = check_data(
-        data,
-        time_key=options.time_key,
-        time_map=options.time_map,
-        use_rep=options.use_rep,
-        layer=options.layer,
-    )
+    found = check_data(data, options)
     words = ["cellam", "fit"]
     for flag, value in (
         ("--time-key", time_key),
         ("--time-map", time_map),
         ("--use-rep", use_rep),
         ("--layer", layer),
+        ("--values", values),
     ):
         words += [flag, value] if value is not None else []
     following = shlex.join([*words, *(["--"] if str(data).startswith("-") else []), str(data)])
@@ -135,10 +138,11 @@ def _as_json(found: Check, following: str) -> dict[str, Any]:
             }
             for other in cells.other_times
         ],
-        "notes": list(cells.timeline.notes),
+        "notes": [*cells.notes, *cells.timeline.notes],
         "rep": cells.rep,
-        "layer": cells.layer,
+        "layer": cells.reading.layer,
         "kind": cells.kind,
+        "values": cells.form.describe() if cells.form is not None else None,
         "genes": len(cells.genes),
         "embeddings": found.embeddings,
         "layers": list(found.layers),

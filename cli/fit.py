@@ -44,7 +44,14 @@ def fit(
         typer.Option(help="Key of obsm to work in, e.g. X_pca. [default: a PCA of X]"),
     ] = None,
     layer: Annotated[
-        str | None, typer.Option(help="Layer to take the expression from. [default: X]")
+        str | None, typer.Option(help="Layer of the expression, or raw. [default: X]")
+    ] = None,
+    values: Annotated[
+        str | None,
+        typer.Option(
+            help="What the expression values are: counts, normalised, log or scaled. "
+            "[default: judged by the values]"
+        ),
     ] = None,
     n_pcs: Annotated[
         int | None,
@@ -165,6 +172,7 @@ def fit(
             "time_map": parse_numbers(time_map) if time_map is not None else None,
             "use_rep": use_rep,
             "layer": layer,
+            "values": values,
             "n_pcs": n_pcs,
             "whiten": whiten,
             "population": parse_population(population) if population is not None else None,
@@ -200,14 +208,7 @@ def fit(
     check_free(folder, overwrite=overwrite)
     if report:
         check_report(data)
-    cells = read(
-        data,
-        time_key=options.time_key,
-        time_map=options.time_map,
-        use_rep=options.use_rep,
-        layer=options.layer,
-        growth_prior=options.growth_prior,
-    )
+    cells = read(data, options.reading)
     if (lacking := lacking_memory(cells)) is not None:
         raise DataError(f"{cells.source}: {lacking.finding}", lacking.advice)
     command = shlex.join(["cellam", *sys.argv[1:]])

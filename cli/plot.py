@@ -380,20 +380,12 @@ def _scores(run: Run) -> Any:
 def _without(run: Run, holdout: str, data: Path | None) -> Model:
     """A model that has not seen the day: that of the run, or a new fit."""
     from cellam.modelling.pipeline import fit
-    from cellam.reading.cells import read
 
     options, timeline = run.model.options, run.model.timeline
     label = timeline.labels[timeline.index(holdout)]
     if label in options.exclude:
         return run.model
-    cells = read(
-        run.data(data),
-        time_key=options.time_key,
-        time_map=options.time_map,
-        use_rep=options.use_rep,
-        layer=options.layer,
-    )
-    run.check_same(cells)
+    cells = run.read(run.data(data))
     without = options.model_copy(update={"exclude": (*options.exclude, label), "ensemble": None})
     with progress() as on_progress:
         return fit(cells, without, on_progress=on_progress)

@@ -217,7 +217,7 @@ def _say_remote(obs: pd.DataFrame, model: Model, end: float) -> None:
     first, last = model.training.times[0], model.training.times[-1]
     worst = float(far.index.to_numpy()[int(far["sum"].to_numpy().argmax())])
     for time, what in ((worst, "off data"), (end, "beyond")):
-        n, N = far.loc[time].astype(int).tolist()
+        n, N = far.to_numpy()[far.index == time][0].tolist()
         share = (
             f"{n:,} of {plural(N, 'cell')} ({100 * n / N:.0f} %) lie outside the observed data at "
             f"{_when(model, time)}"

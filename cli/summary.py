@@ -16,22 +16,17 @@ if TYPE_CHECKING:
 
 AT_MOST = 8  # types on one line
 
-KINDS = {
-    "counts": "counts, normalised and logged",
-    "normalised": "normalised values, logged",
-    "log": "log values, as they are",
-    "scaled": "scaled values, as they are",
-}
-
 
 def say_cells(cells: Cells) -> None:
     """Print what the data are understood to be."""
     what = (
         f"obsm[{cells.rep!r}], {cells.matrix.shape[1]} columns"
-        if cells.kind is None
-        else f"{variables(cells.genes)}, {KINDS[cells.kind]}"
+        if cells.form is None
+        else f"{variables(cells.genes)}, {cells.form.describe()}"
     )
     say("data", f"{cells.source}: {plural(len(cells), 'cell')}; {what}")
+    for note in cells.notes:
+        say("", note)
     say("times", f"obs[{cells.time_key!r}]: {cells.timeline.describe()}")
     say("cells", ", ".join(f"{label}: {n:,}" for label, n in cells.counts.items()))
     for note in cells.timeline.notes:

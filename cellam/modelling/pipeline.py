@@ -88,16 +88,7 @@ def fit(
             f"The cells were read without --growth-prior {options.growth_prior}.",
             f"Read them again: cellam.read(…, growth_prior={options.growth_prior!r}).",
         )
-    options = parse_options(
-        options.model_dump()
-        | {
-            "time_key": cells.time_key,
-            "time_map": cells.time_map,
-            "use_rep": cells.rep,
-            "layer": cells.layer,
-            "growth_prior": cells.growth_prior,
-        }
-    )
+    options = parse_options(options.model_dump() | cells.reading.model_dump())
     timeline = cells.timeline
     excluded = tuple(dict.fromkeys(timeline.labels[timeline.index(e)] for e in options.exclude))
     options = options.model_copy(update={"exclude": excluded})

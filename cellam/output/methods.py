@@ -143,7 +143,10 @@ def _data(run: Run, text: Methods, versions: dict[str, str]) -> str:
     else:
         steps = []
         if space.library > 0:
-            steps.append(f"counts were normalised to {space.library:,.0f} a cell")
+            what = (
+                "counts" if run.provenance["data"].get("kind", "counts") == "counts" else "values"
+            )
+            steps.append(f"{what} were normalised to {space.library:,.0f} a cell")
         if space.log:
             steps.append(f"{'' if steps else 'values were '}transformed by log(1 + x)")
         genes = variables(space.genes)

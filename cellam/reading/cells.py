@@ -7,8 +7,8 @@ names of its genes or one representation. Nothing is ever written to the input.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,13 +17,18 @@ import pandas as pd
 from numpy.typing import DTypeLike, NDArray
 from scipy import sparse
 
+from cellam.config import Kind, ReadOptions, parse_reading
 from cellam.errors import DataError
+from cellam.reading.absent import Days
+from cellam.reading.amounts import Matrix
 from cellam.reading.columns import TimeColumn, read_times
-from cellam.reading.matrices import Expression, Kind, Matrix, read_expression, read_representation
+from cellam.reading.expression import Expression, read_expression
+from cellam.reading.matrices import check_names, read_representation
 from cellam.reading.signatures import BIRTH
 from cellam.reading.sources import opened
 from cellam.reading.stores import SAVE_AGAIN
 from cellam.reading.timeline import Timeline
+from cellam.reading.values import Form
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -43,52 +48,69 @@ class Cells:
         The file, or a description of the object.
     obs : pandas.DataFrame
         Annotation of the n cells, as in the data.
-    time_key : str
-        Column of `obs` that holds the time.
-    time_map : dict or None
-        What replaced the reading of the labels.
+    reading : ReadOptions
+        How they were read, with the time column that was found.
     timeline : Timeline
         The times as understood.
     codes : (n,) int array
         Time of every cell, as a position in the timeline.
     matrix : (n, p) array or csr_matrix, float32
         Expression of p genes, or a representation with p coordinates.
-    rep : str or None
-        Key in `obsm` that the matrix came from; None for expression.
-    layer : str or None
-        Key in `layers` that the matrix came from; None for `X`.
-    kind : {"counts", "normalised", "log", "scaled"} or None
-        What expression values look like; None for a representation.
+    form : Form or None
+        What expression values are; None for a representation.
     genes : tuple of str
         Names of the genes, sorted; empty for a representation.
     digest : str
         SHA-256 of names, times and matrix, and of what growth is expected from.
-    growth_prior : str or None
-        What growth is expected from: the genes of a species, or a column of `obs`.
     expression : Expression or None
-        For that, where the matrix is a representation.
+        For the genes of a growth prior, where the matrix is a representation.
     other_times : tuple of TimeColumn
         Further columns of `obs` that read as times.
+    notes : tuple of str
+        What a user should know of the values, and of genes that were left out.
     """
 
     source: str
     obs: pd.DataFrame
-    time_key: str
-    time_map: dict[str, float] | None
+    reading: ReadOptions
     timeline: Timeline
     codes: NDArray[np.int64]
     matrix: Matrix
-    rep: str | None
-    layer: str | None
-    kind: Kind | None
+    form: Form | None
     genes: tuple[str, ...]
     digest: str
-    growth_prior: str | None = None
     expression: Expression | None = None
     other_times: tuple[TimeColumn, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.codes)
+
+    @property
+    def time_key(self) -> str:
+        """Column of `obs` that holds the time."""
+        assert self.reading.time_key is not None
+        return self.reading.time_key
+
+    @property
+    def rep(self) -> str | None:
+        """Key in `obsm` that the matrix came from; None for expression."""
+        return self.reading.use_rep
+
+    @property
+    def kind(self) -> Kind | None:
+        """Kind of the expression values; None for a representation."""
+        return self.form.kind if self.form is not None else None
+
+    @property
+    def growth_prior(self) -> str | None:
+        """What growth is expected from: the genes of a species, or a column of `obs`."""
+        return self.reading.growth_prior
+
+    def without_prior(self) -> Cells:
+        """The same cells, of whose growth nothing is expected."""
+        reading = self.reading.model_copy(update={"growth_prior": None})
+        return replace(self, reading=reading, expression=None)
 
     @property
     def counts(self) -> dict[str, int]:
@@ -99,11 +121,13 @@ class Cells:
 
 def read(
     data: str | Path | AnnData,
+    options: ReadOptions | None = None,
     *,
     time_key: str | None = None,
     time_map: Mapping[str, float] | None = None,
     use_rep: str | None = None,
     layer: str | None = None,
+    values: Kind | None = None,
     growth_prior: str | None = None,
 ) -> Cells:
     """Read cells from an `.h5ad` file, a `.zarr` store or an AnnData object.
@@ -111,6 +135,8 @@ def read(
     Parameters
     ----------
     data : path or AnnData
+    options : ReadOptions, optional
+        All of the following in one object, as a run keeps them; without it they are
     time_key : str, optional
         Column of `obs` with the time; found by its name where there is one candidate.
     time_map : mapping from label to number, optional
@@ -118,7 +144,10 @@ def read(
     use_rep : str, optional
         Key of `obsm`; expression is used without it.
     layer : str, optional
-        Key of `layers` to take the expression from, instead of `X`.
+        Key of `layers` to take the expression from, instead of `X`. "raw" is `adata.raw`, with
+        the genes of `adata.raw.var`, unless there is a layer of that name.
+    values : {"counts", "normalised", "log", "scaled"}, optional
+        What the expression values are; judged without it, see `values.judge`.
     growth_prior : str, optional
         "human" or "mouse" for the growth that genes of division and death tell of, or a column
         of `obs` with growth rates per unit of time; see `growth`.
@@ -131,42 +160,54 @@ def read(
     ------
     DataError
         If something is missing or cannot be a time course of cells; the message says what.
+    ConfigError
+        If there is no such kind of values.
     """
-    genes: tuple[str, ...]
-    kind: Kind | None
-    expression: Expression | None = None
+    if options is None:
+        options = parse_reading(
+            {
+                "time_key": time_key,
+                "time_map": dict(time_map) if time_map is not None else None,
+                "use_rep": use_rep,
+                "layer": layer,
+                "values": values,
+                "growth_prior": growth_prior,
+            }
+        )
+    prior = options.growth_prior
+    of_genes: Expression | None = None
     with opened(data) as source:
         obs = _obs(source)
-        key, timeline, codes, others = read_times(obs, time_key, time_map)
-        _check_names(obs.index, "cell", "obs_names", source.name)
-        if use_rep is not None:
-            matrix = read_representation(source, use_rep, len(obs))
-            genes, kind = (), None
-            if growth_prior in BIRTH:
-                expression = read_expression(source, None, len(obs))
-                _check_names(expression.genes, "gene", "var_names", source.name)
-        else:
-            matrix, genes, kind = read_expression(source, layer, len(obs))
-            _check_names(genes, "gene", "var_names", source.name)
+        key, timeline, codes, others = read_times(obs, options.time_key, options.time_map)
+        codes = codes.astype(np.int64)
+        check_names(obs.index, "cell", "obs_names", source.name)
+        if options.use_rep is None or prior in BIRTH:
+            days = Days(codes, timeline.labels)
+            of_genes = read_expression(source, options.layer, days, options.values)
+        if options.use_rep is not None:
+            matrix = read_representation(source, options.use_rep, len(obs))
+    expression = of_genes if options.use_rep is not None else None
+    genes: tuple[str, ...] = ()
+    form = None
+    if options.use_rep is None:
+        assert of_genes is not None
+        matrix, genes, form = of_genes.matrix, of_genes.genes, of_genes.form
     expected = [expression.matrix] if expression is not None else []
-    if growth_prior in obs and growth_prior not in BIRTH:
-        expected = [np.array(obs[growth_prior].astype(str).tolist())]
+    if prior in obs and prior not in BIRTH:
+        expected = [np.array(obs[prior].astype(str).tolist())]
     return Cells(
         source=source.name,
         obs=obs,
-        time_key=key,
-        time_map=dict(time_map) if time_map is not None else None,
+        reading=options.model_copy(update={"time_key": key}),
         timeline=timeline,
-        codes=codes.astype(np.int64),
+        codes=codes,
         matrix=matrix,
-        rep=use_rep,
-        layer=layer,
-        kind=kind,
+        form=form,
         genes=genes,
         digest=_digest(obs.index, genes, codes, timeline.times, matrix, expected),
-        growth_prior=growth_prior,
         expression=expression,
         other_times=others,
+        notes=of_genes.notes if of_genes is not None else (),
     )
 
 
@@ -210,17 +251,6 @@ def _obs(source: Source) -> pd.DataFrame:
             "Rename or drop all but one, and save the data again.",
         )
     return obs
-
-
-def _check_names(names: Collection[Any], noun: str, attribute: str, source: str) -> None:
-    index = pd.Index(list(map(str, names)))
-    if index.is_unique:
-        return
-    repeated = index[index.duplicated()]
-    raise DataError(
-        f"{source} has {len(repeated)} repeated {noun} names, e.g. {repeated[0]!r}.",
-        f"Run adata.{attribute}_make_unique() and save the data again.",
-    )
 
 
 def _digest(

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from cellam.errors import ConfigError, DataError
+from cellam.reading.amounts import LARGEST_LOG, Matrix
 from cellam.reading.cells import Cells
-from cellam.reading.matrices import Matrix, kind_of
 
 Array = NDArray[np.float64]
 
@@ -135,13 +135,24 @@ class Space:
                     "Give data with all genes of the fit, under the same names.",
                 )
             matrix = cells.matrix[:, [where[gene] for gene in wanted]]
+        assert cells.form is not None
+        if cells.form.logged != self.log or (cells.kind == "counts" and not self.library):
+            raise DataError(
+                f"{cells.source} has {cells.form.describe()}, and the values of the fit were "
+                f"{self._prepared_how()}.",
+                "Give values like those of the fit, or say with --values what they are.",
+            )
         if self.log and matrix.min() < 0:
             raise DataError(
-                f"{cells.source} has negative expression, and the training days have none, so it "
-                "cannot be logged as they are.",
-                "Were some days scaled and others not? Give all of them in the same form.",
+                f"{cells.source} has negative expression, and the cells of the fit have none, so "
+                "it cannot be logged as they are.",
+                "Give the expression in the form that the fit had.",
             )
         return matrix, wanted
+
+    def _prepared_how(self) -> str:
+        done = ["normalised"] * (self.library > 0) + ["logged"] * self.log
+        return " and ".join(done) or "taken as they were"
 
     def to_coordinates(self, x: Array) -> Array:
         """From model coordinates back to those of the representation, (…, p) -> (…, p)."""
@@ -222,11 +233,11 @@ def _fit_pca(
     import scanpy as sc
 
     matrix = cells.matrix[training]
-    kind = kind_of(matrix)  # of the training days alone
-    log = kind in ("counts", "normalised")
-    library = float(np.median(np.asarray(matrix.sum(1)))) if kind == "counts" else 0.0
+    assert cells.form is not None
+    # The form is that of all days, which have to agree in it; how much is of the training days.
+    log, library = cells.form.logged, cells.form.library(matrix)
     adata = _prepared(matrix, cells.genes, library, log)
-    if adata.n_vars > N_GENES and kind != "scaled":
+    if adata.n_vars > N_GENES and adata.X.min() >= 0 and adata.X.max() <= LARGEST_LOG:
         sc.pp.highly_variable_genes(adata, n_top_genes=N_GENES)
         adata = adata[:, adata.var["highly_variable"].to_numpy()].copy()
     most = min(adata.n_obs, adata.n_vars) - 1
@@ -261,8 +272,9 @@ def log_normalised(cells: Cells) -> Matrix:
 
     What was normalised or logged already is not so again, and scaled expression is left as it is.
     """
-    library = float(np.median(np.asarray(cells.matrix.sum(1)))) if cells.kind == "counts" else 0.0
-    return _prepared(cells.matrix, cells.genes, library, cells.kind in ("counts", "normalised")).X
+    assert cells.form is not None
+    library = cells.form.library(cells.matrix)
+    return _prepared(cells.matrix, cells.genes, library, cells.form.logged).X
 
 
 def _described(rep: str | None, columns: int) -> str:

@@ -27,8 +27,8 @@ from scipy import sparse
 
 from cellam.errors import DataError
 from cellam.reading.cells import Cells
+from cellam.reading.expression import Expression
 from cellam.reading.labels import count_cells, did_you_mean
-from cellam.reading.matrices import Expression, kind_of
 from cellam.reading.signatures import BIRTH, DEATH, RENAMED, Signature
 
 Array = NDArray[np.float64]
@@ -155,8 +155,8 @@ def expression_of(cells: Cells) -> Expression:
     """Expression of the cells, whether or not they are embedded by it."""
     if cells.expression is not None:
         return cells.expression
-    assert cells.kind is not None
-    return Expression(cells.matrix, cells.genes, cells.kind)
+    assert cells.form is not None
+    return Expression(cells.matrix, cells.genes, cells.form)
 
 
 def find_genes(signature: Signature, genes: tuple[str, ...]) -> list[str]:
@@ -192,12 +192,11 @@ def _scores(
     import scanpy as sc
 
     matrix = expression.matrix[training]
-    kind = kind_of(matrix)
     adata = anndata.AnnData(
         sparse.csr_matrix(matrix) if sparse.issparse(matrix) else np.array(matrix),
         var=pd.DataFrame(index=list(expression.genes)),
     )
-    if kind in ("counts", "normalised"):
+    if expression.form.logged:
         sc.pp.normalize_total(adata, target_sum=LIBRARY)
         sc.pp.log1p(adata)
     state = np.random.get_state()  # which score_genes would set

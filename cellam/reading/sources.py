@@ -45,8 +45,10 @@ class Loaded:
     def element(self, path: str) -> Any:
         """One element; None if it is not there."""
         head, _, tail = path.partition("/")
-        owner = getattr(self.adata, head)
-        value = owner.get(tail) if tail else owner
+        owner: Any = getattr(self.adata, head, None)
+        value: Any = owner
+        if tail:
+            value = getattr(owner, tail, None) if head == "raw" else owner.get(tail)
         return value.to_memory() if hasattr(value, "to_memory") else value
 
 

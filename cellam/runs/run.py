@@ -98,15 +98,7 @@ class Run:
         DataError
             If they are not those of the fit.
         """
-        options = self.model.options
-        cells = read(
-            data,
-            time_key=options.time_key,
-            time_map=options.time_map,
-            use_rep=options.use_rep,
-            layer=options.layer,
-            growth_prior=options.growth_prior,
-        )
+        cells = read(data, self.model.options.reading)
         self.check_same(cells)
         return cells
 
@@ -118,10 +110,10 @@ class Run:
         DataError
             If they are not those of the fit.
         """
-        options = self.model.options
+        options = self.model.options.reading
         if options.use_rep is None:
             return self.read(data)
-        cells = read(data, time_key=options.time_key, time_map=options.time_map)
+        cells = read(data, options.model_copy(update={"use_rep": None, "growth_prior": None}))
         self.check_cells(cells.obs)
         return cells
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from cellam.modelling.model import Model
 from cellam.reading.cells import Cells
+from cellam.reading.expression import RAW
 from cellam.reading.labels import count_cells, named
 from cellam.trust.baselines import neighbours
 from cellam.trust.batches import LINK, Batch, find_batches
@@ -126,9 +127,13 @@ def _duplicates(cells: Cells) -> Iterator[Caveat]:
         return
     p = cells.matrix.shape[1]
     values = f"{p:,} genes" if cells.rep is None else f"{p:,} columns of obsm[{cells.rep!r}]"
-    frame = "adata.to_df()" if cells.layer is None else f"adata.to_df(layer={cells.layer!r})"
+    layer = cells.reading.layer
     if cells.rep is not None:
         frame = f"pd.DataFrame(adata.obsm[{cells.rep!r}])"
+    elif layer == RAW:
+        frame = "adata.raw.to_adata().to_df()"
+    else:
+        frame = "adata.to_df()" if layer is None else f"adata.to_df(layer={layer!r})"
     stand = "cell stands" if found.n == 1 else "cells stand"
     across = f", {found.days:,} of them on another day" if found.days else ""
     yield Caveat(

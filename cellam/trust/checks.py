@@ -17,11 +17,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import sparse
 
-from cellam.config import Options
+from cellam.config import Options, ReadOptions
 from cellam.modelling.selection import INNER
 from cellam.reading.cell_types import resolve_types
 from cellam.reading.cells import Cells, read
 from cellam.reading.embedding import N_GENES, N_PCS
+from cellam.reading.expression import layers_of
 from cellam.reading.growth import LEAST, find_genes
 from cellam.reading.memory import available_memory, resident_memory, show_bytes
 from cellam.reading.signatures import BIRTH, DEATH
@@ -55,6 +56,7 @@ class Check:
     embeddings : dict of str to int
         Keys of `obsm`, and their numbers of columns.
     layers : tuple of str
+        What `--layer` may name: also "raw", if it is there.
     types : str or None
         Column of `obs` with cell types, and in `n_types` how many there are.
     n_types : int
@@ -90,24 +92,25 @@ class Check:
         return [b - a for a, b in itertools.pairwise(self.cells.timeline.times)]
 
 
-def check(data: str | Path | AnnData, **options: Any) -> Check:
+def check(data: str | Path | AnnData, options: ReadOptions | None = None, **reading: Any) -> Check:
     """Look into data as a fit would.
 
     Parameters
     ----------
     data : path or AnnData
-    **options
-        As for `cellam.read`.
+    options : ReadOptions, optional
+    **reading
+        Fields of them, as for `cellam.read`.
 
     Raises
     ------
     DataError
         As `cellam.read`.
     """
-    cells = read(data, **options)
+    cells = read(data, options, **reading)
     with opened(data) as source:
         shapes = {key: source.shape(f"obsm/{key}") for key in source.keys("obsm")}
-        layers = tuple(source.keys("layers"))
+        layers = layers_of(source)
         symbols = cells.genes or tuple(map(str, getattr(source.element("var"), "index", ())))
     genes = {
         species: {

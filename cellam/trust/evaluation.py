@@ -184,7 +184,7 @@ def _hold_out(task: _Task, label: str) -> pd.DataFrame:
     without = task.options.model_copy(update={"exclude": excluded})
     fitted = task.fitted
     model = fitted if fitted and fitted.options == without else fit(task.cells, without)
-    plain = replace(task.cells, growth_prior=None, expression=None)
+    plain = task.cells.without_prior()
     asked = counterparts_of(without) if task.counterpart else {}
     others = {name: fit(plain, options) for name, options in asked.items()}
     types = resolve_types(task.cells.obs, task.cells.codes)

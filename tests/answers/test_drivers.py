@@ -15,6 +15,7 @@ from cellam.answers.drivers import drivers, quantity
 from cellam.errors import ConfigError, DataError
 from cellam.modelling.model import Model
 from cellam.reading.cells import Cells
+from cellam.reading.values import Form
 
 
 def _cells(X: object, days: np.ndarray, kind: str = "log") -> Cells:
@@ -24,7 +25,7 @@ def _cells(X: object, days: np.ndarray, kind: str = "log") -> Cells:
         var=pd.DataFrame(index=list(genes)),
     )  # fmt: skip
     cells = cellam.read(adata, time_key="day")
-    return replace(cells, kind=kind)
+    return replace(cells, form=Form(kind, kind))
 
 
 @pytest.mark.parametrize("form", [np.asarray, sparse.csr_matrix])

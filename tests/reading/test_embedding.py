@@ -12,6 +12,7 @@ from cellam.errors import ConfigError, DataError
 from cellam.reading.cells import Cells
 from cellam.reading.embedding import N_PCS, Space, fit_space
 from cellam.reading.snapshots import take_snapshots
+from cellam.reading.values import Form
 
 EXACT = 1e-5  # the expression is in single precision
 
@@ -202,30 +203,36 @@ def test_cells_at_one_place_are_refused(rep_cells: Cells) -> None:
 
 
 def test_constant_expression_is_refused(cells: Cells) -> None:
-    constant = replace(cells, matrix=np.full((160, 50), 0.5, dtype=np.float32), kind="log")
+    constant = replace(
+        cells, matrix=np.full((160, 50), 0.5, dtype=np.float32), form=Form("log", "")
+    )
     with pytest.raises(DataError):
         fit_space(constant, everyone(constant), n_pcs=3)
 
 
-@pytest.mark.parametrize("held_out", ["log", "scaled"])
-def test_the_kind_of_expression_is_that_of_the_training_days(
-    small: anndata.AnnData, cells: Cells, held_out: str
+@pytest.mark.parametrize("form", ["log", "normalised"])
+def test_cells_in_another_form_than_those_of_the_fit_are_not_embedded(
+    small: anndata.AnnData, cells: Cells, form: str
 ) -> None:
-    training = cells.codes != 2
     counts = small.X.toarray()
-    counts[~training] = np.log1p(counts[~training]) - (held_out == "scaled")
-    small.X = counts
-    mixed = cellam.read(small)
-    assert mixed.kind != "counts"
-    space = fit_space(mixed, training, n_pcs=5)
-    assert fields(space) == fields(fit_space(cells, training, n_pcs=5)) | {
-        name: fields(space)[name] for name in ("mean", "components", "centre", "scale")
-    }
-    if held_out == "scaled":
-        with pytest.raises(DataError, match="negative expression"):
-            space.embed(mixed)
-    else:
-        assert np.isfinite(space.embed(mixed)).all()
+    normalised = 1e4 * counts / counts.sum(1, keepdims=True)
+    small.X = np.log1p(normalised) if form == "log" else normalised
+    other = cellam.read(small)
+    fitted, given = (cells, other) if form == "log" else (other, cells)
+    with pytest.raises(DataError, match="and the values of the fit were") as caught:
+        fit_space(fitted, everyone(cells), n_pcs=5).embed(given)
+    assert "--values" in caught.value.hint
+
+
+def test_shares_of_a_whole_are_embedded_as_the_counts_that_they_were(
+    small: anndata.AnnData, cells: Cells
+) -> None:
+    counts = small.X.toarray()
+    small.X = counts / counts.sum(1, keepdims=True)
+    shares = cellam.read(small)
+    of_counts, of_shares = (fit_space(c, everyone(c), n_pcs=3).embed(c) for c in (cells, shares))
+    for a, b in zip(of_counts.T, of_shares.T, strict=True):
+        assert abs(np.corrcoef(a, b)[0, 1]) > 0.99
 
 
 def test_more_genes_than_two_thousand_are_selected_on_training_cells() -> None:

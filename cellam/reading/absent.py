@@ -1,0 +1,176 @@
+"""Absent genes: those that were measured on some days only, as an outer join leaves them.
+
+A gene whose values are missing (NaN) in all cells of a day was not measured there. One that is zero
+in all of them may have been off, and that is biology which must not be lost. Not measured is what
+looks like this:
+
+- Genes share it as a block: all are absent on exactly the same days.
+- Many of the block are detected widely on every other day, so that chance does not make their
+  zeros. Where it lies between days that have them, a few such genes suffice, as none is switched
+  off for a day in every single cell and then on again. At the first or the last days, where a
+  programme may begin or end, they are a twentieth of the widely detected genes and at least ten.
+- There is a gap. Programmes are graded: for each gene that vanished there are others that only
+  nearly did. A join leaves none of these.
+
+Where that holds, genes of the block are left out if their zeros are no chance. All others stay.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from cellam.errors import DataError
+from cellam.reading.amounts import Array, Matrix
+
+WIDE = 0.5  # share of the cells in which a widely detected gene is, on every other day
+WIDEST = 0.9  # quantile of genes that counts as wide where few reach that
+SURE, LIKELY = 20.0, 5.0  # cells that would show a gene on the absent days, were it measured
+NEARLY = 0.1  # of what it is elsewhere: a gene that is nearly gone
+INSIDE, AT_END = 3, 10  # genes that vanished, at least
+SHARE_AT_END = 0.05  # of the widely detected genes
+GAP = 3  # times as many vanished as nearly did, at least
+NAMES = 3  # genes named
+
+
+class Days(NamedTuple):
+    """Which day every cell is of, as a position in the labels."""
+
+    codes: NDArray[np.int64]
+    labels: Sequence[str]
+
+
+class Block(NamedTuple):
+    """Genes that were not measured on some days."""
+
+    genes: NDArray[np.int64]
+    days: NDArray[np.bool_]
+    how: str
+
+
+def absent_genes(
+    matrix: Matrix, genes: tuple[str, ...], days: Days, where: str
+) -> tuple[NDArray[np.bool_], tuple[str, ...]]:
+    """Which genes (g,) were measured on some days only, and what to tell of them.
+
+    Raises
+    ------
+    DataError
+        If no gene was measured on every day.
+    """
+    absent = np.zeros(matrix.shape[1], dtype=bool)
+    notes = []
+    for block in [*_missing(matrix, days), *_vanished(matrix, days)]:
+        named = f"{len(block.genes):,} of {len(genes):,} genes"
+        listed = ", ".join(genes[k] for k in block.genes[:NAMES])
+        on = ", ".join(label for label, is_absent in zip(days.labels, block.days, strict=True)
+                       if is_absent)  # fmt: skip
+        if not block.how:
+            notes.append(
+                f"{named} are zero in all cells of {on} and widely detected on the other days, "
+                f"e.g. {listed}. They are taken as not expressed; if they were not measured, "
+                "remove them."
+            )
+            continue
+        absent[block.genes] = True
+        notes.append(
+            f"{named} are left out, e.g. {listed}: not measured on {on}, where they are "
+            f"{block.how} in all cells, as a join of samples with other genes leaves them"
+        )
+    if absent.all():
+        raise DataError(
+            f"No gene of {where} was measured on every day.",
+            "Were days with other names of genes joined? Give all days the same names.",
+        )
+    return absent, tuple(notes)
+
+
+def check_missing(matrix: Matrix, genes: tuple[str, ...], days: Days, where: str) -> None:
+    """Refuse values that are missing in some cells of a day.
+
+    Raises
+    ------
+    DataError
+    """
+    values = matrix.data if sparse.issparse(matrix) else matrix
+    if not np.isnan(values.sum(dtype=np.float64)):
+        return
+    missing = [_count(part, np.isnan) for part in _by_day(matrix, days)]
+    bad = np.flatnonzero(np.sum(missing, axis=0) > 0)
+    cells = np.zeros(matrix.shape[0], dtype=bool)
+    for k in bad:
+        column = matrix[:, [k]]
+        cells |= np.isnan(column.toarray() if sparse.issparse(column) else column).ravel()
+    left = [1 - cells[days.codes == k].mean() for k in range(len(days.labels))]
+    spare = min(left) > WIDE and cells.mean() <= len(bad) / len(genes)
+    raise DataError(
+        f"{where} has missing or infinite values in {int(cells.sum()):,} of {len(cells):,} cells "
+        f"and {len(bad):,} of {len(genes):,} genes, e.g. {genes[bad[0]]}.",
+        "Remove those cells, or fill the values before saving."
+        if spare
+        else "Remove those genes, or fill the values before saving.",
+    )
+
+
+def _missing(matrix: Matrix, days: Days) -> Iterator[Block]:
+    """Genes that are NaN in all cells of some days."""
+    values = matrix.data if sparse.issparse(matrix) else matrix
+    if np.isnan(values.sum(dtype=np.float64)):
+        counts = np.array([_count(part, np.isnan) for part in _by_day(matrix, days)])
+        for genes, pattern in _patterns(counts == _sizes(days)[:, None]):
+            yield Block(genes, pattern, "missing")
+
+
+def _vanished(matrix: Matrix, days: Days) -> Iterator[Block]:
+    """Genes that are zero in all cells of some days; without `how` where they may be off."""
+    counts = np.array([_count(part, np.bool_) for part in _by_day(matrix, days)])
+    sizes = _sizes(days)
+    rates = counts / sizes[:, None]
+    for genes, pattern in _patterns(counts == 0):
+        if len(genes) < INSIDE or pattern.all():
+            continue
+        elsewhere = rates[~pattern].min(0)
+        here = counts[pattern].sum(0) / sizes[pattern].sum()
+        shown = elsewhere * sizes[pattern].sum()
+        wide = (elsewhere >= min(WIDE, float(np.quantile(elsewhere, WIDEST)))) & (shown >= SURE)
+        vanished = int(wide[genes].sum())
+        nearly = int((wide & (here > 0) & (here < NEARLY * elsewhere)).sum())
+        if vanished < INSIDE or vanished < GAP * nearly:
+            continue
+        present = np.flatnonzero(~pattern)
+        absent = np.flatnonzero(pattern)
+        inside = present[0] < absent[0] and absent[-1] < present[-1]
+        joined = inside or vanished >= max(AT_END, SHARE_AT_END * wide.sum())
+        chosen = genes[shown[genes] >= LIKELY] if joined else genes[wide[genes]]
+        yield Block(chosen, pattern, "zero" if joined else "")
+
+
+def _patterns(absent: NDArray[np.bool_]) -> list[tuple[NDArray[np.int64], NDArray[np.bool_]]]:
+    """Genes by the days (days, g) on which they are absent, if there are such days."""
+    some = np.flatnonzero(absent.any(0))
+    if not len(some):
+        return []
+    patterns, which = np.unique(absent[:, some], axis=1, return_inverse=True)
+    which = which.ravel()
+    return [(some[which == k], patterns[:, k]) for k in range(patterns.shape[1])]
+
+
+def _by_day(matrix: Matrix, days: Days) -> Iterator[Matrix]:
+    for k in range(len(days.labels)):
+        yield matrix[days.codes == k]
+
+
+def _sizes(days: Days) -> NDArray[np.int64]:
+    return np.bincount(days.codes, minlength=len(days.labels))
+
+
+def _count(part: Matrix, is_marked: Any) -> Array:
+    """Cells of a day in which each gene has a value that is marked."""
+    if sparse.issparse(part):
+        marked = part.indices[is_marked(part.data)]
+        return np.bincount(marked, minlength=part.shape[1]).astype(np.float64)
+    return np.asarray(is_marked(part).sum(0), dtype=np.float64)

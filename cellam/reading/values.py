@@ -1,0 +1,303 @@
+"""Values: what the numbers of an expression matrix are, judged cell by cell and day by day.
+
+They are counts (whole, or fractional where ambient RNA was removed or reads were shared out),
+normalised values, their logs, or scaled values. `parts` has what shows which they are.
+
+A matrix whose days or cells are in different forms is refused: the difference would be motion.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cellam.config import Kind
+from cellam.errors import DataError
+from cellam.reading.amounts import LARGEST_LOG, Amounts, Matrix, measure
+from cellam.reading.parts import (
+    COUNTED,
+    COUNTS,
+    FRACTIONAL,
+    LIKE_DEPTH,
+    LOGS,
+    NORMALISED,
+    Part,
+    parts_of_days,
+    spread,
+)
+
+USUAL = 10_000.0  # what cells are normalised to most often
+FEW_GENES = 20  # of which sums and signs say little about a day; they may be coordinates
+APART = 6.0  # spreads between the sums of two days that were normalised alike, at most
+LEAST_APART = 0.05, 1.1  # in logs, however small the spread: of common sums, and of others
+CENTRED = 0.5  # balance of cells: centred ones are below
+SOME = 0.01  # of the cells
+LEAST_TOTAL, LEAST_VALUE = 101.0, 0.5  # of a cell whose values can be logged as they are
+
+ONE_FORM = (
+    "Give all cells in the same form, best as counts (in X, or with --layer). If they are, say "
+    "which: --values counts, normalised, log or scaled."
+)
+
+
+@dataclass(frozen=True)
+class Form:
+    """What expression values are.
+
+    Parameters
+    ----------
+    kind : {"counts", "normalised", "log", "scaled"}
+        What is done to them: counts are divided by the sum of their cell and logged, normalised
+        values logged, the others taken as they are.
+    words : str
+        What they are, in words.
+    shares : bool
+        Whether they are parts of a whole, too small to be logged as they are.
+    notes : tuple of str
+        What a user should know of them.
+    """
+
+    kind: Kind
+    words: str
+    shares: bool = False
+    notes: tuple[str, ...] = ()
+
+    @property
+    def logged(self) -> bool:
+        """Whether log1p is applied to them."""
+        return self.kind in ("counts", "normalised")
+
+    def library(self, matrix: Matrix) -> float:
+        """What each cell's sum is brought to before the log; 0 where it is left alone.
+
+        It is the median of the counts. Shares have none: their least value in a cell stands for
+        one count, so that the median of its inverse does, up to the usual 10,000.
+        """
+        if self.kind == "counts":
+            return float(np.median(np.asarray(matrix.sum(1))))
+        if not self.shares:
+            return 0.0
+        amounts = measure(matrix)
+        return float(min(USUAL, np.median(amounts.sums[""] / amounts.least)))
+
+    def describe(self) -> str:
+        """What they are and what is done to them."""
+        done = (
+            "normalised and logged"
+            if self.kind == "counts" or self.shares
+            else "logged"
+            if self.logged
+            else "as they are"
+        )
+        return f"{self.words}, {done}"
+
+
+def judge(
+    matrix: Matrix,
+    codes: NDArray[np.int64],
+    labels: Sequence[str],
+    where: str,
+    told: Kind | None = None,
+) -> Form:
+    """What the values (n, g) of cells of several days are.
+
+    Parameters
+    ----------
+    matrix : (n, g) array or csr_matrix
+    codes : (n,) int array
+        Day of every cell, as a position in `labels`.
+    labels : sequence of str
+    where : str
+        What the matrix is called.
+    told : {"counts", "normalised", "log", "scaled"}, optional
+        What the user says that they are.
+
+    Raises
+    ------
+    DataError
+        If days or cells are in different forms, or values cannot be what the user says.
+    """
+    amounts = measure(matrix)
+    if told != "scaled" and not (amounts.negative > 0).any():
+        _check_empty(amounts, where)
+    if told is not None:
+        return _as_told(told, amounts, where)
+    if (amounts.negative > 0).any():
+        if matrix.shape[1] >= FEW_GENES:
+            _check_centred(amounts, codes, labels, where)
+        return _with_negatives(amounts, where)
+    if matrix.shape[1] < FEW_GENES:
+        return _few_genes(amounts)
+    days = parts_of_days(amounts, matrix, codes, len(labels))
+    _check_days(days, amounts, labels, where)
+    return _form([part for day in days for part in day], amounts)
+
+
+def _check_empty(amounts: Amounts, where: str) -> None:
+    empty = int((amounts.detected == 0).sum())
+    if empty:
+        raise DataError(
+            f"{where} has {empty:,} of {len(amounts.detected):,} cells without a single count: "
+            "they express no gene.",
+            "Remove them first: sc.pp.filter_cells(adata, min_counts=1).",
+        )
+
+
+def _few_genes(amounts: Amounts) -> Form:
+    """By wholeness and the largest value alone: sums of few genes differ in any form."""
+    if amounts.whole.all():
+        return Form("counts", COUNTS)
+    if amounts.largest.max() <= LARGEST_LOG:
+        return Form("log", LOGS["ln"])
+    return Form("normalised", NORMALISED)
+
+
+def _as_told(told: Kind, amounts: Amounts, where: str) -> Form:
+    if (amounts.negative > 0).any() and told in ("counts", "normalised"):
+        raise DataError(
+            f"--values {told}: {where} has values below zero in {_cells(amounts.negative > 0)}.",
+            "Use --values log or scaled to take them as they are, or another --layer.",
+        )
+    words = {"log": "log values", "scaled": "scaled values", "normalised": "normalised values"}
+    shares = told == "normalised" and _are_shares(amounts, float(np.median(amounts.sums[""])))
+    return Form(told, f"{words.get(told, 'counts')} (--values)", shares)
+
+
+# ------------------------------------------------------------------------------ between days
+
+
+def _check_days(
+    days: list[list[Part]], amounts: Amounts, labels: Sequence[str], where: str
+) -> None:
+    """Refuse cells of a day, or days, whose values are in different forms."""
+    for label, parts in zip(labels, days, strict=True):
+        main = max(parts, key=lambda part: len(part.rows))
+        for part in parts:
+            if part is not main and not _alike(amounts, main, part):
+                raise DataError(
+                    f"{where} is not in one form within {label}: {_number(main)} "
+                    f"{_describe(amounts, main)}, and {_number(part)} {_describe(amounts, part)}.",
+                    ONE_FORM,
+                )
+    mains = [max(parts, key=lambda part: len(part.rows)) for parts in days]
+    first = max(mains, key=lambda part: len(part.rows))
+    if all(_alike(amounts, first, part) for part in mains):
+        return
+    width = max(map(len, labels))
+    table = "".join(
+        f"\n    {label:<{width}}  {_describe(amounts, part)}"
+        for label, part in zip(labels, mains, strict=True)
+    )
+    raise DataError(f"{where} is not in one form; its days hold:{table}", ONE_FORM)
+
+
+def _alike(amounts: Amounts, one: Part, other: Part) -> bool:
+    """Whether two parts may stand side by side."""
+    if one.kind == other.kind == "counts":
+        return True
+    if one.words != other.words:
+        return False
+    logs = [np.log(amounts.sums[part.undone][part.rows]) for part in (one, other)]
+    within = max(spread(values) for values in logs)
+    apart = abs(float(np.median(logs[0]) - np.median(logs[1])))
+    return apart <= max(LEAST_APART[not (one.has_total and other.has_total)], APART * within)
+
+
+def _cells(marked: NDArray[np.bool_]) -> str:
+    n = int(marked.sum())
+    return f"{n:,} cell{'s' * (n != 1)}"
+
+
+def _number(part: Part) -> str:
+    return f"{_cells(np.full(len(part.rows), True))} with"
+
+
+def _show(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def _describe(amounts: Amounts, part: Part) -> str:
+    undone = amounts.sums[part.undone][part.rows]
+    before = f" ({_show(float(np.median(undone)))} before)" if part.undone else ""
+    return (
+        f"{part.words}, median sum {_show(float(np.median(amounts.sums[''][part.rows])))}{before}, "
+        f"largest {_show(float(amounts.largest[part.rows].max()))}"
+    )
+
+
+# ---------------------------------------------------------------------------- the whole matrix
+
+
+def _form(parts: list[Part], amounts: Amounts) -> Form:
+    """The form of a matrix whose parts are alike."""
+    main = max(parts, key=lambda part: len(part.rows))
+    if main.kind == "counts":
+        if amounts.whole.all():
+            return Form("counts", COUNTS)
+        if amounts.whole.mean() > 1 - SOME:
+            return Form("counts", f"counts, with fractions in {_cells(~amounts.whole)}")
+        return Form("counts", FRACTIONAL)
+    total = float(np.median(amounts.sums[""]))
+    if main.kind == "normalised":
+        words = main.words
+        notes: tuple[str, ...] = ()
+        spreads = [spread(np.log(amounts.sums[""][part.rows])) for part in parts]
+        if not main.has_total and np.median(spreads) > LIKE_DEPTH:
+            notes = (
+                "Their sums differ between cells as those of counts do. If they are counts, say "
+                "--values counts; else depth may look like motion.",
+            )
+        if main.has_total:
+            words += f" with a sum of {_show(total)} in each cell"
+        return Form("normalised", words, _are_shares(amounts, total), notes)
+    notes = ()
+    if not main.has_total and amounts.counted[main.undone].mean() > COUNTED:
+        notes = (
+            f"They are {main.words} of whole numbers with other sums in other cells: depth, which "
+            "was not taken out, may look like motion. Give the counts, or normalise before.",
+        )
+    return Form("log", main.words, notes=notes)
+
+
+def _are_shares(amounts: Amounts, total: float) -> bool:
+    """Whether values are so small that their log is they themselves."""
+    return total < LEAST_TOTAL and float(np.median(amounts.least)) < LEAST_VALUE
+
+
+def _with_negatives(amounts: Amounts, where: str) -> Form:
+    below = amounts.negative > 0
+    if amounts.whole.all():
+        raise DataError(
+            f"{where} has whole numbers, as counts have, but negative ones in "
+            f"{int(below.sum()):,} of {len(below):,} cells.",
+            "Give the counts themselves, with --layer, or save them again.",
+        )
+    if np.median(amounts.balance) < CENTRED:
+        return Form("scaled", "scaled values")
+    if amounts.largest.max() <= LARGEST_LOG:
+        return Form("scaled", f"log values with some below zero in {_cells(below)}")
+    return Form("scaled", f"values with some below zero in {_cells(below)}")
+
+
+def _check_centred(
+    amounts: Amounts, codes: NDArray[np.int64], labels: Sequence[str], where: str
+) -> None:
+    """Refuse centred cells beside others."""
+    below = amounts.negative > 0
+    centred = below & (amounts.balance < CENTRED)
+    if not (centred.mean() > SOME and (~below).mean() > SOME):
+        return
+    width = max(map(len, labels))
+    table = "".join(
+        f"\n    {label:<{width}}  values below zero in {below[codes == k].sum():,} of "
+        f"{(codes == k).sum():,} cells, largest {_show(float(amounts.largest[codes == k].max()))}"
+        for k, label in enumerate(labels)
+    )
+    raise DataError(
+        f"{where} is not in one form: some cells are centred about zero, as scaled values are, and "
+        f"others have no value below zero. Its days hold:{table}",
+        ONE_FORM,
+    )

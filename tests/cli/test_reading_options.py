@@ -1,0 +1,79 @@
+"""Every command on a run of every option that says how the data are read.
+
+Each option reads other cells than the defaults do, so a command that forgot it reads something that
+is not the data of the run, and is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import anndata
+import numpy as np
+import pytest
+
+import cellam
+
+Call = Callable[..., Any]
+OPTIONS = {
+    "time_map": ("--time-key", "letter", "--time-map", "a=0,b=1,c=3,d=9"),
+    "use_rep": ("--use-rep", "X_latent"),
+    "layer": ("--layer", "raw"),
+    "values": ("--values", "log"),
+    "growth_prior": ("--growth-prior", "rate"),
+}
+COMMANDS = {
+    "info": (),
+    "simulate": ("--from", "{0}"),
+    "eval": ("--holdout", "{1}", "--metrics", "energy", "--baselines", "previous"),
+    "fates": (),
+    "drivers": ("--of", "speed"),
+    "perturb": ("--from", "{0}", "-g", "{gene}=-1"),
+    "plot heldout": ("--holdout", "{1}", "--metric", "energy"),
+    "plot velocity": (),
+    "export": ("--into", "out.h5ad", "--tables", "tables"),
+}
+
+
+@pytest.fixture
+def data(here: Path) -> Path:
+    """Cells with other times, more genes in raw, and expected rates of growth."""
+    adata = anndata.read_h5ad("small.h5ad")
+    code = adata.obs["day"].astype(str).rank(method="dense").astype(int) - 1
+    adata.obs["letter"] = list(map("abcd".__getitem__, code))
+    adata.obs["rate"] = np.linspace(-0.1, 0.1, adata.n_obs)
+    adata.raw = adata.copy()
+    adata = adata[:, :30].copy()
+    adata.write_h5ad("small.h5ad")
+    return here / "small.h5ad"
+
+
+@pytest.mark.parametrize("option", OPTIONS)
+def test_every_command_reads_the_data_as_they_were_fitted(
+    call: Call, data: Path, option: str
+) -> None:
+    args = OPTIONS[option]
+    size = ("--n-features", "16", "--tau", "1", "--curvature", "0", "--n-pcs", "2")
+    key = () if "--time-key" in args else ("--time-key", "day")
+    fitted = call("fit", data, *key, *args, *size)
+    assert fitted.code == 0, fitted.err
+    run = cellam.open_run()
+    given = run.model.options.reading
+    assert given.model_dump() == cellam.read(data, given).reading.model_dump()
+    assert getattr(given, option) is not None
+    labels, gene = run.model.timeline.labels, (*run.model.space.genes, "")[0]
+    for command, rest in COMMANDS.items():
+        if command == "perturb" and option == "use_rep":
+            continue  # it has no genes to change
+        result = call(*command.split(), *(word.format(*labels, gene=gene) for word in rest))
+        assert result.code == 0, (command, result.err)
+
+
+def test_what_a_check_tells_to_type_has_every_option(call: Call, data: Path) -> None:
+    asked = ("--time-key", "letter", "--time-map", "a=0,b=1,c=3,d=9", "--layer", "raw", "--values")
+    said = call("check", data, *asked, "counts").out
+    following = next(line for line in said.splitlines() if line.startswith("next"))
+    for word in (*asked, "counts"):
+        assert word in following
