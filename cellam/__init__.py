@@ -67,7 +67,8 @@ if TYPE_CHECKING:
     from cellam.output.tables import tables
     from cellam.reading.cells import Cells, read
     from cellam.runs.run import Run, open_run, save
-    from cellam.trust.caveats import Caveat, caveats
+    from cellam.trust.caveat import Caveat
+    from cellam.trust.caveats import caveats
     from cellam.trust.checks import Check, check
     from cellam.trust.evaluation import Evaluation, evaluate
     from cellam.trust.skill import Skill, skill, skills
@@ -109,7 +110,8 @@ _PUBLIC = {
     "output.tables": "tables",
     "reading.cells": "read Cells",
     "runs.run": "save open_run Run",
-    "trust.caveats": "caveats Caveat",
+    "trust.caveat": "Caveat",
+    "trust.caveats": "caveats",
     "trust.checks": "check Check",
     "trust.evaluation": "evaluate Evaluation",
     "trust.skill": "skill skills Skill",

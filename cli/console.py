@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .logs import log
+from .outputs import shown
 
 if TYPE_CHECKING:
     from cellam.dynamics.fitting import Progress
@@ -52,9 +53,9 @@ def give_json(value: Any) -> None:
 def say_run(path: Path, *, as_json: bool = False) -> None:
     """Print which run is used; beside JSON to stderr, where it is in nobody's way."""
     if as_json and not quiet:
-        warn(f"{'run':<9} {path}")
+        warn(f"{'run':<9} {shown(path)}")
     elif not as_json:
-        say("run", str(path))
+        say("run", shown(path))
 
 
 def warn(text: str) -> None:
@@ -128,17 +129,3 @@ def progress() -> Iterator[Callable[[Progress], None]]:
     finally:
         if tasks:
             bar.stop()
-
-
-def check_csv(path: Path, overwrite: bool) -> None:
-    """Refuse before the work what would be refused after it."""
-    from cellam.errors import ConfigError, OutputError
-
-    if path.is_dir() or not path.resolve().parent.is_dir():
-        raise OutputError(
-            f"--csv {path} cannot be written.", "Name a file in a folder that exists."
-        )
-    if path.suffix != ".csv":  # never the data, whatever is overwritten
-        raise ConfigError(f"--csv {path}: the file is a .csv.", f"Use --csv {path.stem}.csv.")
-    if path.exists() and not overwrite:
-        raise OutputError(f"{path} exists already.", "Choose another --csv, or add --overwrite.")

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .console import check_csv, give, give_json, progress, say, say_run, table
+from .console import give, give_json, progress, say, say_run, table
 from .options import CsvOverwriteOption, DataOption, JsonOption, ReportOption, RunOption
-from .report import add_report
+from .outputs import check_csv, shown
+from .report import add_report, check_report
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,16 +42,16 @@ def evaluate(
         bool,
         typer.Option(
             "--counterpart/--no-counterpart",
-            help="Also fit and score the same with mass conserved, or with growth if it is; and "
-            "without --growth-prior, if the fit had one.",
+            help="Also score the same fit with growth switched off (or on, if it is off), and "
+            "without --growth-prior, if it had one.",
         ),
     ] = True,
     refits: Annotated[
         int,
         typer.Option(
-            min=0,
-            help="Fits to half of the cells, for the intervals: how far scores move with the "
-            "cells that were fitted to. 0 holds the fit.",
+            metavar="N",
+            help="Refits on half of the cells, so that the intervals include how far scores move "
+            "with the cells that were fitted on: 4 or more, or 0 for none.",
         ),
     ] = 8,
     workers: Annotated[
@@ -65,7 +66,7 @@ def evaluate(
     as_json: JsonOption = False,
 ) -> None:
     """Refit without a day, predict it, and score the prediction beside simple baselines."""
-    from cellam.modelling.refits import possible
+    from cellam.modelling.refits import check_refits, possible
     from cellam.runs.run import open_run
     from cellam.trust.baselines import check_baselines
     from cellam.trust.caveats import caveats
@@ -83,12 +84,16 @@ def evaluate(
 
     asked = check_metrics(m.strip() for m in metrics.split(",")) if metrics is not None else None
     rivals = check_baselines(name.strip() for name in baselines.split(","))
-    if csv is not None:
-        check_csv(csv, overwrite)
+    check_refits(refits)
+    check_csv(csv, overwrite)
     opened = open_run(run)
     say_run(opened.path, as_json=as_json)
     options = opened.model.options
-    cells = opened.read(opened.data(data))
+    place = opened.data(data)
+    check_csv(csv, overwrite, place)
+    if report:
+        check_report(place)
+    cells = opened.read(place)
     labels = resolve_holdout(cells, tuple(holdout), options)
     chosen = available_metrics(cells, options, asked, holdout=labels if asked else ())
     again = possible(options, refits)
@@ -119,10 +124,15 @@ def evaluate(
                     on_progress=on_progress,
                 )
             )
-    kept = [opened.evaluation(label) for label in labels]
-    result = Evaluation.join([frame for frame in kept if frame is not None], cells)
+    kept = {label: opened.evaluation(label) for label in labels}
+    scores = {label: frame for label, frame in kept.items() if frame is not None}
+    for label, frame in scores.items():  # what is kept says how the interval was drawn
+        if (frame["n_boot"] != n_boot).any():
+            scores[label] = frame.assign(n_boot=n_boot)
+            opened.keep(Evaluation((label,), scores[label]))
+    result = Evaluation.join(scores.values(), cells)
     result = result.only(chosen, baselines=rivals, counterpart=counterpart)
-    found = skills(result.table, n_boot=n_boot, seed=options.seed)
+    found = skills(result.table, seed=options.seed)
     doubts = caveats(opened.model, cells, holdout=labels)
     # The page has the scores of earlier calls too.
     known = [label for label in cells.timeline.labels if opened.evaluation(label) is not None]
@@ -140,7 +150,7 @@ def evaluate(
         }
         give_json(what)
         if report:
-            add_report(opened, page, data=data)
+            add_report(opened, cells, page, data=data)
         return
     for label in labels:
         cached = "" if label in missing else ", from the run: scored before"
@@ -152,11 +162,14 @@ def evaluate(
     for caveat in doubts:
         say("caveat", f"{caveat.finding} {caveat.advice}")
     if report:
-        give("report", str(add_report(opened, page, data=data)))
+        written = add_report(opened, cells, page, data=data)
+        if written is not None:
+            give("report", shown(written))
 
 
 def _print_day(frame: pd.DataFrame, skills: list[Skill], label: str, cached: str) -> None:
     """Methods by rows, metrics by columns, best first; the floor and the skill last."""
+    from cellam.reading.labels import named
     from cellam.trust.scoring import METHODS
 
     first = frame.iloc[0]
@@ -167,8 +180,8 @@ def _print_day(frame: pd.DataFrame, skills: list[Skill], label: str, cached: str
     marked = f" ({'; '.join(marks)})" if marks else ""
     print()
     print(
-        f"{label} held out{marked}: {first['n']:,} cells in each cloud, mean of {first['draws']} "
-        f"draws{cached}"
+        f"{named(label)} held out{marked}: {first['n']:,} cells in each cloud, mean of "
+        f"{first['draws']} draws{cached}"
     )
     wide = frame.pivot(index="method", columns="metric", values="value")
     metrics = list(dict.fromkeys(frame["metric"]))
@@ -176,9 +189,9 @@ def _print_day(frame: pd.DataFrame, skills: list[Skill], label: str, cached: str
     order = [*wide.drop(index="floor").sort_values(metrics[0]).index, "floor"]
     meaning = dict(METHODS)
     if "previous" not in frame["method"].to_numpy() and first["extrapolation"]:
-        meaning["cellam"] = "the day after, pulled back by the fit"
+        meaning["cellam"] = "the day after, followed backward by the fit"
     elif "next" not in frame["method"].to_numpy() and first["extrapolation"]:
-        meaning["cellam"] = "the day before, pushed forward by the fit"
+        meaning["cellam"] = "the day before, followed forward by the fit"
     rows = [
         [
             name,

@@ -9,6 +9,7 @@ import typer
 
 from .console import give, plural, say, say_run
 from .options import DataOption, GroupbyOption, RunOption
+from .outputs import shown
 
 if TYPE_CHECKING:
     from cellam.answers.results import Results
@@ -101,19 +102,19 @@ def export(
             "are read from annotated cells alone.",
         )
     if model.conserves_mass:
-        say("", f"No growth: method {model.options.method} conserves mass.")
+        say("", f"No growth: {model.without_growth[0]}.")
     if into is not None:
         adata = read_all(source)
         results = opened.export(adata, groupby=groupby, cellrank=cellrank, seed=seed)
         write_anndata(adata, into)
-        give("written", str(into))
+        give("written", shown(into))
         _print_keys(results)
     if couplings is not None:
         write_couplings(couplings, model, obs.index, gaps(model, seed=seed))
-        give("written", f"{couplings}/")
+        give("written", f"{shown(couplings)}/")
     if tables is not None:
         rows = write_tables(tables, all_tables(model, obs.index, types, seed=seed))
-        give("written", f"{tables}/")
+        give("written", f"{shown(tables)}/")
         for name, n in rows.items():
             print(f"  {name}.csv, {name}.parquet: {plural(n, 'row')}")
 

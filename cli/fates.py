@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .console import check_csv, give, give_json, plural, say, say_run, table
+from .console import give, give_json, plural, say, say_run, table
 from .options import (
     CsvOverwriteOption,
     DataOption,
@@ -16,6 +16,7 @@ from .options import (
     StartOption,
     TerminalOption,
 )
+from .outputs import check_csv, shown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,7 +43,7 @@ def fates(
         typer.Option("--flow", help="Also print the mass that goes from each type to each state."),
     ] = False,
     draws: Annotated[
-        int, typer.Option(min=1, max=10_000, help="Ways of each cell, if the fit has noise.")
+        int, typer.Option(min=1, max=10_000, help="Trajectories per cell, if the fit has noise.")
     ] = 16,
     seed: Annotated[int, typer.Option(min=0, help="For noise.")] = 0,
     run: RunOption = None,
@@ -61,15 +62,14 @@ def fates(
     from cellam.answers.fates import predict_fates
     from cellam.answers.terminal import days_before, parse_terminal
     from cellam.errors import ConfigError
-    from cellam.output.methods import named
     from cellam.reading.cell_types import read_types
     from cellam.reading.cells import read_obs
+    from cellam.reading.labels import named
     from cellam.runs.claims import FATES
     from cellam.runs.run import open_run
     from cellam.storage import sha256, write_atomically, writing
 
-    if csv is not None:
-        check_csv(csv, overwrite)
+    check_csv(csv, overwrite)
     if flow and ancestors:
         raise ConfigError("--flow goes forward, and --ancestors backward.", "Give one of the two.")
     opened = open_run(run)
@@ -149,7 +149,7 @@ def fates(
             "are read from annotated cells alone."
         )
     print()
-    give("written", str(csv))
+    give("written", shown(csv))
 
 
 def _most(found: Fates) -> list[str]:

@@ -13,7 +13,8 @@ import typer
 from .console import give, progress, say
 from .logs import log, written_to
 from .options import ReportOption
-from .report import add_report
+from .outputs import shown
+from .report import add_report, check_report
 from .signals import pausing
 from .summary import say_cells, say_growth, say_model
 
@@ -205,6 +206,8 @@ def fit(
 
     folder = _folder(data, name, out, resume=resume)
     check_free(folder, overwrite=overwrite)
+    if report:
+        check_report(data)
     cells = read(data, options.reading)
     if (lacking := lacking_memory(cells)) is not None:
         raise DataError(f"{cells.source}: {lacking.finding}", lacking.advice)
@@ -238,13 +241,15 @@ def fit(
             raise
     point_to(folder)
     say_model(model)
-    say_growth(model, cells.obs)
+    say_growth(model, cells)
     doubts = caveats(model, cells)
     for caveat in doubts:
         say("caveat", f"{caveat.finding} {caveat.advice}")
-    give("run", str(folder))
+    give("run", shown(folder))
     if report:
-        give("report", str(add_report(saved, doubts)))
+        page = add_report(saved, cells, doubts)
+        if page is not None:
+            give("report", shown(page))
     labels = model.training.labels
     where = "" if out is None else f" --run {shlex.quote(str(folder))}"
     say("next", f"cellam simulate --from {shlex.quote(labels[0])}{where}")

@@ -51,7 +51,7 @@ def funnel(command: Callable[..., None]) -> Callable[..., None]:
             code = _explain(error)
         except KeyboardInterrupt as stopped:
             number = stopped.number if isinstance(stopped, Interrupted) else signal.SIGINT
-            warn(f"cellam: stopped by {signal.Signals(number).name}; no output is half written.")
+            warn(f"cellam: stopped by {signal.Signals(number).name}; no partial output was left.")
             code = 128 + number
         if code is not None:
             _close()
@@ -75,7 +75,7 @@ def _explain(error: Exception) -> int:
         warn("  Use fewer cells, or --use-rep with fewer components (--n-pcs).")
         return Exit.TRAINING
     if isinstance(error, ImportError) and not str(error.name).startswith("cellam"):
-        warn(f"cellam: a library that it needs cannot be loaded: {error}.")
+        warn(f"cellam: a required library could not be loaded: {error}.")
         warn("  Install cellam again, or free some memory.")
         return Exit.FILES
     if isinstance(error, OSError) and error.errno is not None:
@@ -83,7 +83,7 @@ def _explain(error: Exception) -> int:
         warn(f"cellam: {where}{error.strerror}.")
         warn("  The operating system refused this; nothing was changed.")
         return Exit.FILES
-    warn(f"cellam: this is a bug of cellam: {type(error).__name__}: {error}")
+    warn(f"cellam: this is a bug in cellam: {type(error).__name__}: {error}")
     warn(f"  Please report it with {_kept(error)} and the command.")
     return Exit.BUG
 

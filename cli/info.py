@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from .console import give_json, results, say, say_run, table, warn
 from .options import DataOption, JsonOption, RunOption
+from .outputs import shown
 from .summary import growth_of_types, say_model, unannotated
 
 if TYPE_CHECKING:
@@ -70,7 +71,8 @@ def _print(opened: Run, types: pd.Series[Any] | None, growth: list[dict[str, Any
     from cellam.trust.baselines import BASELINES
 
     model, seen = opened.model, opened.provenance
-    say("data", f"{seen['data']['path'] or 'unknown place'} ({seen['data']['cells']:,} cells)")
+    place = shown(seen["data"]["path"]) if seen["data"]["path"] else "unknown place"
+    say("data", f"{place} ({seen['data']['cells']:,} cells)")
     say("times", model.timeline.describe())
     say_model(model)
     say(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .console import check_csv, give, give_json, plural, say, say_run, table, warn
+from .console import give, give_json, plural, say, say_run, table, warn
 from .options import (
     CsvOverwriteOption,
     DataOption,
@@ -16,6 +16,7 @@ from .options import (
     RunOption,
     TerminalOption,
 )
+from .outputs import check_csv, shown
 from .simulate import rows_of
 
 if TYPE_CHECKING:
@@ -54,13 +55,12 @@ def perturb(
     from cellam.answers.perturbation import parse_changes
     from cellam.answers.perturbation import perturb as perturb_cells
     from cellam.answers.terminal import parse_terminal
-    from cellam.output.methods import named
+    from cellam.reading.labels import named
     from cellam.runs.run import open_run
     from cellam.storage import write_atomically, writing
 
     changes = parse_changes(gene)
-    if csv is not None:
-        check_csv(csv, overwrite)
+    check_csv(csv, overwrite)
     opened = open_run(run)
     model = opened.model
     say_run(opened.path, as_json=as_json)
@@ -86,19 +86,38 @@ def perturb(
         say(
             "changed",
             f"{', '.join(map(str, found.changes))} in {plural(len(found.rows), 'cell')} of "
-            f"{named(found.start)}",
+            f"{named(found.start)}; of these, {_expressing(found)}",
         )
         print()
         _print(found)
         print()
+    if found.silent:
+        warn(
+            f"None of these cells was measured to express {' or '.join(found.silent)}: what "
+            "changes is what the model ascribes to them from cells like them, and says little."
+        )
+    elif not found.visible:
+        warn(
+            "No effect is visible, as the change moves these cells too little "
+            f"({_expressing(found)}). Choose cells that express more of it with --from or "
+            "--from-cells, or change more genes."
+        )
     if found.remote[1] > found.remote[0] + TOO_MANY:
         warn(
             f"{100 * found.remote[1]:.0f} % of the changed cells are where hardly any cells were "
-            f"observed (unchanged: {100 * found.remote[0]:.0f} %), so that what is said of them "
-            "rests on no data. Use a smaller shift, or fewer genes."
+            f"observed (unchanged: {100 * found.remote[0]:.0f} %), so no data support what is said "
+            "of them. Use a smaller shift, or fewer genes."
         )
     if csv is not None and not as_json:
-        give("written", str(csv))
+        give("written", shown(csv))
+
+
+def _expressing(found: Perturbation) -> str:
+    """How many of the cells express each of the genes."""
+    return ", ".join(
+        f"{n:,} express{'es' * (n == 1)} {change.gene}"
+        for change, n in zip(found.changes, found.expressing, strict=True)
+    )
 
 
 def _described(found: Perturbation) -> dict[str, object]:
@@ -121,7 +140,10 @@ def _described(found: Perturbation) -> dict[str, object]:
             }
         effects.append(effect)
     return {
-        "changes": [{"gene": c.gene, "z": c.z} for c in found.changes],
+        "changes": [
+            {"gene": c.gene, "z": c.z, "cells_expressing": n}
+            for c, n in zip(found.changes, found.expressing, strict=True)
+        ],
         "from": found.start,
         "cells": len(found.rows),
         "terminal": {"day": found.terminal.label, "column": found.terminal.key},
@@ -134,6 +156,8 @@ def _described(found: Perturbation) -> dict[str, object]:
 
 def _print(found: Perturbation) -> None:
     """A row for each fate and one for growth: before, after, and the change with its interval."""
+    from cellam.reading.labels import named
+
     S, K = len(found.states), len(found.effects) - 1
     rows = []
     for k in [*(-abs(found.effects[0, :S])).argsort(kind="stable"), S]:
@@ -149,8 +173,9 @@ def _print(found: Perturbation) -> None:
     sure = ["90 %", "same sign"] if K else []
     table([found.terminal.key, "before", "after", "change", *sure], rows)
     print(
-        f"Mean probability of obs[{found.terminal.key!r}] on {found.terminal.label}; changes in "
-        "percentage points.\nLog mass: of the descendants of each cell; above 0 they are more."
+        f"Mean probability of obs[{found.terminal.key!r}] on {named(found.terminal.label)}; "
+        "changes in percentage points.\nLog mass: of the descendants of each cell; above 0 they "
+        "are more."
     )
     print(
         "Same sign: members of the ensemble that say so too."

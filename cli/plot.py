@@ -17,10 +17,11 @@ from .options import (
     RunOption,
     TerminalOption,
 )
-from .report import free_path
+from .outputs import check_file, shown
 from .simulate import rows_of
 
 if TYPE_CHECKING:
+    import pandas as pd
     from anndata import AnnData
 
     from cellam.answers.fates import Fates
@@ -132,23 +133,42 @@ def plot(
     }
     _check(kind, {name for name, value in given.items() if value is not None})
     from cellam import plots
+    from cellam.answers.projection import find_basis
+    from cellam.answers.uncertainty import follow
+    from cellam.plots.style import FORMATS
     from cellam.runs.run import open_run
 
+    metric, by = _check_values(kind, metric, by)
+    if out is not None:
+        check_file(out, "--out", FORMATS, overwrite=overwrite, noun="a picture")
     opened = open_run(run)
     model = opened.model
     say_run(opened.path)
-    path = free_path(out, Path(f"{opened.path.name}_{kind}.png"), overwrite=overwrite)
+    path = out or Path(f"{opened.path.name}_{kind}.png")
+    if out is None:  # replaced, as nobody else gives it that name
+        check_file(path, "--out", FORMATS, overwrite=True)
+    names = _genes(model, genes) if kind == "trends" else []
     lineages = kind in ("fates", "flow")
     needed = bool(data or basis or groupby or from_cells or color or lineages)
     adata = _annotated(opened, data, needed=needed)
+    if "basis" in KINDS[kind][1]:
+        find_basis(model, adata, basis)
     if kind == "velocity" and color is not None and adata is not None:
         adata = _with_gene(opened, adata, data, color)
+    types = None
+    if "groupby" in KINDS[kind][1]:
+        needy = kind == "composition" or given["by"] is not None
+        types = _types(model, adata, groupby, needed=needy)
     if kind in ("trajectories", "composition", "mass", "trends"):
         ways = kind == "trajectories"
         n = n_cells or (WAYS if ways else POPULATION)
-        moved = _followed(
-            model, adata, start, from_cells, n, seed or 0, often=kind != "composition"
-        )
+        often = kind != "composition"
+
+        def move(m: Model) -> Simulation:
+            return _followed(m, adata, start, from_cells, n, seed or 0, often=often)
+
+        spread = follow(model, move) if kind == "mass" and model.ensemble else None
+        moved = spread.simulation if spread is not None else move(model)
     if kind == "velocity":
         plots.velocity(model, adata, basis=basis, color=color, save=path)
     elif kind == "trajectories":
@@ -157,47 +177,52 @@ def plot(
         plots.growth(model, adata, basis=basis, save=path)
     elif kind == "fates":
         plots.fates(
-            model, _fates(model, adata, start, terminal, seed or 0), adata,
+            model, _fates(model, adata, start, terminal, seed or 0, color), adata,
             basis=basis, color=color, save=path,
         )  # fmt: skip
     elif kind == "flow":
         from cellam.answers.fates import flow
-        from cellam.output.methods import named
+        from cellam.reading.labels import named
 
         assert adata is not None
         found = _fates(model, adata, start or model.training.labels[0], terminal, seed or 0)[0]
         frame = flow(model, found, adata.obs[found.terminal.key])
         plots.flow(frame, (named(found.start), named(found.terminal.label)), save=path)
     elif kind == "composition":
-        plots.composition(_composition(model, moved, adata, groupby), save=path)
+        from cellam.answers.composition import composition
+
+        plots.composition(composition(model, moved, types), save=path)
     elif kind == "mass":
-        plots.mass(model, moved, save=path)
+        plots.mass(model, moved, spread.mass if spread is not None else None, save=path)
     elif kind == "trends":
-        frame = _trends(model, moved, adata, genes or "", by, groupby)
-        plots.trends(frame, save=path)
+        from cellam.answers.trends import groups, trends
+
+        group = groups(model, moved, types, by=by or "fate") if types is not None else None
+        plots.trends(trends(model, moved, names, group), save=path)
     elif kind == "heldout":
         assert holdout is not None
         without = _without(opened, holdout, data)
-        plots.heldout(without, holdout, adata, basis=basis, metric=metric or "W1", save=path)
+        plots.heldout(without, holdout, adata, basis=basis, metric=metric, save=path)
     elif kind == "eval":
-        plots.evaluation(_scores(opened), metric=metric or "W1", save=path)
+        plots.evaluation(_scores(opened), metric=metric, save=path)
     else:
         plots.history(model, save=path)
-    give("written", str(path))
+    give("written", shown(path))
 
 
 def _check(kind: str, given: set[str]) -> None:
     """Refuse unknown kinds, and options that the kind would not listen to."""
     from cellam.errors import ConfigError
+    from cellam.reading.labels import offer
 
     if kind not in KINDS:
-        raise ConfigError(f"There is no picture {kind!r}.", f"Those there are: {', '.join(KINDS)}.")
+        raise ConfigError(f"There is no picture {kind!r}.", offer(kind, KINDS))
     heard = KINDS[kind][1]
     deaf = sorted(given - set(heard))
     if deaf:
         raise ConfigError(
             f"--{deaf[0]} has no meaning for cellam plot {kind}.",
-            f"It listens to: {', '.join(f'--{name}' for name in heard)}."
+            f"Its options are: {', '.join(f'--{name}' for name in heard)}."
             if heard
             else "Leave it out.",
         )
@@ -207,6 +232,18 @@ def _check(kind: str, given: set[str]) -> None:
         raise ConfigError(
             "Which genes?", "Give them: --genes A,B. `cellam drivers` finds those that matter."
         )
+
+
+def _check_values(kind: str, metric: str | None, by: str | None) -> tuple[str, str]:
+    """The metric and the grouping as they are spelt, or those that are taken without them."""
+    from cellam.answers.trends import check_by
+    from cellam.dynamics.distances import COMPARISONS
+    from cellam.trust.evaluation import check_metrics
+    from cellam.trust.scoring import METRICS
+
+    # A picture of a refit has no types and no sizes of a population to score by.
+    known = COMPARISONS if kind == "heldout" else METRICS
+    return check_metrics([metric or "W1"], known)[0], check_by(by or "fate")
 
 
 def _annotated(run: Run, data: Path | None, *, needed: bool) -> AnnData | None:
@@ -230,14 +267,14 @@ def _with_gene(run: Run, adata: AnnData, data: Path | None, color: str) -> AnnDa
     import anndata
     import pandas as pd
 
-    from cellam.plots.scatter import QUANTITIES
+    from cellam.plots.scatter import QUANTITIES, no_colour
     from cellam.reading.embedding import log_normalised
 
     if color in adata.obs or color in QUANTITIES:
         return adata
     cells = run.read_expression(run.data(data))
     if color not in cells.genes:
-        return adata
+        raise no_colour(color, adata.obs, cells.genes)
     column = log_normalised(cells)[:, [cells.genes.index(color)]]
     gene = pd.DataFrame(index=[color])
     return anndata.AnnData(column, adata.obs, gene, obsm=dict(adata.obsm))
@@ -272,68 +309,57 @@ def _followed(
 
 
 def _fates(
-    model: Model, adata: AnnData | None, start: str | None, terminal: str | None, seed: int
+    model: Model,
+    adata: AnnData | None,
+    start: str | None,
+    terminal: str | None,
+    seed: int,
+    color: str | None = None,
 ) -> list[Fates]:
     """Fates of the cells of a day, or of all days before the terminal one."""
-    from cellam.answers.fates import predict_fates
+    from cellam.answers.fates import memberships, predict_fates
     from cellam.answers.terminal import days_before, parse_terminal
+    from cellam.plots.lineages import check_state
 
     assert adata is not None
     end = parse_terminal(model, adata.obs, terminal)
     labels = [start] if start is not None else days_before(model, end.label)
     types = adata.obs[end.key]
+    if color is not None:
+        check_state(color, memberships(model, end.label, types)[1], end.label)
     return [predict_fates(model, label, types, terminal=end.label, seed=seed) for label in labels]
 
 
-def _composition(
-    model: Model, moved: Simulation, adata: AnnData | None, groupby: str | None
-) -> Any:
-    from cellam.answers.composition import composition
+def _types(
+    model: Model, adata: AnnData | None, groupby: str | None, *, needed: bool
+) -> pd.Series[Any] | None:
+    """Cell types, which some pictures cannot do without."""
     from cellam.errors import ConfigError
     from cellam.reading.cell_types import list_offers, resolve_types
 
-    if adata is None:
-        raise ConfigError("The composition needs the data.", "Say where they are with --data.")
-    codes = model.snapshots.codes
-    types = resolve_types(adata.obs, codes, groupby)
-    if types is None:
-        raise ConfigError(
-            "No column of obs has the usual name of a cell type.",
-            f"{list_offers(adata.obs, codes)} Choose one: --groupby COLUMN.",
-        )
-    return composition(model, moved, types)
-
-
-def _trends(
-    model: Model,
-    moved: Simulation,
-    adata: AnnData | None,
-    genes: str,
-    by: str | None,
-    groupby: str | None,
-) -> Any:
-    from cellam.answers.trends import groups, trends
-    from cellam.errors import ConfigError
-    from cellam.output.export import genes_of
-    from cellam.reading.cell_types import list_offers, resolve_types
-
-    names = genes_of(model, genes)
-    if not 0 < len(names) <= MOST_GENES:
-        raise ConfigError(
-            f"--genes {genes}: {len(names)} genes cannot be drawn.",
-            f"Give 1 to {MOST_GENES}, with commas between them.",
-        )
     codes = model.snapshots.codes
     types = resolve_types(adata.obs, codes, groupby) if adata is not None else None
-    if types is None and by is not None:
+    if types is None and needed:
         raise ConfigError(
-            f"--by {by}: no column of obs has the usual name of a cell type.",
+            "No column of obs has the usual name of a cell type.",
             f"{list_offers(adata.obs, codes)} Choose one: --groupby COLUMN."
             if adata is not None
             else "Say where the data are with --data.",
         )
-    group = groups(model, moved, types, by=by or "fate") if types is not None else None
-    return trends(model, moved, names, group)
+    return types
+
+
+def _genes(model: Model, genes: str | None) -> list[str]:
+    from cellam.errors import ConfigError
+    from cellam.output.export import genes_of
+
+    names = genes_of(model, genes or "")
+    if not 0 < len(names) <= MOST_GENES:
+        raise ConfigError(
+            f"--genes {genes}: {len(names):,} genes cannot be drawn.",
+            f"Give 1 to {MOST_GENES}, with commas between them.",
+        )
+    return names
 
 
 def _scores(run: Run) -> Any:

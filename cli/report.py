@@ -17,10 +17,12 @@ from .options import (
     OverwriteOption,
     RunOption,
 )
+from .outputs import check_file, shown
 
 if TYPE_CHECKING:
+    from cellam.reading.cells import Cells
     from cellam.runs.run import Run
-    from cellam.trust.caveats import Caveat
+    from cellam.trust.caveat import Caveat
 
 
 def report(
@@ -37,29 +39,40 @@ def report(
     data: DataOption = None,
 ) -> None:
     """Write one HTML page: what went in, how good it is, what it found, and how it was done."""
-    from cellam.errors import ConfigError, DataError
-    from cellam.output.report import write_report
+    from cellam.answers.division import compare_division
+    from cellam.errors import DataError
+    from cellam.output.report import check_names, write_report
     from cellam.runs.run import open_run
     from cellam.trust.caveats import caveats
 
+    if out is not None:
+        check_file(out, "--out", [".html", ".htm"], overwrite=overwrite, noun="a report")
     opened = open_run(run)
     say_run(opened.path)
-    if out is not None and out.suffix.lower() not in (".html", ".htm"):
-        raise ConfigError(f"--out {out}: a report is an .html file.", f"Use --out {out.stem}.html.")
-    path = free_path(out, default_path(opened), overwrite=overwrite)
+    path = out or default_path(opened)
     try:
         place = opened.data(data)
     except DataError as error:
         if data is not None:
             raise
         warn(f"{error.message} The report has no cell types and no caveats. {error.hint}")
-        doubts = None
+        doubts = division = None
     else:
+        check_names(opened, place, groupby, basis)
         cells = opened.read(place)
         scored = [label for label in cells.timeline.labels if opened.evaluation(label) is not None]
         doubts = caveats(opened.model, cells, holdout=scored)
-    write_report(opened, path, data=data, groupby=groupby, basis=basis, caveats=doubts)
-    give("written", str(path))
+        division = compare_division(opened.model, cells)
+    write_report(
+        opened,
+        path,
+        data=data,
+        groupby=groupby,
+        basis=basis,
+        caveats=doubts,
+        division=division,
+    )
+    give("written", shown(path))
 
 
 def default_path(run: Run) -> Path:
@@ -69,14 +82,35 @@ def default_path(run: Run) -> Path:
     return run.path / REPORT
 
 
-def add_report(run: Run, doubts: Sequence[Caveat], *, data: Path | None = None) -> Path:
-    """Write the report of a run that is there already; where that fails, the run stays.
+def check_report(data: Path) -> None:
+    """Refuse before the work data of which no report could be written.
+
+    Raises
+    ------
+    DataError
+        If a part of `obsm` cannot be read, which only the pictures of a report may need.
+    """
+    from cellam.errors import DataError
+    from cellam.reading.cells import read_annotation
+
+    try:
+        read_annotation(data)
+    except DataError as error:
+        error.hint = f"{error.hint} Or add --no-report, if nothing else needs it.".strip()
+        raise
+
+
+def add_report(
+    run: Run, cells: Cells, doubts: Sequence[Caveat], *, data: Path | None = None
+) -> Path | None:
+    """Write the report of a run that is there already; where that fails, the run is good still.
 
     Returns
     -------
-    Path
-        Of the report.
+    Path or None
+        Of the report; None where it could not be written, which is a warning.
     """
+    from cellam.answers.division import compare_division
     from cellam.dynamics.fitting import Progress
     from cellam.errors import CellamError
     from cellam.output.report import write_report
@@ -85,24 +119,14 @@ def add_report(run: Run, doubts: Sequence[Caveat], *, data: Path | None = None) 
     try:
         with progress() as on_progress:
             on_progress(Progress("write the report", 0, 1))
-            write_report(run, path, data=data, caveats=doubts)
+            division = compare_division(run.model, cells)
+            write_report(run, path, data=data, caveats=doubts, division=division)
             on_progress(Progress("write the report", 1, 1))
     except CellamError as error:
-        error.hint = (
-            f"{error.hint} The run is there all the same; once this is mended: cellam report --run "
-            f"{shlex.quote(str(run.path))}"
-        ).strip()
-        raise
-    return path
-
-
-def free_path(given: Path | None, default: Path, *, overwrite: bool) -> Path:
-    """Where to write: as given, if nothing is lost there; else a name that is ours to replace."""
-    from cellam.errors import OutputError
-
-    path = given or default
-    if path.is_dir():
-        raise OutputError(f"{path} is a folder.", "Give the name of a file with --out.")
-    if given is not None and path.exists() and not overwrite:
-        raise OutputError(f"{path} exists already.", "Choose another --out, or add --overwrite.")
+        warn(f"No report was written: {error.message}")
+        warn(
+            f"  {error.hint} The run itself is complete; for the report: cellam report --run "
+            f"{shlex.quote(shown(run.path))}"
+        )
+        return None
     return path

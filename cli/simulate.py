@@ -17,6 +17,7 @@ from .options import (
     OverwriteOption,
     RunOption,
 )
+from .outputs import check_file, shown
 from .summary import unannotated
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def simulate(
         ),
     ] = None,
     extrapolate: Annotated[
-        bool, typer.Option("--extrapolate", help="Allow times beyond the days fitted on.")
+        bool, typer.Option("--extrapolate", help="Allow times outside the training days.")
     ] = False,
     seed: Annotated[int, typer.Option(min=0, help="For drawn cells and for noise.")] = 0,
     out: Annotated[
@@ -80,6 +81,7 @@ def simulate(
     from cellam.output.export import genes_of, to_anndata, write_h5ad
     from cellam.reading.cell_types import resolve_types
     from cellam.reading.cells import read_obs
+    from cellam.reading.labels import named
     from cellam.runs.claims import SIMULATIONS
     from cellam.runs.run import open_run
     from cellam.storage import sha256
@@ -103,7 +105,7 @@ def simulate(
         source = None
         warn(f"{error.message} No names or types of cells. {error.hint}")
     if out is not None:
-        _check_out(out, source, overwrite)
+        check_file(out, "--out", [".h5ad"], overwrite=overwrite, data=source)
     obs = read_obs(source) if source is not None else None
     if obs is not None:
         opened.check_cells(obs)
@@ -151,29 +153,17 @@ def simulate(
     write_h5ad(adata, out)
     say(
         "simulated",
-        f"{plural(len(moved.rows), 'cell')} of {label} from {moved.times[0]:g} to "
+        f"{plural(len(moved.rows), 'cell')} of {named(label)} from {moved.times[0]:g} to "
         f"{moved.times[-1]:g}, {plural(len(moved.times), 'saved time')}",
     )
     types = resolve_types(obs, model.snapshots.codes) if obs is not None else None
     print()
-    _print_composition(composition(model, moved, types), types, _masses(followed))
-    _say_remote(adata.obs)
+    _print_composition(
+        composition(model, moved, types), types, _masses(followed), model.training.times
+    )
+    _say_remote(adata.obs, model, float(moved.times[-1]))
     print()
-    give("written", str(out))
-
-
-def _check_out(out: Path, source: Path | None, overwrite: bool) -> None:
-    """Refuse the input, folders, other formats, and what is there already."""
-    from cellam.errors import ConfigError, OutputError
-
-    if out.is_dir():
-        raise OutputError(f"--out {out} is a folder.", "Give the name of a file.")
-    if out.suffix != ".h5ad":
-        raise ConfigError(f"--out {out}: the file is an .h5ad.", f"Use --out {out.stem}.h5ad.")
-    if out.exists() and source is not None and out.samefile(source):
-        raise OutputError(f"--out {out} is the input; it is never written to.")
-    if out.exists() and not overwrite:
-        raise OutputError(f"{out} exists already.", "Choose another --out, or add --overwrite.")
+    give("written", shown(out))
 
 
 def rows_of(obs: pd.DataFrame, query: str) -> Any:
@@ -213,23 +203,44 @@ def _masses(followed: Followed | None) -> dict[float, str]:
     }
 
 
-def _say_remote(obs: pd.DataFrame) -> None:
-    """How many simulated cells are where hardly any were observed, on the worst of the days."""
+def _when(model: Model, time: float) -> str:
+    """How a time is called: by its day, where it has one."""
+    from cellam.reading.labels import named
+
+    times = model.timeline.times
+    return named(model.timeline.labels[times.index(time)] if time in times else f"{time:g}")
+
+
+def _say_remote(obs: pd.DataFrame, model: Model, end: float) -> None:
+    """How many simulated cells lie outside the data, on the worst of the days and beyond them."""
     far = obs.groupby("cellam_time")["off_manifold"].agg(["sum", "size"])
-    worst = int(far["sum"].to_numpy().argmax())
-    time, (n, N) = far.index[worst], far.to_numpy()[worst]
-    if n > 0:
-        say(
-            "off data",
-            f"{n:,} of {plural(int(N), 'cell')} at time {time:g} are where hardly any cells were "
-            "observed: off_manifold in the file",
+    first, last = model.training.times[0], model.training.times[-1]
+    worst = float(far.index.to_numpy()[int(far["sum"].to_numpy().argmax())])
+    for time, what in ((worst, "off data"), (end, "beyond")):
+        n, N = far.to_numpy()[far.index == time][0].tolist()
+        share = (
+            f"{n:,} of {plural(N, 'cell')} ({100 * n / N:.0f} %) lie outside the observed data at "
+            f"{_when(model, time)}"
         )
+        beyond = end - last if end > last else first - end
+        if what == "beyond" and beyond > 0:
+            edge = last if end > last else first
+            give(
+                what,
+                f"{_when(model, end)} lies {beyond:g} outside the training days: the motion and "
+                f"growth of {_when(model, edge)} are held; {share}",
+            )
+        elif what == "off data" and n > 0 and (beyond <= 0 or time != end):
+            say(what, f"{share} (off_manifold in the file)")
 
 
 def _print_composition(
-    frame: pd.DataFrame, of_cell: pd.Series[Any] | None, masses: dict[float, str]
+    frame: pd.DataFrame,
+    of_cell: pd.Series[Any] | None,
+    masses: dict[float, str],
+    training: tuple[float, ...],
 ) -> None:
-    """A row for each observed day: mass, effective sample size, share of each type."""
+    """A row for each observed day and the end: mass, effective size, share of each type."""
     types: list[str] = []
     if of_cell is not None and len(frame):
         total: dict[str, float] = {}
@@ -240,14 +251,18 @@ def _print_composition(
         types = sorted(total, key=lambda name: -total[name])[:MOST_TYPES]
     rows = []
     for _, row in frame.iterrows():
+        seen = row["observed"] if types else {}
         shares = [
-            f"{100 * row['simulated'].get(t, 0.0):.0f} % ({100 * row['observed'].get(t, 0.0):.0f})"
-            if row["observed"]
+            f"{100 * row['simulated'].get(t, 0.0):.0f} % "
+            f"({format(100 * seen.get(t, 0.0), '.0f') if seen else '–'})"
+            if row["simulated"]
             else "–"  # no cell of that day is annotated
             for t in types
         ]
+        outside = not training[0] <= row["time"] <= training[-1]
         mass = f"{row['mass']:.2f}{masses.get(row['time'], '')}"
-        rows.append([row["label"], mass, f"{row['ess']:.0f}", *shares])
+        name = row["label"] + " (extrapolated)" * outside
+        rows.append([name, mass, f"{row['ess']:.0f}", *shares])
     table(["day", "mass (90 %)" if masses else "mass", "ESS", *types], rows)
     if of_cell is not None and types:
         print(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from cellam.reading.labels import variables
+
 from .console import plural, say
 
 if TYPE_CHECKING:
@@ -20,7 +22,7 @@ def say_cells(cells: Cells) -> None:
     what = (
         f"obsm[{cells.rep!r}], {cells.matrix.shape[1]} columns"
         if cells.form is None
-        else f"{plural(cells.matrix.shape[1], 'gene')}, {cells.form.describe()}"
+        else f"{variables(cells.genes)}, {cells.form.describe()}"
     )
     say("data", f"{cells.source}: {plural(len(cells), 'cell')}; {what}")
     for note in cells.notes:
@@ -36,30 +38,30 @@ def say_model(model: Model) -> None:
     from cellam.output.wording import explain
 
     space = model.space
-    kind = f"obsm[{space.rep!r}]" if space.rep else f"PCA of {plural(len(space.genes), 'gene')}"
+    kind = f"obsm[{space.rep!r}]" if space.rep else f"PCA of {variables(space.genes)}"
     whitened = ", whitened" if space.whitened else ""
     say("space", f"{kind}, {plural(space.n_dims, 'component')}{whitened}")
     if model.options.exclude:
         say("excluded", ", ".join(model.options.exclude))
-    say("method", f"{model.options.method}, {model.options.action} action")
+    grown = model.options.has_growth and model.conserves_mass
+    lost = f"; without growth: {model.without_growth[0]}" if grown else ""
+    say("method", f"{model.options.method}, {model.options.action} action{lost}")
     for k, line in enumerate(explain(model)):
         say("chosen" if k == 0 else "", line)
-    if model.fit.objective.grows:
+    if model.fit.objective.grows and not grown:
         sizes = zip(model.snapshots.labels, model.snapshots.masses, strict=True)
         say(
             "",
-            "growth is relative to the population: every day has mass 1"
+            "growth is relative: the total mass is 1 on every day"
             if model.options.population is None
             else f"population: {', '.join(f'{label} {size:.4g}' for label, size in sizes)}",
         )
-    if model.options.has_growth and model.conserves_mass:
-        say("", "this path conserves mass: growth is zero everywhere")
     if model.ensemble:
         say("", f"an ensemble of {len(model.ensemble)}: simulate, plot and export say how sure")
     shares = f"{100 * model.rotation.gradient:.0f} %", f"{100 * model.rotation.free:.0f} %"
     say(
         "motion",
-        f"a steady action explains {shares[0]} of it, a steady field that may rotate {shares[1]}",
+        f"a steady landscape explains {shares[0]} of it; allowing circular flow, {shares[1]}",
     )
     say("fitted", f"{plural(model.training.n_cells, 'cell')} in {model.seconds:.1f} s")
 
@@ -87,11 +89,12 @@ def growth_of_types(
     return types, growth_by_type(model, growth_rates(model), types)
 
 
-def say_growth(model: Model, obs: pd.DataFrame) -> None:
-    """Print the mean growth of the types of cells, where they are known and grow."""
+def say_growth(model: Model, cells: Cells) -> None:
+    """Print the mean growth of the types of cells, and how it goes with genes of division."""
+    from cellam.answers.division import compare_division
     from cellam.plots.scatter import per_time
 
-    types, rows = growth_of_types(model, obs)
+    types, rows = growth_of_types(model, cells.obs)
     if types is not None and rows:
         listed = ", ".join(f"{row['type']} {row['mean']:+.2g}" for row in rows[:AT_MOST])
         more = f" and {len(rows) - AT_MOST} more" if len(rows) > AT_MOST else ""
@@ -101,3 +104,6 @@ def say_growth(model: Model, obs: pd.DataFrame) -> None:
             f"{per_time(model)}{relative}, mean of each {types.name}: {listed}{more}"
             f"{'.' * bool(rest := unannotated(types))}{rest}",
         )
+    division = compare_division(model, cells)
+    if division is not None:
+        say("" if rows else "growth", str(division))

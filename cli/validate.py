@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .console import check_csv, give, give_json, plural, say, say_run, table
+from .console import give, give_json, plural, say, say_run, table
 from .options import (
     CsvOverwriteOption,
     DataOption,
@@ -16,6 +16,7 @@ from .options import (
     StartOption,
     TerminalOption,
 )
+from .outputs import check_csv, shown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,16 +41,14 @@ def validate(
     """Score predicted fates by where sisters of the same clone were found, beside baselines."""
     from cellam.answers.terminal import days_before, parse_terminal
     from cellam.errors import ConfigError
-    from cellam.output.methods import named
     from cellam.reading.cells import read_obs
-    from cellam.reading.labels import did_you_mean
+    from cellam.reading.labels import did_you_mean, named
     from cellam.runs.run import open_run
     from cellam.storage import write_atomically, writing
-    from cellam.trust.validation import SCORES
+    from cellam.trust.validation import SCORES, verdict
     from cellam.trust.validation import validate as validate_model
 
-    if csv is not None:
-        check_csv(csv, overwrite)
+    check_csv(csv, overwrite)
     opened = open_run(run)
     model = opened.model
     say_run(opened.path, as_json=as_json)
@@ -94,6 +93,7 @@ def validate(
             "sisters": found.sisters,
             "shared_clones": found.clones,
             "states": list(found.states),
+            "verdict": verdict(found.table),
             "rows": [
                 {k: None if v != v else v for k, v in row.items()}  # JSON has no NaN
                 for row in found.table.to_dict("records")
@@ -112,10 +112,12 @@ def validate(
     print()
     _print_scores(found.table)
     print()
+    print(verdict(found.table))
+    print()
     for score, meaning in SCORES.items():
         say(score, meaning)
     if csv is not None:
-        give("written", str(csv))
+        give("written", shown(csv))
 
 
 def _print_scores(frame: pd.DataFrame) -> None:

@@ -49,9 +49,7 @@ def output(script: str, data: Path) -> str:
         text=True,
         check=True,
     )
-    # It runs in a folder that is gone afterwards.
-    text = re.sub(r"\S*/(cellam_runs/)", r"\1", done.stdout.strip())
-    return f"```text\n{text}\n```"
+    return f"```text\n{done.stdout.strip()}\n```"
 
 
 def same(one: str, other: str) -> bool:

@@ -374,7 +374,7 @@ def test_intervals_are_drawn_where_there_are_some(scores: Evaluation) -> None:
 def test_a_metric_that_was_not_scored_lists_those_that_were(scores: Evaluation) -> None:
     with pytest.raises(ConfigError, match="'W2'") as error:
         plots.evaluation(scores.table, metric="W2")
-    assert error.value.hint == "The metrics there are: W1, energy."
+    assert error.value.hint == "Available: W1, energy."
 
 
 def test_history_is_that_of_the_fit(model: Model) -> None:

@@ -34,31 +34,41 @@ def composition(
         sample size of the weights, (Σw)²/Σw²), and for each type its share by weight
         among the simulated cells (`simulated`) and among the cells observed that day
         (`observed`). A simulated cell counts for the types of its ten nearest annotated
-        cells of that day. Both are empty on a day without annotated cells.
+        cells of that day. Both are empty on a day without annotated cells. A simulation that ends
+        on another time has a row for that too, whose label is the number; its cells count for those
+        of the training days next to it, and nothing is `observed`.
     """
     rows: list[dict[str, Any]] = []
     of_cell = read_types(types) if types is not None else None
     for t, (time, log_w) in enumerate(zip(simulation.times, simulation.log_weights, strict=True)):
-        if time not in model.snapshots.times:
+        times, labels = model.snapshots.times, model.snapshots.labels
+        at = [times.index(time)] if time in times else []
+        if not at and t != len(simulation.times) - 1:
             continue
-        k = model.snapshots.times.index(time)
         w = np.exp(log_w)
         row: dict[str, Any] = {
-            "label": model.snapshots.labels[k],
+            "label": labels[at[0]] if at else f"{time:g}",
             "time": float(time),
             "mass": float(w.mean()),
             "ess": float(w.sum() ** 2 / (w**2).sum()),
         }
         if of_cell is not None:
-            observed = of_cell.iloc[model.snapshots.rows[k]]
+            near = at or _nearest(model, float(time))
+            observed = of_cell.iloc[np.concatenate([model.snapshots.rows[k] for k in near])]
+            points = np.concatenate([model.snapshots.points[k] for k in near])
             known = observed.notna().to_numpy()
             x = (simulation.points[t] - model.space.centre) / model.space.scale
-            row["simulated"] = _shares(
-                x, w, model.snapshots.points[k][known], observed[known].to_numpy(dtype=str)
-            )
-            row["observed"] = observed.value_counts(normalize=True).to_dict()
+            row["simulated"] = _shares(x, w, points[known], observed[known].to_numpy(dtype=str))
+            row["observed"] = observed.value_counts(normalize=True).to_dict() if at else {}
         rows.append(row)
     return pd.DataFrame(rows)
+
+
+def _nearest(model: Model, time: float) -> list[int]:
+    """Positions of the training days before and after a time that was not observed."""
+    days, training = model.snapshots, model.training.times
+    before, after = [t for t in training if t < time], [t for t in training if t > time]
+    return [days.times.index(t) for t in (*before[-1:], *after[:1])]
 
 
 def _shares(

@@ -25,12 +25,14 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import sparse
 
+from cellam.answers.fates import memberships
 from cellam.answers.projection import growth_rates, velocities
 from cellam.answers.results import fates
 from cellam.errors import ConfigError, DataError
 from cellam.modelling.model import Model
 from cellam.reading.cells import Cells
 from cellam.reading.embedding import log_normalised
+from cellam.reading.labels import did_you_mean, named, offer
 
 Array = NDArray[np.float64]
 
@@ -66,40 +68,56 @@ def quantity(
     ConfigError
         If there is no such quantity, or no such fate.
     """
+    check_quantity(model, of, types)
     days = model.snapshots
     rows = np.concatenate(days.rows)
     meant = np.ones(days.n_cells, dtype=bool)
     y = np.empty(days.n_cells)
     if of == "growth":
-        if model.conserves_mass:
-            raise ConfigError(
-                f"--of growth: this run was fitted without growth (method {model.options.method}).",
-                "Fit with --method uam, or use --of speed.",
-            )
         y[rows] = growth_rates(model)
     elif of == "speed":
         y[rows] = np.linalg.norm(velocities(model), axis=1)
-    elif of.startswith(FATE):
-        if types is None:
-            raise ConfigError(
-                f"--of {of}: no column of obs has the usual name of a cell type.",
-                "Give the column with --groupby.",
-            )
+    else:
+        assert types is not None
         probability, names = fates(model, types, seed=seed)
-        if of.removeprefix(FATE) not in names:
-            raise ConfigError(
-                f"--of {of}: no cell of {model.training.labels[-1]}, the last day of the fit, is "
-                "of that type.",
-                f"Those there are: {', '.join(FATE + name for name in names)}.",
-            )
         y = probability[:, names.index(of.removeprefix(FATE))]
         for k, time in enumerate(days.times):
             meant[days.rows[k]] = time < model.training.times[-1]
-    else:
-        raise ConfigError(
-            f"--of {of}: there is no such quantity.", "Use growth, speed, or fate:TYPE."
-        )
     return y, meant
+
+
+def check_quantity(model: Model, of: str, types: pd.Series[Any] | None) -> None:
+    """Refuse a quantity that the model or the data do not have, before it is computed.
+
+    Raises
+    ------
+    ConfigError
+        As `quantity`.
+    """
+    if of == "speed":
+        return
+    if of == "growth":
+        if model.conserves_mass:
+            why, what = model.without_growth
+            raise ConfigError(f"--of growth: {why}.", f"{what}, or use --of speed.")
+        return
+    if not of.startswith(FATE):
+        raise ConfigError(
+            f"--of {of}: there is no such quantity.",
+            f"{did_you_mean(of, ['growth', 'speed'])}Use growth, speed, or fate:TYPE.",
+        )
+    if types is None:
+        raise ConfigError(
+            f"--of {of}: no column of obs has the usual name of a cell type.",
+            "Give the column with --groupby.",
+        )
+    last = model.training.labels[-1]
+    _, names = memberships(model, last, types)
+    if of.removeprefix(FATE) not in names:
+        raise ConfigError(
+            f"--of {of}: no cell of {named(last)}, the last day of the fit, is of that type.",
+            offer(of, [FATE + name for name in names]),
+        )
 
 
 def drivers(cells: Cells, y: Array, keep: NDArray[np.bool_] | None = None) -> pd.DataFrame:
@@ -118,8 +136,8 @@ def drivers(cells: Cells, y: Array, keep: NDArray[np.bool_] | None = None) -> pd
     -------
     pandas.DataFrame
         A row for each gene that varies, the highest correlation first: gene, correlation, p_value,
-        q_value (false discovery rate), mean (of the log-normalised expression), cells (share that
-        express it; of scaled expression, above its mean).
+        q_value (false discovery rate), mean (of the log-normalised expression),
+        share_of_cells (that express it; of scaled expression, above its mean).
 
     Raises
     ------
@@ -152,7 +170,7 @@ def drivers(cells: Cells, y: Array, keep: NDArray[np.bool_] | None = None) -> pd
             "p_value": p,
             "q_value": false_discovery_control(p) if len(p) else p,
             "mean": mean[varies],
-            "cells": np.asarray((X > 0).mean(0)).ravel()[varies],
+            "share_of_cells": np.asarray((X > 0).sum(0)).ravel()[varies] / len(rows),
         }
     )
     return frame.sort_values("correlation", ascending=False, kind="stable", ignore_index=True)

@@ -27,10 +27,12 @@ from cellam.answers.uncertainty import Spread, remoteness
 from cellam.errors import ConfigError
 from cellam.modelling.model import Model
 from cellam.reading.cells import Cells
+from cellam.reading.labels import count_cells, named, offer, variables
 
 Array = NDArray[np.float64]
 
 KNOCK_OUT = "ko"
+LEAST_SHARE, LEAST_LOG_MASS = 5e-5, 5e-4  # effects that are seen in print
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,9 @@ class Perturbation:
         each of the K members of its ensemble.
     remote : (float, float)
         Share of the cells that are off the data, without and with the change.
+    expressing : tuple of int
+        Of each gene, how many of the cells were measured to express it (of scaled expression:
+        above its mean).
     """
 
     changes: tuple[Change, ...]
@@ -79,6 +84,16 @@ class Perturbation:
     growth: Array
     effects: Array
     remote: tuple[float, float]
+    expressing: tuple[int, ...] = ()
+
+    @property
+    def silent(self) -> tuple[str, ...]:
+        """Genes that were to be lowered, though none of the cells expresses them."""
+        return tuple(
+            change.gene
+            for change, n in zip(self.changes, self.expressing, strict=False)
+            if n == 0 and (change.z is None or change.z < 0)
+        )
 
     @property
     def spread(self) -> Spread | None:
@@ -90,6 +105,12 @@ class Perturbation:
         """How many members say the same sign as the model of each effect, (S + 1,)."""
         signs = np.sign(self.effects)
         return np.asarray((signs[1:] == signs[0]).sum(0))
+
+    @property
+    def visible(self) -> bool:
+        """Whether a fate changes by 0.005 points at least, or the log mass by 0.0005."""
+        own = np.abs(self.effects[0])
+        return bool((own[:-1] >= LEAST_SHARE).any() or own[-1] >= LEAST_LOG_MASS)
 
     def table(self, names: pd.Index[str]) -> pd.DataFrame:
         """A row for each cell: its name, day, and its change in growth and in each fate."""
@@ -240,7 +261,8 @@ def perturb(
     Raises
     ------
     ConfigError
-        As for `shift`, and for days or cells that do not fit together.
+        As for `shift`, for days or cells that do not fit together, and for a change that changes
+        no cell.
     DataError
         As for `fates.memberships`.
     """
@@ -262,6 +284,10 @@ def perturb(
     of_state, states = memberships(model, days.labels[end], types)
     x = days.points[k][chosen]
     moved = shift(model, cells, changes, x)
+    expressing = _expressing(model, cells, changes)
+    picked = days.rows[k][chosen]
+    if np.array_equal(moved, x):
+        raise _no_change(model, changes, expressing, days.labels[k], picked)
 
     def follow(m: Model) -> tuple[Array, Array, Array]:
         times = days.times[k], days.times[end]
@@ -277,13 +303,44 @@ def perturb(
         changes,
         days.labels[k],
         Terminal(days.labels[end], str(types.name)),
-        days.rows[k][chosen],
+        picked,
         states,
         before,
         after,
         growth,
         np.array(effects),
         (float((remoteness(model, x) > 1).mean()), float((remoteness(model, moved) > 1).mean())),
+        tuple(int(n) for n in expressing[picked].sum(0)),
+    )
+
+
+def _expressing(model: Model, cells: Cells, changes: Sequence[Change]) -> NDArray[np.bool_]:
+    """Whether each cell of the data was measured to express each gene, (n, g)."""
+    genes = [_find(change.gene, model.space.genes) for change in changes]
+    return np.asarray(model.space.expression(cells, genes) > 0)
+
+
+def _no_change(
+    model: Model,
+    changes: Sequence[Change],
+    expressing: NDArray[np.bool_],
+    label: str,
+    rows: NDArray[np.int64],
+) -> ConfigError:
+    """The error for genes that are lowered where they are not expressed."""
+    days = model.snapshots
+    found = [
+        f"{name}: {int(expressing[of].any(1).sum()):,} of {len(of):,}"
+        for name, of in zip(days.labels, days.rows, strict=True)
+    ]
+    n = int(expressing[rows].any(1).sum())
+    who = f"{'none' if n == 0 else f'only {n:,}'} of the {count_cells(len(rows))}"
+    return ConfigError(
+        f"{', '.join(map(str, changes))} changes nothing: {who} of {named(label)} "
+        f"{'expresses' if n < 2 else 'express'} it"
+        + (", and the components of the fit do not see it there." if n else "."),
+        f"Cells that express it, by day: {', '.join(found)}. Choose others with --from or "
+        "--from-cells.",
     )
 
 
@@ -294,13 +351,10 @@ def _mean(before: Array, after: Array, growth: Array) -> Array:
 
 def _find(name: str, genes: tuple[str, ...]) -> str:
     """The gene of that name, in any case where that leaves no doubt."""
-    import difflib
-
     alike = [gene for gene in genes if gene.lower() == name.lower()]
     if name in genes or len(alike) == 1:
         return name if name in genes else alike[0]
-    close = difflib.get_close_matches(name, genes, n=3) or genes[:3]
     raise ConfigError(
-        f"Gene {name} is not among the {len(genes):,} genes of the fit.",
-        f"Did you mean {', '.join(close)}? A fit keeps the 2,000 most variable genes.",
+        f"Gene {name} is not among the {variables(genes)} of the fit.",
+        f"{offer(name, genes, 5)} A fit keeps the 2,000 most variable genes.",
     )

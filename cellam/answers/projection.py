@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from cellam.errors import ConfigError, DataError
 from cellam.modelling.model import Model
+from cellam.reading.labels import offer
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -168,8 +169,7 @@ def find_basis(model: Model, adata: AnnData | None = None, basis: str | None = N
         return Basis(space.name, space.to_coordinates(points)[:, :2], own=True)
     key = next((k for k in (asked, f"X_{asked}") if k in keys), None)
     if adata is None or key is None:
-        there = ", ".join(dict.fromkeys([min(own, key=len), *keys]))
-        raise ConfigError(f"There is no basis {asked!r}.", f"Those there are: {there}.")
+        raise ConfigError(f"There is no basis {asked!r}.", offer(asked, [min(own, key=len), *keys]))
     xy = np.asarray(adata.obsm[key], dtype=np.float64)[:, :2]
     lost = int((~np.isfinite(xy).all(1)).sum())
     if lost:

@@ -16,11 +16,22 @@ from cellam.answers.composition import type_votes
 from cellam.errors import ConfigError
 from cellam.modelling.model import Model, Simulation
 from cellam.reading.cell_types import UNANNOTATED, read_types
+from cellam.reading.labels import did_you_mean
 
 Array = NDArray[np.float64]
 
 LOW, HIGH = 0.1, 0.9  # quantiles
 ALL = "all cells"
+
+
+def check_by(by: str) -> str:
+    """Refuse a grouping that there is not."""
+    if by not in ("fate", "start"):
+        raise ConfigError(
+            f"--by {by}: there is no such grouping.",
+            f"{did_you_mean(by, ['fate', 'start'])}Use fate or start.",
+        )
+    return by
 
 
 def groups(
@@ -47,8 +58,7 @@ def groups(
     ConfigError
         If `by` is neither, or no day is on the way.
     """
-    if by not in ("fate", "start"):
-        raise ConfigError(f"--by {by}: there is no such grouping.", "Use fate or start.")
+    check_by(by)
     of_cell = read_types(types)
     known = of_cell.notna().to_numpy()
     named = of_cell.where(known, UNANNOTATED).to_numpy(dtype=str)

@@ -97,7 +97,7 @@ def spreads(model: Model, ask: Callable[[Model], tuple[Array, ...]]) -> tuple[Sp
     """
     if not model.ensemble:
         raise ConfigError(
-            "This run has no ensemble, so that it cannot say how sure it is.",
+            "This run has no ensemble, so no uncertainty is available.",
             "Fit again with --ensemble 8.",
         )
     values = ask(model)

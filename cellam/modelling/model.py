@@ -114,6 +114,22 @@ class Model:
         return not (own or self.fit.objective.growth_scale > 0)
 
     @property
+    def without_growth(self) -> tuple[str, str]:
+        """Why nothing grows in this model, and what to do about it; for `conserves_mass`."""
+        method = self.options.method
+        if not self.options.has_growth:
+            return (
+                f"method {method} conserves mass, so no cell grows or dies",
+                f"Fit with --method {'ueam' if self.options.has_noise else 'uam'}",
+            )
+        whose = "that you asked for" if self.options.path else "that was chosen"
+        return (
+            f"the path {self.choice.recipe.coupling.name} {whose} conserves mass, so no cell grows "
+            f"or dies (method {method} would allow it)",
+            "Fit with --path uot",
+        )
+
+    @property
     def _steps(self) -> int:
         """Steps of a simulation over all days: the action varies within every gap."""
         return max(simulation.STEPS, 8 * (len(self.training) - 1))
@@ -270,7 +286,7 @@ class Model:
         end = self.timeline.position(to) if to is not None else first if backward else last
         if end == begin:
             raise ConfigError(
-                f"There is no time to simulate: it starts and ends at {begin:g}.",
+                f"There is no time to simulate: start and end are both {begin:g}.",
                 "Give another --to."
                 if to is not None
                 else f"Give --to{' or --backward' * (not backward)}.",

@@ -77,6 +77,21 @@ def refit(model: Model, K: int) -> Refits:
     return Refits(tuple(models), days.n_cells / (training.n_cells - days.n_cells))
 
 
+def check_refits(K: int) -> None:
+    """Refuse numbers of refits of which no interval can be made.
+
+    Raises
+    ------
+    ConfigError
+        For one to three, or less than none.
+    """
+    if K < 0 or 0 < K < LEAST:
+        raise ConfigError(
+            f"--refits {K}: no interval can be made of so few fits.",
+            f"Use {LEAST} or more, or 0 for none.",
+        )
+
+
 def possible(options: Options, K: int) -> int:
     """How often a fit with these options is done again if K times are asked for.
 
@@ -85,11 +100,7 @@ def possible(options: Options, K: int) -> int:
     Raises
     ------
     ConfigError
-        For one to three times.
+        As `check_refits`.
     """
-    if 0 < K < LEAST:
-        raise ConfigError(
-            f"--refits {K}: of so few fits no interval can be made.",
-            f"Use {LEAST} or more, or 0 to hold the fit.",
-        )
+    check_refits(K)
     return K if options.action == Kernel.name else 0

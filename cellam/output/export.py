@@ -17,6 +17,7 @@ from cellam.answers.transitions import Gap
 from cellam.answers.uncertainty import Followed, remoteness
 from cellam.errors import ConfigError, OutputError
 from cellam.modelling.model import Model, Simulation
+from cellam.reading.labels import offer, variables
 from cellam.reading.sources import opened
 from cellam.storage import (
     UNFINISHED,
@@ -53,8 +54,8 @@ def genes_of(model: Model, asked: str) -> list[str]:
     if missing or not names:
         raise ConfigError(
             f"--genes {asked}: {missing[0] if missing else 'no name'} is not among the "
-            f"{len(model.space.genes)} genes of the fit.",
-            f"They are, for example: {', '.join(model.space.genes[:5])}.",
+            f"{variables(model.space.genes)} of the fit.",
+            offer("".join(missing[:1]), model.space.genes, 5),
         )
     return list(dict.fromkeys(names))
 

@@ -21,6 +21,7 @@ from cellam.modelling.recipe import Part
 from cellam.modelling.refits import MOST_CELLS
 from cellam.output.wording import signature_genes
 from cellam.reading.growth import PriorSource
+from cellam.reading.labels import named, variables
 from cellam.runs.run import Run
 
 REFERENCES = {
@@ -148,7 +149,7 @@ def _data(run: Run, text: Methods, versions: dict[str, str]) -> str:
             steps.append(f"{what} were normalised to {space.library:,.0f} a cell")
         if space.log:
             steps.append(f"{'' if steps else 'values were '}transformed by log(1 + x)")
-        genes = f"{len(space.genes):,} genes"
+        genes = variables(space.genes)
         if run.provenance["data"].get("kind") != "scaled":
             genes += " (at most the 2,000 most variable ones are kept)"
         steps.append(
@@ -169,9 +170,7 @@ def _data(run: Run, text: Methods, versions: dict[str, str]) -> str:
             f"({', '.join(f'{label}: {mass:.3g}' for label, mass in sizes)})."
         )
     elif model.options.has_growth:
-        said.append(
-            "Every time point had the same mass, so that growth is relative to the population."
-        )
+        said.append("Every time point had the same mass, so growth is relative to the population.")
     return " ".join(said)
 
 
@@ -263,7 +262,7 @@ def _action(run: Run, text: Methods, versions: dict[str, str]) -> str:
             "The growth rate of cells is a field of its own, constant in time, fitted by least "
             "squares to the growth along the coupled paths."
             if not model.conserves_mass
-            else "The path conserves mass, so that growth is zero."
+            else "The path conserves mass, so growth is zero."
         )
     elif options.has_growth:
         scale = options.growth_scale or GROWTH_SCALE
@@ -341,11 +340,6 @@ _BASELINES = {
     "mixture": "the mixture of both",
     "ot": "straight optimal-transport interpolation",
 }
-
-
-def named(label: str) -> str:
-    """How a day is called in a sentence: "day2", but "time 2" where the label is but a number."""
-    return label if any(c.isalpha() for c in label) else f"time {label}"
 
 
 def _capital(text: str) -> str:

@@ -18,17 +18,19 @@ import pandas as pd
 from cellam.answers.composition import composition
 from cellam.answers.fates import predict_fates
 from cellam.answers.projection import find_basis, growth_rates
+from cellam.answers.uncertainty import follow
 from cellam.dynamics.fitting import Solved
 from cellam.errors import DataError
-from cellam.modelling.model import Model
+from cellam.modelling.model import Model, Simulation
 from cellam.output.findings import growth_by_type, shares, some, unsure_by_type
-from cellam.output.methods import describe, named
+from cellam.output.methods import describe
 from cellam.output.pictures import Picture, picture
 from cellam.output.wording import explain
 from cellam.plots import maps, populations, scores
 from cellam.plots.scatter import per_time
 from cellam.reading.cell_types import offer_types, resolve_types
 from cellam.reading.cells import read_annotation
+from cellam.reading.labels import named, variables
 from cellam.runs.run import Run
 from cellam.storage import write_atomically, writing
 from cellam.trust.scoring import METHODS
@@ -36,6 +38,8 @@ from cellam.trust.skill import skills
 
 if TYPE_CHECKING:
     from anndata import AnnData
+
+    from cellam.answers.division import Division
 
 FOLLOWED = 1_000  # cells of the first day that are simulated
 DRAWN = 30  # of them, whose ways are drawn
@@ -51,6 +55,7 @@ def write_report(
     groupby: str | None = None,
     basis: str | None = None,
     caveats: Sequence[Any] | None = None,
+    division: Division | None = None,
     refits: Sequence[Model] = (),
 ) -> None:
     """Write the report of a run.
@@ -69,6 +74,8 @@ def write_report(
     caveats : sequence, optional
         Reasons for doubt: objects with a `finding` and an `advice`. Without it the page says that
         none were looked for.
+    division : Division, optional
+        How growth goes with the genes of division.
     refits : sequence of Model
         Fitted without some days, which are then drawn as predicted and as measured.
 
@@ -82,12 +89,36 @@ def write_report(
         If the file cannot be written.
     """
     page = render_report(
-        run, data=data, groupby=groupby, basis=basis, caveats=caveats, refits=refits
+        run,
+        data=data,
+        groupby=groupby,
+        basis=basis,
+        caveats=caveats,
+        division=division,
+        refits=refits,
     )
     path = Path(path)
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, page.encode())
+
+
+def check_names(run: Run, data: Path, groupby: str | None, basis: str | None) -> None:
+    """Refuse a column or a basis that there is not, before anything is worked out.
+
+    Raises
+    ------
+    ConfigError, DataError
+        As `write_report`.
+    """
+    adata, _ = _annotated(run, data, needed=True)
+    _check(run.model, adata, groupby, basis)
+
+
+def _check(model: Model, adata: AnnData | None, groupby: str | None, basis: str | None) -> None:
+    if adata is not None:
+        resolve_types(adata.obs, model.snapshots.codes, groupby)
+    find_basis(model, adata, basis)
 
 
 def render_report(
@@ -97,12 +128,14 @@ def render_report(
     groupby: str | None = None,
     basis: str | None = None,
     caveats: Sequence[Any] | None = None,
+    division: Division | None = None,
     refits: Sequence[Model] = (),
 ) -> str:
     """The page as a string; parameters and errors as for `write_report`."""
     import jinja2
 
     adata, missing = _annotated(run, data, needed=bool(data or groupby or basis))
+    _check(run.model, adata, groupby, basis)  # before the work
     table = _scored(run)
     findings = _findings(run.model, adata, groupby, basis)
     where = find_basis(run.model, adata, basis)
@@ -128,7 +161,7 @@ def render_report(
             "How the fit came about. The loss has no unit and only ranks fits of the same data; "
             "the least one was taken.",
         ),
-        scored=_score_tables(table),
+        scored=_score_tables(table, run.model.options.seed),
         score_pictures=_score_pictures(table),
         heldout=_heldout_pictures([*own, *refits], adata, basis),
         score_notes=_score_notes(run.model, table),
@@ -136,6 +169,8 @@ def render_report(
         caveats=caveats,
         rotates=run.model.rotation.rotates and caveats is None,  # else it is among them
         found=findings,
+        division=division,
+        space_of=variables(run.model.space.genes),
         methods=describe(run, table, projected="" if where.own else where.name),
         commands=_commands(run, table),
     )
@@ -192,7 +227,7 @@ def _scored(run: Run) -> pd.DataFrame | None:
     return pd.concat(found, ignore_index=True) if found else None
 
 
-def _score_tables(table: pd.DataFrame | None) -> list[dict[str, Any]]:
+def _score_tables(table: pd.DataFrame | None, seed: int) -> list[dict[str, Any]]:
     """Of each held-out day: the verdict, and methods by metrics, best first and the floor last."""
     if table is None:
         return []
@@ -202,7 +237,7 @@ def _score_tables(table: pd.DataFrame | None) -> list[dict[str, Any]]:
         wide = frame.pivot(index="method", columns="metric", values="value")
         order = wide.drop(index="floor").sort_values(metrics[0]).index
         spread = frame.set_index(["method", "metric"])
-        found = skills(frame)
+        found = skills(frame, seed=seed)
         days.append(
             {
                 "named": named(str(label)),
@@ -276,7 +311,7 @@ def _score_notes(model: Model, table: pd.DataFrame | None) -> list[str]:
         return []
     beyond = dict.fromkeys(table.loc[table["extrapolation"], "label"])
     notes = [
-        f"{label} lies beyond the days fitted on: its prediction is an extrapolation."
+        f"{named(label)} lies outside the training days: its prediction is an extrapolation."
         for label in beyond
     ]
     seen = dict.fromkeys(table.loc[table["seen"], "label"])
@@ -302,7 +337,12 @@ def _findings(
     start, end = named(days.labels[0]), named(days.labels[-1])
     step = (days.times[-1] - days.times[0]) / SAVED
     n = min(FOLLOWED, len(days.points[0]))
-    moved = model.simulate(days.labels[0], n_cells=n, save_every=step, seed=model.options.seed)
+
+    def move(m: Model) -> Simulation:
+        return m.simulate(days.labels[0], n_cells=n, save_every=step, seed=model.options.seed)
+
+    followed = follow(model, move) if model.ensemble else None
+    moved = followed.simulation if followed is not None else move(model)
     frame = composition(model, moved, types)
     rate = growth_rates(model)
     where = find_basis(model, adata, basis)
@@ -355,7 +395,7 @@ def _findings(
         "growth_by_type": growth_by_type(model, rate, types),
         "unsure": unsure_by_type(model, types),
         "mass": picture(
-            lambda: populations.mass(model, moved),
+            lambda: populations.mass(model, moved, followed.mass if followed else None),
             "Mass over time: "
             + ", ".join(f"{r['label']} {r['mass']:.2f}" for _, r in frame.iterrows())
             + f" times that of {start}.",
@@ -384,7 +424,9 @@ def _fates(model: Model, types: pd.Series[Any] | None) -> dict[str, Any] | None:
     rng = np.random.default_rng(model.options.seed)
     few = replace(model, snapshots=model.snapshots.thinned(FOLLOWED, rng))
     found = predict_fates(few, model.training.labels[0], types, seed=model.options.seed)
-    return {"states": found.states, "rows": found.by_type(types)}
+    n, N = len(found.rows), len(model.training.points[0])
+    drawn = f"From {n:,} of {N:,} cells, drawn at random: rare types are few here" if n < N else ""
+    return {"states": found.states, "rows": found.by_type(types), "drawn": drawn}
 
 
 # --------------------------------------------------------------------------- how to do it again

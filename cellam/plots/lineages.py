@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ from cellam.modelling.model import Model
 from cellam.plots import style
 from cellam.plots.populations import MOST_TYPES, OTHERS
 from cellam.plots.scatter import name_axes, size_of
+from cellam.reading.labels import named, offer
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -28,6 +29,12 @@ Array = NDArray[np.float64]
 
 GAP = 0.03  # between bars of a flow, as a share of the larger side
 WIDTH = 0.04  # of a bar; the sides are 1 apart
+
+
+def check_state(state: str, states: Collection[str], label: str) -> None:
+    """Refuse a state that no cell of a day is in."""
+    if state not in states:
+        raise ConfigError(f"There is no state {state!r} on {named(label)}.", offer(state, states))
 
 
 def fates(
@@ -68,10 +75,8 @@ def fates(
         For an unknown basis or state.
     """
     states, end = found[0].states, found[0].terminal
-    if color is not None and color not in states:
-        raise ConfigError(
-            f"There is no state {color!r} on {end.label}.", f"Those there are: {', '.join(states)}."
-        )
+    if color is not None:
+        check_state(color, states, end.label)
     where = find_basis(model, adata, basis)
     at = np.empty(model.snapshots.n_cells, dtype=np.int64)
     at[np.concatenate(model.snapshots.rows)] = np.arange(len(at))

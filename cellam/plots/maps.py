@@ -24,6 +24,7 @@ from cellam.plots.scatter import (
     size_of,
     time_label,
 )
+from cellam.reading.labels import named
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -123,7 +124,7 @@ def growth(
             axes.scatter(
                 where.xy[unsure, 0], where.xy[unsure, 1], c=style.COLOURS[7], alpha=0.5,
                 s=size_of(len(rate)), linewidths=0, rasterized=True,
-                label="may be zero (90 %)",
+                label="sign unsure (90 % interval spans 0)",
             )  # fmt: skip
             axes.legend(loc="upper left", bbox_to_anchor=(0.0, -0.06))
         order = np.argsort(np.abs(rate), kind="stable")  # the strongest on top
@@ -270,7 +271,7 @@ def heldout(
     clouds = {"cellam": followed(model, time), **baselines(model.training, time, rng)}
     before = sum(len(x) for x in days.points[:k])
     truth = where.xy[before : before + len(days.points[k])]
-    panels = [(f"{label}, measured", truth)]
+    panels = [(f"{named(label)}, measured", truth)]
     for name, title in (("cellam", "predicted by cellam"), (best, f"best baseline: {best}")):
         drawn = resample(clouds[name].x, clouds[name].weights, len(truth), rng)[0]
         panels.append((f"{title}\n({metric} {table[name]:.3g})", where.place(model, drawn)))

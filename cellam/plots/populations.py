@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from cellam.answers.uncertainty import Spread
 from cellam.errors import DataError
 from cellam.modelling.model import Model, Simulation
 from cellam.plots import style
@@ -102,6 +103,7 @@ def composition(
 def mass(
     model: Model,
     simulation: Simulation,
+    spread: Spread | None = None,
     *,
     ax: Axes | None = None,
     save: str | Path | None = None,
@@ -113,6 +115,9 @@ def mass(
     model : Model
     simulation : Simulation
         Of all cells of a day, or of a fair draw of them; its first time is that day.
+    spread : Spread, optional
+        Of its mean weight at each time, (T,), as in `answers.uncertainty.Followed.mass`: its 90 %
+        interval is drawn as a band.
     ax, save
         As for `composition`.
     """
@@ -129,8 +134,15 @@ def mass(
             days.times, days.masses, ls="", marker="o", mfc=style.paper(), mec=style.ink(), ms=6,
             label="1 by convention: no population sizes were given" if relative else "given",
         )  # fmt: skip
-        axes.set_xticks(days.times, days.labels)
         top = max(float(simulated.max()), *days.masses)
+        if spread is not None:
+            low, high = (days.masses[start] * end for end in spread.interval())
+            axes.fill_between(
+                simulation.times, np.maximum(low, 0.0), high, color=style.COLOURS[0], alpha=0.25,
+                linewidth=0, label="90 % interval of the ensemble",
+            )  # fmt: skip
+            top = max(top, float(high.max()))
+        axes.set_xticks(days.times, days.labels)
         axes.set(ylabel=f"mass, relative to {days.labels[0]}", ylim=(0, 1.15 * top))
         axes.grid(axis="y", lw=0.4, alpha=0.4)
         axes.legend(loc="lower left" if simulated[-1] > 0.4 * top else "upper right")

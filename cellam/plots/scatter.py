@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from cellam.errors import ConfigError
 from cellam.modelling.model import Model
 from cellam.plots import style
 from cellam.reading.cell_types import UNANNOTATED, find_types, read_types
+from cellam.reading.labels import did_you_mean
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -61,10 +63,16 @@ def colour_values(
     if adata is not None and color in adata.var_names:
         expression = np.asarray(adata.obs_vector(color), dtype=np.float64)
         return pd.Series(expression[np.concatenate(days.rows)]), color
-    raise ConfigError(
+    raise no_colour(color, obs, adata.var_names if adata is not None else ())
+
+
+def no_colour(color: str, obs: pd.DataFrame, genes: Iterable[str]) -> ConfigError:
+    """The error for what cells cannot be coloured by."""
+    names = list(dict.fromkeys([*map(str, obs.columns), *QUANTITIES]))
+    return ConfigError(
         f"There is no colour {color!r}.",
-        f"Those there are: {', '.join(dict.fromkeys([*map(str, obs.columns), *QUANTITIES]))}, or "
-        "a gene of the data.",
+        f"{did_you_mean(color, [*names, *genes])}Available: {', '.join(names)}, or a gene of the "
+        "data.",
     )
 
 

@@ -12,6 +12,7 @@ from cellam.dynamics.fitting import Solved
 from cellam.errors import ConfigError
 from cellam.modelling.model import Model
 from cellam.plots import style
+from cellam.reading.labels import offer
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -49,9 +50,7 @@ def evaluation(
     metrics = list(dict.fromkeys(table["metric"]))
     spelt = {name.lower(): name for name in metrics}
     if metric.lower() not in spelt:
-        raise ConfigError(
-            f"Nothing was scored by {metric!r}.", f"The metrics there are: {', '.join(metrics)}."
-        )
+        raise ConfigError(f"Nothing was scored by {metric!r}.", offer(metric, metrics))
     metric = spelt[metric.lower()]
     rows = table[table["metric"] == metric]
     values = rows.pivot(index="label", columns="method", values="value")

@@ -5,7 +5,6 @@ Genes are sorted by name, so that their order in the file cannot matter to anyth
 
 from __future__ import annotations
 
-import difflib
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,6 +14,7 @@ from cellam.config import Kind
 from cellam.errors import DataError
 from cellam.reading.absent import Days, absent_genes, check_missing
 from cellam.reading.amounts import Matrix
+from cellam.reading.labels import closest
 from cellam.reading.matrices import check_names, read_numbers
 from cellam.reading.sources import Source
 from cellam.reading.stores import SAVE_AGAIN
@@ -80,11 +80,11 @@ def _read(source: Source, layer: str | None, n_cells: int) -> tuple[Matrix, tupl
     value = source.element(path)
     if value is None and layer is not None:
         known = layers_of(source)
-        near = difflib.get_close_matches(layer, known, 1)
+        near = closest(layer, known)
         raise DataError(
             f"{source.name} has no {'raw' if is_raw else f'layer {layer!r}'}; its layers are: "
             f"{', '.join(known) or 'none'}.",
-            f"Use --layer {near[0]}, or leave it out to use X."
+            f"Use --layer {near}, or leave it out to use X."
             if near
             else "Leave out --layer to use X.",
         )

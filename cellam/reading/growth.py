@@ -34,6 +34,7 @@ from cellam.reading.signatures import BIRTH, DEATH, RENAMED, Signature
 
 Array = NDArray[np.float64]
 
+_DIVISION = BIRTH["human"]  # the same for both species
 LEAST = 5  # genes of a signature; the mean of fewer is the noise of single genes
 LOWEST, HIGHEST = 0.3, 1.7  # a day
 BIRTH_SHAPE, DEATH_SHAPE = (0.25, 0.5), (0.1, 0.2)  # centre and width, in units of the score
@@ -124,6 +125,31 @@ def expected_growth(cells: Cells, training: NDArray[np.bool_]) -> Expected | Non
         for name, signature in (("division", BIRTH[prior]), ("death", DEATH[prior]))
     }
     return Expected(rates, PriorSource(prior, genes, not cells.timeline.unit))
+
+
+def division_scores(cells: Cells, rows: NDArray[np.int64]) -> tuple[Array, int] | None:
+    """Score of some cells for the genes of division, and how many of these genes there are.
+
+    Parameters
+    ----------
+    cells : Cells
+    rows : (m,) int array
+        The cells, in ascending order.
+
+    Returns
+    -------
+    (m,) array and int, or None
+        None where there is no expression, or fewer genes than tell anything.
+    """
+    if cells.expression is None and cells.kind is None:
+        return None
+    expression = expression_of(cells)
+    genes = find_genes(_DIVISION, expression.genes)
+    if len(genes) < LEAST:
+        return None
+    chosen = np.zeros(len(cells), dtype=bool)
+    chosen[rows] = True
+    return _scores(expression, chosen, [genes])[0], len(genes)
 
 
 def expression_of(cells: Cells) -> Expression:

@@ -16,7 +16,7 @@ import difflib
 import itertools
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -148,11 +148,59 @@ def list_labels(cells: Mapping[str, int], at_most: int = 8) -> str:
     return f"{shown} and {len(rest)} more ({count_cells(sum(rest))})" if rest else shown
 
 
-def did_you_mean(text: str, names: Iterable[str]) -> str:
-    """Write a question with the closest name; empty if none is close."""
+def named(label: str) -> str:
+    """How a day is called in a sentence: "day2", but "time 2" where the label is but a number."""
+    return label if any(c.isalpha() for c in label) else f"time {label}"
+
+
+def closest(text: str, names: Iterable[str]) -> str | None:
+    """The name that was probably meant, in upper or lower case; None if none is close.
+
+    Examples
+    --------
+    >>> closest("velocty", ["growth", "velocity"]), closest("umap", ["growth", "velocity"])
+    ('velocity', None)
+    """
     lower = {name.lower(): name for name in names}
     close = difflib.get_close_matches(text.lower(), lower, n=1)
-    return f"Did you mean {lower[close[0]]!r}? " if close else ""
+    return lower[close[0]] if close else None
+
+
+def did_you_mean(text: str, names: Iterable[str]) -> str:
+    """Write a question with the closest name; empty if none is close."""
+    near = closest(text, names)
+    return f"Did you mean {near!r}? " if near is not None else ""
+
+
+def offer(text: str, names: Iterable[str], at_most: int = 30) -> str:
+    """The hint for a name that is not there: the closest one, then those that are.
+
+    Examples
+    --------
+    >>> offer("Gata9", ["Gata1", "Klf1", "Spi1"], at_most=2)
+    "Did you mean 'Gata1'? Available: Gata1, Klf1 and 1 more."
+    """
+    names = list(dict.fromkeys(names))
+    more = f" and {len(names) - at_most:,} more" if len(names) > at_most else ""
+    return f"{did_you_mean(text, names)}Available: {', '.join(names[:at_most]) or 'none'}{more}."
+
+
+_COORDINATES = "ae comp component dc dim diffmap f factor latent lsi lv pc pca tsne umap v var z"
+_NUMBERED = re.compile(  # PC1, dim_0, X_pca_3, or but a number
+    rf"(x[ _.-]?)?({_COORDINATES.replace(' ', '|')})?[ _.-]*[0-9]+", re.IGNORECASE
+)
+
+
+def variables(names: Sequence[str]) -> str:
+    """Write a number of columns: genes, or variables where their names are but numbered.
+
+    Examples
+    --------
+    >>> variables(["Gata1", "PC1"]), variables(["PC1", "PC2", "PC3"]), variables(["0", "1"])
+    ('2 genes', '3 variables', '2 variables')
+    """
+    noun = "variable" if names and all(map(_NUMBERED.fullmatch, names)) else "gene"
+    return f"{len(names):,} {noun}{'s' * (len(names) != 1)}"
 
 
 def _kind(word: str) -> tuple[str, str] | None:

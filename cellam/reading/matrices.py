@@ -5,7 +5,6 @@ What is not a number, not finite, or too large to be squared is refused with its
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Collection
 from typing import Any
 
@@ -16,6 +15,7 @@ from scipy import sparse
 
 from cellam.errors import DataError
 from cellam.reading.amounts import Matrix
+from cellam.reading.labels import closest
 from cellam.reading.sources import Source
 from cellam.reading.stores import SAVE_AGAIN, corrupt
 
@@ -27,10 +27,9 @@ def read_representation(source: Source, key: str, n_cells: int) -> Matrix:
     value = source.element(f"obsm/{key}")
     if value is None:
         keys = source.keys("obsm")
-        near = difflib.get_close_matches(key, keys, 1)
         raise DataError(
             f"{source.name} has no obsm[{key!r}]; its obsm is: {', '.join(keys) or 'empty'}.",
-            f"Use --use-rep {near[0] if near else keys[0]}."
+            f"Use --use-rep {closest(key, keys) or keys[0]}."
             if keys
             else "Leave out --use-rep to compute a PCA from the expression.",
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import errno
 import os
 import stat
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from cellam.errors import DataError
 from cellam.reading.formats import file_error, folder_error, hdf5_error
+from cellam.reading.labels import closest
 from cellam.reading.stores import Store, damage, one_line
 
 if TYPE_CHECKING:
@@ -111,10 +111,10 @@ def _missing(path: Path, error: Exception) -> DataError:
         beside = [p.name for p in path.parent.iterdir()]
     except (OSError, ValueError):
         beside = []
-    near = difflib.get_close_matches(path.name, beside, 1)
+    near = closest(path.name, beside)
     return DataError(
         f"{path}: there is no such file.",
-        f"Did you mean {path.with_name(near[0])}?" if near else "Check the path.",
+        f"Did you mean {path.with_name(near)}?" if near else "Check the path.",
     )
 
 

@@ -15,19 +15,20 @@ from numpy.typing import NDArray
 from cellam.dynamics.couplings import Balanced, couple
 from cellam.errors import ConfigError
 from cellam.modelling.model import Model
+from cellam.reading.labels import offer
 from cellam.reading.snapshots import Snapshots
 
 Array = NDArray[np.float64]
 
 BASELINES = {
-    "previous": "the day before, as it is",
-    "next": "the day after, as it is",
+    "previous": "the day before, unchanged",
+    "next": "the day after, unchanged",
     "mixture": "both, weighted by nearness in time",
     "ot": "straight lines between both, along exact optimal transport",
 }
 NOUNS = {
-    "previous": "the day before, as it is",
-    "next": "the day after, as it is",
+    "previous": "the unchanged day before",
+    "next": "the unchanged day after",
     "mixture": "the mixture of both days",
     "ot": "optimal-transport interpolation",
 }
@@ -167,6 +168,6 @@ def check_baselines(names: Iterable[str]) -> tuple[str, ...]:
     if unknown or not asked:
         raise ConfigError(
             f"There is no baseline {unknown[0]!r}." if unknown else "No baseline is given.",
-            f"The baselines are: {', '.join(BASELINES)}.",
+            offer("".join(unknown[:1]), BASELINES),
         )
     return tuple(dict.fromkeys(asked))

@@ -8,42 +8,25 @@ from __future__ import annotations
 import itertools
 import shlex
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 
 import numpy as np
 
 from cellam.modelling.model import Model
 from cellam.reading.cells import Cells
 from cellam.reading.expression import RAW
-from cellam.reading.labels import count_cells
+from cellam.reading.labels import count_cells, named
 from cellam.trust.baselines import neighbours
 from cellam.trust.batches import LINK, Batch, find_batches
+from cellam.trust.caveat import Caveat
 from cellam.trust.conditions import Pool, find_pools
 from cellam.trust.duplicates import find_duplicates
+from cellam.trust.fit_caveats import fit_caveats
 
 FEW = 30  # cells a day; below that its mean alone is off by a fifth of a standard deviation
-COLLAPSED = 0.05  # effective share of the cells that are followed
+COLLAPSED = 0.2  # effective share of the cells that are followed: errors are 2.2 times as large
 FOLLOWED = 500
 SHOWN = 5  # conditions by name
 ALIKE = 0.1  # of the logarithm of masses and of cell numbers
-
-
-@dataclass(frozen=True)
-class Caveat:
-    """One reason for doubt.
-
-    Parameters
-    ----------
-    name : {"batch", "pooled", "duplicates", "cells", "weights", "growth", "rotation", "gap"}
-    finding : str
-        What was found, with its numbers.
-    advice : str
-        What can be done.
-    """
-
-    name: str
-    finding: str
-    advice: str
 
 
 def caveats(model: Model, cells: Cells, *, holdout: Collection[str] = ()) -> tuple[Caveat, ...]:
@@ -69,6 +52,7 @@ def caveats(model: Model, cells: Cells, *, holdout: Collection[str] = ()) -> tup
         _counted_growth(model, cells),
         _rotation(model),
         _wide_gaps(model, holdout),
+        fit_caveats(model, cells),
     )
     return tuple(found)
 
@@ -175,7 +159,8 @@ def few_cells(counts: Mapping[str, int]) -> Iterator[Caveat]:
         if n < FEW:
             yield Caveat(
                 "cells",
-                f"{label} has only {count_cells(n)}: rare types are missed, its mean is uncertain.",
+                f"{named(label)} has only {count_cells(n)}: rare types are missed, its mean is "
+                "uncertain.",
                 f"Leave it out (--exclude {label}), or join it with a day beside it (--time-map).",
             )
 
@@ -191,9 +176,9 @@ def _collapse(model: Model) -> Iterator[Caveat]:
     if ess < COLLAPSED * n:
         yield Caveat(
             "weights",
-            f"{n} cells of {first} followed to {last} count for {ess:.0f}: a few carry most of the "
-            "weight, and averages over them are noisy.",
-            "Follow cells over shorter times, or make growth dearer with a larger --tau.",
+            f"{n} cells of {named(first)}, followed to {named(last)}, have the weight of {ess:.0f} "
+            "(effective number of cells): averages over them are noisy.",
+            "Follow cells over shorter times, or allow less growth with a larger --tau.",
         )
 
 
@@ -237,8 +222,8 @@ def _wide_gaps(model: Model, holdout: Collection[str]) -> Iterator[Caveat]:
         if gaps and reach > max(gaps):
             yield Caveat(
                 "gap",
-                f"{label} is {reach:g} away from the nearest day that it is predicted from, and "
-                f"no other gap is longer than {max(gaps):g}: nothing shows how cells move over "
+                f"{named(label)} is {reach:g} away from the nearest day that it is predicted from, "
+                f"and no other gap is longer than {max(gaps):g}: nothing shows how cells move over "
                 "so long.",
                 "Hold out a day with closer neighbours, or read this score as a worst case.",
             )

@@ -28,7 +28,8 @@ from cellam.reading.memory import available_memory, resident_memory, show_bytes
 from cellam.reading.signatures import BIRTH, DEATH
 from cellam.reading.sources import opened
 from cellam.trust.batches import Batch, find_batches
-from cellam.trust.caveats import Caveat, of_design
+from cellam.trust.caveat import Caveat
+from cellam.trust.caveats import of_design
 
 if TYPE_CHECKING:
     from anndata import AnnData

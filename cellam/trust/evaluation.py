@@ -8,6 +8,7 @@ and scored (`scoring`).
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -22,11 +23,13 @@ from cellam.modelling.pipeline import fit
 from cellam.modelling.refits import possible, refit
 from cellam.reading.cell_types import resolve_types
 from cellam.reading.cells import Cells
+from cellam.reading.labels import count_cells, named, offer
 from cellam.trust.baselines import BASELINES
 from cellam.trust.scoring import COLUMNS, COUNTERPARTS, METRICS, score
 from cellam.workers import side_by_side
 
 REFITS = 8
+FEWEST = 4  # cells of a day that is scored: two halves of two
 
 
 @dataclass(frozen=True)
@@ -41,8 +44,8 @@ class Evaluation:
         One row for each day, method and metric: time, label, method, metric, value, low and high
         (95 % interval), n (cells in each cloud), draws, extrapolation, seen (the representation
         may have been computed with the day), refits (to other cells, for the interval),
-        fit_seconds (of the fit without the day), covariance (with each
-        method, over other samples of cells; see `skill`).
+        fit_seconds (of the fit without the day), n_boot (draws for the interval of the skill),
+        covariance (with each method, over other samples of cells; see `skill`).
     notes : tuple of str
         What a reader of the table has to know.
     """
@@ -57,7 +60,7 @@ class Evaluation:
         table = pd.concat(list(tables), ignore_index=True)
         labels = tuple(dict.fromkeys(table["label"]))
         notes = [
-            f"{label} lies beyond the days fitted on: its prediction is an extrapolation."
+            f"{named(label)} lies outside the training days: its prediction is an extrapolation."
             for label in dict.fromkeys(table.loc[table["extrapolation"], "label"])
         ]
         seen = tuple(dict.fromkeys(table.loc[table["seen"], "label"]))
@@ -213,15 +216,21 @@ def counterparts_of(options: Options) -> dict[str, Options]:
     return found
 
 
-def check_metrics(names: Iterable[str]) -> tuple[str, ...]:
-    """Names of metrics as they are spelt here, in any case."""
-    spelt = {name.lower(): name for name in METRICS}
+def check_metrics(names: Iterable[str], known: Collection[str] = tuple(METRICS)) -> tuple[str, ...]:
+    """Names of metrics as they are spelt here, in any case.
+
+    Raises
+    ------
+    ConfigError
+        For one that is not among those `known`, or none at all.
+    """
+    spelt = {name.lower(): name for name in known}
     asked = [name for name in names if name]
     unknown = [name for name in asked if name.lower() not in spelt]
     if unknown or not asked:
         raise ConfigError(
             f"There is no metric {unknown[0]!r}." if unknown else "No metric is given.",
-            f"The metrics are: {', '.join(METRICS)}.",
+            offer("".join(unknown[:1]), known),
         )
     return tuple(dict.fromkeys(spelt[name.lower()] for name in asked))
 
@@ -257,7 +266,7 @@ def available_metrics(
     for metric in metrics:
         if metric in lacking:
             raise ConfigError(
-                f"There is no error of {metric} to compute: {lacking[metric]}.",
+                f"The metric {metric} is not available: {lacking[metric]}.",
                 f"Leave {metric} out of --metrics.",
             )
     return metrics
@@ -277,16 +286,59 @@ def is_complete(
 def resolve_holdout(
     cells: Cells, holdout: str | Iterable[str], options: Options
 ) -> tuple[str, ...]:
-    """Labels of the days to hold out."""
+    """Labels of the days to hold out.
+
+    Raises
+    ------
+    ConfigError
+        For unknown days, days of too few cells, or if fewer than two would be left to fit on.
+    """
     timeline = cells.timeline
+    excluded = {timeline.labels[timeline.index(e)] for e in options.exclude}
+    used = [label for label in timeline.labels if label not in excluded]
     asked = (holdout,) if isinstance(holdout, str) else tuple(holdout)
     if asked == ("all",):
-        excluded = {timeline.labels[timeline.index(e)] for e in options.exclude}
-        inner = tuple(label for label in timeline.labels if label not in excluded)[1:-1]
-        if not inner:
+        chosen = tuple(used[1:-1])
+        if not chosen:
             raise ConfigError(
-                "--holdout all means every day but the first and the last, and there is none.",
-                f"Name a day to predict beyond the others, e.g. --holdout {timeline.labels[-1]}.",
+                "--holdout all means every training day but the first and the last, and there is "
+                "none between.",
+                _instead(used, excluded),
             )
-        return inner
-    return tuple(dict.fromkeys(timeline.labels[timeline.index(text)] for text in asked))
+    else:
+        chosen = tuple(dict.fromkeys(timeline.labels[timeline.index(text)] for text in asked))
+    for label in chosen:
+        if len([other for other in used if other != label]) < 2:
+            raise ConfigError(
+                f"Without {named(label)}, {count_days(len(used) - 1)} would be left to fit on, and "
+                "two are needed.",
+                _instead(used, excluded),
+            )
+        if cells.counts[label] < FEWEST:
+            raise ConfigError(
+                f"{named(label)} has {count_cells(cells.counts[label])}, too few to be scored: "
+                f"{FEWEST} are the least.",
+                "Hold out another day.",
+            )
+    return chosen
+
+
+def _instead(used: list[str], excluded: set[str]) -> str:
+    """What can be scored where no training day can be spared."""
+    if excluded:
+        return f"Score a day that was left out of the fit: --holdout {shlex.quote(min(excluded))}."
+    return (
+        f"With {count_days(len(used))} no prediction can be scored: that takes three. `cellam fit "
+        "--ensemble 8` says how sure the fit is of itself."
+    )
+
+
+def count_days(n: int) -> str:
+    """Write a number of days.
+
+    Examples
+    --------
+    >>> count_days(1), count_days(3)
+    ('1 day', '3 days')
+    """
+    return f"{n} day{'s' * (n != 1)}"

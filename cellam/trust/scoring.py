@@ -30,6 +30,7 @@ Array = NDArray[np.float64]
 
 N_MAX = 1_000  # cells in a cloud; exact transport of two such clouds takes less than a second
 DRAWS = 4
+N_BOOT = 4_000  # draws of the bootstrap of skill, unless the user says otherwise
 NO_REFITS = Refits((), 0.0)
 NORMAL = 1.96  # standard errors on both sides of 95 %
 COUNTERPARTS = {
@@ -49,7 +50,7 @@ METHODS = {
 METRICS = (*COMPARISONS, "composition", "mass")
 COLUMNS = (
     "time", "label", "method", "metric", "value", "low", "high", "n", "draws", "extrapolation",
-    "seen", "refits", "fit_seconds", "covariance",
+    "seen", "refits", "fit_seconds", "n_boot", "covariance",
 )  # fmt: skip
 
 
@@ -179,6 +180,7 @@ def score(
                 "seen": model.space.rep is not None,
                 "refits": len(again),
                 "fit_seconds": seconds.get(name, model.seconds),
+                "n_boot": N_BOOT,
                 "covariance": covariance,
             }
         )

@@ -28,10 +28,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cellam.trust.baselines import BASELINES, NOUNS
+from cellam.trust.scoring import N_BOOT
 
 Array = NDArray[np.float64]
 
-N_BOOT = 4_000
 LEVEL = 0.95
 
 
@@ -68,7 +68,7 @@ def skill(
     *,
     method: str = "cellam",
     baselines: Collection[str] = tuple(BASELINES),
-    n_boot: int = N_BOOT,
+    n_boot: int | None = None,
     seed: int = 0,
 ) -> Skill:
     """Skill of a method on one held-out day.
@@ -82,8 +82,9 @@ def skill(
         "cellam", or its counterpart.
     baselines : collection of str
         Among which the best is looked for.
-    n_boot : int
-        Draws of the bootstrap.
+    n_boot : int, optional
+        Draws of the bootstrap; as many as the table was scored with (its column n_boot) without it,
+        so that the same scores have the same interval wherever they are shown.
     seed : int
         Of the bootstrap.
 
@@ -98,6 +99,8 @@ def skill(
     names = [method, "floor", *rivals]
     values = rows.loc[names, "value"].to_numpy(dtype=float)
     covariance = np.array([[spread[a][b] for b in names] for a in names])
+    if n_boot is None:
+        n_boot = int(rows["n_boot"].iloc[0]) if "n_boot" in rows else N_BOOT
     rng = np.random.default_rng(seed)
     draws = rng.multivariate_normal(values, covariance, n_boot, method="eigh")
     least = float((draws[:, 2:].min(1) - draws[:, 1]).std())
@@ -109,7 +112,7 @@ def skill(
     return Skill(str(rows["label"].iloc[0]), metric, method, value, low, high, best, says)
 
 
-def skills(table: pd.DataFrame, *, n_boot: int = N_BOOT, seed: int = 0) -> list[Skill]:
+def skills(table: pd.DataFrame, *, n_boot: int | None = None, seed: int = 0) -> list[Skill]:
     """Skill of every fit in a table, for each day and metric, over the baselines that it has."""
     found = []
     for (_, metric), rows in table.groupby(["label", "metric"], sort=False):
@@ -148,26 +151,31 @@ def _sentence(
 ) -> str:
     share = f"skill {value:.2f}, {low:.2f} to {high:.2f}"
     who = "cellam" if method == "cellam" else f"cellam, {method},"
-    if nothing_to_gain:
-        return (
-            f"In {metric} there is nothing to gain: {NOUNS[best]} is as near to the day as the "
-            f"day is to itself ({share}); {who} is no better than that."
-        )
+    # The interval decides; that nothing could be gained is no excuse for being worse.
     if low > 0:
         return (
-            f"In {metric}, {who} is better than every baseline: it takes {100 * value:.0f} % "
-            f"({100 * low:.0f} to {100 * high:.0f} %) of what can be gained over {NOUNS[best]}."
+            f"In {metric}, {who} is better than every baseline: it closes {100 * value:.0f} % "
+            f"({100 * low:.0f} to {100 * high:.0f} %) of the gap between {NOUNS[best]} and the "
+            "floor."
         )
     if high < 0:
+        floor = ", which is already as near to the day as can be measured" * nothing_to_gain
         return (
-            f"In {metric}, {who} is worse than {NOUNS[best]} ({share}): prefer that for this gap."
+            f"In {metric}, {who} is worse than {NOUNS[best]} ({share}){floor}: use that for this "
+            "gap."
         )
+    if nothing_to_gain:
+        return (
+            f"In {metric}, {NOUNS[best]} is already as near to the day as can be measured (the "
+            f"floor), so no method can do better here; {who} is not measurably worse ({share})."
+        )
+    unsure = f"the difference is within the uncertainty ({share})"
     if value > 0:
         return (
-            f"In {metric}, {who} comes out ahead of {NOUNS[best]}, but is no better as far as "
-            f"these cells can tell ({share}): more of them would say."
+            f"In {metric}, {who} is ahead of {NOUNS[best]}, but {unsure}; more cells could settle "
+            "it."
         )
     return (
-        f"In {metric}, {who} is no better than {NOUNS[best]} as far as these cells can tell "
-        f"({share}): prefer that for this gap."
+        f"In {metric}, {who} is no better than {NOUNS[best]}: {unsure}, and that is the simpler "
+        "choice for this gap."
     )

@@ -79,6 +79,40 @@ class Validation:
     table: pd.DataFrame
 
 
+def verdict(table: pd.DataFrame) -> str:
+    """What the gains over the contenders allow to say of each score, in one sentence for each.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        As `Validation.table`. A gain is clear where its 95 % interval leaves zero out.
+    """
+    whole = table[(table["state"] == "all") & (table["method"] != OURS)]
+    said = []
+    for score in SCORES:
+        rows = whole[whole["score"] == score]
+        better, worse, even = (
+            list(rows.loc[of, "method"])
+            for of in (
+                rows["gain_low"] > 0,
+                rows["gain_high"] < 0,
+                ~(rows["gain_low"] > 0) & ~(rows["gain_high"] < 0) & rows["gain"].notna(),
+            )
+        )
+        parts = [
+            f"{what} {', '.join(names)}"
+            for what, names in (
+                ("worse than", worse),
+                ("better than", better),
+                ("not clearly different from", even),
+            )
+            if names
+        ]
+        if parts:
+            said.append(f"In {score}, {OURS} is {'; '.join(parts)}.")
+    return "\n".join(said)
+
+
 @dataclass(frozen=True)
 class _Sisters:
     """Early cells with a clone that is there on the late day, and what became of it."""

@@ -16,17 +16,31 @@ def simulation(model: Model) -> Simulation:
     return model.simulate("day0", to="5", save_every=0.5)
 
 
-def test_there_is_a_row_for_each_observed_day_on_the_way(
+def test_there_is_a_row_for_each_observed_day_on_the_way_and_for_the_end(
     model: Model, simulation: Simulation
 ) -> None:
     frame = composition(model, simulation)
-    assert frame["label"].tolist() == ["day0", "day2", "day4"]
-    assert frame["time"].tolist() == [0, 2, 4]
+    assert frame["label"].tolist() == ["day0", "day2", "day4", "5"]
+    assert frame["time"].tolist() == [0, 2, 4, 5]
     assert list(frame) == ["label", "time", "mass", "ess"]
 
 
+@pytest.mark.parametrize("to", ["5", "9", "-1"])
+def test_a_time_that_nobody_observed_has_types_from_the_days_beside_it(
+    model: Model, cells: Cells, to: str
+) -> None:
+    """Within the days, after the last and before the first."""
+    start = "day4" if to != "-1" else "day2"
+    moved = model.simulate(start, to=to, extrapolate=True)
+    end = composition(model, moved, cells.obs["cell_type"]).iloc[-1]
+    assert (end["label"], end["time"], end["observed"]) == (to, float(to), {})
+    assert sum(end["simulated"].values()) == pytest.approx(1)
+    near = {"5": ["day4", "day7"], "9": ["day7"], "-1": ["day0"]}[to]
+    assert set(end["simulated"]) <= set(cells.obs.loc[cells.obs["day"].isin(near), "cell_type"])
+
+
 def test_shares_sum_to_one(model: Model, simulation: Simulation, cells: Cells) -> None:
-    frame = composition(model, simulation, cells.obs["cell_type"])
+    frame = composition(model, simulation, cells.obs["cell_type"]).iloc[:3]
     for column in ("simulated", "observed"):
         for shares in frame[column]:
             assert sum(shares.values()) == pytest.approx(1)

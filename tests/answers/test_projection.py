@@ -112,10 +112,10 @@ def test_an_unknown_basis_lists_those_there_are(
 ) -> None:
     with pytest.raises(ConfigError, match="no basis 'umap'") as error:
         find_basis(drift, drifting, "umap")
-    assert error.value.hint == "Those there are: latent, X_latent, X_turned."
+    assert error.value.hint == "Available: latent, X_latent, X_turned."
     with pytest.raises(ConfigError, match="X_tsne") as error:
         find_basis(model, None, "X_tsne")
-    assert error.value.hint == "Those there are: pca."
+    assert error.value.hint == "Available: pca."
 
 
 def test_umap_is_the_default_where_there_is_one(drifting: anndata.AnnData, drift: Model) -> None:

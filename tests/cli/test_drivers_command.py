@@ -21,7 +21,7 @@ def test_genes_of_both_signs_are_listed(call: Call, run: Path) -> None:
 
 
 def test_all_genes_are_written_and_printed_for_machines(call: Call, run: Path) -> None:
-    result = call("drivers", "--of", "fate:myeloid", "--csv", "genes.csv", "--json")
+    result = call("drivers", "--of", "fate:myeloid", "--csv", "genes.csv", "--json", "-n", 50)
     assert result.code == 0
     told = json.loads(result.out)
     assert told["cells"] == 120 and told["days"] == ["day0", "day2", "day4"]

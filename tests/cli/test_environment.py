@@ -36,7 +36,7 @@ def shell(here: Path, command: str, **variables: str) -> subprocess.CompletedPro
         timeout=120,
     )
     assert b"Traceback" not in done.stdout + done.stderr
-    assert b"bug of cellam" not in done.stderr
+    assert b"bug in cellam" not in done.stderr
     return done
 
 

@@ -35,7 +35,7 @@ def files(folder: Path) -> dict[str, bytes]:
     ("error", "code", "said"),
     [
         (KeyboardInterrupt(), 130, "stopped"),
-        (ZeroDivisionError("by nought"), 70, "bug of cellam: ZeroDivisionError: by nought"),
+        (ZeroDivisionError("by nought"), 70, "bug in cellam: ZeroDivisionError: by nought"),
         (MemoryError(), 3, "out of memory"),
     ],
 )

@@ -25,7 +25,7 @@ def test_every_earlier_day_is_printed_and_kept_in_the_run(
     for day in ("day0", "day2", "day4"):
         assert f"of 40 cells of {day} on day7" in result.out
     (path,) = (run / "fates").iterdir()
-    assert result.out.endswith(f"written   {path}\n")
+    assert result.out.endswith(f"written   cellam_runs/small/fates/{path.name}\n")
     frame = pd.read_csv(path)
     assert frame["day"].tolist() == ["day0"] * 40 + ["day2"] * 40 + ["day4"] * 40
     found = predict_fates(model, "day2", small.obs["cell_type"])

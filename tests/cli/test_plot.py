@@ -113,7 +113,7 @@ def test_a_run_without_the_day_needs_no_second_fit(
 def test_an_unknown_kind_lists_those_there_are(call: Call, run: Path) -> None:
     result = call("plot", "umap")
     assert result.code == 2
-    assert f"Those there are: {', '.join(KINDS)}." in result.err
+    assert f"Available: {', '.join(KINDS)}." in result.err
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,7 @@ def test_an_unknown_kind_lists_those_there_are(call: Call, run: Path) -> None:
         (("velocity", "--metric", "W1"), "--metric has no meaning for cellam plot velocity"),
         (("history", "--basis", "pca"), "--basis has no meaning for cellam plot history"),
         (("heldout",), "--holdout day4"),
-        (("velocity", "--basis", "umap"), "Those there are: pca, X_latent."),
+        (("velocity", "--basis", "umap"), "Available: pca, X_latent."),
         (("velocity", "--color", "x"), "day, cell_type, time, growth, speed, or a gene"),
         (("composition", "--groupby", "x"), "cell types: cell_type."),
         (("eval",), "cellam eval --holdout all"),
@@ -130,7 +130,7 @@ def test_an_unknown_kind_lists_those_there_are(call: Call, run: Path) -> None:
         (("trajectories", "--from", "day9"), "day7"),
         (("trajectories", "--from-cells", "day =="), "cannot be understood"),
         (("trajectories", "--from-cells", "day == 'day7'"), "None of the"),
-        (("history", "-o", "x.jpg"), ".png, .svg, .pdf"),
+        (("history", "-o", "x.jpg"), ".png, .svg or .pdf"),
     ],
 )
 def test_what_cannot_be_drawn_says_why(

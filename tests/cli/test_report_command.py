@@ -27,7 +27,7 @@ def _undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_report_is_written_into_the_run_and_again(call: Call, run: Path, here: Path) -> None:
     result = call("report")
     assert (result.code, result.err) == (0, "")
-    assert str(run / "report.html") in result.out.replace("\n", "")
+    assert "written   cellam_runs/small/report.html" in result.out
     first = (run / "report.html").read_text()
     assert "<h1>small</h1>" in first
     assert "cellam fit small.h5ad" in first
@@ -72,7 +72,7 @@ def test_a_report_that_fails_leaves_the_run_and_says_what_to_type(
     with monkeypatch.context() as patched:
         patched.setattr("cellam.output.report.write_atomically", full)
         result = call("fit", "small.h5ad", *fast, "--report")
-    assert result.code == 4
+    assert result.code == 0
     assert "No space left" in result.err
     assert "cellam report --run cellam_runs/small" in result.err
     assert call("info", "--run", "cellam_runs/small").code == 0
@@ -92,9 +92,9 @@ def test_options_reach_the_page(call: Call, run: Path, small: anndata.AnnData) -
     ("args", "code", "words"),
     [
         (("--groupby", "leiden"), 2, "cell types: cell_type."),
-        (("--basis", "umap"), 2, "Those there are: pca, X_latent."),
+        (("--basis", "umap"), 2, "Available: pca, X_latent."),
         (("-o", "x.pdf"), 2, "Use --out x.html."),
-        (("-o", "."), 2, ".html"),
+        (("-o", "."), 4, "is a folder"),
         (("--data", "nothing.h5ad"), 1, "nothing.h5ad"),
         (("--run", "nothing"), 4, "is not a cellam run"),
     ],

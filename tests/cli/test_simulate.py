@@ -27,7 +27,7 @@ def test_simulated_cells_are_written_into_the_run(call: Call, run: Path) -> None
     result = call("simulate", "--from", "day0")
     assert (result.code, result.err) == (0, "")
     path = run / "simulations" / "day0_to_7.h5ad"
-    assert f"written   {path}" in result.out
+    assert "written   cellam_runs/small/simulations/day0_to_7.h5ad" in result.out
     adata = anndata.read_h5ad(path)
     assert adata.shape == (4 * 40, 50)
     assert list(adata.obs) == [
@@ -324,5 +324,5 @@ def test_cells_that_leave_the_data_are_marked(call: Call, run: Path, tmp_path: P
     obs = anndata.read_h5ad(tmp_path / "far.h5ad").obs
     far = obs["off_manifold"] & (obs["cellam_time"] == 40)
     assert far.sum() > 0.8 * 40
-    assert f"{far.sum()} of 40 cells at time 40 are where hardly any" in result.out
+    assert f"{far.sum()} of 40 cells (" in result.out
     assert (obs["off_manifold"] == (obs["remoteness"] > 1)).all()

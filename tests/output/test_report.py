@@ -197,7 +197,7 @@ def test_how_good_it_is(full: Written) -> None:
         for value in table["value"]:
             assert f"{value:.3g}" in full.text
     assert "day7 held out (extrapolation)" in full.text
-    assert "day7 lies beyond the days fitted on" in full.text
+    assert "day7 lies outside the training days" in full.text
     assert "Nothing was scored yet" not in full.text
     # The run was fitted without day4, so that its prediction can be drawn.
     assert "day4 was held out of this fit" in full.text
@@ -215,7 +215,7 @@ def test_what_it_found(full: Written) -> None:
 
 
 def test_what_cannot_be_shown_is_not(bare: Written) -> None:
-    assert "This fit conserves mass" in bare.text
+    assert "No growth: method eam conserves mass" in bare.text
     assert "does not know where its data are" in bare.text
     assert "have become by" not in bare.text
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cellam.reading.labels import parse_label, parse_number, spell, tally
+from cellam.reading.labels import offer, parse_label, parse_number, spell, tally, variables
 
 ONE_LABEL = [  # label, time, unit
     ("2", 2, ""),
@@ -163,3 +163,31 @@ def test_whatever_the_text_it_says_finite_numbers_in_order_or_nothing(text):
 )
 def test_long_labels_are_read_in_linear_time(text):
     assert parse_label(text) is None  # a quadratic expression would take minutes
+
+
+def test_an_offer_names_the_closest_and_no_endless_list():
+    genes = [f"Gene{k}" for k in range(2_000)]
+    said = offer("gene12", genes, 5)
+    assert said.startswith("Did you mean 'Gene12'? ")
+    assert said.endswith("and 1,995 more.") and len(said) < 100
+    assert offer("zzz", ["a", "b"]) == "Available: a, b."
+    assert offer("x", []) == "Available: none."
+
+
+@pytest.mark.parametrize(
+    ("names", "noun"),
+    [
+        (["PC1", "PC2"], "variables"),
+        (["dim_0", "dim_1"], "variables"),
+        (["X_pca_1", "X_pca_2"], "variables"),
+        (["0", "1"], "variables"),
+        (["x1", "x2"], "variables"),
+        (["latent0", "latent1"], "variables"),
+        (["Gata1", "PC1"], "genes"),
+        (["gene0", "gene1"], "genes"),
+        (["ENSG00000000003", "ENSG00000000005"], "genes"),
+        (["Rn45s", "Actg1"], "genes"),
+    ],
+)
+def test_numbered_coordinates_are_not_called_genes(names, noun):
+    assert variables(names) == f"2 {noun}"

@@ -134,8 +134,8 @@ def test_the_end_of_a_time_course_may_be_too_far(cells: Cells, model: Model):
     ("name", "rep", "names"),
     [
         ("klein_mesc_counts", None, set()),
-        ("eb", "X_pca", set()),
-        ("sim_gene_growth", "X_pca", set()),
+        ("eb", "X_pca", {"mass"}),
+        ("sim_gene_growth", "X_pca", {"off data"}),
         ("sim_lotka_volterra", "X_pca", {"rotation"}),
     ],
 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,12 +11,14 @@ import pytest
 import cellam
 from cellam.config import Options
 from cellam.errors import ConfigError
+from cellam.modelling.refits import check_refits
 from cellam.trust.evaluation import (
     available_metrics,
     check_metrics,
     counterparts_of,
     evaluate,
     is_complete,
+    resolve_holdout,
 )
 from cellam.trust.scoring import COLUMNS, COUNTERPARTS, DRAWS, METHODS, METRICS, score
 
@@ -142,10 +146,35 @@ def test_metrics_are_known_by_name_in_any_case():
         check_metrics([""])
 
 
-def test_two_days_have_no_inner_one(cells):
+def test_two_days_have_no_inner_one_and_the_hint_works(cells):
+    without = Options(exclude=("day2", "day4"))
     with pytest.raises(ConfigError, match="there is none") as caught:
-        evaluate(cells, "all", exclude=("day2", "day4"), **HELD)
-    assert "--holdout day7" in caught.value.hint
+        resolve_holdout(cells, ("all",), without)
+    hinted = re.search(r"--holdout (\S+)\.", caught.value.hint)[1]
+    assert resolve_holdout(cells, (hinted,), without) == (hinted,)
+
+
+@pytest.mark.parametrize("asked", ["all", "day0", "7"])
+def test_of_two_days_none_can_be_spared(small, asked):
+    two = cellam.read(small[small.obs["day"].isin(["day0", "day7"])].copy())
+    with pytest.raises(ConfigError) as caught:
+        resolve_holdout(two, (asked,), Options())
+    assert "--holdout" not in caught.value.hint and "takes three" in caught.value.hint
+
+
+def test_a_day_of_too_few_cells_is_refused_before_the_fit(small):
+    few = np.flatnonzero(small.obs["day"] == "day2")[3:]
+    cells = cellam.read(small[np.setdiff1d(np.arange(small.n_obs), few)].copy())
+    with pytest.raises(ConfigError, match="day2 has 3 cells, too few"):
+        resolve_holdout(cells, ("day2",), Options())
+
+
+@pytest.mark.parametrize("refits", [-1, 1, 2, 3])
+def test_so_few_refits_make_no_interval(refits):
+    with pytest.raises(ConfigError, match=f"--refits {refits}"):
+        check_refits(refits)
+    check_refits(0)
+    check_refits(4)
 
 
 def test_only_some_metrics_can_be_kept(every):

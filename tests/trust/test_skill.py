@@ -71,7 +71,7 @@ def test_where_days_do_not_differ_skill_is_finite_and_nothing_is_claimed():
     found = skill(table(values, 0.02), "W1")
     assert np.isfinite([found.value, found.low, found.high]).all()
     assert found.low < 0 < found.high
-    assert "nothing to gain" in found.says
+    assert "no method can do better here" in found.says
     exact = skill(table({"cellam": 0.0, "ot": 0.0, "floor": 0.0}), "W1")
     assert (exact.value, exact.low, exact.high) == (0, 0, 0)
 
@@ -79,16 +79,40 @@ def test_where_days_do_not_differ_skill_is_finite_and_nothing_is_claimed():
 @pytest.mark.parametrize(
     ("ours", "error", "says"),
     [
-        (0.4, 0.01, "better than every baseline: it takes 75 % (72 to 78 %)"),
-        (0.98, 0.1, "ahead of optimal-transport interpolation, but is no better as far as these"),
-        (1.02, 0.1, "is no better than optimal-transport interpolation as far as these"),
+        (0.4, 0.01, "better than every baseline: it closes 75 % (72 to 78 %) of the gap"),
+        (0.98, 0.1, "is ahead of optimal-transport interpolation, but the difference is within"),
+        (1.02, 0.1, "is no better than optimal-transport interpolation: the difference is within"),
         (2.0, 0.1, "is worse than optimal-transport interpolation"),
     ],
 )
 def test_the_sentence_says_what_the_interval_allows(ours, error, says):
     found = skill(table({**SCORES, "cellam": ours}, error), "W1")
     assert says in found.says
-    assert ("prefer that for this gap" in found.says) == (ours > 1.0)
+    assert ("for this gap" in found.says) == (ours > 1.0)
+
+
+@pytest.mark.parametrize("best", ["previous", "next", "mixture", "ot"])
+@pytest.mark.parametrize(
+    ("ours", "says", "not_said"),
+    [
+        (0.60, "is worse than", "no better"),  # the interval leaves zero out, far below it
+        (0.20, "no method can do better here", "worse than the"),
+        (0.10, "is better than every baseline", "no method"),  # nearer than the day is to itself
+    ],
+)
+def test_a_baseline_at_the_floor_does_not_hide_who_is_worse(best, ours, says, not_said):
+    found = skill(table({"cellam": ours, best: 0.2, "floor": 0.2}, 0.01), "W1")
+    assert says in found.says and not_said not in found.says
+    assert "as it is is" not in found.says
+    assert (found.high < 0) == ("is worse than" in found.says)
+    assert (found.low > 0) == ("is better than" in found.says)
+
+
+def test_the_interval_is_the_same_wherever_it_is_asked_for():
+    """The table says how many draws it was scored with, so a report has those of the console."""
+    kept = table(SCORES, 0.1).assign(n_boot=200)
+    assert skill(kept, "W1") == skill(table(SCORES, 0.1), "W1", n_boot=200)
+    assert skill(kept, "W1") != skill(table(SCORES, 0.1), "W1", n_boot=300)
 
 
 def test_every_fit_has_a_skill_for_each_day_and_metric():

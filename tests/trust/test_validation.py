@@ -20,6 +20,7 @@ from cellam.trust.validation import (
     areas,
     correlations,
     validate,
+    verdict,
 )
 
 EARLY, LATE = ("day4",), "day7"
@@ -212,3 +213,33 @@ def test_larry_is_predicted_better_than_without_dynamics(shared_data: Path) -> N
     for rival in ("ot", "uot"):
         assert of(found.table, rival, "AUROC")["gain_high"] > 0
         assert of(found.table, rival, "W1")["gain"] > 0
+
+
+@pytest.mark.parametrize(
+    ("gain", "says"),
+    [
+        ((0.1, 0.05, 0.2), "better than"),
+        ((-0.1, -0.2, -0.05), "worse than"),
+        ((0.1, -0.05, 0.2), "not clearly different from"),
+        ((-0.1, -0.2, 0.05), "not clearly different from"),
+        ((0.0, 0.0, 0.0), "not clearly different from"),
+    ],
+)
+def test_the_verdict_follows_the_intervals_of_the_gains(
+    gain: tuple[float, float, float], says: str
+) -> None:
+    rows = [
+        {"method": name, "state": "all", "score": score, "value": 0.5}
+        | dict(zip(("gain", "gain_low", "gain_high"), gain, strict=True))
+        for name in CONTENDERS
+        for score in SCORES
+    ]
+    lines = verdict(pd.DataFrame(rows)).splitlines()
+    rivals = ", ".join(name for name in CONTENDERS if name != OURS)
+    assert lines == [f"In {score}, {OURS} is {says} {rivals}." for score in SCORES]
+
+
+def test_a_score_that_cannot_be_told_is_not_judged() -> None:
+    nan = dict.fromkeys(("gain", "gain_low", "gain_high"), np.nan)
+    rows = [{"method": "mean", "state": "all", "score": "correlation", **nan}]
+    assert verdict(pd.DataFrame(rows)) == ""
