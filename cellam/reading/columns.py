@@ -158,7 +158,7 @@ def find_time_key(obs: pd.DataFrame, requested: str | None) -> str:
     telling = [name for known in _NAMES.split() for name in columns if plain[name] == known]
     times = {name: _times(*read) for name in telling if (read := _read(columns[name]))}
     found = list(times) or telling
-    agree = times and all(np.array_equal(times[found[0]], t, True) for t in times.values())
+    agree = times and all(_are_proportionate(times[found[0]], t) for t in times.values())
     if len(found) == 1 or agree:
         return found[0]
     if found:
@@ -172,6 +172,12 @@ def find_time_key(obs: pd.DataFrame, requested: str | None) -> str:
     shown = (f"{s!r} with {list_labels(tally(columns[s])[2], 4)}" for s in found[:6])
     hint = f"Say which: --time-key NAME. {everything}"
     raise DataError(message + "; ".join(shown), hint)
+
+
+def _are_proportionate(a: np.ndarray, b: np.ndarray) -> bool:
+    """Whether times (n,) are the same but for their unit, as 0, 24, 48 hours are 0, 1, 2 days."""
+    size = np.nanmax(np.abs(a)), np.nanmax(np.abs(b))
+    return min(size) > 0 and np.allclose(a / size[0], b / size[1], equal_nan=True)
 
 
 def find_others(

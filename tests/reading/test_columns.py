@@ -33,6 +33,13 @@ def test_candidates_that_hold_no_times_are_passed_over(other):
     assert find_time_key(pd.DataFrame({"time": ["d0", "d2"], "day": other}), None) == "time"
 
 
+def test_candidates_that_differ_by_their_unit_alone_are_one():
+    obs = pd.DataFrame({"hours": [0, 24, 72], "day": [0.0, 1.0, 3.0]})
+    assert find_time_key(obs, None) == "day"
+    with pytest.raises(DataError, match="differ"):
+        find_time_key(obs.assign(hours=[0, 24, 48]), None)
+
+
 def test_candidates_that_agree_cell_by_cell_are_one():
     obs = pd.DataFrame({"timepoint": ["d0", "d2", None], "day": [0.0, 2.0, np.nan]})
     assert find_time_key(obs, None) == "day"
