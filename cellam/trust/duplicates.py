@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from cellam.reading.cells import Cells
 from cellam.reading.amounts import Matrix
+from cellam.reading.cells import Cells
 
 AT_ONCE = 4_000_000  # values that are held in another form
 SAMPLE = 1_000  # cells that frequencies are taken from, where there are many genes
