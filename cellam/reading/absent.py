@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from cellam.errors import DataError
-from cellam.reading.amounts import Array, Matrix
+from cellam.reading.amounts import Array, Matrix, blocks
 
 WIDE = 0.5  # share of the cells in which a widely detected gene is, on every other day
 WIDEST = 0.9  # quantile of genes that counts as wide where few reach that
@@ -99,8 +99,7 @@ def check_missing(matrix: Matrix, genes: tuple[str, ...], days: Days, where: str
     values = matrix.data if sparse.issparse(matrix) else matrix
     if not np.isnan(values.sum(dtype=np.float64)):
         return
-    missing = [_count(part, np.isnan) for part in _by_day(matrix, days)]
-    bad = np.flatnonzero(np.sum(missing, axis=0) > 0)
+    bad = np.flatnonzero(_count(matrix, days, np.isnan).sum(0) > 0)
     cells = np.zeros(matrix.shape[0], dtype=bool)
     for k in bad:
         column = matrix[:, [k]]
@@ -120,14 +119,14 @@ def _missing(matrix: Matrix, days: Days) -> Iterator[Block]:
     """Genes that are NaN in all cells of some days."""
     values = matrix.data if sparse.issparse(matrix) else matrix
     if np.isnan(values.sum(dtype=np.float64)):
-        counts = np.array([_count(part, np.isnan) for part in _by_day(matrix, days)])
+        counts = _count(matrix, days, np.isnan)
         for genes, pattern in _patterns(counts == _sizes(days)[:, None]):
             yield Block(genes, pattern, "missing")
 
 
 def _vanished(matrix: Matrix, days: Days) -> Iterator[Block]:
     """Genes that are zero in all cells of some days; without `how` where they may be off."""
-    counts = np.array([_count(part, np.bool_) for part in _by_day(matrix, days)])
+    counts = _count(matrix, days, np.bool_)
     sizes = _sizes(days)
     rates = counts / sizes[:, None]
     for genes, pattern in _patterns(counts == 0):
@@ -159,18 +158,22 @@ def _patterns(absent: NDArray[np.bool_]) -> list[tuple[NDArray[np.int64], NDArra
     return [(some[which == k], patterns[:, k]) for k in range(patterns.shape[1])]
 
 
-def _by_day(matrix: Matrix, days: Days) -> Iterator[Matrix]:
-    for k in range(len(days.labels)):
-        yield matrix[days.codes == k]
-
-
 def _sizes(days: Days) -> NDArray[np.int64]:
     return np.bincount(days.codes, minlength=len(days.labels))
 
 
-def _count(part: Matrix, is_marked: Any) -> Array:
-    """Cells of a day in which each gene has a value that is marked."""
-    if sparse.issparse(part):
-        marked = part.indices[is_marked(part.data)]
-        return np.bincount(marked, minlength=part.shape[1]).astype(np.float64)
-    return np.asarray(is_marked(part).sum(0), dtype=np.float64)
+def _count(matrix: Matrix, days: Days, is_marked: Any) -> Array:
+    """Cells of every day in which each gene has a value that is marked, (days, g)."""
+    counts = np.zeros((len(days.labels), matrix.shape[1]))
+    for rows in blocks(matrix):
+        block, codes = matrix[rows], days.codes[rows]
+        if sparse.issparse(block):
+            marked = is_marked(block.data)
+            code = np.repeat(codes, np.diff(block.indptr))[marked]
+            cell = code * matrix.shape[1] + block.indices[marked]
+            counts += np.bincount(cell, minlength=counts.size).reshape(counts.shape)
+        else:
+            marked = is_marked(block)
+            for k in np.unique(codes):
+                counts[k] += marked[codes == k].sum(0)
+    return counts

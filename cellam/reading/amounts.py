@@ -5,7 +5,7 @@ Every cell is looked at, in blocks, so that nothing of the size of the data is c
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -16,7 +16,7 @@ from scipy import sparse
 Matrix: TypeAlias = Any  # sparse.csr_matrix | NDArray[np.float32]; scipy carries no types
 Array: TypeAlias = NDArray[np.float64]
 
-BLOCK = 100_000  # values at once, each with some ten copies in double precision
+BLOCK = 200_000  # values looked at at once
 LARGEST_LOG = 25.0  # log1p of more counts than any cell has; larger values were never logged
 NEAR = 0.1  # from a whole number, of an amount that is nearly whole
 SMALL, FEW = 50.0, 3  # numbers below it are looked at, and have to be as many
@@ -26,8 +26,8 @@ EXACT = 1e-3  # of a value: as far as single precision and rounded text lie from
 UNDONE: dict[str, Callable[[Array], Array]] = {
     "": lambda x: x,
     "ln": np.expm1,
-    "log2": lambda x: np.exp2(x) - 1,
-    "log10": lambda x: np.power(10.0, np.minimum(x, 30.0)) - 1,
+    "log2": lambda x: np.expm1(x * np.log(2)),
+    "log10": lambda x: np.expm1(x * np.log(10)),
     "sqrt": np.square,
 }
 
@@ -68,12 +68,18 @@ class Amounts:
     counted: dict[str, NDArray[np.bool_]]
 
 
-def measure(matrix: Matrix) -> Amounts:
-    """The amounts of every cell of a matrix (n, g)."""
+def blocks(matrix: Matrix) -> Iterator[slice]:
+    """Rows of a matrix, a few at a time."""
     n, g = matrix.shape
     each = max(matrix.nnz / n if sparse.issparse(matrix) else g, 1.0)
     step = max(1, int(BLOCK / each))
-    parts = [_measure(sparse.csr_matrix(matrix[a : a + step])) for a in range(0, n, step)]
+    for start in range(0, n, step):
+        yield slice(start, start + step)
+
+
+def measure(matrix: Matrix) -> Amounts:
+    """The amounts of every cell of a matrix (n, g)."""
+    parts = [_measure(sparse.csr_matrix(matrix[rows])) for rows in blocks(matrix)]
     joined: dict[str, Any] = {
         name: np.concatenate([part[name] for part in parts])
         for name in parts[0]
@@ -115,14 +121,14 @@ def _measure(block: Any) -> dict[str, Any]:
         if not able.any():
             sums[name], counted[name] = np.full(len(able), np.inf), able
             continue
-        undone = np.zeros_like(values)
-        marked = rows.spread(able)
-        undone[marked] = UNDONE[name](values[marked])
+        undone = UNDONE[name](values if able.all() else values * rows.spread(able))
         sums[name] = np.where(able, rows.sum(undone), np.inf)
         # Of large numbers the rounding of what is stored would hide the fraction.
         low = (values > 0) & (undone < SMALL)
-        near = np.rint(undone)
-        off = low & ((near == 0) | (np.abs(undone - near) > EXACT * near))
+        some = undone[low]
+        near = np.rint(some)
+        off = np.zeros_like(low)
+        off[low] = (near == 0) | (np.abs(some - near) > EXACT * near)
         counted[name] = able & (rows.count(low) >= FEW) & (rows.count(off) == 0)
     return {
         "largest": largest,
