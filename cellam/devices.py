@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import torch
-
 from cellam.errors import ConfigError
 
 
@@ -18,6 +16,8 @@ def choose_device(name: str) -> str:
     ConfigError
         If torch has no such device here.
     """
+    import torch
+
     if name == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     available = {
@@ -35,7 +35,13 @@ def choose_device(name: str) -> str:
 
 @contextmanager
 def threads(n: int | None) -> Iterator[None]:
-    """Let torch compute with n threads for a while; None leaves that to torch."""
+    """Let torch compute with n threads for a while; None keeps the number that it has.
+
+    It is None around calls of scanpy: they start numba, which sets the number of OpenMP's threads,
+    and the same fit with other threads ends in other digits.
+    """
+    import torch
+
     before = torch.get_num_threads()
     if n is not None:
         torch.set_num_threads(n)

@@ -98,15 +98,12 @@ def fit(
         seen = np.isin(
             cells.codes, [k for k, label in enumerate(timeline.labels) if label not in excluded]
         )
-        # scanpy starts numba, which changes how many threads torch has: the same fit would then
-        # be made with other threads, and end in other digits, than the next one of this process.
-        with threads(None):
-            space = fit_space(
-                cells, seen, n_pcs=options.n_pcs, whiten=options.whiten, seed=options.seed
-            )
-            expected = expected_growth(cells, seen)
-            rates = None if expected is None else expected.rates
-            snapshots = take_snapshots(cells, space, options.population, rates)
+        space = fit_space(
+            cells, seen, n_pcs=options.n_pcs, whiten=options.whiten, seed=options.seed
+        )
+        expected = expected_growth(cells, seen)
+        rates = None if expected is None else expected.rates
+        snapshots = take_snapshots(cells, space, options.population, rates)
         training = snapshots.without(excluded)
         result, rotation, choice = _fit_action(training, options, device, checkpoint, on_progress)
         members = fit_ensemble(

@@ -16,7 +16,7 @@ from scipy import sparse
 Matrix: TypeAlias = Any  # sparse.csr_matrix | NDArray[np.float32]; scipy carries no types
 Array: TypeAlias = NDArray[np.float64]
 
-BLOCK = 4_000_000  # values looked at at once
+BLOCK = 100_000  # values at once, each with some ten copies in double precision
 LARGEST_LOG = 25.0  # log1p of more counts than any cell has; larger values were never logged
 NEAR = 0.1  # from a whole number, of an amount that is nearly whole
 SMALL, FEW = 50.0, 3  # numbers below it are looked at, and have to be as many

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from cellam.devices import threads
 from cellam.errors import ConfigError, DataError
 from cellam.reading.amounts import LARGEST_LOG, Matrix
 from cellam.reading.cells import Cells
@@ -227,6 +228,7 @@ def _check_outliers(coordinates: Array, sd: Array, cells: Cells) -> None:
     )
 
 
+@threads(None)
 def _fit_pca(
     cells: Cells, training: NDArray[np.bool_], n_pcs: int | None, seed: int
 ) -> tuple[dict[str, Any], Array]:
@@ -281,6 +283,7 @@ def _described(rep: str | None, columns: int) -> str:
     return "expression" if rep is None else f"obsm[{rep!r}] with {columns} columns"
 
 
+@threads(None)
 def _prepared(matrix: Matrix, genes: tuple[str, ...], library: float, log: bool) -> Any:
     """A new AnnData, normalised and logged as the space says."""
     import anndata

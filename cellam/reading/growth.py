@@ -25,6 +25,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import sparse
 
+from cellam.devices import threads
 from cellam.errors import DataError
 from cellam.reading.cells import Cells
 from cellam.reading.expression import Expression
@@ -184,6 +185,7 @@ def rate(score: Array, centre: float, width: float) -> Array:
     return np.asarray(LOWEST + (HIGHEST - LOWEST) * share)
 
 
+@threads(None)
 def _scores(
     expression: Expression, training: NDArray[np.bool_], signatures: list[list[str]]
 ) -> list[Array]:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import anndata
 import pytest
 
 import cellam
@@ -54,7 +55,15 @@ def test_the_suffix_is_the_format(call: Call, run: Path, suffix: str) -> None:
     assert path.read_bytes()[:5] in (b"<?xml", b"%PDF-")
 
 
-def test_options_reach_the_picture(call: Call, scored: Path) -> None:
+def _with_halves(small: anndata.AnnData) -> None:
+    """Another column that may name cell types, in the data of the run."""
+    small.obs["half"] = ["left", "right"] * (small.n_obs // 2)
+    small.write_h5ad("small.h5ad")
+
+
+def test_options_reach_the_picture(call: Call, scored: Path, small: anndata.AnnData) -> None:
+    _with_halves(small)
+
     @functools.cache
     def drawn(*args: str) -> bytes:
         result = call("plot", *args, "-o", "x.png", "--overwrite")
@@ -71,7 +80,7 @@ def test_options_reach_the_picture(call: Call, scored: Path) -> None:
         ("trajectories", "--n-cells", "3"),
         ("trajectories", "--seed", "1"),
         ("trajectories", "--from-cells", "cell_type == 'progenitor'"),
-        ("composition", "--groupby", "day"),
+        ("composition", "--groupby", "half"),
         ("composition", "--from", "day2"),
         ("composition", "--from-cells", "cell_type == 'progenitor'"),
         ("mass", "--from", "2"),
@@ -115,7 +124,7 @@ def test_an_unknown_kind_lists_those_there_are(call: Call, run: Path) -> None:
         (("heldout",), "--holdout day4"),
         (("velocity", "--basis", "umap"), "Available: pca, X_latent."),
         (("velocity", "--color", "x"), "day, cell_type, time, growth, speed, or a gene"),
-        (("composition", "--groupby", "x"), "day, cell_type"),
+        (("composition", "--groupby", "x"), "cell types: cell_type."),
         (("eval",), "cellam eval --holdout all"),
         (("heldout", "--holdout", "day3"), "day4"),
         (("trajectories", "--from", "day9"), "day7"),
@@ -154,10 +163,13 @@ def test_without_the_data_the_own_coordinates_can_be_drawn(call: Call, run: Path
     assert call("plot", "velocity", "--basis", "latent", "--data", "moved.h5ad").code == 0
 
 
-def test_trends_are_drawn_by_fate_start_or_column(call: Call, run: Path) -> None:
+def test_trends_are_drawn_by_fate_start_or_column(
+    call: Call, run: Path, small: anndata.AnnData
+) -> None:
+    _with_halves(small)
     genes = cellam.open_run(run).model.space.genes
     drawn = set()
-    for args in ([], ["--by", "start"], ["--groupby", "day", "--by", "start"], ["--n-cells", 9]):
+    for args in ([], ["--by", "start"], ["--groupby", "half", "--by", "start"], ["--n-cells", 9]):
         result = call("plot", "trends", "--genes", f"{genes[0]},{genes[4]}", *args)
         assert (result.code, result.err) == (0, "")
         drawn.add(Path("small_trends.png").read_bytes())

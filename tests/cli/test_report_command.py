@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import anndata
 import pytest
 
 from cellam.output.pictures import Picture
@@ -78,9 +79,11 @@ def test_a_report_that_fails_leaves_the_run_and_says_what_to_type(
     assert not (here / "cellam_runs" / "small" / "report.html").exists()
 
 
-def test_options_reach_the_page(call: Call, run: Path) -> None:
-    assert call("report", "--groupby", "day", "-o", "x.html").code == 0
-    assert "Growth rate per day by day" in Path("x.html").read_text()
+def test_options_reach_the_page(call: Call, run: Path, small: anndata.AnnData) -> None:
+    small.obs["half"] = ["left", "right"] * (small.n_obs // 2)
+    small.write_h5ad("small.h5ad")
+    assert call("report", "--groupby", "half", "-o", "x.html").code == 0
+    assert "Growth rate per day by half" in Path("x.html").read_text()
     assert call("report", "--basis", "latent", "-o", "y.html").code == 0
     assert "were projected onto X_latent" in Path("y.html").read_text()
 
@@ -88,7 +91,7 @@ def test_options_reach_the_page(call: Call, run: Path) -> None:
 @pytest.mark.parametrize(
     ("args", "code", "words"),
     [
-        (("--groupby", "leiden"), 2, "day, cell_type"),
+        (("--groupby", "leiden"), 2, "cell types: cell_type."),
         (("--basis", "umap"), 2, "Available: pca, X_latent."),
         (("-o", "x.pdf"), 2, "Use --out x.html."),
         (("-o", "."), 4, "is a folder"),

@@ -50,7 +50,8 @@ def test_genes_tell_the_growth_of_the_demo(demo, species):
     found = expected(demo, species)
     assert np.corrcoef(found.rates, demo.obs["right"])[0, 1] > 0.85
     n = len(find_genes(DEATH[species], tuple(demo.var_names)))
-    assert f"22 of 97 genes of division (Tirosh et al. 2016), {n} of" in found.note
+    assert (found.source.prior, found.source.genes["division"]) == (species, (22, 97))
+    assert found.source.genes["death"][0] == n
 
 
 def test_genes_are_found_in_any_case_and_under_either_name(demo):
@@ -77,7 +78,8 @@ def test_rates_are_per_unit_of_the_users_time(demo):
     bare.obs["day"] = bare.obs["day"].astype(str).str[3:].astype(int)
     found = expected(bare, "mouse")
     assert found.rates == pytest.approx(expected(demo, "mouse").rates)
-    assert "taken as days" in found.note
+    assert found.source.assumes_days
+    assert not expected(demo, "mouse").source.assumes_days
 
 
 def test_days_that_are_not_fitted_on_leave_no_trace(demo):
@@ -175,9 +177,8 @@ def inferred(demo):
         days = model.snapshots
         grown = [model.growth(t, x) for t, x in zip(days.times, days.points, strict=True)]
         truth = demo.obs["right"].to_numpy()[np.concatenate(days.rows)]
-        share = [n.split(":")[0].split()[-1] for n in model.fit.notes if n.startswith("share")]
         rates = np.concatenate(grown)
-        return np.corrcoef(rates, truth)[0, 1], float(share[0]) if share else None, rates
+        return np.corrcoef(rates, truth)[0, 1], model.choice.recipe.prior, rates
 
     return {p: infer(p) for p in (None, "right", "large", "mouse", "wrong", "random")}
 
@@ -205,9 +206,7 @@ def test_a_prior_is_judged_where_there_are_only_two_days(demo):
     two = demo[demo.obs["day"].isin(["day0", "day4"])].copy()
     for prior, some in (("right", True), ("wrong", False)):
         cells = cellam.read(two, growth_prior=prior, use_rep="X_latent")
-        notes = cellam.fit(cells, n_features=32).fit.notes
-        share = next(n for n in notes if n.startswith("share of the growth prior"))
-        assert (" 0:" not in share) == some
+        assert (cellam.fit(cells, n_features=32).choice.recipe.prior > 0) == some
 
 
 def test_an_evaluation_has_a_row_without_the_prior(demo, monkeypatch):
