@@ -236,7 +236,7 @@ def test_a_prior_of_growth_is_said_kept_and_evaluated_beside_the_fit_without_it(
     words = ("--n-features", 32, "--tau", 1, "--n-pcs", 3, "--curvature", 1)
     fitted = call("fit", "quarter.h5ad", "--growth-prior", "mouse", *words)
     assert fitted.code == 0
-    assert "22 of 97 genes of division (Tirosh et al. 2016)" in fitted.out
+    assert "22 of 97 division genes (Tirosh et al. 2016)" in fitted.out
     assert "share of the growth prior" in fitted.out
     assert "growth is relative: the total mass is 1 on every day" in fitted.out
     assert "growth    per day, relative, mean of each cell_type: " in fitted.out
