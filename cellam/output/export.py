@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import tempfile
+import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -170,7 +171,15 @@ def write_anndata(adata: AnnData, path: Path) -> None:
     if path.suffix == ".h5ad":
         write_h5ad(adata, path)
         return
-    with new_folder(path, STORE) as new:
+    import anndata
+
+    with (
+        new_folder(path, STORE) as new,
+        anndata.settings.override(zarr_write_format=2),
+        warnings.catch_warnings(),
+    ):
+        # Format 2 is meant: it is also read by the scanpy of those who have not updated.
+        warnings.filterwarnings("ignore", message="Writing zarr v2", category=UserWarning)
         adata.write_zarr(new)
 
 
