@@ -71,13 +71,16 @@ if TYPE_CHECKING:
     from cellam.trust.caveats import caveats
     from cellam.trust.checks import Check, check
     from cellam.trust.evaluation import Evaluation, evaluate
+    from cellam.trust.heldout import HeldOut, predict_day
+    from cellam.trust.scores import Scores
     from cellam.trust.skill import Skill, skill, skills
     from cellam.trust.validation import Validation, validate
 
 __all__ = [  # noqa: RUF022  (in the order of use)
     "read", "Cells", "check", "Check", "fit", "Options", "Model", "Simulation",
     "follow", "Followed", "Spread", "composition",
-    "evaluate", "Evaluation", "skill", "skills", "Skill", "caveats", "Caveat",
+    "evaluate", "Evaluation", "Scores", "skill", "skills", "Skill", "predict_day", "HeldOut",
+    "caveats", "Caveat",
     "validate", "Validation",
     "predict_fates", "Fates", "flow", "perturb", "Perturbation", "parse_changes", "Change",
     "drivers", "quantity", "trends", "gaps", "Gap",
@@ -114,6 +117,8 @@ _PUBLIC = {
     "trust.caveats": "caveats",
     "trust.checks": "check Check",
     "trust.evaluation": "evaluate Evaluation",
+    "trust.heldout": "predict_day HeldOut",
+    "trust.scores": "Scores",
     "trust.skill": "skill skills Skill",
     "trust.validation": "validate Validation",
 }

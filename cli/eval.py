@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from cellam.trust.baselines import BASELINES, check_baselines
+from cellam.trust.metrics import METRICS, check_metrics
 
 from .console import give, give_json, progress, say, say_run, table
 from .options import CsvOverwriteOption, DataOption, JsonOption, ReportOption, RunOption
@@ -27,14 +30,14 @@ def evaluate(
     metrics: Annotated[
         str | None,
         typer.Option(
-            help="Some of W1, W2, energy, MMD2, composition, mass, with commas between them. "
+            help=f"Some of {', '.join(METRICS)}, with commas between them. "
             "[default: all that the data allow]"
         ),
     ] = None,
     baselines: Annotated[
         str,
-        typer.Option(help="Some of previous, next, mixture, ot: what skill is measured against."),
-    ] = "previous,next,mixture,ot",
+        typer.Option(help=f"Some of {', '.join(BASELINES)}: what skill is measured against."),
+    ] = ",".join(BASELINES),
     n_boot: Annotated[
         int, typer.Option(min=100, max=1_000_000, help="Draws of the bootstrap of the skill.")
     ] = 4_000,
@@ -68,13 +71,11 @@ def evaluate(
     """Refit without a day, predict it, and score the prediction beside simple baselines."""
     from cellam.modelling.refits import check_refits, possible
     from cellam.runs.run import open_run
-    from cellam.trust.baselines import check_baselines
     from cellam.trust.caveats import caveats
+    from cellam.trust.counterparts import counterparts_of
     from cellam.trust.evaluation import (
         Evaluation,
         available_metrics,
-        check_metrics,
-        counterparts_of,
         is_complete,
         resolve_holdout,
     )
@@ -101,10 +102,10 @@ def evaluate(
     scored = {label: opened.evaluation(label) for label in labels}
     missing = [
         label
-        for label, frame in scored.items()
-        if frame is None
+        for label, known in scored.items()
+        if known is None
         or not is_complete(
-            frame,
+            known,
             available_metrics(cells, options, holdout=(label,)),
             counterparts=others,
             refits=again,
@@ -125,25 +126,25 @@ def evaluate(
                 )
             )
     kept = {label: opened.evaluation(label) for label in labels}
-    scores = {label: frame for label, frame in kept.items() if frame is not None}
-    for label, frame in scores.items():  # what is kept says how the interval was drawn
-        if (frame["n_boot"] != n_boot).any():
-            scores[label] = frame.assign(n_boot=n_boot)
-            opened.keep(Evaluation((label,), scores[label]))
+    scores = {label: scores for label, scores in kept.items() if scores is not None}
+    for label, known in scores.items():  # what is kept says how the interval was drawn
+        if (known.table["n_boot"] != n_boot).any():
+            scores[label] = replace(known, table=known.table.assign(n_boot=n_boot))
+            opened.keep(Evaluation(scores[label]))
     result = Evaluation.join(scores.values(), cells)
     result = result.only(chosen, baselines=rivals, counterpart=counterpart)
-    found = skills(result.table, seed=options.seed)
+    found = skills(result.scores, seed=options.seed)
     doubts = caveats(opened.model, cells, holdout=labels)
     # The page has the scores of earlier calls too.
-    known = [label for label in cells.timeline.labels if opened.evaluation(label) is not None]
-    page = caveats(opened.model, cells, holdout=known) if report else ()
+    every = opened.scores()
+    page = caveats(opened.model, cells, holdout=every.labels if every else ()) if report else ()
     if csv is not None:
         _write_csv(csv, result.table, found)
     if as_json:
         what = {
             "run": str(opened.path),
             "holdout": list(labels),
-            "rows": [{k: v for k, v in row.items() if k != "covariance"} for row in result.rows()],
+            "rows": result.rows(),
             "skill": [asdict(skill) for skill in found],
             "notes": list(result.notes),
             "caveats": [asdict(caveat) for caveat in doubts],
@@ -187,7 +188,7 @@ def _print_day(frame: pd.DataFrame, skills: list[Skill], label: str, cached: str
     metrics = list(dict.fromkeys(frame["metric"]))
     bounds = frame[frame["metric"] == metrics[0]].set_index("method")
     order = [*wide.drop(index="floor").sort_values(metrics[0]).index, "floor"]
-    meaning = dict(METHODS)
+    meaning = {name: METHODS[name].description for name in order}
     if "previous" not in frame["method"].to_numpy() and first["extrapolation"]:
         meaning["cellam"] = "the day after, followed backward by the fit"
     elif "next" not in frame["method"].to_numpy() and first["extrapolation"]:
@@ -235,6 +236,6 @@ def _write_csv(path: Path, frame: pd.DataFrame, skills: list[Skill]) -> None:
     columns = [*keys, "value", "low", "high", "best"]
     names = {"value": "skill", "low": "skill_low", "high": "skill_high", "best": "best_baseline"}
     beside = pd.DataFrame([asdict(s) for s in skills])[columns].rename(columns=names)
-    joined = frame.drop(columns="covariance").merge(beside, on=keys, how="left")
+    joined = frame.merge(beside, on=keys, how="left")
     with writing(path):
         write_atomically(path, joined.to_csv(index=False).encode())

@@ -81,7 +81,7 @@ def _print(opened: Run, types: pd.Series[Any] | None, growth: list[dict[str, Any
     )
     if seen["command"]:
         say("command", seen["command"])
-    scored = [(label, opened.evaluation(label)) for label in model.timeline.labels]
+    scores = opened.scores()
     if types is not None and growth:
         from cellam.plots.scatter import per_time
 
@@ -99,14 +99,14 @@ def _print(opened: Run, types: pd.Series[Any] | None, growth: list[dict[str, Any
         if rest := unannotated(types).strip():
             print(rest)
     rows = []
-    for label, frame in scored:
-        if frame is not None:
-            w1 = frame[frame["metric"] == "W1"].set_index("method")["value"]
-            best = w1[w1.index.isin(BASELINES)]
-            rows.append(
-                [label, f"{w1['cellam']:.4g}", f"{best.min():.4g} ({best.idxmin()})",
-                 f"{w1['floor']:.4g}"]
-            )  # fmt: skip
+    for day in [scores.of(label) for label in scores.labels] if scores is not None else []:
+        frame, (label,) = day.table, day.labels
+        w1 = frame[frame["metric"] == "W1"].set_index("method")["value"]
+        best = w1[w1.index.isin(BASELINES)]
+        rows.append(
+            [label, f"{w1['cellam']:.4g}", f"{best.min():.4g} ({best.idxmin()})",
+             f"{w1['floor']:.4g}"]
+        )  # fmt: skip
     if rows:
         print()
         table(["held out", "W1", "best baseline", "floor"], rows)

@@ -201,8 +201,12 @@ def plot(
         plots.trends(trends(model, moved, names, group), save=path)
     elif kind == "heldout":
         assert holdout is not None
+        from cellam.trust.heldout import predict_day
+
         without = _without(opened, holdout, data)
-        plots.heldout(without, holdout, adata, basis=basis, metric=metric, save=path)
+        plots.heldout(
+            without, predict_day(without, holdout, metric=metric), adata, basis=basis, save=path
+        )
     elif kind == "eval":
         plots.evaluation(_scores(opened), metric=metric, save=path)
     else:
@@ -237,12 +241,10 @@ def _check(kind: str, given: set[str]) -> None:
 def _check_values(kind: str, metric: str | None, by: str | None) -> tuple[str, str]:
     """The metric and the grouping as they are spelt, or those that are taken without them."""
     from cellam.answers.trends import check_by
-    from cellam.dynamics.distances import COMPARISONS
-    from cellam.trust.evaluation import check_metrics
-    from cellam.trust.scoring import METRICS
+    from cellam.trust.metrics import DISTANCES, METRICS, check_metrics
 
     # A picture of a refit has no types and no sizes of a population to score by.
-    known = COMPARISONS if kind == "heldout" else METRICS
+    known = DISTANCES if kind == "heldout" else METRICS
     return check_metrics([metric or "W1"], known)[0], check_by(by or "fate")
 
 
@@ -363,18 +365,15 @@ def _genes(model: Model, genes: str | None) -> list[str]:
 
 
 def _scores(run: Run) -> Any:
-    import pandas as pd
-
     from cellam.errors import ConfigError
 
-    kept = [run.evaluation(label) for label in run.model.timeline.labels]
-    found = [table for table in kept if table is not None]
-    if not found:
+    scores = run.scores()
+    if scores is None:
         raise ConfigError(
             f"Nothing was scored yet in the run {run.path.name}.",
             "Score it first: cellam eval --holdout all.",
         )
-    return pd.concat(found, ignore_index=True)
+    return scores.table
 
 
 def _without(run: Run, holdout: str, data: Path | None) -> Model:

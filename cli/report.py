@@ -60,7 +60,8 @@ def report(
     else:
         check_names(opened, place, groupby, basis)
         cells = opened.read(place)
-        scored = [label for label in cells.timeline.labels if opened.evaluation(label) is not None]
+        scores = opened.scores()
+        scored = scores.labels if scores is not None else ()
         doubts = caveats(opened.model, cells, holdout=scored)
         division = compare_division(opened.model, cells)
     write_report(

@@ -280,7 +280,8 @@ def test_a_held_out_day_is_drawn_as_measured_and_as_predicted(
     cells: Cells, model: Model, small: anndata.AnnData, tmp_path: Path
 ) -> None:
     without = cellam.fit(cells, model.options, exclude=("day4",))
-    axes = plots.heldout(without, "4", small, metric="W1", save=tmp_path / "x.png")
+    day = cellam.predict_day(without, "4", metric="W1")
+    axes = plots.heldout(without, day, small, save=tmp_path / "x.png")
     assert (tmp_path / "x.png").exists()
     titles = [ax.get_title() for ax in axes]
     assert titles[0] == "day4, measured"
@@ -298,7 +299,7 @@ def test_a_held_out_day_is_drawn_as_measured_and_as_predicted(
 
 def test_a_day_that_was_fitted_on_is_not_held_out(model: Model) -> None:
     with pytest.raises(ConfigError, match="was fitted on day4"):
-        plots.heldout(model, "day4")
+        cellam.predict_day(model, "day4")
 
 
 # ----------------------------------------------------------------------------- populations

@@ -4,8 +4,8 @@ All take `x (n, d), u (n,), y (m, d), v (m,)` with weights that sum to one. W1 a
 finite samples bias them upward, so that only clouds of the same size may be compared, and
 a sampling floor belongs beside them. The energy distance and MMD² are unbiased.
 
-`COMPARISONS` hold the same with the influence of every cell: by how much the distance changes
-when a cell's weight does. For optimal transport these are the Kantorovich potentials at the
+The functions `compare_…` give the same with the influence of every cell: by how much the distance
+changes when a cell's weight does. For optimal transport these are the Kantorovich potentials at the
 optimum. To first order they say how the distance varies from sample to sample [1]_.
 
 References
@@ -16,7 +16,6 @@ References
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -190,17 +189,3 @@ def _by_tree(x: Array, rows: NDArray[np.int64]) -> NDArray[np.int64]:
     half = len(rows) // 2
     rows = rows[np.argpartition(x[rows, widest], half)]
     return np.concatenate([_by_tree(x, rows[:half]), _by_tree(x, rows[half:])])
-
-
-METRICS: dict[str, Callable[[Array, Array, Array, Array], float]] = {
-    "W1": w1,
-    "W2": w2,
-    "energy": energy,
-    "MMD2": mmd2,
-}
-COMPARISONS: dict[str, Callable[[Array, Array, Array, Array], Comparison]] = {
-    "W1": compare_w1,
-    "W2": compare_w2,
-    "energy": compare_energy,
-    "MMD2": compare_mmd2,
-}

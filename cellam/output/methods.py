@@ -19,61 +19,20 @@ from cellam.modelling.model import Model
 from cellam.modelling.pipeline import GROWTH_SCALE, SIGMA
 from cellam.modelling.recipe import Part
 from cellam.modelling.refits import MOST_CELLS
+from cellam.output.references import REFERENCES
 from cellam.output.wording import signature_genes
 from cellam.reading.growth import PriorSource
 from cellam.reading.labels import named, variables
 from cellam.runs.run import Run
+from cellam.trust.baselines import BASELINES
+from cellam.trust.counterparts import COUNTERPARTS
+from cellam.trust.metrics import METRICS
 
-REFERENCES = {
-    "am": "Neklyudov K, Brekelmans R, Severo D, Makhzani A. Action Matching: learning stochastic "
-    "dynamics from samples. International Conference on Machine Learning (2023). "
-    "arXiv:2210.06662.",
-    "scanpy": "Wolf FA, Angerer P, Theis FJ. SCANPY: large-scale single-cell gene expression data "
-    "analysis. Genome Biology 19, 15 (2018).",
-    "anndata": "Virshup I, Rybakov S, Theis FJ, Angerer P, Wolf FA. anndata: access and store "
-    "annotated data matrices. Journal of Open Source Software 9, 4371 (2024).",
-    "pot": "Flamary R, Courty N, Gramfort A, et al. POT: Python Optimal Transport. Journal of "
-    "Machine Learning Research 22(78), 1–8 (2021).",
-    "sinkhorn": "Séjourné T, Vialard FX, Peyré G. Faster unbalanced optimal transport: translation "
-    "invariant Sinkhorn and 1-D Frank–Wolfe. International Conference on Artificial Intelligence "
-    "and Statistics (2022).",
-    "spline": "Chewi S, Clancy J, Le Gouic T, Rigollet P, Stepaniants G, Stromme A. Fast and "
-    "smooth interpolation on Wasserstein space. International Conference on Artificial "
-    "Intelligence and Statistics (2021).",
-    "features": "Rahimi A, Recht B. Random features for large-scale kernel machines. Advances in "
-    "Neural Information Processing Systems 20 (2007).",
-    "adamw": "Loshchilov I, Hutter F. Decoupled weight decay regularization. International "
-    "Conference on Learning Representations (2019).",
-    "energy": "Székely GJ, Rizzo ML. Energy statistics: a class of statistics based on distances. "
-    "Journal of Statistical Planning and Inference 143, 1249–1272 (2013).",
-    "mmd": "Gretton A, Borgwardt KM, Rasch MJ, Schölkopf B, Smola A. A kernel two-sample test. "
-    "Journal of Machine Learning Research 13, 723–773 (2012).",
-    "subsampling": "Politis DN, Romano JP. Large sample confidence regions based on subsamples "
-    "under minimal assumptions. Annals of Statistics 22, 2031–2050 (1994).",
-    "wot": "Schiebinger G, Shu J, Tabaka M, et al. Optimal-transport analysis of single-cell gene "
-    "expression identifies developmental trajectories in reprogramming. Cell 176, 928–943 (2019).",
-    "moscot": "Klein D, Palla G, Lange M, et al. Mapping cells through time and space with moscot. "
-    "Nature 638, 1065–1075 (2025).",
-    "division": "Tirosh I, Izar B, Prakadan SM, et al. Dissecting the multicellular ecosystem of "
-    "metastatic melanoma by single-cell RNA-seq. Science 352, 189–196 (2016).",
-    "hallmark": "Liberzon A, Birger C, Thorvaldsdóttir H, et al. The Molecular Signatures Database "
-    "Hallmark gene set collection. Cell Systems 1, 417–425 (2015).",
-    "velocity": "Bergen V, Lange M, Peidli S, Wolf FA, Theis FJ. Generalizing RNA velocity to "
-    "transient cell states through dynamical modeling. Nature Biotechnology 38, 1408–1414 (2020).",
-}
 _METHODS = {
     "am": "Action Matching",
     "eam": "entropic Action Matching",
     "uam": "unbalanced Action Matching",
     "ueam": "unbalanced entropic Action Matching",
-}
-_METRICS = {
-    "W1": ("the Wasserstein-1 distance (exact, by POT {POT})", "pot"),
-    "W2": ("the Wasserstein-2 distance (exact, by POT {POT})", "pot"),
-    "energy": ("the unbiased energy distance", "energy"),
-    "MMD2": ("the unbiased squared maximum mean discrepancy", "mmd"),
-    "composition": ("the error of the shares of cell types (total variation)", None),
-    "mass": ("the relative error of the mass", None),
 }
 
 
@@ -92,6 +51,20 @@ class Methods:
                 self.references.append(REFERENCES[key])
                 self._cited[key] = len(self.references)
         return f"[{', '.join(str(n) for n in sorted(self._cited[key] for key in keys))}]"
+
+    def fill(self, description: str, versions: dict[str, str], **values: object) -> str:
+        """A description whose ``{cite[KEY]}`` and ``{version[NAME]}`` are filled in."""
+        return description.format(cite=_Citations(self), version=versions, **values)
+
+
+@dataclass(frozen=True)
+class _Citations:
+    """Cites what a description asks for."""
+
+    text: Methods
+
+    def __getitem__(self, key: str) -> str:
+        return self.text.cite(key)
 
 
 def describe(run: Run, table: pd.DataFrame | None = None, *, projected: str = "") -> Methods:
@@ -292,11 +265,9 @@ def _ensemble(model: Model, text: Methods) -> str:
 
 def _scores(model: Model, table: pd.DataFrame, text: Methods, versions: dict[str, str]) -> str:
     labels = [named(str(label)) for label in dict.fromkeys(table["label"])]
-    metrics = []
-    for name in dict.fromkeys(table["metric"]):
-        what, source = _METRICS[name]
-        cited = f" {text.cite(source)}" if source else ""
-        metrics.append(what.format(**versions) + cited)
+    metrics = [
+        text.fill(METRICS[name].description, versions) for name in dict.fromkeys(table["metric"])
+    ]
     sizes = sorted(set(table["n"]))
     n = f"{sizes[0]:,}" if len(sizes) == 1 else f"{sizes[0]:,} to {sizes[-1]:,}"
     inner = not table["extrapolation"].any()
@@ -308,14 +279,10 @@ def _scores(model: Model, table: pd.DataFrame, text: Methods, versions: dict[str
     each = "were each" if len(labels) > 1 else "was"
     pca = "" if model.space.rep else ", principal components included,"
     draws = table["draws"].iloc[0]
-    counterpart = {
-        "balanced": "with mass conserved",
-        "unbalanced": "with growth",
-        "no-prior": "without the prior of growth",
-    }
     scored = list(dict.fromkeys(table["method"]))
-    also = [f"the same fit {counterpart[name]}" for name in scored if name in counterpart]
-    rivals = [name for name in scored if name in _BASELINES]
+    also = [f"the same fit {COUNTERPARTS[name].how}" for name in scored if name in COUNTERPARTS]
+    # The days of a time course are its time points in a paper.
+    rivals = [BASELINES[name].noun.format(day="time point") for name in scored if name in BASELINES]
     refits = int(table["refits"].min())
     again = (
         f" and over {refits} fits to half of the training cells (at most {MOST_CELLS:,} of a time "
@@ -327,19 +294,11 @@ def _scores(model: Model, table: pd.DataFrame, text: Methods, versions: dict[str
         f"To judge the fit, {_listed(labels)} {each} held out: the model was fitted again without "
         f"the time point{pca} and predicted it {sides}. Predicted and measured cells were "
         f"compared by {_listed(metrics)}, with {n} cells on each side and means over {draws} "
-        f"draws, beside {_listed([*also, *(_BASELINES[m] for m in rivals)])}, and beside the "
+        f"draws, beside {_listed([*also, *rivals])}, and beside the "
         "distance between two halves of the measured cells (the floor). Intervals are 95 %, over "
         f"other samples of cells from the held-out time point and those next to it{again}; skill "
         "is the share of the gap between the best baseline and the floor that the fit closes."
     )
-
-
-_BASELINES = {
-    "previous": "the time point before",
-    "next": "the time point after",
-    "mixture": "the mixture of both",
-    "ot": "straight optimal-transport interpolation",
-}
 
 
 def _capital(text: str) -> str:

@@ -33,6 +33,8 @@ from cellam.reading.cells import read_annotation
 from cellam.reading.labels import named, variables
 from cellam.runs.run import Run
 from cellam.storage import write_atomically, writing
+from cellam.trust.heldout import predict_day
+from cellam.trust.scores import Scores
 from cellam.trust.scoring import METHODS
 from cellam.trust.skill import skills
 
@@ -136,7 +138,8 @@ def render_report(
 
     adata, missing = _annotated(run, data, needed=bool(data or groupby or basis))
     _check(run.model, adata, groupby, basis)  # before the work
-    table = _scored(run)
+    scored = run.scores()
+    table = None if scored is None else scored.table
     findings = _findings(run.model, adata, groupby, basis)
     where = find_basis(run.model, adata, basis)
     environment = jinja2.Environment(
@@ -161,7 +164,7 @@ def render_report(
             "How the fit came about. The loss has no unit and only ranks fits of the same data; "
             "the least one was taken.",
         ),
-        scored=_score_tables(table, run.model.options.seed),
+        scored=_score_tables(scored, run.model.options.seed),
         score_pictures=_score_pictures(table),
         heldout=_heldout_pictures([*own, *refits], adata, basis),
         score_notes=_score_notes(run.model, table),
@@ -221,26 +224,21 @@ def _taken(model: Model) -> str:
 # --------------------------------------------------------------------------------- how good it is
 
 
-def _scored(run: Run) -> pd.DataFrame | None:
-    kept = [run.evaluation(label) for label in run.model.timeline.labels]
-    found = [table for table in kept if table is not None]
-    return pd.concat(found, ignore_index=True) if found else None
-
-
-def _score_tables(table: pd.DataFrame | None, seed: int) -> list[dict[str, Any]]:
+def _score_tables(scored: Scores | None, seed: int) -> list[dict[str, Any]]:
     """Of each held-out day: the verdict, and methods by metrics, best first and the floor last."""
-    if table is None:
+    if scored is None:
         return []
     days = []
-    for label, frame in table.groupby("label", sort=False):
+    for label in scored.labels:
+        frame = scored.of(label).table
         metrics = list(dict.fromkeys(frame["metric"]))
         wide = frame.pivot(index="method", columns="metric", values="value")
         order = wide.drop(index="floor").sort_values(metrics[0]).index
         spread = frame.set_index(["method", "metric"])
-        found = skills(frame, seed=seed)
+        found = skills(scored.of(label), seed=seed)
         days.append(
             {
-                "named": named(str(label)),
+                "named": named(label),
                 "extrapolation": bool(frame["extrapolation"].iloc[0]),
                 "n": int(frame["n"].iloc[0]),
                 "draws": int(frame["draws"].iloc[0]),
@@ -250,7 +248,7 @@ def _score_tables(table: pd.DataFrame | None, seed: int) -> list[dict[str, Any]]
                 "rows": [
                     {
                         "method": method,
-                        "meaning": METHODS.get(method, ""),
+                        "meaning": METHODS[method].description,
                         "values": [
                             _with_spread(spread.loc[(method, metric)])
                             if (method, metric) in spread.index
@@ -293,16 +291,18 @@ def _score_pictures(table: pd.DataFrame | None) -> list[Picture]:
 def _heldout_pictures(
     refits: Sequence[Model], adata: AnnData | None, basis: str | None
 ) -> list[Picture]:
+    days = [
+        (model, predict_day(model, label)) for model in refits for label in model.options.exclude
+    ]
     return [
         picture(
-            lambda model=model, label=label: maps.heldout(model, label, adata, basis=basis)[0],  # type: ignore[misc]
-            f"Three maps of {named(label)}: cells measured, cells predicted by cellam, and cells "
-            "of the best baseline, each over the measured cells in grey.",
-            f"{named(label)} was held out of this fit. As many predicted cells are drawn as "
+            lambda model=model, day=day: maps.heldout(model, day, adata, basis=basis)[0],  # type: ignore[misc]
+            f"Three maps of {named(day.label)}: cells measured, cells predicted by cellam, and "
+            "cells of the best baseline, each over the measured cells in grey.",
+            f"{named(day.label)} was held out of this fit. As many predicted cells are drawn as "
             "were measured.",
         )
-        for model in refits
-        for label in model.options.exclude
+        for model, day in days
     ]
 
 

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from anndata import AnnData
     from matplotlib.axes import Axes
 
+    from cellam.trust.heldout import HeldOut
+
 Array = NDArray[np.float64]
 
 GRID = 40  # points of the stream's grid along each axis
@@ -225,11 +227,10 @@ def trajectories(
 
 def heldout(
     model: Model,
-    label: str,
+    day: HeldOut,
     adata: AnnData | None = None,
     *,
     basis: str | None = None,
-    metric: str = "energy",
     ax: Any = None,
     save: str | Path | None = None,
 ) -> NDArray[Any]:
@@ -239,14 +240,11 @@ def heldout(
     ----------
     model : Model
         Fitted without the day: `cellam.fit(cells, exclude=(label,))`.
-    label : str
-        The day.
-    metric : str
-        By which the best baseline is the best.
+    day : HeldOut
+        From `cellam.predict_day`.
     ax : sequence of three matplotlib.axes.Axes, optional
 
-    Others and errors as for `velocity`. A prediction is thinned, by its weights, to the number of
-    cells that were measured, so that the three panels can be compared by eye.
+    Others and errors as for `velocity`.
 
     Returns
     -------
@@ -254,27 +252,21 @@ def heldout(
     """
     from matplotlib.figure import Figure
 
-    from cellam.dynamics.distances import resample
-    from cellam.trust.baselines import BASELINES, baselines, followed
-    from cellam.trust.evaluation import check_metrics
-    from cellam.trust.scoring import score
-
-    (metric,) = check_metrics([metric])
     where = find_basis(model, adata, basis)
-    label = model.timeline.labels[model.timeline.index(label)]
-    table = score(model, label, metrics=[metric]).set_index("method")["value"]
-    best = str(table[table.index.isin(BASELINES)].idxmin())
-    days = model.snapshots
-    k = days.index(label)
-    rng = np.random.default_rng(model.options.seed)
-    time = days.times[k]
-    clouds = {"cellam": followed(model, time), **baselines(model.training, time, rng)}
-    before = sum(len(x) for x in days.points[:k])
-    truth = where.xy[before : before + len(days.points[k])]
-    panels = [(f"{named(label)}, measured", truth)]
-    for name, title in (("cellam", "predicted by cellam"), (best, f"best baseline: {best}")):
-        drawn = resample(clouds[name].x, clouds[name].weights, len(truth), rng)[0]
-        panels.append((f"{title}\n({metric} {table[name]:.3g})", where.place(model, drawn)))
+    k = model.snapshots.index(day.label)
+    before = sum(len(x) for x in model.snapshots.points[:k])
+    truth = where.xy[before : before + len(day.measured)]
+    panels = [
+        (f"{named(day.label)}, measured", truth),
+        (
+            f"predicted by cellam\n({day.metric} {day.score:.3g})",
+            where.place(model, day.predicted),
+        ),
+        (
+            f"best baseline: {day.best}\n({day.metric} {day.baseline_score:.3g})",
+            where.place(model, day.baseline),
+        ),
+    ]
     with style.styled(ours=ax is None, save=save):
         axes = (
             Figure(figsize=(8.4, 3.1), layout="constrained").subplots(

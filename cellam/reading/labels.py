@@ -16,10 +16,12 @@ import difflib
 import itertools
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+
+from cellam.errors import ConfigError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -183,6 +185,30 @@ def offer(text: str, names: Iterable[str], at_most: int = 30) -> str:
     names = list(dict.fromkeys(names))
     more = f" and {len(names) - at_most:,} more" if len(names) > at_most else ""
     return f"{did_you_mean(text, names)}Available: {', '.join(names[:at_most]) or 'none'}{more}."
+
+
+def known_names(names: Iterable[str], known: Collection[str], noun: str) -> tuple[str, ...]:
+    """Names given in any case, once each and as they are spelt among those `known`.
+
+    Raises
+    ------
+    ConfigError
+        For one that is not known, or none at all.
+
+    Examples
+    --------
+    >>> known_names(["w2", "ENERGY", "W2"], ["W1", "W2", "energy"], "metric")
+    ('W2', 'energy')
+    """
+    spelt = {name.lower(): name for name in known}
+    asked = [name for name in names if name]
+    unknown = [name for name in asked if name.lower() not in spelt]
+    if unknown or not asked:
+        raise ConfigError(
+            f"There is no {noun} {unknown[0]!r}." if unknown else f"No {noun} is given.",
+            offer("".join(unknown[:1]), known),
+        )
+    return tuple(dict.fromkeys(spelt[name.lower()] for name in asked))
 
 
 _COORDINATES = "ae comp component dc dim diffmap f factor latent lsi lv pc pca tsne umap v var z"

@@ -39,6 +39,7 @@ from cellam.runs.claims import (
 )
 from cellam.storage import restore, sha256, to_json, write_atomically, writing
 from cellam.trust.evaluation import Evaluation
+from cellam.trust.scores import Scores
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -201,31 +202,36 @@ class Run:
                 "Fit again, or give the file of the fit with --data.",
             )
 
-    def evaluation(self, label: str) -> pd.DataFrame | None:
+    def evaluation(self, label: str) -> Scores | None:
         """Scores of one held-out day, if they were kept earlier."""
         path = self._evaluation_path(label)
         if not path.exists():
             return None
         kept = read_json(path)
-        if not isinstance(kept, dict) or kept.get("sha256") != _rows_digest(kept.get("rows")):
+        if not isinstance(kept, dict) or kept.get("sha256") != _digest(kept):
             raise RunError(
                 f"{path} is not what was written: its hash differs.",
                 "Remove this file; the day is then scored again.",
             )
         if kept.get("cellam") != __version__ or kept.get("fit") != self._fit:
             return None  # another version, or a fit that was replaced, would score otherwise
-        return pd.DataFrame(restore(kept["rows"]))
+        return Scores.from_json(restore(kept)) if "covariance" in kept else None
+
+    def scores(self) -> Scores | None:
+        """Scores of all held-out days that were kept; None if there are none."""
+        kept = [self.evaluation(label) for label in self.model.timeline.labels]
+        found = [scores for scores in kept if scores is not None]
+        return Scores.join(found) if found else None
 
     def keep(self, evaluation: Evaluation) -> None:
         """Keep scores in the run, a file for each held-out day."""
         for label in evaluation.holdout:
-            rows = [row for row in evaluation.rows() if row["label"] == label]
             path = self._evaluation_path(label)
             with writing(path.parent):
                 path.parent.mkdir(exist_ok=True)
-                rows = json.loads(to_json(rows))  # as they will be read
-                kept = {"cellam": __version__, "fit": self._fit, "sha256": _rows_digest(rows)}
-                write_atomically(path, to_json({**kept, "rows": rows}))
+                scores = json.loads(to_json(evaluation.scores.of(label).to_json()))  # as read
+                kept = {"cellam": __version__, "fit": self._fit, "sha256": _digest(scores)}
+                write_atomically(path, to_json({**kept, **scores}))
 
     @property
     def _fit(self) -> str:
@@ -242,9 +248,12 @@ class Run:
         )
 
 
-def _rows_digest(rows: Any) -> str:
+def _digest(kept: dict[str, Any]) -> str:
     """SHA-256 of scores as read from JSON; files of earlier versions may hold NaN."""
-    text = json.dumps(rows, indent=1, ensure_ascii=False) + "\n"
+    rows, covariance = kept.get("rows"), kept.get("covariance")
+    # Earlier versions kept the covariance in the rows.
+    scores = rows if covariance is None else {"rows": rows, "covariance": covariance}
+    text = json.dumps(scores, indent=1, ensure_ascii=False) + "\n"
     return sha256(text.encode("utf-8", "backslashreplace"))
 
 

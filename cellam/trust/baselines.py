@@ -1,158 +1,127 @@
 """Baselines: what needs no model, as clouds of cells that compete with the prediction of one.
 
-A contender remembers which measured cells each of its points is made of, so that the chance in
-measuring them can be followed into its scores.
+A baseline is a function and its line in `BASELINES`. Scores, skill, the help of the command line
+and the methods of a report read that line. This module loads neither torch nor pandas, as the help
+of the command line lists the baselines.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from cellam.dynamics.couplings import Balanced, couple
-from cellam.errors import ConfigError
-from cellam.modelling.model import Model
-from cellam.reading.labels import offer
-from cellam.reading.snapshots import Snapshots
+from cellam.reading.labels import known_names
+from cellam.trust.contenders import Contender, Sides
 
-Array = NDArray[np.float64]
-
-BASELINES = {
-    "previous": "the day before, unchanged",
-    "next": "the day after, unchanged",
-    "mixture": "both, weighted by nearness in time",
-    "ot": "straight lines between both, along exact optimal transport",
-}
-NOUNS = {
-    "previous": "the unchanged day before",
-    "next": "the unchanged day after",
-    "mixture": "the mixture of both days",
-    "ot": "optimal-transport interpolation",
-}
+if TYPE_CHECKING:
+    from cellam.reading.snapshots import Snapshots
 
 
+@final
 @dataclass(frozen=True)
-class Contender:
-    """A cloud that predicts a day.
+class Baseline:
+    """A prediction without a model.
 
     Parameters
     ----------
-    x : (N, d) array
-        Points, in model coordinates.
-    weights : (N,) array
-        Their masses.
-    cells : (N, s) int array
-        The measured cells that each point is made of: those of the day before count from 0,
-        those of the day after follow them.
-    shares : (s,) array
-        How much of a point each of its cells makes; sums to 1.
-    side : (N,) int array
-        Points of one side have a fixed share of the mass, whichever cells were measured.
-    mass : float or None
-        Total mass that it predicts; None where it predicts none.
+    name : str
+    noun : str
+        In a sentence; ``{day}`` is the word for a time point.
+    description : str
+        In a table of scores.
+    stream : int
+        See `contenders.Method`.
+    predict : callable
+        `predict(sides, rng)` gives the cloud, or None where it needs a day that is not there. The
+        generator is that of `ot`, which shares it with the draws of the measured cells: another
+        baseline that needs chance makes a generator of its own stream.
     """
 
-    x: Array
-    weights: Array
-    cells: NDArray[np.int64]
-    shares: Array
-    side: NDArray[np.int64]
-    mass: float | None
-
-    def of_cells(self, rows: NDArray[np.int64], share: Array, influence: Array, n: int) -> Array:
-        """Influence of n measured cells on a score, from that of some points.
-
-        Parameters
-        ----------
-        rows, share : (k,) arrays
-            Points that were scored, and their weight.
-        influence : (k,) array
-            Of their weights on the score.
-        n : int
-            Measured cells.
-
-        Returns
-        -------
-        (n,) array
-            By how much the score changes when a cell counts double.
-        """
-        side, total = self.side[rows], np.zeros(n)
-        mean = np.bincount(side, share * influence) / np.maximum(np.bincount(side, share), 1e-300)
-        change = share * (influence - mean[side])
-        for column, part in enumerate(self.shares):
-            total += part * np.bincount(self.cells[rows, column], change, n)
-        return total
+    name: str
+    noun: str
+    description: str
+    stream: int
+    predict: Callable[[Sides, np.random.Generator], Contender | None]
 
 
-def followed(model: Model, time: float) -> Contender:
-    """The prediction of a model for a day that it was not fitted on."""
-    before, after = neighbours(model.training, time)
-    x, weights = model.predict(time, seed=model.options.seed)
-    sizes = [len(model.training.points[k]) for k in (before, after) if k is not None]
-    if len(x) < sum(sizes):  # noise cannot be run backward, so that only one side is followed
-        sizes = sizes[:1]
+def _previous(sides: Sides, rng: np.random.Generator) -> Contender | None:
+    return None if sides.before is None else _unchanged(sides.training, sides.before, 0)
+
+
+def _next(sides: Sides, rng: np.random.Generator) -> Contender | None:
+    if sides.after is None:
+        return None
+    return _unchanged(sides.training, sides.after, sum(sides.sizes[:-1]))
+
+
+def _unchanged(training: Snapshots, k: int, start: int) -> Contender:
+    """The cells of day k, which count from `start`."""
+    n = len(training.points[k])
     return Contender(
-        x,
-        weights,
-        np.arange(len(x))[:, None],
+        training.points[k],
+        training.weights[k],
+        np.arange(start, start + n)[:, None],
         np.ones(1),
-        np.repeat(np.arange(len(sizes)), sizes),
-        float(weights.sum()) if model.options.population is not None else None,
+        np.zeros(n, dtype=np.int64),
+        training.masses[k],
     )
 
 
-def baselines(training: Snapshots, time: float, rng: np.random.Generator) -> dict[str, Contender]:
-    """Every baseline that the days around a time allow.
-
-    The masses are those of the day before and after, their linear interpolation for the mixture,
-    and the log-linear one, which is constant growth, for transport.
-    """
-    before, after = neighbours(training, time)
-    found: dict[str, Contender] = {}
-    start, one = 0, np.ones(1)
-    for name, k in (("previous", before), ("next", after)):
-        if k is not None:
-            n = len(training.points[k])
-            cells = np.arange(start, start + n)[:, None]
-            still = np.zeros(n, dtype=np.int64)
-            found[name] = Contender(
-                training.points[k], training.weights[k], cells, one, still, training.masses[k]
-            )
-            start += n
-    if before is None or after is None:
-        return found
-    (x_0, a), (x_1, b) = ((c.x, c.weights) for c in found.values())
-    first, last = training.times[before], training.times[after]
-    alpha = (time - first) / (last - first)
-    m_0, m_1 = training.masses[before], training.masses[after]
-    found["mixture"] = Contender(
-        np.concatenate([x_0, x_1]),
+def _mixture(sides: Sides, rng: np.random.Generator) -> Contender | None:
+    """Both days; the mass is interpolated linearly."""
+    first, last = _previous(sides, rng), _next(sides, rng)
+    if first is None or last is None:
+        return None
+    alpha, (m_0, m_1) = sides.fraction, sides.masses
+    a, b = first.weights, last.weights
+    return Contender(
+        np.concatenate([first.x, last.x]),
         np.concatenate([(1 - alpha) * a / a.sum(), alpha * b / b.sum()]),
-        np.arange(start)[:, None],
-        one,
-        np.repeat([0, 1], [len(x_0), len(x_1)]),
+        np.concatenate([first.cells, last.cells]),
+        np.ones(1),
+        np.repeat([0, 1], sides.sizes),
         (1 - alpha) * m_0 + alpha * m_1,
     )
-    pairs = couple(Balanced(), x_0, x_1, a, b, rng)
-    found["ot"] = Contender(
-        (1 - alpha) * x_0[pairs.i] + alpha * x_1[pairs.j],
+
+
+def _transport(sides: Sides, rng: np.random.Generator) -> Contender | None:
+    """Straight lines; the mass is interpolated log-linearly, which is constant growth."""
+    first, last = _previous(sides, rng), _next(sides, rng)
+    if first is None or last is None:
+        return None
+    alpha, (m_0, m_1) = sides.fraction, sides.masses
+    pairs = couple(Balanced(), first.x, last.x, first.weights, last.weights, rng)
+    return Contender(
+        (1 - alpha) * first.x[pairs.i] + alpha * last.x[pairs.j],
         pairs.mass_0,
-        np.column_stack([pairs.i, len(x_0) + pairs.j]),
+        np.column_stack([pairs.i, len(first.x) + pairs.j]),
         np.array([1 - alpha, alpha]),
         np.zeros(len(pairs), dtype=np.int64),
         float(m_0 ** (1 - alpha) * m_1**alpha),
     )
-    return found
 
 
-def neighbours(training: Snapshots, time: float) -> tuple[int | None, int | None]:
-    """Positions of the last day before a time and of the first one after it."""
-    before = [k for k, t in enumerate(training.times) if t < time]
-    after = [k for k, t in enumerate(training.times) if t > time]
-    return (before[-1] if before else None), (after[0] if after else None)
+# fmt: off
+BASELINES = {baseline.name: baseline for baseline in (
+    Baseline("previous", "the unchanged {day} before", "the day before, unchanged", 3, _previous),
+    Baseline("next", "the unchanged {day} after", "the day after, unchanged", 4, _next),
+    Baseline("mixture", "the mixture of both {day}s", "both, weighted by nearness in time", 5,
+             _mixture),
+    Baseline("ot", "optimal-transport interpolation",
+             "straight lines between both, along exact optimal transport", 6, _transport),
+)}
+# fmt: on
+
+
+def baselines(training: Snapshots, time: float, rng: np.random.Generator) -> dict[str, Contender]:
+    """Every baseline that the days around a time allow."""
+    sides = Sides.of(training, time)
+    found = {name: baseline.predict(sides, rng) for name, baseline in BASELINES.items()}
+    return {name: cloud for name, cloud in found.items() if cloud is not None}
 
 
 def check_baselines(names: Iterable[str]) -> tuple[str, ...]:
@@ -163,11 +132,4 @@ def check_baselines(names: Iterable[str]) -> tuple[str, ...]:
     ConfigError
         For names that there are not, or none at all.
     """
-    asked = [name.lower() for name in names if name]
-    unknown = [name for name in asked if name not in BASELINES]
-    if unknown or not asked:
-        raise ConfigError(
-            f"There is no baseline {unknown[0]!r}." if unknown else "No baseline is given.",
-            offer("".join(unknown[:1]), BASELINES),
-        )
-    return tuple(dict.fromkeys(asked))
+    return known_names(names, BASELINES, "baseline")

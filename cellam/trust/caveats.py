@@ -15,10 +15,10 @@ from cellam.modelling.model import Model
 from cellam.reading.cells import Cells
 from cellam.reading.expression import RAW
 from cellam.reading.labels import count_cells, named
-from cellam.trust.baselines import neighbours
 from cellam.trust.batches import LINK, Batch, find_batches
 from cellam.trust.caveat import Caveat
 from cellam.trust.conditions import Pool, find_pools
+from cellam.trust.contenders import Sides
 from cellam.trust.duplicates import find_duplicates
 from cellam.trust.fit_caveats import fit_caveats
 
@@ -212,8 +212,7 @@ def _wide_gaps(model: Model, holdout: Collection[str]) -> Iterator[Caveat]:
     for label in holdout:
         training = model.snapshots.without({*model.options.exclude, label})
         time = model.snapshots.times[model.snapshots.index(label)]
-        sides = neighbours(training, time)
-        reach = min(abs(time - training.times[k]) for k in sides if k is not None)
+        reach = min(abs(time - training.times[k]) for k in Sides.of(training, time).days)
         gaps = [
             after - before
             for before, after in itertools.pairwise(training.times)

@@ -23,9 +23,13 @@ from cellam.modelling.pipeline import fit
 from cellam.modelling.refits import possible, refit
 from cellam.reading.cell_types import resolve_types
 from cellam.reading.cells import Cells
-from cellam.reading.labels import count_cells, named, offer
+from cellam.reading.labels import count_cells, named
 from cellam.trust.baselines import BASELINES
-from cellam.trust.scoring import COLUMNS, COUNTERPARTS, METRICS, score
+from cellam.trust.contenders import FIT, FLOOR
+from cellam.trust.counterparts import COUNTERPARTS, counterparts_of
+from cellam.trust.metrics import METRICS, check_metrics
+from cellam.trust.scores import COLUMNS, Scores
+from cellam.trust.scoring import score
 from cellam.workers import side_by_side
 
 REFITS = 8
@@ -38,27 +42,35 @@ class Evaluation:
 
     Parameters
     ----------
-    holdout : tuple of str
-        Labels of the days, in the order asked for.
-    table : pandas.DataFrame
-        One row for each day, method and metric: time, label, method, metric, value, low and high
-        (95 % interval), n (cells in each cloud), draws, extrapolation, seen (the representation
-        may have been computed with the day), refits (to other cells, for the interval),
-        fit_seconds (of the fit without the day), n_boot (draws for the interval of the skill),
-        covariance (with each method, over other samples of cells; see `skill`).
+    scores : Scores
     notes : tuple of str
-        What a reader of the table has to know.
+        What a reader of the scores has to know.
     """
 
-    holdout: tuple[str, ...]
-    table: pd.DataFrame
+    scores: Scores
     notes: tuple[str, ...] = ()
 
+    @property
+    def holdout(self) -> tuple[str, ...]:
+        """Labels of the days, in the order asked for."""
+        return self.scores.labels
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """One row for each day, method and metric.
+
+        Its columns are time, label, method, metric, value, low and high (95 % interval), n (cells
+        in each cloud), draws, extrapolation, seen (the representation may have been computed with
+        the day), refits (to other cells, for the interval), fit_seconds (of the fit without the
+        day), n_boot (draws for the interval of the skill).
+        """
+        return self.scores.table
+
     @staticmethod
-    def join(tables: Iterable[pd.DataFrame], cells: Cells) -> Evaluation:
-        """One evaluation from the tables of single days, with the notes that they need."""
-        table = pd.concat(list(tables), ignore_index=True)
-        labels = tuple(dict.fromkeys(table["label"]))
+    def join(scores: Iterable[Scores], cells: Cells) -> Evaluation:
+        """One evaluation from the scores of single days, with the notes that they need."""
+        joined = Scores.join(scores)
+        table = joined.table
         notes = [
             f"{named(label)} lies outside the training days: its prediction is an extrapolation."
             for label in dict.fromkeys(table.loc[table["extrapolation"], "label"])
@@ -70,7 +82,7 @@ class Evaluation:
                 f"{' and '.join(seen)}: all scores can be too good. Without --use-rep a PCA is "
                 "fitted on the other days alone."
             )
-        return Evaluation(labels, table, tuple(notes))
+        return Evaluation(joined, tuple(notes))
 
     def only(
         self,
@@ -80,20 +92,12 @@ class Evaluation:
         counterpart: bool = True,
     ) -> Evaluation:
         """The same with only some metrics and methods."""
-        methods = {"cellam", "floor", *baselines, *(COUNTERPARTS if counterpart else ())}
-        table = self.table
-        keep = table["metric"].isin(list(metrics)) & table["method"].isin(methods)
-        return replace(self, table=table[keep].reset_index(drop=True))
+        methods = {FIT.name, FLOOR.name, *baselines, *(COUNTERPARTS if counterpart else ())}
+        return replace(self, scores=self.scores.only(set(metrics), methods))
 
     def rows(self) -> list[dict[str, Any]]:
         """The table as plain rows, for JSON."""
-        return [
-            {
-                str(key): value.item() if hasattr(value, "item") else value
-                for key, value in row.items()
-            }
-            for row in self.table.to_dict("records")
-        ]
+        return self.scores.rows()
 
 
 def evaluate(
@@ -156,14 +160,14 @@ def evaluate(
     labels = resolve_holdout(cells, holdout, options)
     asked = available_metrics(cells, options, metrics, holdout=labels if metrics else ())
     refits = possible(options, refits)
-    tables: dict[int, pd.DataFrame] = {}
+    scored: dict[int, Scores] = {}
     on_progress(Progress("refit without a day", 0, len(labels)))
     known = fitted.alone() if fitted is not None and len(labels) == 1 else None
     shared = _Task(cells, options, asked, counterpart, refits, known)
-    for k, table in side_by_side(_hold_out, shared, labels, workers=workers):
-        tables[k] = table
-        on_progress(Progress("refit without a day", len(tables), len(labels)))
-    return Evaluation.join([tables[k] for k in range(len(labels))], cells)
+    for k, scores in side_by_side(_hold_out, shared, labels, workers=workers):
+        scored[k] = scores
+        on_progress(Progress("refit without a day", len(scored), len(labels)))
+    return Evaluation.join([scored[k] for k in range(len(labels))], cells)
 
 
 @dataclass(frozen=True)
@@ -178,7 +182,7 @@ class _Task:
     fitted: Model | None
 
 
-def _hold_out(task: _Task, label: str) -> pd.DataFrame:
+def _hold_out(task: _Task, label: str) -> Scores:
     # Days that the run excludes are not scored against, nor fitted on.
     excluded = tuple(dict.fromkeys((*task.options.exclude, label)))
     without = task.options.model_copy(update={"exclude": excluded})
@@ -190,49 +194,6 @@ def _hold_out(task: _Task, label: str) -> pd.DataFrame:
     types = resolve_types(task.cells.obs, task.cells.codes)
     again = refit(model, task.refits)
     return score(model, label, metrics=task.metrics, counterparts=others, refits=again, types=types)
-
-
-def counterparts_of(options: Options) -> dict[str, Options]:
-    """The same options with mass conserved, or with growth where it is; and without a prior of it.
-
-    Examples
-    --------
-    >>> [(name, other.method) for name, other in counterparts_of(Options(method="eam")).items()]
-    [('unbalanced', 'ueam')]
-    >>> list(counterparts_of(Options(growth_prior="mouse")))
-    ['balanced', 'no-prior']
-    """
-    given = options.model_dump() | {"growth_prior": None}
-    other = {"am": "uam", "uam": "am", "eam": "ueam", "ueam": "eam"}[options.method]
-    free = {"population": None, "tau": None, "growth_scale": None, "growth": "own"}
-    path = options.path if options.path in ("independent", "mixture") else None
-    found = {
-        "balanced" if options.has_growth else "unbalanced": parse_options(
-            {**given, **free, "path": path, "method": other}
-        )
-    }
-    if options.growth_prior is not None:
-        found["no-prior"] = parse_options(given)
-    return found
-
-
-def check_metrics(names: Iterable[str], known: Collection[str] = tuple(METRICS)) -> tuple[str, ...]:
-    """Names of metrics as they are spelt here, in any case.
-
-    Raises
-    ------
-    ConfigError
-        For one that is not among those `known`, or none at all.
-    """
-    spelt = {name.lower(): name for name in known}
-    asked = [name for name in names if name]
-    unknown = [name for name in asked if name.lower() not in spelt]
-    if unknown or not asked:
-        raise ConfigError(
-            f"There is no metric {unknown[0]!r}." if unknown else "No metric is given.",
-            offer("".join(unknown[:1]), known),
-        )
-    return tuple(dict.fromkeys(spelt[name.lower()] for name in asked))
 
 
 def available_metrics(
@@ -249,17 +210,11 @@ def available_metrics(
     ConfigError
         If one is asked for that they do not allow.
     """
-    lacking = {}
-    types = resolve_types(cells.obs, cells.codes)
-    if types is None:
-        lacking["composition"] = "no column of obs names cell types (e.g. cell_type, or leiden)"
-    else:
-        annotated = types.notna().to_numpy()
-        for label in holdout:
-            if not annotated[cells.codes == cells.timeline.index(label)].any():
-                lacking["composition"] = f"all cells of {label} are unannotated"
-    if options.population is None:
-        lacking["mass"] = "the fit knows no sizes of the population (fit --population)"
+    found = {
+        name: metric.lacking(cells, options, holdout) if metric.lacking is not None else ""
+        for name, metric in METRICS.items()
+    }
+    lacking = {name: why for name, why in found.items() if why}
     if asked is None:
         return tuple(name for name in METRICS if name not in lacking)
     metrics = check_metrics(asked)
@@ -273,9 +228,10 @@ def available_metrics(
 
 
 def is_complete(
-    table: pd.DataFrame, metrics: Iterable[str], *, counterparts: Collection[str], refits: int
+    scores: Scores, metrics: Iterable[str], *, counterparts: Collection[str], refits: int
 ) -> bool:
-    """Whether the table of a day, kept earlier, has all that is asked for."""
+    """Whether the scores of a day, kept earlier, have all that is asked for."""
+    table = scores.table
     if set(COLUMNS) != set(table.columns) or not set(metrics) <= set(table["metric"]):
         return False
     if (table["refits"] != refits).any():

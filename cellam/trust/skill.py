@@ -20,14 +20,15 @@ is held.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
-from cellam.trust.baselines import BASELINES, NOUNS
+from cellam.trust.baselines import BASELINES
+from cellam.trust.contenders import FIT, FLOOR
+from cellam.trust.scores import Scores
 from cellam.trust.scoring import N_BOOT
 
 Array = NDArray[np.float64]
@@ -63,10 +64,10 @@ class Skill:
 
 
 def skill(
-    table: pd.DataFrame,
+    scores: Scores,
     metric: str,
     *,
-    method: str = "cellam",
+    method: str = FIT.name,
     baselines: Collection[str] = tuple(BASELINES),
     n_boot: int | None = None,
     seed: int = 0,
@@ -75,15 +76,15 @@ def skill(
 
     Parameters
     ----------
-    table : pandas.DataFrame
-        Of one day, from `Evaluation.table`.
+    scores : Scores
+        Of one day: `Evaluation.scores.of(label)`.
     metric : str
     method : str
         "cellam", or its counterpart.
     baselines : collection of str
         Among which the best is looked for.
     n_boot : int, optional
-        Draws of the bootstrap; as many as the table was scored with (its column n_boot) without it,
+        Draws of the bootstrap; as many as they were scored with (the column n_boot) without it,
         so that the same scores have the same interval wherever they are shown.
     seed : int
         Of the bootstrap.
@@ -93,12 +94,13 @@ def skill(
     The possible gain, V_best − V_floor, is taken as no less than its standard error. Where days do
     not differ there is nothing to gain, and skill would be a ratio of two noises.
     """
+    table = scores.table
     rows = table[table["metric"] == metric].set_index("method")
-    spread: dict[Hashable, dict[str, float]] = rows["covariance"].to_dict()
+    label = str(rows["label"].iloc[0])
     rivals = [name for name in baselines if name in rows.index]
-    names = [method, "floor", *rivals]
+    names = [method, FLOOR.name, *rivals]
     values = rows.loc[names, "value"].to_numpy(dtype=float)
-    covariance = np.array([[spread[a][b] for b in names] for a in names])
+    covariance = scores.covariance[label, metric].loc[names, names].to_numpy(dtype=float)
     if n_boot is None:
         n_boot = int(rows["n_boot"].iloc[0]) if "n_boot" in rows else N_BOOT
     rng = np.random.default_rng(seed)
@@ -109,18 +111,19 @@ def skill(
     best = rivals[int(values[2:].argmin())]
     possible = np.quantile(draws[:, 2:].min(1) - draws[:, 1], _tails()[0])
     says = _sentence(method, metric, value, low, high, best, nothing_to_gain=bool(possible <= 0))
-    return Skill(str(rows["label"].iloc[0]), metric, method, value, low, high, best, says)
+    return Skill(label, metric, method, value, low, high, best, says)
 
 
-def skills(table: pd.DataFrame, *, n_boot: int | None = None, seed: int = 0) -> list[Skill]:
-    """Skill of every fit in a table, for each day and metric, over the baselines that it has."""
+def skills(scores: Scores, *, n_boot: int | None = None, seed: int = 0) -> list[Skill]:
+    """Skill of every fit, for each day and metric, over the baselines that were scored."""
     found = []
-    for (_, metric), rows in table.groupby(["label", "metric"], sort=False):
+    for (label, metric), rows in scores.table.groupby(["label", "metric"], sort=False):
         methods = rows["method"].tolist()
         if any(name in BASELINES for name in methods):
-            fits = [name for name in methods if name not in {*BASELINES, "floor"}]
+            day = scores.of(str(label))
+            fits = [name for name in methods if name not in {*BASELINES, FLOOR.name}]
             found += [
-                skill(rows, str(metric), method=name, n_boot=n_boot, seed=seed) for name in fits
+                skill(day, str(metric), method=name, n_boot=n_boot, seed=seed) for name in fits
             ]
     return found
 
@@ -150,32 +153,27 @@ def _sentence(
     nothing_to_gain: bool,
 ) -> str:
     share = f"skill {value:.2f}, {low:.2f} to {high:.2f}"
-    who = "cellam" if method == "cellam" else f"cellam, {method},"
+    who = "cellam" if method == FIT.name else f"cellam, {method},"
+    rival = BASELINES[best].noun.format(day="day")
     # The interval decides; that nothing could be gained is no excuse for being worse.
     if low > 0:
         return (
             f"In {metric}, {who} is better than every baseline: it closes {100 * value:.0f} % "
-            f"({100 * low:.0f} to {100 * high:.0f} %) of the gap between {NOUNS[best]} and the "
+            f"({100 * low:.0f} to {100 * high:.0f} %) of the gap between {rival} and the "
             "floor."
         )
     if high < 0:
         floor = ", which is already as near to the day as can be measured" * nothing_to_gain
-        return (
-            f"In {metric}, {who} is worse than {NOUNS[best]} ({share}){floor}: use that for this "
-            "gap."
-        )
+        return f"In {metric}, {who} is worse than {rival} ({share}){floor}: use that for this gap."
     if nothing_to_gain:
         return (
-            f"In {metric}, {NOUNS[best]} is already as near to the day as can be measured (the "
+            f"In {metric}, {rival} is already as near to the day as can be measured (the "
             f"floor), so no method can do better here; {who} is not measurably worse ({share})."
         )
     unsure = f"the difference is within the uncertainty ({share})"
     if value > 0:
-        return (
-            f"In {metric}, {who} is ahead of {NOUNS[best]}, but {unsure}; more cells could settle "
-            "it."
-        )
+        return f"In {metric}, {who} is ahead of {rival}, but {unsure}; more cells could settle it."
     return (
-        f"In {metric}, {who} is no better than {NOUNS[best]}: {unsure}, and that is the simpler "
+        f"In {metric}, {who} is no better than {rival}: {unsure}, and that is the simpler "
         "choice for this gap."
     )

@@ -65,8 +65,8 @@ def test_so_few_that_they_say_nothing_are_refused_and_a_network_is_not_refitted(
 
 
 def test_a_score_varies_by_its_cells_and_its_fits(without: Model) -> None:
-    held = score(without, "day4", metrics=["W1", "energy"])
-    moved = score(without, "day4", metrics=["W1", "energy"], refits=refit(without, 4))
+    held = score(without, "day4", metrics=["W1", "energy"]).table
+    moved = score(without, "day4", metrics=["W1", "energy"], refits=refit(without, 4)).table
     assert set(held["refits"]) == {0}
     assert set(moved["refits"]) == {4}
     np.testing.assert_array_equal(held["value"], moved["value"])

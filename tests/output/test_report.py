@@ -191,10 +191,10 @@ def test_how_good_it_is(full: Written) -> None:
     from cellam.trust.skill import skills
 
     for label in ("day4", "day7"):
-        table = full.run.evaluation(label)
-        assert table is not None
-        assert skills(table)[0].says.replace("'", "&#39;") in full.text
-        for value in table["value"]:
+        scores = full.run.evaluation(label)
+        assert scores is not None
+        assert skills(scores)[0].says.replace("'", "&#39;") in full.text
+        for value in scores.table["value"]:
             assert f"{value:.3g}" in full.text
     assert "day7 held out (extrapolation)" in full.text
     assert "day7 lies outside the training days" in full.text

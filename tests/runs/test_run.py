@@ -20,6 +20,8 @@ from cellam.modelling.recipe import Recipe
 from cellam.reading.cells import Cells
 from cellam.runs.run import RUNS, Run, find_run, is_run, point_to
 from cellam.trust.evaluation import Evaluation, evaluate
+from cellam.trust.scores import Scores
+from cellam.trust.skill import skills
 
 FILES = (
     "action.safetensors",
@@ -438,6 +440,7 @@ def test_scores_are_kept_and_found_again(run: Run, evaluation: Evaluation, cells
     opened = cellam.open_run(run.path)
     joined = Evaluation.join([opened.evaluation(label) for label in evaluation.holdout], cells)
     assert joined.rows() == evaluation.rows()
+    assert skills(opened.scores()) == skills(evaluation.scores)  # the covariance is kept too
     assert opened.evaluation("day7") is None
 
 
@@ -451,12 +454,12 @@ def test_scores_of_another_version_are_not_used(run: Run, evaluation: Evaluation
 def test_labels_that_look_alike_as_file_names_keep_their_own_scores(
     run: Run, evaluation: Evaluation
 ) -> None:
-    day = evaluation.table[evaluation.table["label"] == "day2"]
+    day = evaluation.scores.of("day2").table
     labels = ("../../day 2", "day/2", "day\n2", "é" * 300)
     for k, label in enumerate(labels):
-        run.keep(Evaluation((label,), day.assign(label=label, value=float(k))))
+        run.keep(Evaluation(Scores(day.assign(label=label, value=float(k)), {})))
     for k, label in enumerate(labels):
-        assert set(run.evaluation(label)["value"]) == {float(k)}
+        assert set(run.evaluation(label).table["value"]) == {float(k)}
     assert {p.parent for p in run.path.parent.parent.rglob("*day*")} == {run.path / "evaluations"}
 
 

@@ -9,7 +9,8 @@ import cellam
 from cellam.errors import ConfigError
 from cellam.reading.cells import Cells
 from cellam.reading.snapshots import Snapshots
-from cellam.trust.baselines import BASELINES, baselines, check_baselines, followed
+from cellam.trust.baselines import BASELINES, baselines, check_baselines
+from cellam.trust.contenders import followed
 
 
 @pytest.fixture(scope="module")

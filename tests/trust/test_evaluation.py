@@ -12,15 +12,16 @@ import cellam
 from cellam.config import Options
 from cellam.errors import ConfigError
 from cellam.modelling.refits import check_refits
+from cellam.trust.counterparts import COUNTERPARTS, counterparts_of
 from cellam.trust.evaluation import (
     available_metrics,
-    check_metrics,
-    counterparts_of,
     evaluate,
     is_complete,
     resolve_holdout,
 )
-from cellam.trust.scoring import COLUMNS, COUNTERPARTS, DRAWS, METHODS, METRICS, score
+from cellam.trust.metrics import METRICS, check_metrics
+from cellam.trust.scores import COLUMNS, Scores
+from cellam.trust.scoring import DRAWS, METHODS, score
 
 FAST = {"n_features": 32, "n_pcs": 3, "tau": 1.0}
 HELD = {**FAST, "refits": 0}
@@ -190,7 +191,7 @@ def test_only_some_baselines_can_be_kept(every):
 def test_rows_hold_plain_values_for_json(every):
     rows = every.rows()
     assert len(rows) == len(every.table)
-    assert {type(v) for row in rows for v in row.values()} <= {str, float, int, bool, dict}
+    assert {type(v) for row in rows for v in row.values()} <= {str, float, int, bool}
 
 
 # Counterparts, masses and processes --------------------------------------------------------------
@@ -252,16 +253,15 @@ def test_metrics_that_the_data_do_not_allow_say_why(cells, small):
 
 
 def test_a_kept_table_is_complete_if_it_has_all_that_is_asked_for(every):
-    day = every.table[every.table["label"] == "day2"]
-    assert is_complete(day, METRICS[:-1], counterparts=["balanced"], refits=0)
+    day, known = every.scores.of("day2"), [name for name in METRICS if name != "mass"]
+    assert is_complete(day, known, counterparts=["balanced"], refits=0)
     assert not is_complete(day, METRICS, counterparts=["balanced"], refits=0)
-    alone = day[day["method"] != "balanced"]
-    assert not is_complete(alone, METRICS[:-1], counterparts=["balanced"], refits=0)
-    assert is_complete(alone, METRICS[:-1], counterparts=[], refits=0)
-    assert not is_complete(alone, METRICS[:-1], counterparts=[], refits=8)
-    assert not is_complete(
-        day.drop(columns="covariance"), METRICS[:-1], counterparts=["balanced"], refits=0
-    )
+    alone = day.only(known, set(METHODS) - {"balanced"})
+    assert not is_complete(alone, known, counterparts=["balanced"], refits=0)
+    assert is_complete(alone, known, counterparts=[], refits=0)
+    assert not is_complete(alone, known, counterparts=[], refits=8)
+    lacking = Scores(day.table.drop(columns="n_boot"), day.covariance)
+    assert not is_complete(lacking, known, counterparts=["balanced"], refits=0)
 
 
 def test_the_number_of_workers_changes_no_byte(cells, every):

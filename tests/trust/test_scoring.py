@@ -18,7 +18,8 @@ from cellam.modelling.refits import refit
 from cellam.reading.cells import Cells
 from cellam.reading.snapshots import take_snapshots
 from cellam.toys import Branching
-from cellam.trust.baselines import BASELINES, Contender, baselines, followed
+from cellam.trust.baselines import BASELINES, baselines
+from cellam.trust.contenders import Contender, followed
 from cellam.trust.evaluation import REFITS, evaluate
 from cellam.trust.scoring import DRAWS, score
 from cellam.trust.skill import skill
@@ -72,7 +73,7 @@ def covered(
     for seed in seeds:
         model = cellam.fit(measured(seed, times=times), exclude=(label,), **options)
         found = score(model, label, metrics=["W1"])
-        n = int(found["n"].iloc[0])
+        n = int(found.table["n"].iloc[0])
         large = replace(model, snapshots=take_snapshots(everyone, model.space))
         if not known:  # of no fit
             clouds = baselines(large.training, time, np.random.default_rng(0))
@@ -100,7 +101,7 @@ def test_of_forty_intervals_thirty_six_hold_the_skill_of_a_very_large_sample(lab
     for seed in range(40):
         model = cellam.fit(measured(seed), exclude=(label,))
         tables.append(score(model, label, metrics=["W1"], refits=refit(model, REFITS)))
-    mean = pd.concat(tables).groupby("method")["value"].mean()
+    mean = pd.concat([scores.table for scores in tables]).groupby("method")["value"].mean()
     best = mean[list(BASELINES)].min()
     truth = (best - mean["cellam"]) / (best - mean["floor"])
     intervals = [skill(table, "W1") for table in tables]
@@ -146,7 +147,9 @@ def test_standard_errors_are_the_spread_of_scores_over_other_samples():
     tables = []
     for seed in range(20):
         again = take_snapshots(measured(seed, times=0.1), model.space)
-        tables.append(score(replace(model, snapshots=again), "day4", metrics=["W1", "energy"]))
+        tables.append(
+            score(replace(model, snapshots=again), "day4", metrics=["W1", "energy"]).table
+        )
     every = pd.concat(tables)
     every["error"] = (every["high"] - every["low"]) / (2 * 1.96)
     by = every.groupby(["metric", "method"])
@@ -171,7 +174,7 @@ def test_days_permuted_among_cells_leave_no_skill(demo_path):
         found = evaluate(cells, "all", metrics=["W1", "energy"], counterpart=False, **fast)
         for label in found.holdout:
             for metric in ("W1", "energy"):
-                one = skill(found.table[found.table["label"] == label], metric)
+                one = skill(found.scores.of(label), metric)
                 assert one.low <= 0
                 assert "better than every" not in one.says
                 said = ("no better than", "is worse than", "not measurably worse")
@@ -180,7 +183,7 @@ def test_days_permuted_among_cells_leave_no_skill(demo_path):
 
 def test_clouds_may_be_of_a_given_size_and_number(cells: Cells):
     model = cellam.fit(cells, exclude=("day2",), **FAST)
-    found = score(model, "day2", metrics=["W1"], n_cells=10, draws=DRAWS + 2)
+    found = score(model, "day2", metrics=["W1"], n_cells=10, draws=DRAWS + 2).table
     assert set(found["n"]) == {10}
     assert set(found["draws"]) == {DRAWS + 2}
     with pytest.raises(ConfigError, match="too few to be scored with 21"):
@@ -189,7 +192,7 @@ def test_clouds_may_be_of_a_given_size_and_number(cells: Cells):
 
 def test_more_draws_do_not_change_what_is_estimated(cells: Cells):
     model = cellam.fit(cells, exclude=("day2",), **FAST)
-    few, many = (score(model, "day2", metrics=["W1"], draws=k) for k in (4, 24))
+    few, many = (score(model, "day2", metrics=["W1"], draws=k).table for k in (4, 24))
     error = (many["high"] - many["low"]) / (2 * 1.96)
     assert (np.abs(few["value"] - many["value"]) < 3 * error).all()
 
@@ -198,12 +201,12 @@ def test_composition_looks_at_training_days_only_and_at_the_truth_of_the_day(cel
     model = cellam.fit(cells, exclude=("day2",), **FAST)
     days = cells.obs["day"].astype(str).to_numpy()
     types = pd.Series(np.where(days == "day2", "new", "old"))
-    found = score(model, "day2", metrics=["composition"], types=types)
+    found = score(model, "day2", metrics=["composition"], types=types).table
     assert found["value"].to_numpy() == pytest.approx(
         1
     )  # nobody can know the new type, the floor neither
     # One type for each day: the day before is all of its own type, the mixture half of each.
     found = score(model, "day2", metrics=["composition"], types=pd.Series(days).replace(
-        "day2", "day0"))  # fmt: skip
+        "day2", "day0")).table  # fmt: skip
     values = found.set_index("method")["value"]
     assert values["previous"] < values["mixture"] < values["next"]

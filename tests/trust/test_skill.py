@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
+from cellam.trust.scores import Scores
 from cellam.trust.skill import skill, skills
 
 
-def table(values: dict[str, float], error: float = 0.0, metric: str = "W1") -> pd.DataFrame:
+def table(values: dict[str, float], error: float = 0.0, metric: str = "W1") -> Scores:
     """Scores with independent errors of one size."""
     rows = [
-        {
-            "label": "day2",
-            "method": name,
-            "metric": metric,
-            "value": value,
-            "covariance": {other: error**2 * (other == name) for other in values},
-        }
+        {"label": "day2", "method": name, "metric": metric, "value": value}
         for name, value in values.items()
     ]
-    return pd.DataFrame(rows)
+    names = list(values)
+    covariance = pd.DataFrame(error**2 * np.eye(len(names)), names, names)
+    return Scores(pd.DataFrame(rows), {("day2", metric): covariance})
 
 
 SCORES = {"cellam": 0.4, "previous": 3.0, "mixture": 1.2, "ot": 1.0, "floor": 0.2}
@@ -54,8 +53,8 @@ def test_the_interval_is_that_of_a_ratio_of_normals():
 
 def test_errors_that_two_scores_share_cancel():
     scores = table({"cellam": 0.4, "ot": 1.0, "floor": 0.2})
-    scores["covariance"] = [{"cellam": 1.0, "ot": 1.0, "floor": 1.0}] * 3
-    found = skill(scores, "W1")
+    shared = {key: 1.0 + 0.0 * matrix for key, matrix in scores.covariance.items()}
+    found = skill(replace(scores, covariance=shared), "W1")
     assert found.high - found.low < 1e-6
 
 
@@ -110,14 +109,15 @@ def test_a_baseline_at_the_floor_does_not_hide_who_is_worse(best, ours, says, no
 
 def test_the_interval_is_the_same_wherever_it_is_asked_for():
     """The table says how many draws it was scored with, so a report has those of the console."""
-    kept = table(SCORES, 0.1).assign(n_boot=200)
+    scores = table(SCORES, 0.1)
+    kept = replace(scores, table=scores.table.assign(n_boot=200))
     assert skill(kept, "W1") == skill(table(SCORES, 0.1), "W1", n_boot=200)
     assert skill(kept, "W1") != skill(table(SCORES, 0.1), "W1", n_boot=300)
 
 
 def test_every_fit_has_a_skill_for_each_day_and_metric():
     values = {**SCORES, "balanced": 0.9}
-    both = pd.concat([table(values), table(values, metric="energy")])
+    both = Scores.join([table(values), table(values, metric="energy")])
     assert [(s.method, s.metric) for s in skills(both)] == [
         ("cellam", "W1"),
         ("balanced", "W1"),
