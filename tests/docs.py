@@ -2,8 +2,8 @@
 
 Parts of it are made from the program: the options of every command, which must be the same to the
 letter, and what the demo and the examples print, which must be the same but for numbers and
-for what hangs on them. The examples need the real data beside the repository; they run side by side,
-and their commands begin warm (`warm`).
+for what hangs on them. The examples need the real data beside the repository; they run side by
+side, and their commands begin warm (`warm`).
 """
 
 from __future__ import annotations
