@@ -6,16 +6,14 @@ One conftest for `tests/cli` too: pytest collects doctests of both, and two of o
 from __future__ import annotations
 
 import shutil
-import subprocess
-import sys
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import anndata
 import numpy as np
 import pytest
 from typer.testing import CliRunner
+from warm import Result, Warm
 
 import cellam
 from cellam.modelling.model import Model
@@ -102,13 +100,6 @@ def shared_data() -> Path:
 FAST = ("--n-features", "32", "--tau", "1", "--n-pcs", "3")
 
 
-@dataclass(frozen=True)
-class Result:
-    code: int
-    out: str
-    err: str
-
-
 @pytest.fixture
 def fast() -> tuple[str, ...]:
     return FAST
@@ -136,20 +127,22 @@ def call() -> Callable[..., Result]:
     return run
 
 
+@pytest.fixture(scope="session")
+def warm() -> Iterator[Warm]:
+    """What processes of `cellam` are forked from."""
+    process = Warm()
+    yield process
+    process.close()
+
+
 @pytest.fixture
-def spawn() -> Callable[..., Result]:
+def spawn(warm: Warm) -> Callable[..., Result]:
     """Run a command in a process of its own."""
 
     def run(*args: object) -> Result:
-        done = subprocess.run(
-            [sys.executable, "-m", "cellam", *map(str, args)],
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-        assert "Traceback" not in done.stdout + done.stderr
-        return Result(done.returncode, done.stdout, done.stderr)
+        result = warm.run(*args)
+        assert "Traceback" not in result.out + result.err
+        return result
 
     return run
 
