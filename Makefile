@@ -11,7 +11,7 @@ BIN    := $(VENV)/bin
 DEMO   := data/demo.h5ad
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-slow test-interop check fix bench bench-paper scaling peers \
+.PHONY: help install demo test test-slow test-interop lint check fix bench bench-paper scaling peers \
         data clean
 
 help:  ## list the targets
@@ -29,7 +29,7 @@ demo: install  ## install, then fit, simulate and eval on the demo data
 	@PATH="$(CURDIR)/$(BIN):$$PATH" sh data/demo.sh "$(CURDIR)/$(DEMO)"
 
 test: install  ## install, then run the tests
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
 
 test-slow: install  ## the tests that take minutes
 	$(BIN)/python -m pytest -m slow
@@ -45,11 +45,13 @@ test-interop: .venv-interop/.installed  ## in an environment with scVelo and Cel
 	.venv-interop/bin/python -m pip install --quiet --disable-pip-version-check --editable .
 	@touch $@
 
-check: install  ## report on style, types and layers; changes nothing
+lint: install  ## report on style, types and layers, in seconds; changes nothing
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+check: lint  ## lint, and hold the README against what the program prints
 	$(BIN)/python tests/docs.py
 
 fix: install  ## mend what can be mended automatically

@@ -97,7 +97,7 @@ def shared_data() -> Path:
 
 # The command line ---------------------------------------------------------------------------
 
-FAST = ("--n-features", "32", "--tau", "1", "--n-pcs", "3")
+FAST = ("--n-features", "32", "--tau", "1", "--curvature", "1", "--n-pcs", "3")
 
 
 @pytest.fixture

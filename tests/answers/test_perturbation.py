@@ -171,7 +171,7 @@ def test_effects_have_the_sign_and_the_order_of_the_truth(demo_path: Path) -> No
     """
     truth = Branching()
     cells = cellam.read(demo_path)
-    model = cellam.fit(cells, n_features=300, max_cells=500)
+    model = cellam.fit(cells, tau=1.0, curvature=1.0, n_features=300, max_cells=500)
     space, rows = model.space, model.snapshots.rows[1]
     z = np.asarray(anndata.read_h5ad(demo_path).obsm["X_latent"], dtype=float)[rows]
     sd = space.expression(cells, space.genes).std(0)

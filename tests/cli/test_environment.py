@@ -17,7 +17,7 @@ from cellam.runs.run import RUNS
 
 Call = Callable[..., Any]
 
-FIT = ["--n-features", "32", "--tau", "1", "--n-pcs", "3", "--no-report"]
+FIT = ["--n-features", "32", "--tau", "1", "--curvature", "1", "--n-pcs", "3", "--no-report"]
 COLD = f"{sys.executable} -m cellam"
 ASCII = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
 

@@ -2,12 +2,12 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from warm import Warm
 
 Call = Callable[..., Any]
 
@@ -71,8 +71,8 @@ def test_a_damaged_run_is_exit_4_and_names_the_file(call: Call, run: Path) -> No
 
 
 @pytest.mark.parametrize("args", ["info", "--help"])
-def test_a_reader_may_go_away(run: Path, args: str) -> None:
-    line = f"{sys.executable} -m cellam {args} | head -c 1"
+def test_a_reader_may_go_away(run: Path, warm: Warm, args: str) -> None:
+    line = f"{warm.command} {args} | head -c 1"
     done = subprocess.run(
         line, shell=True, capture_output=True, text=True, check=False, timeout=120
     )

@@ -22,7 +22,7 @@ def features(m=400, seed=1, length=3.0, duration=2.0):
     return Features.draw(m, 2, length=length, duration=duration, rng=np.random.default_rng(seed))
 
 
-def fitted(action, path, objective, *, from_samples=False, seed=0, steps=900, **kwargs):
+def fitted(action, path, objective, *, from_samples=False, seed=0, steps=500, **kwargs):
     rng = np.random.default_rng(seed)
     if action == "kernel":
         return fit_kernel(path, objective, features(), rng=rng, from_samples=from_samples, **kwargs)

@@ -37,7 +37,7 @@ def every(cells):
 def latent(demo_path):
     """Day 2 of the whole demo, whose motion is plain, in coordinates without noise."""
     cells = cellam.read(demo_path, use_rep="X_latent")
-    return evaluate(cells, "day2", n_features=200, tau=1.0)
+    return evaluate(cells, "day2", n_features=200, tau=1.0, curvature=1.0, refits=0)
 
 
 def test_all_means_the_inner_days(every):

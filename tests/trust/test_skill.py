@@ -56,6 +56,8 @@ def test_errors_that_two_scores_share_cancel():
     shared = {key: 1.0 + 0.0 * matrix for key, matrix in scores.covariance.items()}
     found = skill(replace(scores, covariance=shared), "W1")
     assert found.high - found.low < 1e-6
+    # … also in the least gain that is taken for possible, though each alone is less sure than that.
+    assert found.value == pytest.approx((1.0 - 0.4) / (1.0 - 0.2))
 
 
 def test_which_baseline_is_the_best_is_part_of_what_is_not_known():
