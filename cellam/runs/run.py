@@ -236,7 +236,8 @@ class Run:
     @property
     def _fit(self) -> str:
         """Which fit this is, whatever its name."""
-        return str(self.provenance["finished"]) + self.digest
+        # Two fits may be finished in one second, but not take the same time to the last digit.
+        return f"{self.provenance['finished']} {self.provenance['seconds']!r} {self.digest}"
 
     def _evaluation_path(self, label: str) -> Path:
         # Labels may hold any character; the hash keeps the names apart and legal.

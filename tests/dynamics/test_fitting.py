@@ -139,6 +139,19 @@ def test_masses_change_in_place_and_nobody_moves(kind):
     assert np.abs(moved.points[-1] - x).mean() < 0.1 * spread
 
 
+def test_the_growth_of_the_whole_population_is_kept_whatever_the_ridge():
+    """Where cells grow at random, a ridge draws them to their mean, and the mean to nothing."""
+    rng = np.random.default_rng(0)
+    x, own = normal(40, rng), 3.0 + rng.standard_normal(40)
+    path = joined([x, x], [0.0, 1.0], masses=[np.exp(s * own / 2) / 40 for s in (-1.0, 1.0)])
+    growth = fit_growth(path, features(200).still(), rng=rng)
+    sample = path.sample(20_000, rng).to("cpu")
+    fitted = growth.value(sample.t, sample.x)
+    assert fitted.std() < 0.5 * sample.growth.std()  # the ridge is strong
+    gained = float(sample.weight @ sample.growth)
+    assert float(sample.weight @ fitted) == pytest.approx(gained, rel=0.002)
+
+
 @pytest.mark.parametrize("objective", [AM, UAM, Objective(0.4), Objective(0.4, 2.0)])
 def test_the_gradient_of_the_loss_vanishes_at_the_kernel_solution(objective):
     """By automatic differentiation of the loss, so that A and b are not merely copied."""

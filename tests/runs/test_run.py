@@ -451,6 +451,17 @@ def test_scores_of_another_version_are_not_used(run: Run, evaluation: Evaluation
     assert run.evaluation("day2") is None
 
 
+def test_scores_of_a_fit_that_was_replaced_are_not_shown(
+    run: Run, evaluation: Evaluation, cells: Cells
+) -> None:
+    """As where an evaluation that began before the replacement is kept after it."""
+    other = cellam.fit(cells, n_features=16, n_pcs=3, tau=1.0, curvature=1.0)
+    cellam.save(other, cells, run.path, overwrite=True)
+    run.keep(evaluation)
+    assert run.evaluation("day2") is not None
+    assert cellam.open_run(run.path).evaluation("day2") is None
+
+
 def test_labels_that_look_alike_as_file_names_keep_their_own_scores(
     run: Run, evaluation: Evaluation
 ) -> None:
