@@ -13,10 +13,11 @@ from __future__ import annotations
 
 import os
 import warnings
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,20 +58,57 @@ class Pairs:
 
 
 class Coupling(Protocol):
-    """How two snapshots are paired."""
+    """How two snapshots are paired.
+
+    A coupling is a class and its place in `COUPLINGS`. `description` is for the methods of a paper:
+    ``{coupling}`` is the coupling itself, ``{version[NAME]}`` the version of a package and
+    ``{cite[KEY]}`` the number of a reference (`output.references`).
+    """
 
     name: ClassVar[str]
+    moves: ClassVar[bool]  # whether cells move to their partners; else they fade where they are
+    description: ClassVar[str]
 
-    def plan(self, x_0: Array, x_1: Array, a: Array, b: Array, rng: np.random.Generator) -> Array:
-        """Transport plan γ (n, m) between cells x_0 (n, d), x_1 (m, d) of masses a (n,), b (m,)."""
+    @property
+    def label(self) -> str:
+        """What it is called among candidates: "ot", "tau 0.3"."""
+        ...
+
+    def pair(self, x_0: Array, x_1: Array, a: Array, b: Array, rng: np.random.Generator) -> Pairs:
+        """Pair cells x_0 (n, d), x_1 (m, d) of masses a (n,), b (m,).
+
+        Where nobody moves, `i` and `j` count through all n + m cells, those of x_0 first.
+        """
         ...
 
 
+class Planned(ABC):
+    """A coupling by a transport plan."""
+
+    name: ClassVar[str]
+    moves: ClassVar[bool] = True
+
+    @abstractmethod
+    def plan(self, x_0: Array, x_1: Array, a: Array, b: Array, rng: np.random.Generator) -> Array:
+        """Transport plan γ (n, m) between cells x_0 (n, d), x_1 (m, d) of masses a (n,), b (m,)."""
+
+    @property
+    def label(self) -> str:
+        """What it is called among candidates."""
+        return self.name
+
+    def pair(self, x_0: Array, x_1: Array, a: Array, b: Array, rng: np.random.Generator) -> Pairs:
+        """Pair two snapshots by plans between blocks of their cells."""
+        return couple(self, x_0, x_1, a, b, rng)
+
+
+@final
 @dataclass(frozen=True)
-class Independent:
+class Independent(Planned):
     """Partners drawn at random: γ is a random permutation plan, not the full product."""
 
     name: ClassVar[str] = "independent"
+    description: ClassVar[str] = "pairing cells at random"
 
     def plan(self, x_0: Array, x_1: Array, a: Array, b: Array, rng: np.random.Generator) -> Array:
         """Match random orders of both snapshots (the north-west corner rule on shuffled cells)."""
@@ -84,8 +122,9 @@ class Independent:
         return gamma
 
 
+@final
 @dataclass(frozen=True)
-class Balanced:
+class Balanced(Planned):
     """Exact optimal transport with squared Euclidean cost: mass is only moved [1]_.
 
     References
@@ -94,14 +133,16 @@ class Balanced:
     """
 
     name: ClassVar[str] = "ot"
+    description: ClassVar[str] = "exact optimal transport, by POT {version[POT]} {cite[pot]}"
 
     def plan(self, x_0: Array, x_1: Array, a: Array, b: Array, rng: np.random.Generator) -> Array:
         """Solve min ⟨γ, C⟩ with γ1 = a and γᵀ1 = b by the network simplex."""
         return exact_plan(squared_distances(x_0, x_1), a, b)
 
 
+@final
 @dataclass(frozen=True)
-class Unbalanced:
+class Unbalanced(Planned):
     """Optimal transport whose marginals may give way, at the price of a Kullback–Leibler term.
 
         min ⟨γ, C⟩/C̄ + τ KL(γ1 | a) + τ KL(γᵀ1 | b),       C̄ the mean of C
@@ -124,6 +165,22 @@ class Unbalanced:
     tau: float = 1.0
     entropy: float = 0.01
     name: ClassVar[str] = "uot"
+    description: ClassVar[str] = (
+        "unbalanced optimal transport (price of growth τ = {coupling.tau:g}; translation-invariant "
+        "Sinkhorn iterations {cite[sinkhorn]}, then an exact plan, by POT {version[POT]} "
+        "{cite[pot]}), its cost measured after the affine part of the motion"
+    )
+
+    @property
+    def label(self) -> str:
+        """What it is called among candidates.
+
+        Examples
+        --------
+        >>> Unbalanced(0.3).label
+        'tau 0.3'
+        """
+        return f"tau {self.tau:g}"
 
     def plan(self, x_0: Array, x_1: Array, a: Array, b: Array, rng: np.random.Generator) -> Array:
         """Solve for a plan, carry x_0 along its affine part, and solve again."""
@@ -175,6 +232,26 @@ class Unbalanced:
         return found
 
 
+@final
+@dataclass(frozen=True)
+class Mixture:
+    """Nobody moves: the masses of the day before fade out while those of the day after fade in."""
+
+    name: ClassVar[str] = "mixture"
+    moves: ClassVar[bool] = False
+    description: ClassVar[str] = "mixing both populations in proportion to time, without motion"
+
+    @property
+    def label(self) -> str:
+        """What it is called among candidates."""
+        return self.name
+
+    def pair(self, x_0: Array, x_1: Array, a: Array, b: Array, rng: np.random.Generator) -> Pairs:
+        """Pair every cell with itself."""
+        stay, none, nobody = np.arange(len(a) + len(b)), np.zeros(len(a)), np.zeros(len(b))
+        return Pairs(stay, stay, np.append(a, nobody), np.append(none, b))
+
+
 def _unit(cost: Array) -> float:
     """C̄; 1 where all cells are at one place."""
     return float(cost.mean()) or 1.0
@@ -218,7 +295,7 @@ def affine_fit(x: Array, y: Array, weights: Array) -> Array:
 
 
 def couple(
-    coupling: Coupling,
+    coupling: Planned,
     x_0: Array,
     x_1: Array,
     a: Array,
@@ -229,7 +306,7 @@ def couple(
 
     Parameters
     ----------
-    coupling : Coupling
+    coupling : Planned
     x_0, x_1 : (n, d) and (m, d) arrays
     a, b : (n,) and (m,) arrays
         Mass of each cell; the sums may differ.
@@ -271,7 +348,7 @@ def _blocks(mass: Array, n: int, rng: np.random.Generator) -> list[tuple[NDArray
 
 
 def _couple_block(
-    coupling: Coupling,
+    coupling: Planned,
     x_0: Array,
     x_1: Array,
     rows: NDArray[np.int64],
@@ -329,4 +406,6 @@ def _pot() -> Any:
     return ot
 
 
-COUPLINGS: dict[str, type[Coupling]] = {c.name: c for c in (Independent, Balanced, Unbalanced)}
+COUPLINGS: dict[str, type[Coupling]] = {
+    coupling.name: coupling for coupling in (Independent, Balanced, Unbalanced, Mixture)
+}

@@ -10,8 +10,9 @@ is a Brownian bridge, whose score −ε/std is known, and the marginals at both 
 A line may be bent (see `curves`): with offsets d_0 and d_1 of its tangents from the
 chord, α(1 − α)[(1 − α) d_0 − α d_1] is added to x_t, which is a cubic Hermite spline.
 
-In a `Mixture` nobody moves: the cells of the day before fade out while those of the day after
-fade in. It is the path of plain Action Matching between snapshots, and a poor one.
+Where a coupling moves nobody (`couplings.Mixture`), the cells of the day before fade out while
+those of the day after fade in, masses linearly: q_t = (1 − α) q_0 + α q_1. It is the path of plain
+Action Matching between snapshots, and a poor one.
 """
 
 from __future__ import annotations
@@ -19,24 +20,17 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from cellam.dynamics.couplings import COUPLINGS, Coupling, Pairs, couple
+from cellam.dynamics.couplings import Coupling, Pairs
 from cellam.dynamics.samples import CHUNK, GOLDEN, Ends, PathSample
 from cellam.reading.snapshots import Snapshots
 
 Array: TypeAlias = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Mixture:
-    """q_t = (1 − α) q_0 + α q_1: masses change linearly, in place."""
-
-    name: ClassVar[str] = "mixture"
 
 
 @dataclass(frozen=True)
@@ -224,7 +218,7 @@ class Path:
 
 def build_path(
     snapshots: Snapshots,
-    coupling: Coupling | Mixture,
+    coupling: Coupling,
     rng: np.random.Generator,
     *,
     sigma: float = 0.0,
@@ -236,19 +230,16 @@ def build_path(
 
 
 def build_gap(
-    snapshots: Snapshots, j: int, k: int, coupling: Coupling | Mixture, rng: np.random.Generator
+    snapshots: Snapshots, j: int, k: int, coupling: Coupling, rng: np.random.Generator
 ) -> Gap:
     """Pair days j and k, and join them, whatever lies between them."""
     a, b = snapshots.weights[j], snapshots.weights[k]
-    if isinstance(coupling, Mixture):
-        stay = np.arange(len(a) + len(b))
-        pairs = Pairs(stay, stay, np.append(a, np.zeros(len(b))), np.append(np.zeros(len(a)), b))
-    else:
-        grown, shrunk = expected_masses(snapshots, j, k)
-        pairs = couple(coupling, snapshots.points[j], snapshots.points[k], grown, shrunk, rng)
-        if snapshots.prior is not None:
-            mass_0, mass_1 = (a / grown)[pairs.i], (b / shrunk)[pairs.j]
-            pairs = replace(pairs, mass_0=pairs.mass_0 * mass_0, mass_1=pairs.mass_1 * mass_1)
+    expected = snapshots.prior is not None and coupling.moves
+    grown, shrunk = expected_masses(snapshots, j, k) if expected else (a, b)
+    pairs = coupling.pair(snapshots.points[j], snapshots.points[k], grown, shrunk, rng)
+    if expected:
+        mass_0, mass_1 = (a / grown)[pairs.i], (b / shrunk)[pairs.j]
+        pairs = replace(pairs, mass_0=pairs.mass_0 * mass_0, mass_1=pairs.mass_1 * mass_1)
     return join(snapshots, j, k, coupling, pairs)
 
 
@@ -273,14 +264,11 @@ def _scaled(mass: Array, log_factor: Array) -> Array:
     return np.asarray(scaled * (mass.sum() / scaled.sum()))
 
 
-def join(snapshots: Snapshots, j: int, k: int, coupling: Coupling | Mixture, pairs: Pairs) -> Gap:
+def join(snapshots: Snapshots, j: int, k: int, coupling: Coupling, pairs: Pairs) -> Gap:
     """The gap between days j and k whose cells are paired already."""
     t_0, t_1 = snapshots.unit_times[j], snapshots.unit_times[k]
     x_0, x_1 = snapshots.points[j], snapshots.points[k]
-    if isinstance(coupling, Mixture):
-        both = np.concatenate([x_0, x_1])
-        return Gap(t_0, t_1, both, both, pairs, fading=True)
-    return Gap(t_0, t_1, x_0, x_1, pairs)
-
-
-PATHS: dict[str, type[Any]] = {**COUPLINGS, Mixture.name: Mixture}
+    if coupling.moves:
+        return Gap(t_0, t_1, x_0, x_1, pairs)
+    both = np.concatenate([x_0, x_1])
+    return Gap(t_0, t_1, both, both, pairs, fading=True)

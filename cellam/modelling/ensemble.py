@@ -37,7 +37,7 @@ from cellam.dynamics.fitting import (
     fit_kernel,
 )
 from cellam.dynamics.objectives import Objective
-from cellam.dynamics.paths import Mixture, build_path
+from cellam.dynamics.paths import build_path
 from cellam.modelling.recipe import Choice, Recipe
 from cellam.modelling.stored import fit_from, fit_to_arrays, fit_to_json
 from cellam.reading.snapshots import Snapshots
@@ -99,12 +99,12 @@ def _fit_member(
     days = training.without({inner[j] for j in missing})
     days = days.halved(rng).thinned(options.max_cells, rng)
     recipe = replace(choice.recipe, coupling=draw_coupling(choice, rng))
-    if options.curvature is None and not isinstance(recipe.coupling, Mixture):
+    if options.curvature is None and recipe.coupling.moves:
         recipe = replace(recipe, curvature=rng.random())
     return fit_recipe(days, recipe, objective, options, rng, device)
 
 
-def draw_coupling(choice: Choice, rng: np.random.Generator) -> Coupling | Mixture:
+def draw_coupling(choice: Choice, rng: np.random.Generator) -> Coupling:
     """One of the couplings that the training days, and the user, leave open."""
     return choice.couplings[rng.integers(len(choice.couplings))]
 

@@ -15,7 +15,7 @@ from cellam.checkpoints import Checkpoint
 from cellam.config import Options, parse_options
 from cellam.devices import choose_device, threads
 from cellam.dynamics.actions import Features, Kernel
-from cellam.dynamics.couplings import Coupling, Pairs, Unbalanced
+from cellam.dynamics.couplings import COUPLINGS, Coupling, Pairs, Unbalanced
 from cellam.dynamics.curves import curve
 from cellam.dynamics.fitting import (
     Fit,
@@ -27,7 +27,7 @@ from cellam.dynamics.fitting import (
     silent,
 )
 from cellam.dynamics.objectives import Objective
-from cellam.dynamics.paths import PATHS, Mixture, Path, build_gap, join
+from cellam.dynamics.paths import Path, build_gap, join
 from cellam.dynamics.training import fit_mlp
 from cellam.errors import ConfigError, DataError
 from cellam.modelling.ensemble import fit_ensemble
@@ -204,7 +204,7 @@ def _choice(
 
 def _path(
     training: Snapshots,
-    coupling: Coupling | Mixture,
+    coupling: Coupling,
     sigma: float,
     rng: np.random.Generator,
     checkpoint: Checkpoint,
@@ -243,7 +243,7 @@ def _kernel(
     return result
 
 
-def _coupling(options: Options) -> Coupling | Mixture | None:
+def _coupling(options: Options) -> Coupling | None:
     """The coupling that was asked for; None leaves it to the training days."""
     if options.tau is not None:
         return Unbalanced(options.tau)
@@ -251,8 +251,7 @@ def _coupling(options: Options) -> Coupling | Mixture | None:
         return Unbalanced()
     if options.path in (None, Unbalanced.name):
         return None
-    coupling: Coupling | Mixture = PATHS[options.path]()
-    return coupling
+    return COUPLINGS[options.path]()
 
 
 def _check_days(cells: Cells, excluded: tuple[str, ...]) -> None:

@@ -11,9 +11,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, TypeAlias
 
-from cellam.dynamics.couplings import Coupling, Unbalanced
+from cellam.dynamics.couplings import COUPLINGS, Coupling
 from cellam.dynamics.curves import CURVATURE
-from cellam.dynamics.paths import PATHS, Mixture
 
 Part: TypeAlias = Literal["prior", "coupling", "curvature"]
 Because: TypeAlias = Literal[
@@ -38,7 +37,7 @@ class Recipe:
     `prior` is the share of the growth expected beforehand that is taken for true.
     """
 
-    coupling: Coupling | Mixture
+    coupling: Coupling
     curvature: float = CURVATURE
     prior: float = 0.0
 
@@ -78,18 +77,7 @@ class Choice:
 
     recipe: Recipe
     reasons: dict[Part, Reason]
-    couplings: tuple[Coupling | Mixture, ...]
-
-
-def coupling_name(coupling: Coupling | Mixture) -> str:
-    """How a coupling is called among candidates: "ot", "tau 0.3".
-
-    Examples
-    --------
-    >>> coupling_name(Unbalanced(0.3))
-    'tau 0.3'
-    """
-    return f"tau {coupling.tau:g}" if isinstance(coupling, Unbalanced) else coupling.name
+    couplings: tuple[Coupling, ...]
 
 
 def choice_to_json(choice: Choice) -> dict[str, Any]:
@@ -126,14 +114,14 @@ def choice_from_json(stored: Mapping[str, Any]) -> Choice:
     )
 
 
-def coupling_to_json(coupling: Coupling | Mixture) -> dict[str, Any]:
+def coupling_to_json(coupling: Coupling) -> dict[str, Any]:
     """A coupling as its name and its parameters."""
     return {"name": coupling.name, **vars(coupling)}
 
 
-def _coupling_from_json(stored: Mapping[str, Any]) -> Coupling | Mixture:
+def _coupling_from_json(stored: Mapping[str, Any]) -> Coupling:
     parameters = {name: value for name, value in stored.items() if name != "name"}
-    coupling: Coupling | Mixture = PATHS[stored["name"]](**parameters)
+    coupling: Coupling = COUPLINGS[stored["name"]](**parameters)
     return coupling
 
 

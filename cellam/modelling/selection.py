@@ -32,10 +32,10 @@ from cellam.dynamics.fitting import (
     silent,
 )
 from cellam.dynamics.objectives import Objective
-from cellam.dynamics.paths import Gap, Mixture, Path, build_gap, expected_masses
+from cellam.dynamics.paths import Gap, Path, build_gap, expected_masses
 from cellam.dynamics.simulation import Cloud, meet
 from cellam.errors import TrainingError
-from cellam.modelling.recipe import Because, Choice, Part, Reason, Recipe, coupling_name
+from cellam.modelling.recipe import Because, Choice, Part, Reason, Recipe
 from cellam.reading.snapshots import Snapshots
 
 Array = NDArray[np.float64]
@@ -59,7 +59,7 @@ def choose_recipe(
     objective: Objective,
     rng: np.random.Generator,
     *,
-    coupling: Coupling | Mixture | None = None,
+    coupling: Coupling | None = None,
     curvature: float | None = None,
     on_progress: OnProgress = silent,
 ) -> Choice:
@@ -88,7 +88,7 @@ def choose_recipe(
     """
     few = snapshots.thinned(CELLS, rng)
     trials = _Trials(few, objective, int(rng.integers(2**63)), on_progress)
-    couplings: tuple[Coupling | Mixture, ...]
+    couplings: tuple[Coupling, ...]
     prior = 0.0
     reasons: dict[Part, Reason] = {}
     if few.prior is not None:
@@ -101,7 +101,7 @@ def choose_recipe(
         bend = CURVATURE if curvature is None else curvature
         couplings, reasons["coupling"] = _choose_coupling(trials, bend, prior)
         coupling = couplings[-1]
-    if isinstance(coupling, Mixture):
+    if not coupling.moves:
         return Choice(Recipe(coupling, 0.0), reasons, couplings)
     if curvature is not None:
         reason = Reason("asked")
@@ -158,14 +158,12 @@ def _choose_coupling(
     if good[-1] == len(TAUS) and (len(trials.inner) == 1 or prior):
         because = "prior grows" if prior else "one day"
         good = [min(k, len(TAUS) - 1) for k in good]
-    names = [coupling_name(candidate) for candidate in candidates]
+    names = [candidate.label for candidate in candidates]
     found = tuple(candidates[k] for k in sorted(set(good)))
     return found, trials.reason(because, names, means)
 
 
-def _choose_curvature(
-    trials: _Trials, coupling: Coupling | Mixture, prior: float
-) -> tuple[float, Reason]:
+def _choose_curvature(trials: _Trials, coupling: Coupling, prior: float) -> tuple[float, Reason]:
     if len(trials.days) < 4:
         return CURVATURE, Reason("too few days")
     means = trials.run("choose the curvature", [Recipe(coupling, c, prior) for c in CURVATURES])
@@ -186,7 +184,7 @@ class _Trials:
     objective: Objective
     seed: int
     on_progress: OnProgress
-    gaps: dict[tuple[int, int, Coupling | Mixture, float], Gap] = field(default_factory=dict)
+    gaps: dict[tuple[int, int, Coupling, float], Gap] = field(default_factory=dict)
 
     @property
     def inner(self) -> list[int]:
@@ -236,7 +234,7 @@ class _Trials:
         truth = self.days.points[k]
         return energy(x, w / w.sum(), truth, _even(truth))
 
-    def _straight(self, k: int, coupling: Coupling | Mixture, prior: float) -> Path:
+    def _straight(self, k: int, coupling: Coupling, prior: float) -> Path:
         """The path past day k. Pairing costs more than all the rest, so that gaps are kept."""
         days = self.days.trusting(prior)
         others = [j for j in range(len(self.days)) if j != k]

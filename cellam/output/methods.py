@@ -12,9 +12,8 @@ from typing import Any
 import pandas as pd
 
 from cellam.answers.uncertainty import WIDENING
-from cellam.dynamics.couplings import Balanced, Unbalanced
+from cellam.dynamics.couplings import Coupling
 from cellam.dynamics.fitting import Solved
-from cellam.dynamics.paths import Mixture
 from cellam.modelling.model import Model
 from cellam.modelling.pipeline import GROWTH_SCALE, SIGMA
 from cellam.modelling.recipe import Part
@@ -52,9 +51,11 @@ class Methods:
                 self._cited[key] = len(self.references)
         return f"[{', '.join(str(n) for n in sorted(self._cited[key] for key in keys))}]"
 
-    def fill(self, description: str, versions: dict[str, str], **values: object) -> str:
+    def fill(
+        self, description: str, versions: dict[str, str], coupling: Coupling | None = None
+    ) -> str:
         """A description whose ``{cite[KEY]}`` and ``{version[NAME]}`` are filled in."""
-        return description.format(cite=_Citations(self), version=versions, **values)
+        return description.format(cite=_Citations(self), version=versions, coupling=coupling)
 
 
 @dataclass(frozen=True)
@@ -149,25 +150,11 @@ def _data(run: Run, text: Methods, versions: dict[str, str]) -> str:
 
 def _path(model: Model, text: Methods, versions: dict[str, str]) -> str:
     choice, coupling = model.choice, model.choice.recipe.coupling
-    pot = f"by POT {versions['POT']}"
-    if isinstance(coupling, Unbalanced):
-        how = (
-            f"unbalanced optimal transport (price of growth τ = {coupling.tau:g}; "
-            f"translation-invariant Sinkhorn iterations {text.cite('sinkhorn')}, then an exact "
-            f"plan, {pot} {text.cite('pot')}), its cost measured after the affine part of the "
-            "motion"
-        )
-    elif isinstance(coupling, Balanced):
-        how = f"exact optimal transport, {pot} {text.cite('pot')}"
-    else:
-        how = {
-            "independent": "pairing cells at random",
-            "mixture": "mixing both populations in proportion to time, without motion",
-        }[coupling.name]
+    how = text.fill(coupling.description, versions, coupling=coupling)
     said = [f"Neighbouring time points were coupled by {how}."]
     if model.prior_source is not None:
         said.append(_prior(model.prior_source, choice.recipe.prior, text, versions))
-    if not isinstance(coupling, Mixture):
+    if coupling.moves:
         said.append(
             "Coupled cells move on curves, bent by the acceleration between adjacent intervals "
             f"(curvature {choice.recipe.curvature:g}; cubic Hermite splines {text.cite('spline')})."

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from cellam.dynamics.couplings import Balanced, Coupling, Unbalanced
+from cellam.dynamics.couplings import Balanced, Coupling
 from cellam.dynamics.fitting import Solved, Trained
-from cellam.dynamics.paths import Mixture
 from cellam.modelling.model import Model
-from cellam.modelling.recipe import Choice, Part, Reason, coupling_name
+from cellam.modelling.recipe import Choice, Part, Reason
 from cellam.modelling.selection import KEPT
 from cellam.reading.growth import PriorSource
 from cellam.reading.signatures import BIRTH, DEATH
@@ -58,11 +57,11 @@ def explain_choice(choice: Choice, method: str) -> list[str]:
     ]
 
 
-def path_name(coupling: Coupling | Mixture) -> str:
+def path_name(coupling: Coupling) -> str:
     """How a path is called in a sentence: "uot with tau 0.3", "ot"."""
-    if isinstance(coupling, Unbalanced):
-        return f"{coupling.name} with {coupling_name(coupling)}"
-    return coupling.name
+    if coupling.label == coupling.name:
+        return coupling.name
+    return f"{coupling.name} with {coupling.label}"
 
 
 def explain_record(record: Solved | Trained) -> str:

@@ -27,7 +27,7 @@ from cellam.answers.fates import (
     transitions,
 )
 from cellam.answers.terminal import Terminal
-from cellam.dynamics.couplings import Balanced, Coupling, Unbalanced, couple
+from cellam.dynamics.couplings import Balanced, Planned, Unbalanced, couple
 from cellam.dynamics.distances import draw_rows, w1
 from cellam.errors import DataError
 from cellam.modelling.model import Model
@@ -135,7 +135,7 @@ def _everyone(model: Model, start: str, end: str) -> sparse.csr_matrix:
     return sparse.csr_matrix(np.full((1, m), 1 / m))
 
 
-def _chained(coupling: Coupling) -> Callable[[Model, str, str], sparse.csr_matrix]:
+def _chained(coupling: Planned) -> Callable[[Model, str, str], sparse.csr_matrix]:
     """Plans between neighbouring days, one after the other, as moscot and WOT chain them."""
 
     def chain(model: Model, start: str, end: str) -> sparse.csr_matrix:

@@ -7,9 +7,9 @@ import itertools
 import numpy as np
 import pytest
 
-from cellam.dynamics.couplings import Balanced, Unbalanced
+from cellam.dynamics.couplings import Balanced, Mixture, Unbalanced
 from cellam.dynamics.curves import curve
-from cellam.dynamics.paths import Mixture, build_path
+from cellam.dynamics.paths import build_path
 from cellam.reading.snapshots import Snapshots
 
 TIMES = (0.0, 2.0, 4.0, 6.0, 8.0)

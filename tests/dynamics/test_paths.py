@@ -9,13 +9,13 @@ import pytest
 import torch
 from closed_form import joined
 
-from cellam.dynamics.couplings import Pairs
-from cellam.dynamics.paths import PATHS, Gap, Mixture, build_path
+from cellam.dynamics.couplings import COUPLINGS, Mixture, Pairs
+from cellam.dynamics.paths import Gap, build_path
 from cellam.reading.snapshots import Snapshots
 
 TIMES = (0.0, 1.0, 4.0)  # uneven
 MASSES = (1.0, 2.0, 0.7)
-MOVING = [name for name in PATHS if name != "mixture"]
+MOVING = [name for name, coupling in COUPLINGS.items() if coupling.moves]
 
 
 def three_days(sizes=(30, 50, 40)) -> Snapshots:
@@ -26,7 +26,9 @@ def three_days(sizes=(30, 50, 40)) -> Snapshots:
 
 
 def path_of(name, days=None, *, sigma=0.0, seed=0):
-    return build_path(days or three_days(), PATHS[name](), np.random.default_rng(seed), sigma=sigma)
+    return build_path(
+        days or three_days(), COUPLINGS[name](), np.random.default_rng(seed), sigma=sigma
+    )
 
 
 def particles(path, n_times=8, seed=0, **kwargs):
@@ -103,7 +105,7 @@ def integral_of_mass(path):
 
 
 @pytest.mark.parametrize("sigma", [0.0, 0.5])
-@pytest.mark.parametrize("name", PATHS)
+@pytest.mark.parametrize("name", COUPLINGS)
 def test_weights_sum_to_the_mass_over_time(name, sigma):
     path = path_of(name, sigma=sigma)
     truth = integral_of_mass(path)
@@ -210,7 +212,7 @@ class TestMixture:
         assert build_path(days, Mixture(), np.random.default_rng(0)).grows
 
 
-@pytest.mark.parametrize("name", PATHS)
+@pytest.mark.parametrize("name", COUPLINGS)
 def test_conserved_weights_sum_to_one_at_all_times(name):
     path = replace(path_of(name), conserved=True)
     for gap in path.gaps:
@@ -223,7 +225,7 @@ def test_conserved_weights_sum_to_one_at_all_times(name):
     assert w[w > 0].sum() == pytest.approx(len(path.gaps))
 
 
-@pytest.mark.parametrize("name", PATHS)
+@pytest.mark.parametrize("name", COUPLINGS)
 @pytest.mark.parametrize("n", [2, 10])
 def test_a_split_is_a_partition_of_the_cells(name, n):
     path = path_of(name)
@@ -237,7 +239,7 @@ def test_a_split_is_a_partition_of_the_cells(name, n):
     assert kept.n_particles + held.n_particles == path.n_particles
 
 
-@pytest.mark.parametrize("name", PATHS)
+@pytest.mark.parametrize("name", COUPLINGS)
 def test_the_ends_are_the_snapshots_and_cancel_between_the_gaps(name):
     days = three_days()
     ends = path_of(name).ends()
@@ -268,7 +270,7 @@ def test_drawn_ends_have_the_mass_and_the_mean_of_all():
 
 def test_only_paths_that_change_mass_grow():
     days = replace(three_days(), masses=(1.0, 1.0, 1.0))
-    assert {name for name in PATHS if path_of(name, days).grows} == {"uot", "mixture"}
+    assert {name for name in COUPLINGS if path_of(name, days).grows} == {"uot", "mixture"}
     assert path_of("ot").grows  # from mass 1 to mass 2
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from cellam.dynamics.couplings import Balanced, Unbalanced
 from cellam.dynamics.objectives import Objective
-from cellam.modelling.recipe import choice_from_json, choice_to_json, coupling_name
+from cellam.modelling.recipe import choice_from_json, choice_to_json
 from cellam.modelling.selection import CURVATURES, INNER, KEPT, SHARES, TAU, TAUS, choose_recipe
 from cellam.reading.snapshots import Snapshots
 from cellam.storage import to_json
@@ -59,7 +59,7 @@ def test_growth_is_chosen_where_shares_change_and_nobody_moves():
     choice = choose(shares_change())
     assert isinstance(choice.recipe.coupling, Unbalanced)
     found = choice.reasons["coupling"].scores
-    assert found[coupling_name(choice.recipe.coupling)] < found["ot"]
+    assert found[choice.recipe.coupling.label] < found["ot"]
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
@@ -79,7 +79,7 @@ def test_the_choice_keeps_most_of_the_gain_and_the_reason_holds_the_scores():
     limit = least + KEPT * (found["ot"] - least)
     enough = [candidate for candidate, score in found.items() if score <= limit * (1 + 1e-9)]
     # Candidates stand in the order of less and less growth.
-    assert coupling_name(choice.recipe.coupling) == enough[-1]
+    assert choice.recipe.coupling.label == enough[-1]
     best = min(found, key=found.__getitem__)
     assert reason.because == ("predicts best" if enough[-1] == best else "least growth")
     assert reason.days == 1

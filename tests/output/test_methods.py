@@ -8,11 +8,15 @@ import pandas as pd
 import pytest
 
 import cellam
+from cellam.dynamics.couplings import COUPLINGS
 from cellam.modelling.model import Model
-from cellam.output.methods import REFERENCES, Methods, describe, named
+from cellam.output.methods import Methods, describe
+from cellam.output.references import REFERENCES
 from cellam.reading.cells import Cells
+from cellam.reading.labels import named
 from cellam.toys import Branching
 from cellam.trust.evaluation import evaluate
+from cellam.trust.metrics import METRICS
 
 FAST = {"n_features": 16, "n_pcs": 3}
 
@@ -135,6 +139,18 @@ def test_every_citation_has_a_reference_and_the_other_way_round(
     assert first == sorted(first)
     assert set(methods.references) <= set(REFERENCES.values())
     assert REFERENCES["am"] in methods.references
+
+
+@pytest.mark.parametrize(
+    "description",
+    [one.description for one in (*METRICS.values(), *(kind() for kind in COUPLINGS.values()))],
+)
+def test_every_description_of_a_registry_can_be_filled_in(description: str) -> None:
+    methods = Methods()
+    text = methods.fill(description, {"POT": "0.0.7"}, coupling=COUPLINGS["uot"]())
+    assert not set("{}") & set(text)
+    assert "POT" not in text or "POT 0.0.7" in text
+    assert f"[{len(methods.references)}]" in text or not methods.references
 
 
 def test_versions_are_those_of_the_fit(model: Model, cells: Cells, tmp_path: Path) -> None:
