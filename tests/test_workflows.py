@@ -57,8 +57,10 @@ SAME: dict[str, tuple[str, Ask]] = {
 def marked(here: Path, model: cellam.Model) -> Path:
     """The run of a file that has clones too."""
     adata = anndata.read_h5ad(here / "small.h5ad")
-    upper = adata.obsm["X_latent"][:, 1] > 0  # clones keep to a side of the fork
-    adata.obs["clone"] = [f"{'ab'[int(up)]}{k % 8}" for k, up in enumerate(upper)]
+    fate = (adata.obs["cell_type"] == "myeloid") | (adata.obs["day"] != "day7") & (
+        adata.obsm["X_latent"][:, 1] > 0
+    )
+    adata.obs["clone"] = [f"{'ab'[int(up)]}{k % 6}" for k, up in enumerate(fate)]
     adata.write_h5ad(here / "small.h5ad")
     path = here / "cellam_runs" / "small"
     cellam.save(model, cellam.read(here / "small.h5ad"), path, data=here / "small.h5ad")
