@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .console import give, plural, say, say_run, table
+from .console import give, give_json, plural, say, say_run, table
 from .options import DataOption, FromCellsOption, GroupbyOption, JsonOption, RunOption
 from .outputs import shown
 
@@ -55,7 +55,7 @@ def drivers(
         data=data,
     )
     if as_json:
-        print(found.to_json())
+        give_json(found.to_dict())
         return
     of_days = ", ".join(map(named, found.days))
     say("", f"{plural(found.cells, 'cell')} of {of_days}; {plural(len(found.table), 'gene')}.")

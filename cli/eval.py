@@ -10,7 +10,7 @@ import typer
 from cellam.trust.baselines import BASELINES
 from cellam.trust.metrics import METRICS
 
-from .console import give, progress, say, say_run, table
+from .console import give, give_json, progress, say, say_run, table
 from .options import CsvOverwriteOption, DataOption, JsonOption, ReportOption, RunOption
 from .outputs import shown
 from .pages import add_report, check_report
@@ -90,7 +90,7 @@ def evaluate(
             on_progress=on_progress,
         )
     if as_json:
-        print(found.to_json())
+        give_json(found.to_dict())
     else:
         _print(found)
     written = add_report(opened, found.cells, found.all_caveats, data=data) if report else None

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .console import give, plural, say, say_run, table
+from .console import give, give_json, plural, say, say_run, table
 from .options import (
     CsvOverwriteOption,
     DataOption,
@@ -77,7 +77,7 @@ def fates(
         data=data,
     )
     if as_json:
-        print(found.to_json())
+        give_json(found.to_dict())
         return
     noun = "ancestors" if ancestors else "fates"
     end = named(found.terminal.label)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from .console import results, say, say_run, table, warn
+from .console import give_json, results, say, say_run, table, warn
 from .options import DataOption, JsonOption, RunOption
 from .outputs import shown
 from .summary import say_model, unannotated
@@ -30,7 +30,7 @@ def info(
         warn(note)
     say_run(opened.path, as_json=as_json)
     if as_json:
-        print(found.to_json())
+        give_json(found.to_dict())
         return
     with results():
         _print(opened, found.types, found.growth)

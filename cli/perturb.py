@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .console import give, plural, say, say_run, table, warn
+from .console import give, give_json, plural, say, say_run, table, warn
 from .options import (
     CsvOverwriteOption,
     DataOption,
@@ -66,7 +66,7 @@ def perturb(
     )
     found = result.perturbation
     if as_json:
-        print(result.to_json())
+        give_json(result.to_dict())
     else:
         say(
             "changed",

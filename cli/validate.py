@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .console import give, plural, say, say_run, table
+from .console import give, give_json, plural, say, say_run, table
 from .options import (
     CsvOverwriteOption,
     DataOption,
@@ -56,7 +56,7 @@ def validate(
         data=data,
     )
     if as_json:
-        print(found.to_json())
+        give_json(found.to_dict())
         return
     scores = found.validation
     say(
