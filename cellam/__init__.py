@@ -20,6 +20,7 @@ The packages, each resting on those before it:
     runs         a model on disk
     plots        figures, as matplotlib axes
     output       files for other programs, and the report
+    workflows    what a command does, as one call on a run
 """
 
 from __future__ import annotations
@@ -66,7 +67,6 @@ if TYPE_CHECKING:
     from cellam.output.report import write_report
     from cellam.output.tables import tables
     from cellam.reading.cells import Cells, read
-    from cellam.runs.run import Run, open_run, save
     from cellam.trust.caveat import Caveat
     from cellam.trust.caveats import caveats
     from cellam.trust.checks import Check, check
@@ -75,6 +75,17 @@ if TYPE_CHECKING:
     from cellam.trust.scores import Scores
     from cellam.trust.skill import Skill, skill, skills
     from cellam.trust.validation import Validation, validate
+    from cellam.workflows.drivers import DriversResult
+    from cellam.workflows.evaluate import EvaluationResult
+    from cellam.workflows.export import ExportResult
+    from cellam.workflows.fates import FatesResult
+    from cellam.workflows.info import InfoResult
+    from cellam.workflows.perturb import PerturbationResult
+    from cellam.workflows.plot import PlotResult
+    from cellam.workflows.report import ReportResult
+    from cellam.workflows.run import Run, open_run, save
+    from cellam.workflows.simulate import SimulationResult
+    from cellam.workflows.validate import ValidationResult
 
 __all__ = [  # noqa: RUF022  (in the order of use)
     "read", "Cells", "check", "Check", "fit", "Options", "Model", "Simulation",
@@ -84,7 +95,9 @@ __all__ = [  # noqa: RUF022  (in the order of use)
     "validate", "Validation",
     "predict_fates", "Fates", "flow", "perturb", "Perturbation", "parse_changes", "Change",
     "drivers", "quantity", "trends", "gaps", "Gap",
-    "save", "open_run", "Run", "Results", "write_report",
+    "save", "open_run", "Run", "SimulationResult", "EvaluationResult", "FatesResult",
+    "PerturbationResult", "DriversResult", "ValidationResult", "PlotResult", "ReportResult",
+    "ExportResult", "InfoResult", "Results", "write_report",
     "to_anndata", "write_h5ad", "write_anndata", "tables", "write_tables", "write_couplings",
     "fit_action", "FittedAction", "Objective", "Sampler", "PathSampler", "Tabulated",
     "CellamError", "ConfigError", "DataError", "OutputError", "RunError", "TrainingError",
@@ -112,7 +125,6 @@ _PUBLIC = {
     "output.report": "write_report",
     "output.tables": "tables",
     "reading.cells": "read Cells",
-    "runs.run": "save open_run Run",
     "trust.caveat": "Caveat",
     "trust.caveats": "caveats",
     "trust.checks": "check Check",
@@ -121,6 +133,17 @@ _PUBLIC = {
     "trust.scores": "Scores",
     "trust.skill": "skill skills Skill",
     "trust.validation": "validate Validation",
+    "workflows.drivers": "DriversResult",
+    "workflows.evaluate": "EvaluationResult",
+    "workflows.export": "ExportResult",
+    "workflows.fates": "FatesResult",
+    "workflows.info": "InfoResult",
+    "workflows.perturb": "PerturbationResult",
+    "workflows.plot": "PlotResult",
+    "workflows.report": "ReportResult",
+    "workflows.run": "save open_run Run",
+    "workflows.simulate": "SimulationResult",
+    "workflows.validate": "ValidationResult",
 }
 _HOME = {name: module for module, names in _PUBLIC.items() for name in names.split()}
 

@@ -187,6 +187,13 @@ def _finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
+def as_text(values: dict[str, str]) -> dict[str, str]:
+    """The values as HDF5 can keep them: names of files need not be text, and are escaped."""
+    return {
+        key: value.encode("utf-8", "backslashreplace").decode() for key, value in values.items()
+    }
+
+
 def restore(value: Any) -> Any:
     """Numbers that were read from JSON, with NaN where one was not finite."""
     if isinstance(value, dict):

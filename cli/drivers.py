@@ -9,11 +9,10 @@ import typer
 
 from .console import give, give_json, plural, say, say_run, table
 from .options import DataOption, FromCellsOption, GroupbyOption, JsonOption, RunOption
-from .outputs import check_csv, shown
-from .simulate import rows_of
+from .outputs import shown
 
 if TYPE_CHECKING:
-    import pandas as pd
+    from cellam.workflows.drivers import DriversResult
 
 
 def drivers(
@@ -39,77 +38,40 @@ def drivers(
     data: DataOption = None,
 ) -> None:
     """List the genes that go with growth, speed or a fate, within days."""
-    import numpy as np
-    import pandas as pd
-
-    from cellam.answers import drivers as library
-    from cellam.answers.division import compare_division
-    from cellam.errors import ConfigError
-    from cellam.reading.cell_types import resolve_types
-    from cellam.reading.cells import read_obs
     from cellam.reading.labels import named
-    from cellam.runs.run import open_run
-    from cellam.storage import write_atomically, writing
+    from cellam.workflows.run import open_run
 
     opened = open_run(run)
-    model = opened.model
     say_run(opened.path, as_json=as_json)
-    source = opened.data(data)
-    check_csv(csv, overwrite, source)
-    days = [model.timeline.index(label) for label in day or ()]
-    obs = read_obs(source)
-    opened.check_cells(obs)
-    types = resolve_types(obs, model.snapshots.codes, groupby)
-    library.check_quantity(model, of, types)
-    rows = rows_of(obs, from_cells) if from_cells is not None else None
-    cells = opened.read_expression(source)
-    y, keep = library.quantity(model, of, types, seed=seed)
-    if rows is not None:
-        keep &= np.isin(np.arange(len(cells)), rows)
-    if days:
-        keep &= np.isin(cells.codes, days)
-    if not keep.any():
-        raise ConfigError(
-            "None of the cells asked for count"
-            + (": fates are open only before the last day." if of.startswith("fate:") else "."),
-            "Take other cells with --day or --from-cells.",
-        )
-    frame = library.drivers(cells, y, keep)
-    if csv is not None:
-        with writing(csv):
-            write_atomically(csv, frame.to_csv(index=False).encode())
-    used = [
-        label for k, label in enumerate(cells.timeline.labels) if (cells.codes[keep] == k).any()
-    ]
+    found = opened.drivers(
+        of,
+        top=top,
+        day=day or (),
+        from_cells=from_cells,
+        groupby=groupby,
+        seed=seed,
+        csv=csv,
+        overwrite=overwrite,
+        data=data,
+    )
     if as_json:
-        give_json(
-            {
-                "of": of,
-                "run": str(opened.path),
-                "cells": int(keep.sum()),
-                "days": used,
-                "genes": len(frame),
-                "drivers": pd.concat(_strongest(frame, top)).to_dict("records"),
-            }
-        )
+        give_json(found.to_dict())
         return
-    of_days = ", ".join(map(named, used))
-    say("", f"{plural(int(keep.sum()), 'cell')} of {of_days}; {plural(len(frame), 'gene')}.")
-    _print_top(frame, of, top)
+    of_days = ", ".join(map(named, found.days))
+    say("", f"{plural(found.cells, 'cell')} of {of_days}; {plural(len(found.table), 'gene')}.")
+    _print_top(found)
     print()
     print("Correlation within days; q: false discovery rate over all genes. The model reads its")
     print("quantities from expression: this ranks genes, and does not show causes.")
-    if of == "growth":
-        division = compare_division(model, cells)
-        if division is not None:
-            say("division" if division.contradicts else "", str(division))
-    if csv is not None:
-        give("written", shown(csv))
+    if found.division is not None:
+        say("division" if found.division.contradicts else "", str(found.division))
+    if found.written is not None:
+        give("written", shown(found.written))
 
 
-def _print_top(frame: pd.DataFrame, of: str, top: int) -> None:
+def _print_top(found: DriversResult) -> None:
     """The genes of both signs, the strongest of each first."""
-    for sign, part in zip(("with more", "with less"), _strongest(frame, top), strict=True):
+    for sign, part in zip(("with more", "with less"), found.strongest, strict=True):
         print()
         rows = [
             [gene, f"{r:+.3f}", _small(q), f"{100 * share:.0f} %"]
@@ -118,15 +80,7 @@ def _print_top(frame: pd.DataFrame, of: str, top: int) -> None:
                 strict=True,
             )
         ]
-        table([f"{sign} {of}", "correlation", "q", "cells"], rows)
-
-
-def _strongest(frame: pd.DataFrame, top: int) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """At most `top` genes of each sign, the strongest first."""
-    return (
-        frame[frame["correlation"] > 0].head(top),
-        frame[frame["correlation"] < 0].iloc[::-1].head(top),
-    )
+        table([f"{sign} {found.of}", "correlation", "q", "cells"], rows)
 
 
 def _small(q: float) -> str:

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cellam.trust.baselines import BASELINES, check_baselines
-from cellam.trust.metrics import METRICS, check_metrics
+from cellam.trust.baselines import BASELINES
+from cellam.trust.metrics import METRICS
 
 from .console import give, give_json, progress, say, say_run, table
 from .options import CsvOverwriteOption, DataOption, JsonOption, ReportOption, RunOption
-from .outputs import check_csv, shown
-from .report import add_report, check_report
+from .outputs import shown
+from .pages import add_report, check_report
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from cellam.trust.skill import Skill
+    from cellam.workflows.evaluate import EvaluationResult
 
 
 def evaluate(
@@ -69,103 +69,47 @@ def evaluate(
     as_json: JsonOption = False,
 ) -> None:
     """Refit without a day, predict it, and score the prediction beside simple baselines."""
-    from cellam.modelling.refits import check_refits, possible
-    from cellam.runs.run import open_run
-    from cellam.trust.caveats import caveats
-    from cellam.trust.counterparts import counterparts_of
-    from cellam.trust.evaluation import (
-        Evaluation,
-        available_metrics,
-        is_complete,
-        resolve_holdout,
-    )
-    from cellam.trust.evaluation import evaluate as evaluate_model
-    from cellam.trust.skill import skills
-    from cellam.workers import cores
+    from cellam.workflows.run import open_run
 
-    asked = check_metrics(m.strip() for m in metrics.split(",")) if metrics is not None else None
-    rivals = check_baselines(name.strip() for name in baselines.split(","))
-    check_refits(refits)
-    check_csv(csv, overwrite)
     opened = open_run(run)
     say_run(opened.path, as_json=as_json)
-    options = opened.model.options
-    place = opened.data(data)
-    check_csv(csv, overwrite, place)
     if report:
-        check_report(place)
-    cells = opened.read(place)
-    labels = resolve_holdout(cells, tuple(holdout), options)
-    chosen = available_metrics(cells, options, asked, holdout=labels if asked else ())
-    again = possible(options, refits)
-    others = counterparts_of(options) if counterpart else ()
-    scored = {label: opened.evaluation(label) for label in labels}
-    missing = [
-        label
-        for label, known in scored.items()
-        if known is None
-        or not is_complete(
-            known,
-            available_metrics(cells, options, holdout=(label,)),
-            counterparts=others,
-            refits=again,
+        check_report(opened.data(data))
+    with progress() as on_progress:
+        found = opened.evaluate(
+            holdout,
+            metrics=[m.strip() for m in metrics.split(",")] if metrics is not None else None,
+            baselines=[name.strip() for name in baselines.split(",")],
+            n_boot=n_boot,
+            counterpart=counterpart,
+            refits=refits,
+            workers=workers,
+            csv=csv,
+            overwrite=overwrite,
+            data=data,
+            on_progress=on_progress,
         )
-    ]
-    if missing:
-        with progress() as on_progress:
-            opened.keep(
-                evaluate_model(
-                    cells,
-                    missing,
-                    options,
-                    counterpart=counterpart,
-                    refits=again,
-                    fitted=opened.model,
-                    workers=workers or cores(),
-                    on_progress=on_progress,
-                )
-            )
-    kept = {label: opened.evaluation(label) for label in labels}
-    scores = {label: scores for label, scores in kept.items() if scores is not None}
-    for label, known in scores.items():  # what is kept says how the interval was drawn
-        if (known.table["n_boot"] != n_boot).any():
-            scores[label] = replace(known, table=known.table.assign(n_boot=n_boot))
-            opened.keep(Evaluation(scores[label]))
-    result = Evaluation.join(scores.values(), cells)
-    result = result.only(chosen, baselines=rivals, counterpart=counterpart)
-    found = skills(result.scores, seed=options.seed)
-    doubts = caveats(opened.model, cells, holdout=labels)
-    # The page has the scores of earlier calls too.
-    every = opened.scores()
-    page = caveats(opened.model, cells, holdout=every.labels if every else ()) if report else ()
-    if csv is not None:
-        _write_csv(csv, result.table, found)
     if as_json:
-        what = {
-            "run": str(opened.path),
-            "holdout": list(labels),
-            "rows": result.rows(),
-            "skill": [asdict(skill) for skill in found],
-            "notes": list(result.notes),
-            "caveats": [asdict(caveat) for caveat in doubts],
-        }
-        give_json(what)
-        if report:
-            add_report(opened, cells, page, data=data)
-        return
-    for label in labels:
-        cached = "" if label in missing else ", from the run: scored before"
-        ours = [skill for skill in found if skill.label == label and skill.method == "cellam"]
-        _print_day(result.table[result.table["label"] == label], ours, label, cached)
+        give_json(found.to_dict())
+    else:
+        _print(found)
+    written = add_report(opened, found.cells, found.all_caveats, data=data) if report else None
+    if written is not None and not as_json:
+        give("report", shown(written))
+
+
+def _print(found: EvaluationResult) -> None:
+    """The scores of each day, then what has to be known of them."""
+    table = found.evaluation.table
+    for label in found.holdout:
+        cached = ", from the run: scored before" if label in found.earlier else ""
+        ours = [skill for skill in found.skills if (skill.label, skill.method) == (label, "cellam")]
+        _print_day(table[table["label"] == label], ours, label, cached)
     print()
-    for note in result.notes:
+    for note in found.evaluation.notes:
         say("note", note)
-    for caveat in doubts:
+    for caveat in found.caveats:
         say("caveat", f"{caveat.finding} {caveat.advice}")
-    if report:
-        written = add_report(opened, cells, page, data=data)
-        if written is not None:
-            give("report", shown(written))
 
 
 def _print_day(frame: pd.DataFrame, skills: list[Skill], label: str, cached: str) -> None:
@@ -224,18 +168,3 @@ def _with_interval(values: list[str], low: float, high: float) -> list[str]:
 
 def _number(value: float) -> str:
     return "–" if value != value else f"{value:.4g}"  # a balanced fit predicts no mass
-
-
-def _write_csv(path: Path, frame: pd.DataFrame, skills: list[Skill]) -> None:
-    """The table as it is, and the skill beside the rows of the methods that have one."""
-    import pandas as pd
-
-    from cellam.storage import write_atomically, writing
-
-    keys = ["label", "metric", "method"]
-    columns = [*keys, "value", "low", "high", "best"]
-    names = {"value": "skill", "low": "skill_low", "high": "skill_high", "best": "best_baseline"}
-    beside = pd.DataFrame([asdict(s) for s in skills])[columns].rename(columns=names)
-    joined = frame.merge(beside, on=keys, how="left")
-    with writing(path):
-        write_atomically(path, joined.to_csv(index=False).encode())

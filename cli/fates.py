@@ -16,12 +16,13 @@ from .options import (
     StartOption,
     TerminalOption,
 )
-from .outputs import check_csv, shown
+from .outputs import shown
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from cellam.answers.fates import Fates
+    from cellam.workflows.fates import FatesResult
 
 MOST_STATES = 8  # columns of the table
 
@@ -56,100 +57,63 @@ def fates(
     as_json: JsonOption = False,
 ) -> None:
     """Probability of each terminal state for every earlier cell; table, flow and ancestors."""
-    import pandas as pd
-
-    from cellam.answers.fates import flow as flow_of
-    from cellam.answers.fates import predict_fates
-    from cellam.answers.terminal import days_before, parse_terminal
     from cellam.errors import ConfigError
-    from cellam.reading.cell_types import read_types
-    from cellam.reading.cells import read_obs
     from cellam.reading.labels import named
-    from cellam.runs.claims import FATES
-    from cellam.runs.run import open_run
-    from cellam.storage import sha256, write_atomically, writing
+    from cellam.workflows.run import open_run
 
-    check_csv(csv, overwrite)
     if flow and ancestors:
         raise ConfigError("--flow goes forward, and --ancestors backward.", "Give one of the two.")
     opened = open_run(run)
-    model = opened.model
     say_run(opened.path, as_json=as_json)
-    obs = read_obs(opened.data(data))
-    opened.check_cells(obs)
-    end = parse_terminal(model, obs, terminal, backward=ancestors)
-    possible = days_before(model, end.label, backward=ancestors)
-    labels = [model.timeline.labels[model.timeline.index(label)] for label in start or possible]
-    wrong = [label for label in labels if label not in possible]
-    if wrong or not possible:
-        side = "after" if ancestors else "before"
-        raise ConfigError(
-            f"--from {wrong[0]} is not a day {side} {end.label} among those fitted on."
-            if wrong
-            else f"There is no day {side} {end.label} to follow.",
-            f"Days {side} it are: {', '.join(possible) or 'none'}."
-            + ("" if ancestors else " Add --ancestors to follow later cells backward."),
-        )
-    types = read_types(obs[end.key])
-    found = [
-        predict_fates(model, label, types, terminal=end.label, draws=draws, seed=seed)
-        for label in labels
-    ]
-    flows = [] if ancestors else [flow_of(model, f, types) for f in found]
-    cells = pd.concat([f.table(obs.index, types) for f in found], ignore_index=True)
-    if csv is None:
-        call = sha256(repr((tuple(labels), tuple(end), draws, seed)).encode(errors="replace"))
-        csv = opened.path / FATES / f"{'ancestors' if ancestors else 'fates'}-{call[:8]}.csv"
-    with writing(csv):
-        csv.parent.mkdir(exist_ok=True)
-        write_atomically(csv, cells.to_csv(index=False).encode(errors="backslashreplace"))
+    found = opened.fates(
+        start,
+        terminal=terminal,
+        ancestors=ancestors,
+        draws=draws,
+        seed=seed,
+        csv=csv,
+        keep=True,
+        overwrite=overwrite,
+        data=data,
+    )
     if as_json:
-        what = {
-            "run": str(opened.path),
-            "terminal": {"day": end.label, "column": end.key},
-            "ancestors": ancestors,
-            "members": len(model.ensemble),
-            "days": [
-                {
-                    "day": f.start,
-                    "cells": len(f.rows),
-                    "states": list(f.states),
-                    "types": f.by_type(types),
-                    **({"flow": flows[k].to_dict("records")} if flows else {}),
-                }
-                for k, f in enumerate(found)
-            ],
-            "written": str(csv),
-        }
-        give_json(what)
+        give_json(found.to_dict())
         return
     noun = "ancestors" if ancestors else "fates"
-    for k, f in enumerate(found):
+    end = named(found.terminal.label)
+    for k, f in enumerate(found.days):
         print()
-        say(noun, f"of {plural(len(f.rows), 'cell')} of {named(f.start)} on {named(end.label)}")
-        _print_fates(f, types)
+        say(noun, f"of {plural(len(f.rows), 'cell')} of {named(f.start)} on {end}")
+        _print_fates(f, found.types)
         if flow:
             print()
-            _print_flow(flows[k], f)
+            _print_flow(found.flows[k], f)
     print()
+    _print_legend(found)
+    print()
+    give("written", shown(found.written or ""))
+
+
+def _print_legend(found: FatesResult) -> None:
+    """What the columns are, and how many cells take no part."""
+    from cellam.reading.labels import named
+
     spread = (
-        f"; ±: standard deviation, by {len(model.ensemble)} members of the ensemble"
-        if model.ensemble
+        f"; ±: standard deviation, by {found.members} members of the ensemble"
+        if found.members
         else ""
     )
     print(
-        f"Mean probability of obs[{end.key!r}] on {named(end.label)}, by the cells observed "
-        f"nearest to where cells {'came from' if ancestors else 'arrive'}{spread}.\nMass: of their "
-        f"{'ancestors' if ancestors else 'descendants'}, for each cell. Entropy in bits: 0 is "
-        "certain, 1 even between two."
+        f"Mean probability of obs[{found.terminal.key!r}] on {named(found.terminal.label)}, by the "
+        f"cells observed nearest to where cells {'came from' if found.ancestors else 'arrive'}"
+        f"{spread}.\nMass: of their {'ancestors' if found.ancestors else 'descendants'}, for each "
+        "cell. Entropy in bits: 0 is certain, 1 even between two."
     )
-    if n := int(types.isna().sum()):
+    if n := int(found.types.isna().sum()):
         print(
-            f"{n:,} of {plural(len(types), 'cell')} {'is' if n == 1 else 'are'} unannotated; fates "
-            "are read from annotated cells alone."
+            f"{n:,} of {plural(len(found.types), 'cell')} {'is' if n == 1 else 'are'} unannotated; "
+            "fates are read from annotated cells alone."
         )
-    print()
-    give("written", shown(csv))
 
 
 def _most(found: Fates) -> list[str]:

@@ -14,7 +14,7 @@ from .console import give, progress, say
 from .logs import log, written_to
 from .options import ReportOption
 from .outputs import shown
-from .report import add_report, check_report
+from .pages import add_report, check_report
 from .signals import pausing
 from .summary import say_cells, say_growth, say_model
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from .console import give_json, results, say, say_run, table, warn
 from .options import DataOption, JsonOption, RunOption
 from .outputs import shown
-from .summary import growth_of_types, say_model, unannotated
+from .summary import say_model, unannotated
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from cellam.runs.run import Run
+    from cellam.workflows.run import Run
 
 
 def info(
@@ -21,53 +22,21 @@ def info(
     as_json: JsonOption = False,
 ) -> None:
     """Show a run: what went in, what was chosen, how types of cells grow, what was scored."""
-    from cellam.errors import DataError
-    from cellam.modelling.recipe import choice_to_json
-    from cellam.output.wording import explain
-    from cellam.reading.cells import read_obs
-    from cellam.runs.run import open_run
+    from cellam.workflows.run import open_run
 
     opened = open_run(run)
-    model, seen = opened.model, opened.provenance
-    types: pd.Series[Any] | None = None
-    growth: list[dict[str, Any]] = []
-    try:
-        obs = read_obs(opened.data(data))
-        opened.check_cells(obs)
-        types, growth = growth_of_types(model, obs)
-    except DataError as error:
-        if data is not None:
-            raise
-        warn(f"{error.message} No growth of types of cells. {error.hint}")
+    found = opened.info(data=data)
+    for note in found.notes:
+        warn(note)
+    say_run(opened.path, as_json=as_json)
     if as_json:
-        say_run(opened.path, as_json=True)
-        what = {
-            "run": str(opened.path),
-            "options": model.options.model_dump(mode="json"),
-            "times": dict(zip(model.timeline.labels, model.timeline.times, strict=True)),
-            "unit": model.timeline.unit,
-            "cells": {
-                label: len(x)
-                for label, x in zip(model.timeline.labels, model.snapshots.points, strict=True)
-            },
-            "choice": choice_to_json(model.choice),
-            "chosen": explain(model),
-            "growth": {
-                "relative": model.options.population is None,
-                "types": types.name if types is not None else None,
-                "unannotated": int(types.isna().sum()) if types is not None else None,
-                "by_type": growth,
-            },
-            "provenance": seen,
-        }
-        give_json(what)
+        give_json(found.to_dict())
         return
-    say_run(opened.path)
     with results():
-        _print(opened, types, growth)
+        _print(opened, found.types, found.growth)
 
 
-def _print(opened: Run, types: pd.Series[Any] | None, growth: list[dict[str, Any]]) -> None:
+def _print(opened: Run, types: pd.Series[Any] | None, growth: Sequence[dict[str, Any]]) -> None:
     from cellam.trust.baselines import BASELINES
 
     model, seen = opened.model, opened.provenance

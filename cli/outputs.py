@@ -1,9 +1,8 @@
-"""Outputs: whether a file can be written, asked before the work, and how its path is printed."""
+"""Outputs: how the paths of files are printed."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Collection
 from pathlib import Path
 
 
@@ -16,74 +15,3 @@ def shown(path: Path | str) -> str:
         if here.is_absolute() and path.is_relative_to(here) and path != here:
             return str(path.relative_to(here))
     return str(path)
-
-
-def check_file(
-    path: Path,
-    option: str,
-    suffixes: Collection[str],
-    *,
-    overwrite: bool,
-    noun: str = "the file",
-    data: Path | None = None,
-    makes_folders: bool = True,
-) -> None:
-    """Refuse before the work what could not be written after it.
-
-    Parameters
-    ----------
-    path : pathlib.Path
-    option : str
-        What the user gave it with, e.g. "--csv".
-    suffixes : collection of str
-        Those that are written, the usual one first.
-    overwrite : bool
-        Whether a file that is there may be replaced.
-    noun : str
-        What is written.
-    data : pathlib.Path, optional
-        The input, which is never replaced.
-    makes_folders : bool
-        Whether a folder that is not there is made.
-
-    Raises
-    ------
-    ConfigError
-        For another format.
-    OutputError
-        If it is the input or a folder, is there already, or its folder cannot be written to.
-    """
-    from cellam.errors import ConfigError, OutputError
-
-    if path.is_dir():
-        raise OutputError(f"{option} {path} is a folder.", "Give the name of a file.")
-    if data is not None and path.exists() and path.samefile(data):
-        raise OutputError(f"{option} {path} is the input; it is never written to.")
-    if path.suffix.lower() not in suffixes:
-        usual, *others = suffixes
-        listed = f"{', '.join([usual, *others[:-1]])} or {others[-1]}" if others else usual
-        article = "an" if usual == ".h5ad" else "a"
-        raise ConfigError(
-            f"{option} {path}: {noun} is {article} {listed}.",
-            f"Use {option} {path.stem}{usual}.",
-        )
-    folder = path.absolute().parent
-    while makes_folders and not os.path.lexists(folder):
-        folder = folder.parent
-    if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
-        raise OutputError(
-            f"{option} {path} cannot be written.",
-            f"{folder} is not a folder that you may write to: name a file in another one."
-            if folder.exists()
-            else "Name a file in a folder that exists.",
-        )
-    if path.exists() and not overwrite:
-        raise OutputError(
-            f"{path} exists already.", f"Choose another {option}, or add --overwrite."
-        )
-
-
-def check_csv(path: Path | None, overwrite: bool, data: Path | None = None) -> None:
-    """Refuse a table that could not be written, or is the data: as `check_file`."""
-    if path is not None:
-        check_file(path, "--csv", [".csv"], overwrite=overwrite, data=data, makes_folders=False)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shlex
 import sys
 from pathlib import Path
-from tokenize import TokenError
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -17,22 +16,17 @@ from .options import (
     OverwriteOption,
     RunOption,
 )
-from .outputs import check_file, shown
+from .outputs import shown
 from .summary import unannotated
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from cellam.answers.uncertainty import Followed
-    from cellam.modelling.model import Model, Simulation
+    from cellam.modelling.model import Model
 
 
 MOST_TYPES = 8  # columns of the table
-# What pandas and the operators of its columns raise for a text that is no query.
-_NOT_UNDERSTOOD = (
-    ArithmeticError, AttributeError, LookupError, NameError, NotImplementedError, RecursionError,
-    SyntaxError, TokenError, TypeError, ValueError,
-)  # fmt: skip
 
 
 def simulate(
@@ -74,120 +68,43 @@ def simulate(
     data: DataOption = None,
 ) -> None:
     """Follow the cells of one day through time; write them with their weights."""
-    from cellam._version import __version__
-    from cellam.answers.composition import composition
-    from cellam.answers.uncertainty import follow
-    from cellam.errors import ConfigError, DataError
-    from cellam.output.export import genes_of, to_anndata, write_h5ad
-    from cellam.reading.cell_types import resolve_types
-    from cellam.reading.cells import read_obs
     from cellam.reading.labels import named
-    from cellam.runs.claims import SIMULATIONS
-    from cellam.runs.run import open_run
-    from cellam.storage import sha256
+    from cellam.workflows.run import open_run
 
     opened = open_run(run)
-    model = opened.model
     say_run(opened.path)
-    if stochastic and not model.fit.objective.sigma > 0:
-        raise ConfigError(
-            f"--stochastic: this run was fitted without noise (method {model.options.method}).",
-            "Fit with --method eam or ueam.",
-        )
-    asked = genes or ("none" if model.space.rep else "all")
-    decoded = genes_of(model, asked)
-    needed = from_cells is not None or data is not None
-    try:
-        source = opened.data(data)
-    except DataError as error:
-        if needed:
-            raise
-        source = None
-        warn(f"{error.message} No names or types of cells. {error.hint}")
-    if out is not None:
-        check_file(out, "--out", [".h5ad"], overwrite=overwrite, data=source)
-    obs = read_obs(source) if source is not None else None
-    if obs is not None:
-        opened.check_cells(obs)
-    rows = rows_of(obs, from_cells) if from_cells is not None and obs is not None else None
-
-    def move(model: Model) -> Simulation:
-        return model.simulate(
-            start,
-            to=to,
-            backward=backward,
-            rows=rows,
-            n_cells=n_cells,
-            save_every=save_every,
-            extrapolate=extrapolate,
-            seed=seed,
-        )
-
-    followed = follow(model, move) if model.ensemble else None
-    moved = followed.simulation if followed is not None else move(model)
-    label = model.timeline.labels[model.timeline.index(start)]
-    if out is None:
-        # The same call replaces its file, another one has a name of its own.
-        special = (from_cells, n_cells, save_every, asked, extrapolate, seed)
-        plain = "".join(c if c.isalnum() or c in ".-" else "_" for c in label)[:100]
-        name = f"{plain}_to_{moved.times[-1]:.10g}"
-        if special != (None, None, None, "none" if model.space.rep else "all", False, 0):
-            name += f"_{sha256(repr(special).encode(errors='backslashreplace'))[:8]}"
-        out = opened.path / SIMULATIONS / f"{name}.h5ad"
-    n_rows = model.snapshots.n_cells
-    names = list(map(str, obs.index)) if obs is not None else [str(k) for k in range(n_rows)]
-    adata = to_anndata(model, moved, names, decoded, followed)
-    seen = {
-        "cellam": __version__,
-        "run": str(opened.path),
-        "fitted": opened.provenance["finished"],
-        "data": str(source or ""),
-        "digest": opened.digest,
-        "seed": str(seed),
-        "command": shlex.join(["cellam", *sys.argv[1:]]),
-    }
-    # Names of files need not be text; what HDF5 keeps is.
-    adata.uns["cellam"] = {
-        key: value.encode("utf-8", "backslashreplace").decode() for key, value in seen.items()
-    }
-    write_h5ad(adata, out)
+    found = opened.simulate(
+        start,
+        to=to,
+        backward=backward,
+        from_cells=from_cells,
+        n_cells=n_cells,
+        stochastic=stochastic,
+        save_every=save_every,
+        genes=genes,
+        extrapolate=extrapolate,
+        seed=seed,
+        out=out,
+        keep=True,
+        overwrite=overwrite,
+        data=data,
+        command=shlex.join(["cellam", *sys.argv[1:]]),
+    )
+    for note in found.notes:
+        warn(note)
+    moved, model = found.simulation, opened.model
     say(
         "simulated",
-        f"{plural(len(moved.rows), 'cell')} of {named(label)} from {moved.times[0]:g} to "
+        f"{plural(len(moved.rows), 'cell')} of {named(found.start)} from {moved.times[0]:g} to "
         f"{moved.times[-1]:g}, {plural(len(moved.times), 'saved time')}",
     )
-    types = resolve_types(obs, model.snapshots.codes) if obs is not None else None
     print()
     _print_composition(
-        composition(model, moved, types), types, _masses(followed), model.training.times
+        found.composition, found.types, _masses(found.followed), model.training.times
     )
-    _say_remote(adata.obs, model, float(moved.times[-1]))
+    _say_remote(found.cells, model, float(moved.times[-1]))
     print()
-    give("written", shown(out))
-
-
-def rows_of(obs: pd.DataFrame, query: str) -> Any:
-    """Rows of the data that a query selects."""
-    import numpy as np
-
-    from cellam.errors import ConfigError
-
-    try:
-        if "@" in query or "__" in query:
-            raise ValueError("names of Python are not allowed")
-        selected = obs.eval(query, engine="python", local_dict={}, global_dict={})
-        mask = np.asarray(selected)
-        if mask.shape != (len(obs),) or mask.dtype != bool:
-            raise ValueError("it is not true or false for every cell")
-    except _NOT_UNDERSTOOD as error:
-        raise ConfigError(
-            f"--from-cells {query!r} cannot be understood: {error}.",
-            f"Columns of obs are: {', '.join(map(str, obs.columns))}. "
-            "Example: --from-cells 'cell_type == \"HSC\"'.",
-        ) from None
-    if not mask.any():
-        raise ConfigError(f"--from-cells {query!r} fits none of the {len(obs)} cells.")
-    return np.flatnonzero(mask)
+    give("written", shown(found.written or ""))
 
 
 def _masses(followed: Followed | None) -> dict[float, str]:

@@ -76,24 +76,11 @@ def unannotated(types: pd.Series[Any]) -> str:
     return f" {n:,} of {plural(len(types), 'cell')} {verb} unannotated and not counted."
 
 
-def growth_of_types(
-    model: Model, obs: pd.DataFrame
-) -> tuple[pd.Series[Any] | None, list[dict[str, Any]]]:
-    """The types of all cells, and how each type grows: the fastest first."""
-    from cellam.answers.projection import growth_rates
-    from cellam.output.findings import growth_by_type
-    from cellam.reading.cell_types import resolve_types
-
-    types = resolve_types(obs, model.snapshots.codes)
-    if types is None or model.conserves_mass:
-        return types, []
-    return types, growth_by_type(model, growth_rates(model), types)
-
-
 def say_growth(model: Model, cells: Cells) -> None:
     """Print the mean growth of the types of cells, and how it goes with genes of division."""
     from cellam.answers.division import compare_division
     from cellam.plots.scatter import per_time
+    from cellam.workflows.info import growth_of_types
 
     types, rows = growth_of_types(model, cells.obs)
     if types is not None and rows:

@@ -16,7 +16,7 @@ from .options import (
     StartOption,
     TerminalOption,
 )
-from .outputs import check_csv, shown
+from .outputs import shown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,85 +39,43 @@ def validate(
     as_json: JsonOption = False,
 ) -> None:
     """Score predicted fates by where sisters of the same clone were found, beside baselines."""
-    from cellam.answers.terminal import days_before, parse_terminal
-    from cellam.errors import ConfigError
-    from cellam.reading.cells import read_obs
-    from cellam.reading.labels import did_you_mean, named
-    from cellam.runs.run import open_run
-    from cellam.storage import write_atomically, writing
-    from cellam.trust.validation import SCORES, verdict
-    from cellam.trust.validation import validate as validate_model
+    from cellam.reading.labels import named
+    from cellam.trust.validation import SCORES
+    from cellam.workflows.run import open_run
 
-    check_csv(csv, overwrite)
     opened = open_run(run)
-    model = opened.model
     say_run(opened.path, as_json=as_json)
-    obs = read_obs(opened.data(data))
-    opened.check_cells(obs)
-    if clones not in obs:
-        columns = list(map(str, obs.columns))
-        raise ConfigError(
-            f"--clones {clones}: there is no such column in obs.",
-            f"{did_you_mean(clones, columns)}The columns are: {', '.join(columns)}.",
-        )
-    end = parse_terminal(model, obs, terminal)
-    possible = days_before(model, end.label)
-    asked = [model.timeline.labels[model.timeline.index(label)] for label in start or possible]
-    wrong = [label for label in asked if label not in possible]
-    if wrong or not asked:
-        raise ConfigError(
-            f"--from {wrong[0]} is not before {end.label}."
-            if wrong
-            else f"There is no day before {end.label} to follow.",
-            f"Days before it are: {', '.join(possible) or 'none'}.",
-        )
-    found = validate_model(
-        model,
-        obs[end.key],
-        obs[clones],
-        start=tuple(dict.fromkeys(asked)),
-        terminal=end.label,
+    found = opened.validate(
+        clones,
+        start=start,
+        terminal=terminal,
         n_boot=n_boot,
         seed=seed,
+        csv=csv,
+        overwrite=overwrite,
+        data=data,
     )
-    if csv is not None:
-        with writing(csv):
-            write_atomically(csv, found.table.to_csv(index=False).encode())
     if as_json:
-        what = {
-            "run": str(opened.path),
-            "clones": clones,
-            "from": list(asked),
-            "terminal": {"day": end.label, "column": end.key},
-            "cells": found.cells,
-            "sisters": found.sisters,
-            "shared_clones": found.clones,
-            "states": list(found.states),
-            "verdict": verdict(found.table),
-            "rows": [
-                {k: None if v != v else v for k, v in row.items()}  # JSON has no NaN
-                for row in found.table.to_dict("records")
-            ],
-        }
-        give_json(what)
+        give_json(found.to_dict())
         return
+    scores = found.validation
     say(
         "clones",
-        f"{plural(found.clones, 'clone')} of obs[{clones!r}] with {plural(found.cells, 'cell')} on "
-        f"{' or '.join(map(named, asked))} and {plural(found.sisters, 'sister')} on "
-        f"{named(end.label)}",
+        f"{plural(scores.clones, 'clone')} of obs[{clones!r}] with {plural(scores.cells, 'cell')} "
+        f"on {' or '.join(map(named, found.start))} and {plural(scores.sisters, 'sister')} on "
+        f"{named(scores.terminal.label)}",
     )
     rare = "; the others are too rare to score"
-    say("states", f"{', '.join(found.states)} of obs[{end.key!r}]{rare}")
+    say("states", f"{', '.join(scores.states)} of obs[{scores.terminal.key!r}]{rare}")
     print()
-    _print_scores(found.table)
+    _print_scores(scores.table)
     print()
-    print(verdict(found.table))
+    print(found.verdict)
     print()
     for score, meaning in SCORES.items():
         say(score, meaning)
-    if csv is not None:
-        give("written", shown(csv))
+    if found.written is not None:
+        give("written", shown(found.written))
 
 
 def _print_scores(frame: pd.DataFrame) -> None:

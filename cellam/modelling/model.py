@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from cellam.config import Options
 from cellam.devices import threads
+from cellam.display import Displayed, enumerated
 from cellam.dynamics import simulation
 from cellam.dynamics.distances import resample
 from cellam.dynamics.fitting import Fit
@@ -25,8 +26,8 @@ from cellam.reading.timeline import Timeline
 Array = NDArray[np.float64]
 
 
-@dataclass(frozen=True)
-class Simulation:
+@dataclass(frozen=True, repr=False)
+class Simulation(Displayed):
     """Cells followed through time.
 
     Parameters
@@ -46,9 +47,20 @@ class Simulation:
     log_weights: Array
     rows: NDArray[np.int64]
 
+    @property
+    def facts(self) -> dict[str, str]:
+        """Numbers of cells, of saved times and of coordinates, and the mean weight at the end."""
+        T, N, p = self.points.shape
+        return {
+            "cells": f"{N:,}",
+            "times": f"{T} from {self.times[0]:g} to {self.times[-1]:g}",
+            "coordinates": f"{p:,}",
+            "mass at the end": f"{np.exp(self.log_weights[-1]).mean():.3g} of the start",
+        }
 
-@dataclass(frozen=True)
-class Model:
+
+@dataclass(frozen=True, repr=False)
+class Model(Displayed):
     """A fitted model of a time course.
 
     Parameters
@@ -85,6 +97,20 @@ class Model:
     seconds: float
     ensemble: tuple[Fit, ...] = ()
     prior_source: PriorSource | None = None
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """Method, cells, days, coordinates and what was chosen, in short."""
+        rep = self.space.rep
+        return {
+            "method": f"{self.options.method}, {self.options.action} action",
+            "path": self.choice.recipe.coupling.name,
+            "cells": f"{self.training.n_cells:,}",
+            "days": enumerated(list(self.training.labels)),
+            "space": f"{self.space.n_dims} of {f'obsm[{rep!r}]' if rep else 'a PCA'}",
+            "ensemble": str(len(self.ensemble) or "none"),
+            "fitted in": f"{self.seconds:.1f} s",
+        }
 
     def alone(self) -> Model:
         """The same model without its ensemble."""

@@ -61,12 +61,49 @@ def genes_of(model: Model, asked: str) -> list[str]:
     return list(dict.fromkeys(names))
 
 
+def cell_table(
+    model: Model, simulation: Simulation, names: list[str], followed: Followed | None = None
+) -> pd.DataFrame:
+    """Simulated cells, one row for each cell and saved time: `obs` of `to_anndata`.
+
+    Parameters
+    ----------
+    model : Model
+    simulation : Simulation
+    names : list of str
+        Names of all cells of the data.
+    followed : Followed, optional
+        How sure the simulation is, from `answers.uncertainty.follow`.
+    """
+    T, N, p = simulation.points.shape
+    trajectory = np.tile(np.arange(N), T)
+    time = np.repeat(simulation.times, N)
+    obs = pd.DataFrame(
+        {
+            "cellam_time": time,
+            "origin": pd.Categorical([names[row] for row in simulation.rows[trajectory]]),
+            "trajectory": trajectory,
+            "weight": np.exp(simulation.log_weights.ravel()),
+        },
+        index=[f"cell{k}_t{t:.10g}" for t, k in zip(time, trajectory, strict=True)],
+    )
+    flat = simulation.points.reshape(T * N, p)
+    obs["remoteness"] = remoteness(model, (flat - model.space.centre) / model.space.scale)
+    obs["off_manifold"] = obs["remoteness"] > 1
+    if followed is not None:
+        low, high = followed.log_weights.interval()
+        obs["weight_low"], obs["weight_high"] = np.exp(low.ravel()), np.exp(high.ravel())
+        obs["position_sd"] = np.linalg.norm(followed.points.sd.reshape(T * N, p), axis=1)
+    return obs
+
+
 def to_anndata(
     model: Model,
     simulation: Simulation,
     names: list[str],
     genes: list[str],
     followed: Followed | None = None,
+    obs: pd.DataFrame | None = None,
 ) -> AnnData:
     """Simulated cells, one row for each cell and saved time.
 
@@ -80,6 +117,8 @@ def to_anndata(
         Genes to decode into `X`, on the scale of the PCA (log-normalised counts).
     followed : Followed, optional
         How sure the simulation is, from `answers.uncertainty.follow`.
+    obs : pandas.DataFrame, optional
+        From `cell_table`, if it is known already.
 
     Returns
     -------
@@ -96,37 +135,18 @@ def to_anndata(
 
     T, N, p = simulation.points.shape
     flat = simulation.points.reshape(T * N, p)
-    trajectory = np.tile(np.arange(N), T)
-    time = np.repeat(simulation.times, N)
-    obs = pd.DataFrame(
-        {
-            "cellam_time": time,
-            "origin": pd.Categorical([names[row] for row in simulation.rows[trajectory]]),
-            "trajectory": trajectory,
-            "weight": np.exp(simulation.log_weights.ravel()),
-        },
-        index=[f"cell{k}_t{t:.10g}" for t, k in zip(time, trajectory, strict=True)],
-    )
-    model_coordinates = (flat - model.space.centre) / model.space.scale
-    obs["remoteness"] = remoteness(model, model_coordinates)
-    obs["off_manifold"] = obs["remoteness"] > 1
     X = (
-        model.space.decode(model_coordinates, genes)
+        model.space.decode((flat - model.space.centre) / model.space.scale, genes)
         if genes
         else np.zeros((T * N, 0), dtype=np.float32)
     )
+    if obs is None:
+        obs = cell_table(model, simulation, names, followed)
     adata = anndata.AnnData(X, obs=obs, var=pd.DataFrame(index=genes))
     rep = model.space.rep or "X_pca"
     adata.obsm[rep] = flat.astype(np.float32)
     if followed is not None:
-        low, high = followed.log_weights.interval()
-        adata.obs["weight_low"], adata.obs["weight_high"] = (
-            np.exp(low.ravel()),
-            np.exp(high.ravel()),
-        )
-        sd = followed.points.sd.reshape(T * N, p)
-        adata.obs["position_sd"] = np.linalg.norm(sd, axis=1)
-        adata.obsm[f"{rep}_sd"] = sd.astype(np.float32)
+        adata.obsm[f"{rep}_sd"] = followed.points.sd.reshape(T * N, p).astype(np.float32)
     return adata
 
 

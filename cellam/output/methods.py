@@ -22,7 +22,7 @@ from cellam.output.references import REFERENCES
 from cellam.output.wording import signature_genes
 from cellam.reading.growth import PriorSource
 from cellam.reading.labels import named, variables
-from cellam.runs.run import Run
+from cellam.runs.run import StoredRun
 from cellam.trust.baselines import BASELINES
 from cellam.trust.counterparts import COUNTERPARTS
 from cellam.trust.metrics import METRICS
@@ -68,12 +68,12 @@ class _Citations:
         return self.text.cite(key)
 
 
-def describe(run: Run, table: pd.DataFrame | None = None, *, projected: str = "") -> Methods:
+def describe(run: StoredRun, table: pd.DataFrame | None = None, *, projected: str = "") -> Methods:
     """Describe what a run did.
 
     Parameters
     ----------
-    run : Run
+    run : StoredRun
     table : pandas.DataFrame, optional
         Scores of held-out days, as `Evaluation.table`.
     projected : str
@@ -95,7 +95,7 @@ def describe(run: Run, table: pd.DataFrame | None = None, *, projected: str = ""
     return text
 
 
-def _data(run: Run, text: Methods, versions: dict[str, str]) -> str:
+def _data(run: StoredRun, text: Methods, versions: dict[str, str]) -> str:
     model, space = run.model, run.model.space
     days = model.training
     counted = "; ".join(
@@ -193,7 +193,7 @@ def _prior(source: PriorSource, share: float, text: Methods, versions: dict[str,
     return f"The growth expected beforehand came from {where}; {taken}."
 
 
-def _action(run: Run, text: Methods, versions: dict[str, str]) -> str:
+def _action(run: StoredRun, text: Methods, versions: dict[str, str]) -> str:
     model, options = run.model, run.model.options
     said = [
         f"The velocity of cells is the gradient of an action s(t, x), found by "

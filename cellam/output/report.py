@@ -31,7 +31,7 @@ from cellam.plots.scatter import per_time
 from cellam.reading.cell_types import offer_types, resolve_types
 from cellam.reading.cells import read_annotation
 from cellam.reading.labels import named, variables
-from cellam.runs.run import Run
+from cellam.runs.run import StoredRun
 from cellam.storage import write_atomically, writing
 from cellam.trust.heldout import predict_day
 from cellam.trust.scores import Scores
@@ -50,7 +50,7 @@ TEMPLATE = "report.html.j2"
 
 
 def write_report(
-    run: Run,
+    run: StoredRun,
     path: Path | str,
     *,
     data: Path | str | None = None,
@@ -64,7 +64,7 @@ def write_report(
 
     Parameters
     ----------
-    run : Run
+    run : StoredRun
     path : path
         File to write, replaced if it is there.
     data : path, optional
@@ -105,7 +105,7 @@ def write_report(
         write_atomically(path, page.encode())
 
 
-def check_names(run: Run, data: Path, groupby: str | None, basis: str | None) -> None:
+def check_names(run: StoredRun, data: Path, groupby: str | None, basis: str | None) -> None:
     """Refuse a column or a basis that there is not, before anything is worked out.
 
     Raises
@@ -124,7 +124,7 @@ def _check(model: Model, adata: AnnData | None, groupby: str | None, basis: str 
 
 
 def render_report(
-    run: Run,
+    run: StoredRun,
     *,
     data: Path | str | None = None,
     groupby: str | None = None,
@@ -182,7 +182,9 @@ def render_report(
 # --------------------------------------------------------------------------------- what went in
 
 
-def _annotated(run: Run, data: Path | str | None, *, needed: bool) -> tuple[AnnData | None, str]:
+def _annotated(
+    run: StoredRun, data: Path | str | None, *, needed: bool
+) -> tuple[AnnData | None, str]:
     """The data without their expression, or why there are none."""
     try:
         source = run.data(Path(data) if data is not None else None)
@@ -432,7 +434,7 @@ def _fates(model: Model, types: pd.Series[Any] | None) -> dict[str, Any] | None:
 # --------------------------------------------------------------------------- how to do it again
 
 
-def _commands(run: Run, table: pd.DataFrame | None) -> list[str]:
+def _commands(run: StoredRun, table: pd.DataFrame | None) -> list[str]:
     where = f"--run {shlex.quote(str(run.path))}"
     commands = [run.provenance["command"]] if run.provenance["command"] else []
     if table is not None:

@@ -18,6 +18,7 @@ from numpy.typing import DTypeLike, NDArray
 from scipy import sparse
 
 from cellam.config import Kind, ReadOptions, parse_reading
+from cellam.display import Displayed, enumerated
 from cellam.errors import DataError
 from cellam.reading.absent import Days
 from cellam.reading.amounts import Matrix
@@ -38,8 +39,8 @@ if TYPE_CHECKING:
 HASHED = 1_000_000  # numbers at once
 
 
-@dataclass(frozen=True)
-class Cells:
+@dataclass(frozen=True, repr=False)
+class Cells(Displayed):
     """Cells with their times, and one matrix that says where they are.
 
     Parameters
@@ -85,6 +86,20 @@ class Cells:
 
     def __len__(self) -> int:
         return len(self.codes)
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """Source, numbers of cells by day, and what the matrix is."""
+        n, p = self.matrix.shape
+        what = f"obsm[{self.rep!r}], {p:,} columns" if self.form is None else self.form.describe()
+        return {
+            "cells": f"{n:,}",
+            "days": enumerated([f"{label} ({k:,})" for label, k in self.counts.items()]),
+            "times": f"obs[{self.time_key!r}]",
+            "genes": f"{len(self.genes):,}" if self.form is not None else "none",
+            "values": what,
+            "source": self.source,
+        }
 
     @property
     def time_key(self) -> str:

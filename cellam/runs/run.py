@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -21,10 +21,9 @@ import torch
 from safetensors import SafetensorError
 
 from cellam._version import __version__
-from cellam.answers.results import Results, results
+from cellam.display import Displayed, enumerated
 from cellam.errors import CellamError, DataError, RunError
 from cellam.modelling.model import Model
-from cellam.reading.cell_types import resolve_types
 from cellam.reading.cells import Cells, names_digest, read
 from cellam.reading.timepoints import read_timeline
 from cellam.runs.archive import from_files, to_files
@@ -37,12 +36,9 @@ from cellam.runs.claims import (
     read_json,
     read_manifest,
 )
-from cellam.storage import restore, sha256, to_json, write_atomically, writing
+from cellam.storage import as_text, restore, sha256, to_json, write_atomically, writing
 from cellam.trust.evaluation import Evaluation
 from cellam.trust.scores import Scores
-
-if TYPE_CHECKING:
-    from anndata import AnnData
 
 RUNS = "cellam_runs"
 # What is raised where the files of a run hold something else than what belongs there.
@@ -50,9 +46,9 @@ _DAMAGED = (AttributeError, LookupError, TypeError, ValueError, CellamError, Saf
 PACKAGES = ("numpy", "pandas", "torch", "anndata", "scanpy", "POT", "safetensors")
 
 
-@dataclass(frozen=True)
-class Run:
-    """An opened run.
+@dataclass(frozen=True, repr=False)
+class StoredRun(Displayed):
+    """A run as it is on disk: its model, and where it came from.
 
     Parameters
     ----------
@@ -66,7 +62,22 @@ class Run:
     model: Model
     provenance: dict[str, Any]
 
-    def data(self, moved: Path | None = None) -> Path:
+    @property
+    def facts(self) -> dict[str, str]:
+        """Its folder and data, and the facts of its model."""
+        seen = self.provenance
+        scored = [
+            label for label in self.model.timeline.labels if self._evaluation_path(label).exists()
+        ]
+        return {
+            "run": str(self.path),
+            **self.model.facts,
+            "scored": enumerated(scored) or "no day",
+            "data": seen["data"]["path"] or "unknown place",
+            "finished": seen["finished"],
+        }
+
+    def data(self, moved: Path | str | None = None) -> Path:
         """Where the data are: as given, or as they were when fitted.
 
         Raises
@@ -82,7 +93,7 @@ class Run:
             )
         # A project that was moved as a whole has its data where they were from the run.
         beside = [folder / Path(known).name for folder in self.path.absolute().parents[:2]]
-        for path in [moved] if moved is not None else [Path(known), *beside]:
+        for path in [Path(moved)] if moved is not None else [Path(known), *beside]:
             if os.path.lexists(path):
                 return path
         raise DataError(
@@ -140,58 +151,17 @@ class Run:
                 "Fit again, or give the file of the fit with --data.",
             )
 
-    def export(
-        self, adata: AnnData, *, groupby: str | None = None, cellrank: bool = False, seed: int = 0
-    ) -> Results:
-        """Write what the model says of each cell into an AnnData of the cells of the fit.
-
-        Parameters
-        ----------
-        adata : AnnData
-            Changed in place; keys of an earlier export are replaced.
-        groupby : str, optional
-            Column of `obs` with the cell types; found by its name without it.
-        cellrank : bool
-            Add what CellRank reads.
-        seed : int
-            For noise, where the dynamics have it.
-
-        Returns
-        -------
-        Results
-            What was written; see `answers.results.results` for the keys.
-
-        Raises
-        ------
-        DataError
-            If they are other cells, or one of the keys is the user's own.
-        ConfigError
-            If there is no column `groupby`.
-        """
-        self.check_cells(adata.obs)
-        found = results(
-            self.model,
-            adata,
-            types=resolve_types(adata.obs, self.model.snapshots.codes, groupby),
-            cellrank=cellrank,
-            record=self._record(),
-            seed=seed,
+    def record(self) -> dict[str, str]:
+        """Which run made a result, for `uns` of the file that holds it."""
+        return as_text(
+            {
+                "cellam": __version__,
+                "run": str(self.path),
+                "fitted": self.provenance["finished"],
+                "method": self.model.options.method,
+                "digest": self.digest,
+            }
         )
-        found.into(adata)
-        return found
-
-    def _record(self) -> dict[str, str]:
-        """What wrote a result, as text for HDF5: names of files need not be text."""
-        seen = {
-            "cellam": __version__,
-            "run": str(self.path),
-            "fitted": self.provenance["finished"],
-            "method": self.model.options.method,
-            "digest": self.digest,
-        }
-        return {
-            key: value.encode("utf-8", "backslashreplace").decode() for key, value in seen.items()
-        }
 
     def check_same(self, cells: Cells) -> None:
         """Refuse cells that are not those of the fit."""
@@ -269,7 +239,7 @@ def save(
     data: Path | str | None = None,
     command: str = "",
     overwrite: bool = False,
-) -> Run:
+) -> StoredRun:
     """Write a model as a run.
 
     Parameters
@@ -298,7 +268,7 @@ def save(
             return save(model, cells, claimed, data=data, command=command)
     provenance = _provenance(model, cells, data, command)
     place.commit({**to_files(model), "provenance.json": to_json(provenance)})
-    return Run(place.path, model, provenance)
+    return StoredRun(place.path, model, provenance)
 
 
 def _provenance(
@@ -382,7 +352,7 @@ def find_run(given: str | Path | None = None) -> Path:
     )
 
 
-def open_run(path: str | Path | None = None) -> Run:
+def open_run(path: str | Path | None = None) -> StoredRun:
     """Open a run and check that every file is what was written.
 
     Parameters
@@ -416,6 +386,6 @@ def open_run(path: str | Path | None = None) -> Run:
             )
     try:
         provenance = json.loads(files["provenance.json"])
-        return Run(path, from_files(files, seconds=provenance["seconds"]), provenance)
+        return StoredRun(path, from_files(files, seconds=provenance["seconds"]), provenance)
     except _DAMAGED as error:
         raise RunError(f"{path} is incomplete or damaged: {error}.", "Fit again.") from error

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 import shlex
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -45,16 +45,26 @@ def caveats(model: Model, cells: Cells, *, holdout: Collection[str] = ()) -> tup
     tuple of Caveat
         Empty where there is none.
     """
-    used = {*model.training.labels, *holdout}
-    found = itertools.chain(
-        of_design(cells, used),
-        _collapse(model),
-        _counted_growth(model, cells),
-        _rotation(model),
-        _wide_gaps(model, holdout),
-        fit_caveats(model, cells),
-    )
-    return tuple(found)
+    return caveats_by_holdout(model, cells, [holdout])[0]
+
+
+def caveats_by_holdout(
+    model: Model, cells: Cells, holdouts: Sequence[Collection[str]]
+) -> list[tuple[Caveat, ...]]:
+    """The caveats for each of several choices of held-out days, as `caveats`.
+
+    What does not depend on the days (a simulation among it) is worked out once.
+    """
+    of_fit = [*_collapse(model), *_counted_growth(model, cells), *_rotation(model)]
+    of_actions = tuple(fit_caveats(model, cells))
+    designs: dict[frozenset[str], list[Caveat]] = {}
+    found = []
+    for holdout in holdouts:
+        used = frozenset((*model.training.labels, *holdout))
+        if used not in designs:
+            designs[used] = of_design(cells, used)
+        found.append((*designs[used], *of_fit, *_wide_gaps(model, holdout), *of_actions))
+    return found
 
 
 def of_design(cells: Cells, labels: Collection[str] | None = None) -> list[Caveat]:

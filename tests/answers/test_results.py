@@ -54,7 +54,8 @@ def test_a_representation_keeps_its_name_and_maps_have_directions(
     rep_run: Path, small: anndata.AnnData
 ) -> None:
     small.obsm["X_umap"] = np.asarray(small.obsm["X_latent"])[:, :2] * 3 + 1
-    found = cellam.open_run(rep_run).export(small)
+    found = cellam.open_run(rep_run).export(small).results
+    assert found is not None
     assert [k for k in found.obsm if "velocity" in k] == [
         "cellam_velocity_latent",
         "cellam_velocity_umap",

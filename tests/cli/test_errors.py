@@ -22,7 +22,7 @@ COMMANDS = {
 INSIDE = {
     "fit": "cellam.modelling.pipeline.fit",
     "simulate": "cellam.modelling.model.Model.simulate",
-    "eval": "cellam.trust.evaluation.evaluate",
+    "eval": "cellam.workflows.evaluate.evaluate",
     "info": "cellam.runs.run.open_run",
 }
 

@@ -13,7 +13,7 @@ import cellam
 from cellam.modelling.model import Model
 from cellam.reading.cells import Cells
 from cellam.trust.evaluation import evaluate
-from cellam_cli.plot import KINDS
+from cellam.workflows.pictures import PICTURES
 
 Call = Callable[..., Any]
 
@@ -32,7 +32,7 @@ def scored(run: Path, table: Any) -> Path:
 NEEDY = ("heldout", "trends")  # of further options
 
 
-@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in NEEDY])
+@pytest.mark.parametrize("kind", [kind for kind in PICTURES if kind not in NEEDY])
 def test_every_kind_is_drawn_beside_the_user(call: Call, scored: Path, kind: str) -> None:
     before = {path: path.read_bytes() for path in scored.rglob("*") if path.is_file()}
     result = call("plot", kind)
@@ -113,7 +113,7 @@ def test_a_run_without_the_day_needs_no_second_fit(
 def test_an_unknown_kind_lists_those_there_are(call: Call, run: Path) -> None:
     result = call("plot", "umap")
     assert result.code == 2
-    assert f"Available: {', '.join(KINDS)}." in result.err
+    assert f"Available: {', '.join(PICTURES)}." in result.err
 
 
 @pytest.mark.parametrize(

@@ -82,7 +82,7 @@ def test_json_and_csv_hold_the_table(call: Call, run: Path, barcoded: anndata.An
     ("args", "says", "code"),
     [
         (("--clones", "clones"), "Did you mean 'clone'?", 2),
-        (("--clones", "clone", "--from", "day7"), "day7 is not before day7", 2),
+        (("--clones", "clone", "--from", "day7"), "day7 is not a day before day7", 2),
         (("--clones", "clone", "--terminal", "day0"), "no day before day0", 2),
         (("--clones", "cell"), "no such column", 2),
         (("--clones", "clone", "--terminal", "day7:type"), "no column 'type'", 2),

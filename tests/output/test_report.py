@@ -21,7 +21,7 @@ from cellam.modelling.rotation import Rotation
 from cellam.output.report import render_report, write_report
 from cellam.output.wording import explain
 from cellam.reading.cells import Cells
-from cellam.runs.run import Run
+from cellam.runs.run import StoredRun as Run
 from cellam.trust.evaluation import evaluate
 
 ROOT = Path(__file__).parents[2]

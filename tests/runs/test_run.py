@@ -18,10 +18,11 @@ from cellam.errors import CellamError, DataError, OutputError, RunError
 from cellam.modelling.model import Model
 from cellam.modelling.recipe import Recipe
 from cellam.reading.cells import Cells
-from cellam.runs.run import RUNS, Run, find_run, is_run, point_to
+from cellam.runs.run import RUNS, find_run, is_run, point_to
 from cellam.trust.evaluation import Evaluation, evaluate
 from cellam.trust.scores import Scores
 from cellam.trust.skill import skills
+from cellam.workflows.run import Run
 
 FILES = (
     "action.safetensors",

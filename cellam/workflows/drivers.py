@@ -1,0 +1,167 @@
+"""Drivers: genes that go with growth, speed or a fate."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from cellam.answers.division import Division, compare_division
+from cellam.answers.drivers import check_quantity, drivers, quantity
+from cellam.display import enumerated
+from cellam.errors import ConfigError
+from cellam.output.files import check_csv, write_csv
+from cellam.reading.cell_types import resolve_types
+from cellam.reading.cells import read_obs
+from cellam.reading.queries import select_rows
+from cellam.runs.run import StoredRun
+from cellam.workflows.result import Result
+
+TOP = 10
+
+
+@dataclass(frozen=True, repr=False)
+class DriversResult(Result):
+    """Genes, and how they go with a quantity within days.
+
+    Parameters
+    ----------
+    run : pathlib.Path
+    of : str
+        "growth", "speed" or "fate:TYPE".
+    cells : int
+        Cells that count.
+    days : tuple of str
+        Labels of their days.
+    table : pandas.DataFrame
+        A row for each gene; see `answers.drivers.drivers`.
+    top : int
+        Genes of each sign in the JSON and in print.
+    division : Division or None
+        How growth goes with the genes of division, if `of` is growth.
+    written : pathlib.Path or None
+        File of the table, if one was asked for.
+    """
+
+    run: Path
+    of: str
+    cells: int
+    days: tuple[str, ...]
+    table: pd.DataFrame
+    top: int
+    division: Division | None
+    written: Path | None
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """Quantity, cells, and the strongest genes of both signs."""
+        more, less = (list(part["gene"].head(3)) for part in self.strongest)
+        return {
+            "of": self.of,
+            "cells": f"{self.cells:,} of {enumerated(list(self.days))}",
+            "genes": f"{len(self.table):,}",
+            "with more": ", ".join(more) or "none",
+            "with less": ", ".join(less) or "none",
+        }
+
+    @property
+    def strongest(self) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """At most `top` genes of each sign, the strongest first."""
+        r = self.table["correlation"]
+        return self.table[r > 0].head(self.top), self.table[r < 0].iloc[::-1].head(self.top)
+
+    def to_frame(self) -> pd.DataFrame:
+        """A row for each gene, the highest correlation first."""
+        return self.table
+
+    def to_dict(self) -> dict[str, Any]:
+        """The strongest genes of both signs."""
+        return {
+            "of": self.of,
+            "run": str(self.run),
+            "cells": self.cells,
+            "days": list(self.days),
+            "genes": len(self.table),
+            "drivers": pd.concat(self.strongest).to_dict("records"),
+        }
+
+
+def find_drivers(
+    run: StoredRun,
+    of: str,
+    *,
+    top: int = TOP,
+    day: str | Iterable[str] = (),
+    from_cells: str | None = None,
+    groupby: str | None = None,
+    seed: int = 0,
+    csv: Path | str | None = None,
+    overwrite: bool = False,
+    data: Path | str | None = None,
+) -> DriversResult:
+    """Genes that go with growth, speed or a fate, within days.
+
+    Parameters
+    ----------
+    run : StoredRun
+    of : str
+        "growth", "speed" or "fate:TYPE".
+    top : int
+        Genes of each sign in the JSON.
+    day : str or iterable of str
+        Only cells of these days.
+    from_cells : str, optional
+        Only cells that fit a query on `obs`.
+    groupby : str, optional
+        Column of `obs` with the cell types; found by its name without it.
+    seed : int
+        For noise, where the fit has it.
+    csv : path, optional
+        File for the table of all genes.
+    overwrite : bool
+        Whether `csv` may be replaced.
+    data : path, optional
+        The data of the run, if they have moved.
+
+    Raises
+    ------
+    ConfigError
+        For a quantity, days, columns or cells that do not fit together.
+    DataError
+        If the data are not those of the fit, or too few cells are left.
+    OutputError
+        If the file is there, or cannot be written.
+    """
+    model = run.model
+    path = Path(csv) if csv is not None else None
+    source = run.data(data)
+    check_csv(path, overwrite, source)
+    days = [model.timeline.index(label) for label in ([day] if isinstance(day, str) else day)]
+    obs = read_obs(source)
+    run.check_cells(obs)
+    types = resolve_types(obs, model.snapshots.codes, groupby)
+    check_quantity(model, of, types)
+    rows = select_rows(obs, from_cells) if from_cells is not None else None
+    cells = run.read_expression(source)
+    y, keep = quantity(model, of, types, seed=seed)
+    if rows is not None:
+        keep &= np.isin(np.arange(len(cells)), rows)
+    if days:
+        keep &= np.isin(cells.codes, days)
+    if not keep.any():
+        raise ConfigError(
+            "None of the cells asked for count"
+            + (": fates are open only before the last day." if of.startswith("fate:") else "."),
+            "Take other cells with --day or --from-cells.",
+        )
+    labels = cells.timeline.labels
+    used = tuple(label for k, label in enumerate(labels) if (cells.codes[keep] == k).any())
+    frame = drivers(cells, y, keep)
+    if path is not None:
+        write_csv(frame, path)
+    division = compare_division(model, cells) if of == "growth" else None
+    return DriversResult(run.path, of, int(keep.sum()), used, frame, top, division, path)

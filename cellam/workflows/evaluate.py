@@ -1,0 +1,224 @@
+"""Evaluate: refit without a day, predict it, and keep the scores in the run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from cellam.display import enumerated
+from cellam.dynamics.fitting import OnProgress, silent
+from cellam.modelling.refits import check_refits, possible
+from cellam.output.files import check_csv, write_csv
+from cellam.reading.cells import Cells
+from cellam.runs.run import StoredRun
+from cellam.trust.baselines import BASELINES, check_baselines
+from cellam.trust.caveat import Caveat
+from cellam.trust.caveats import caveats_by_holdout
+from cellam.trust.counterparts import counterparts_of
+from cellam.trust.evaluation import (
+    REFITS,
+    Evaluation,
+    available_metrics,
+    evaluate,
+    is_complete,
+    resolve_holdout,
+)
+from cellam.trust.metrics import check_metrics
+from cellam.trust.scores import Scores
+from cellam.trust.scoring import N_BOOT
+from cellam.trust.skill import Skill, skills
+from cellam.workers import cores
+from cellam.workflows.result import Result
+
+SKILL = {"value": "skill", "low": "skill_low", "high": "skill_high", "best": "best_baseline"}
+
+
+@dataclass(frozen=True, repr=False)
+class EvaluationResult(Result):
+    """Scores of held-out days, with the skill and the reasons for doubt.
+
+    Parameters
+    ----------
+    run : pathlib.Path
+    holdout : tuple of str
+        Labels of the days.
+    evaluation : Evaluation
+        Scores of the metrics and methods that were asked for, and notes.
+    skills : tuple of Skill
+        One for each day, metric and method that has one.
+    caveats : tuple of Caveat
+        Reasons to doubt the scores of these days.
+    all_caveats : tuple of Caveat
+        The same for all days that were scored so far, which a report shows.
+    earlier : tuple of str
+        Days whose scores were in the run already.
+    cells : Cells
+        The data of the run.
+    written : pathlib.Path or None
+        File of the table, if one was asked for.
+    """
+
+    run: Path
+    holdout: tuple[str, ...]
+    evaluation: Evaluation
+    skills: tuple[Skill, ...]
+    caveats: tuple[Caveat, ...]
+    all_caveats: tuple[Caveat, ...]
+    earlier: tuple[str, ...]
+    cells: Cells
+    written: Path | None
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """Days, metrics, and the skill of the model on each day."""
+        table = self.evaluation.table
+        first = {skill.label: skill for skill in self.skills[::-1] if skill.method == "cellam"}
+        shares = [
+            f"{first[label].value:.2f} on {label} in {first[label].metric}"
+            for label in self.holdout
+            if label in first
+        ]
+        return {
+            "held out": enumerated(list(self.holdout)),
+            "skill": enumerated(shares) or "no baseline",
+            "metrics": ", ".join(dict.fromkeys(table["metric"])),
+            "methods": ", ".join(dict.fromkeys(table["method"])),
+            "caveats": str(len(self.caveats)),
+        }
+
+    def to_frame(self) -> pd.DataFrame:
+        """A row for each day, method and metric, with the skill beside those that have one."""
+        keys = ["label", "metric", "method"]
+        columns = [*keys, *SKILL]
+        beside = pd.DataFrame([asdict(s) for s in self.skills], columns=columns)
+        return self.evaluation.table.merge(beside.rename(columns=SKILL), on=keys, how="left")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Scores, skill, notes and caveats."""
+        return {
+            "run": str(self.run),
+            "holdout": list(self.holdout),
+            "rows": self.evaluation.rows(),
+            "skill": [asdict(skill) for skill in self.skills],
+            "notes": list(self.evaluation.notes),
+            "caveats": [asdict(caveat) for caveat in self.caveats],
+        }
+
+
+def evaluate_run(
+    run: StoredRun,
+    holdout: str | Iterable[str],
+    *,
+    metrics: Iterable[str] | None = None,
+    baselines: Iterable[str] = tuple(BASELINES),
+    n_boot: int = N_BOOT,
+    counterpart: bool = True,
+    refits: int = REFITS,
+    workers: int | None = 1,
+    csv: Path | str | None = None,
+    overwrite: bool = False,
+    data: Path | str | None = None,
+    on_progress: OnProgress = silent,
+) -> EvaluationResult:
+    """Hold days out, each in turn, refit without it and score the prediction.
+
+    Scores are kept in the run, and taken from there when they are asked for again.
+
+    Parameters
+    ----------
+    run : StoredRun
+    holdout : str or iterable of str
+        Labels or numbers of days, or "all" for every training day but the first and the last.
+    metrics, counterpart, refits
+        As for `trust.evaluation.evaluate`.
+    baselines : iterable of str
+        Among which the best is looked for, and which are part of the result.
+    n_boot : int
+        Draws of the bootstrap of the skill.
+    workers : int or None
+        Processes that refit side by side; None for one for each core. More than one start a fresh
+        Python: a script needs ``if __name__ == "__main__":``.
+    csv : path, optional
+        File for the table.
+    overwrite : bool
+        Whether `csv` may be replaced.
+    data : path, optional
+        The data of the run, if they have moved.
+    on_progress : callable
+        Told how many days are done.
+
+    Raises
+    ------
+    ConfigError
+        For unknown days, metrics or baselines, or what data and options do not allow.
+    DataError
+        If the data are not those of the fit.
+    OutputError
+        If the file is there, or the scores cannot be written.
+    """
+    asked = check_metrics(metrics) if metrics is not None else None
+    rivals = check_baselines(baselines)
+    check_refits(refits)
+    path = Path(csv) if csv is not None else None
+    check_csv(path, overwrite)
+    source = run.data(data)
+    check_csv(path, overwrite, source)
+    options = run.model.options
+    cells = run.read(source)
+    labels = resolve_holdout(
+        cells, [holdout] if isinstance(holdout, str) else list(holdout), options
+    )
+    chosen = available_metrics(cells, options, asked, holdout=labels if asked else ())
+    again = possible(options, refits)
+    others = counterparts_of(options) if counterpart else ()
+    missing = []
+    for label in labels:
+        kept = run.evaluation(label)
+        known = available_metrics(cells, options, holdout=(label,))
+        if kept is None or not is_complete(kept, known, counterparts=others, refits=again):
+            missing.append(label)
+    if missing:
+        fresh = evaluate(
+            cells,
+            missing,
+            options,
+            counterpart=counterpart,
+            refits=again,
+            fitted=run.model,
+            workers=workers or cores(),
+            on_progress=on_progress,
+        )
+        run.keep(fresh)
+    days = [_redrawn(run, label, n_boot) for label in labels]
+    result = Evaluation.join([scores for scores in days if scores is not None], cells)
+    result = result.only(chosen, baselines=rivals, counterpart=counterpart)
+    so_far = run.scores()
+    scored = so_far.labels if so_far is not None else ()
+    doubts, all_doubts = caveats_by_holdout(run.model, cells, [labels, scored])
+    found = EvaluationResult(
+        run.path,
+        labels,
+        result,
+        tuple(skills(result.scores, seed=options.seed)),
+        doubts,
+        all_doubts,
+        tuple(label for label in labels if label not in missing),
+        cells,
+        path,
+    )
+    if path is not None:
+        write_csv(found.to_frame(), path)
+    return found
+
+
+def _redrawn(run: StoredRun, label: str, n_boot: int) -> Scores | None:
+    """The scores of a day; what is kept says how often the interval of its skill is drawn."""
+    scores = run.evaluation(label)
+    if scores is not None and (scores.table["n_boot"] != n_boot).any():
+        scores = replace(scores, table=scores.table.assign(n_boot=n_boot))
+        run.keep(Evaluation(scores))
+    return scores

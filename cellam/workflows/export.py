@@ -1,0 +1,223 @@
+"""Export: the results for scanpy, scVelo, CellRank, R or a spreadsheet."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from cellam.answers.results import Results, results
+from cellam.answers.transitions import gaps
+from cellam.display import enumerated
+from cellam.errors import ConfigError, OutputError
+from cellam.output.export import (
+    COUPLING,
+    STORE,
+    TABLE,
+    check_output,
+    read_all,
+    write_anndata,
+    write_couplings,
+    write_tables,
+)
+from cellam.output.tables import tables as all_tables
+from cellam.reading.cell_types import resolve_types
+from cellam.reading.cells import read_obs
+from cellam.runs.run import StoredRun
+from cellam.workflows.result import Result
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+
+@dataclass(frozen=True, repr=False)
+class ExportResult(Result):
+    """What was written where.
+
+    Parameters
+    ----------
+    run : pathlib.Path
+    results : Results or None
+        Keys and values that were added to an AnnData or to a copy of the data.
+    into, couplings, tables : pathlib.Path or None
+        The copy, the folder of couplings and the folder of tables, if they were asked for.
+    rows : dict of int
+        Numbers of rows of the tables, by name.
+    notes : tuple of str
+        What is not part of it, and why.
+    """
+
+    run: Path
+    results: Results | None
+    into: Path | None
+    couplings: Path | None
+    tables: Path | None
+    rows: dict[str, int]
+    notes: tuple[str, ...]
+
+    @property
+    def keys(self) -> list[str]:
+        """The keys with their places, e.g. "obsm/cellam_fates"."""
+        return self.results.keys if self.results is not None else []
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """Files, keys and tables."""
+        written = [str(p) for p in (self.into, self.couplings, self.tables) if p is not None]
+        return {
+            "written": enumerated(written) or "into the AnnData",
+            "keys": str(len(self.keys)),
+            "tables": ", ".join(f"{name} ({n:,} rows)" for name, n in self.rows.items()) or "none",
+        }
+
+    def to_frame(self) -> pd.DataFrame:
+        """A row for each key of the AnnData and each table: what, name, rows."""
+        places = [(place, name, None) for place, name in (k.split("/", 1) for k in self.keys)]
+        tables = [("table", name, n) for name, n in self.rows.items()]
+        frame = pd.DataFrame([*places, *tables], columns=["what", "name", "rows"])
+        return frame.astype({"rows": "Int64"})
+
+    def to_dict(self) -> dict[str, Any]:
+        """Files, keys and tables."""
+        return {
+            "run": str(self.run),
+            "into": str(self.into) if self.into else None,
+            "keys": self.keys,
+            "couplings": str(self.couplings) if self.couplings else None,
+            "tables": str(self.tables) if self.tables else None,
+            "rows": self.rows,
+            "notes": list(self.notes),
+        }
+
+
+def export_run(
+    run: StoredRun,
+    into: Path | str | AnnData | None = None,
+    *,
+    tables: Path | str | None = None,
+    cellrank: bool = False,
+    groupby: str | None = None,
+    seed: int = 0,
+    overwrite: bool = False,
+    data: Path | str | None = None,
+) -> ExportResult:
+    """Write what the model says of each cell.
+
+    Parameters
+    ----------
+    run : StoredRun
+    into : path or AnnData, optional
+        New .h5ad or .zarr, a copy of the data with the results; or an AnnData of the cells of the
+        fit, which is changed in place: keys of an earlier export are replaced.
+    tables : path, optional
+        New folder for the results in long form, as CSV and Parquet.
+    cellrank : bool
+        Add what CellRank reads; beside a file also couplings, in <into>_couplings.
+    groupby : str, optional
+        Column of `obs` with the cell types; found by its name without it.
+    seed : int
+        For noise, where the dynamics have it.
+    overwrite : bool
+        Whether earlier exports of these names may be replaced.
+    data : path, optional
+        The data of the run, if they have moved; not needed for an AnnData.
+
+    Returns
+    -------
+    ExportResult
+        See `answers.results.results` for the keys.
+
+    Raises
+    ------
+    ConfigError
+        For formats or columns that there are not, or if there is nothing to write.
+    DataError
+        If they are other cells, or one of the keys is the user's own.
+    OutputError
+        If something is there, or cannot be written.
+    """
+    model = run.model
+    adata = None if into is None or isinstance(into, Path | str) else into
+    if adata is not None and not hasattr(adata, "obs"):
+        raise ConfigError(
+            f"A {type(into).__name__} is no place to export to.",
+            "Give an AnnData of the cells of the fit, or the name of a file.",
+        )
+    copy = Path(into) if isinstance(into, Path | str) else None
+    folder = Path(tables) if tables is not None else None
+    if adata is None and copy is None and folder is None:
+        raise ConfigError(
+            "Export to where?", "Give --into results.h5ad, or --tables FOLDER, or both."
+        )
+    if cellrank and into is None:
+        raise ConfigError(
+            "--cellrank adds keys to a copy of the data.", "Give it: --into results.h5ad."
+        )
+    couplings = copy.with_name(f"{copy.stem}_couplings") if copy is not None and cellrank else None
+    source = None
+    if adata is None:
+        source = run.data(data)
+        _check_places(source, copy, couplings, folder, overwrite=overwrite)
+        obs = read_obs(source)
+    else:
+        _check_places(None, None, None, folder, overwrite=overwrite)
+        obs = adata.obs
+    run.check_cells(obs)
+    types = resolve_types(obs, model.snapshots.codes, groupby)
+    found, rows = None, {}
+    if source is not None and copy is not None:
+        adata = read_all(source)
+    if adata is not None:
+        record = run.record()
+        found = results(model, adata, types=types, cellrank=cellrank, record=record, seed=seed)
+        found.into(adata)
+        if copy is not None:
+            write_anndata(adata, copy)
+    if couplings is not None:
+        write_couplings(couplings, model, obs.index, gaps(model, seed=seed))
+    if folder is not None:
+        rows = write_tables(folder, all_tables(model, obs.index, types, seed=seed))
+    notes = _notes(run, types)
+    return ExportResult(run.path, found, copy, couplings, folder, rows, notes)
+
+
+def _check_places(
+    source: Path | None,
+    copy: Path | None,
+    couplings: Path | None,
+    tables: Path | None,
+    *,
+    overwrite: bool,
+) -> None:
+    """Refuse before the work what could not be written after it."""
+    if copy is not None and copy.suffix not in (".h5ad", ".zarr"):
+        raise ConfigError(
+            f"--into {copy}: the copy is an .h5ad or a .zarr.", f"Use --into {copy.stem}.h5ad."
+        )
+    for option, path, ours in (
+        ("--into", copy, STORE if copy is not None and copy.suffix == ".zarr" else None),
+        ("--cellrank", couplings, COUPLING),
+        ("--tables", tables, TABLE),
+    ):
+        if path is None:
+            continue
+        if source is not None and path.exists() and path.samefile(source):
+            raise OutputError(f"{option} {path} is the input; it is never written to.")
+        check_output(path, option=option, overwrite=overwrite, ours=ours)
+
+
+def _notes(run: StoredRun, types: pd.Series[Any] | None) -> tuple[str, ...]:
+    """What the results do not have, and why."""
+    said = []
+    if types is None:
+        said.append("No column of obs has the usual name of a cell type: no fates (see --groupby).")
+    elif n := int(types.isna().sum()):
+        said.append(
+            f"{n:,} of {len(types):,} cells {'is' if n == 1 else 'are'} unannotated; fates "
+            "are read from annotated cells alone."
+        )
+    if run.model.conserves_mass:
+        said.append(f"No growth: {run.model.without_growth[0]}.")
+    return tuple(said)

@@ -1,0 +1,172 @@
+"""Fates: which states the cells of earlier days become, or came from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from cellam.answers.fates import DRAWS, Fates, flow, predict_fates
+from cellam.answers.terminal import Terminal, parse_terminal
+from cellam.display import enumerated
+from cellam.output.files import check_csv, write_csv
+from cellam.reading.cell_types import read_types
+from cellam.reading.cells import read_obs
+from cellam.runs.claims import FATES
+from cellam.runs.run import StoredRun
+from cellam.storage import sha256
+from cellam.workflows.days import start_days
+from cellam.workflows.result import Result
+
+
+@dataclass(frozen=True, repr=False)
+class FatesResult(Result):
+    """Probabilities of the terminal states, for the cells of several days.
+
+    Parameters
+    ----------
+    run : pathlib.Path
+    terminal : Terminal
+        Where the states were read.
+    ancestors : bool
+        Whether cells were followed backward.
+    members : int
+        Size of the ensemble.
+    days : tuple of Fates
+        One for each day that was followed.
+    flows : tuple of pandas.DataFrame
+        Of each day, the mass from types to states; empty for ancestors.
+    types : pandas.Series
+        State of every cell of the data.
+    names : pandas.Index
+        Names of all cells of the data.
+    written : pathlib.Path or None
+        File of the table, if one was asked for.
+    """
+
+    run: Path
+    terminal: Terminal
+    ancestors: bool
+    members: int
+    days: tuple[Fates, ...]
+    flows: tuple[pd.DataFrame, ...]
+    types: pd.Series[Any]
+    names: pd.Index[Any]
+    written: Path | None
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """States, days and numbers of cells."""
+        return {
+            "states": enumerated(list(self.days[0].states)),
+            "of": f"obs[{self.terminal.key!r}] on {self.terminal.label}",
+            "days": enumerated([f"{f.start} ({len(f.rows):,} cells)" for f in self.days]),
+            "direction": "backward, to ancestors" if self.ancestors else "forward",
+            "ensemble": str(self.members or "none"),
+        }
+
+    def to_frame(self) -> pd.DataFrame:
+        """A row for each cell: its name, day, type, mass, entropy and probabilities."""
+        tables = [f.table(self.names, self.types) for f in self.days]
+        return pd.concat(tables, ignore_index=True)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Mean probabilities by day and type, and the flow of mass."""
+        days: list[dict[str, Any]] = []
+        for k, f in enumerate(self.days):
+            day = {
+                "day": f.start,
+                "cells": len(f.rows),
+                "states": list(f.states),
+                "types": f.by_type(self.types),
+            }
+            days.append(day | ({"flow": self.flows[k].to_dict("records")} if self.flows else {}))
+        return {
+            "run": str(self.run),
+            "terminal": {"day": self.terminal.label, "column": self.terminal.key},
+            "ancestors": self.ancestors,
+            "members": self.members,
+            "days": days,
+            "written": str(self.written) if self.written else None,
+        }
+
+
+def predict_run_fates(
+    run: StoredRun,
+    start: str | Iterable[str] | None = None,
+    *,
+    terminal: str | None = None,
+    ancestors: bool = False,
+    draws: int = DRAWS,
+    seed: int = 0,
+    csv: Path | str | None = None,
+    keep: bool = False,
+    overwrite: bool = False,
+    data: Path | str | None = None,
+) -> FatesResult:
+    """Probability of each terminal state for every cell of the days before it.
+
+    Parameters
+    ----------
+    run : StoredRun
+    start : str or iterable of str, optional
+        Days whose cells are followed; every day before the terminal one without it.
+    terminal : str, optional
+        DAY:COLUMN or one of them; the last training day and the cell types without it.
+    ancestors : bool
+        Follow later cells backward: which states of an earlier day they came from.
+    draws, seed
+        As for `answers.fates.transitions`.
+    csv : path, optional
+        File for the table of all cells.
+    keep : bool
+        Without `csv`: write it into the run, as the command does.
+    overwrite : bool
+        Whether `csv` may be replaced.
+    data : path, optional
+        The data of the run, if they have moved.
+
+    Raises
+    ------
+    ConfigError
+        For days, columns or files that do not fit together.
+    DataError
+        If the data are not those of the fit, or have no states.
+    OutputError
+        If the file is there, or cannot be written.
+    """
+    model = run.model
+    path = Path(csv) if csv is not None else None
+    check_csv(path, overwrite)
+    source = run.data(data)
+    check_csv(path, overwrite, source)
+    obs = read_obs(source)
+    run.check_cells(obs)
+    end = parse_terminal(model, obs, terminal, backward=ancestors)
+    more = "" if ancestors else "Add --ancestors to follow later cells backward."
+    labels = start_days(model, end.label, start, backward=ancestors, more=more)
+    types = read_types(obs[end.key])
+    found = tuple(
+        predict_fates(model, label, types, terminal=end.label, draws=draws, seed=seed)
+        for label in labels
+    )
+    if path is None and keep:
+        call = sha256(repr((labels, tuple(end), draws, seed)).encode(errors="replace"))
+        path = run.path / FATES / f"{'ancestors' if ancestors else 'fates'}-{call[:8]}.csv"
+    result = FatesResult(
+        run.path,
+        end,
+        ancestors,
+        len(model.ensemble),
+        found,
+        () if ancestors else tuple(flow(model, f, types) for f in found),
+        types,
+        obs.index,
+        path,
+    )
+    if path is not None:
+        write_csv(result.to_frame(), path)
+    return result

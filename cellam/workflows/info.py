@@ -1,0 +1,110 @@
+"""Info: what went into a run, what was chosen, how types of cells grow, what was scored."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from cellam.answers.projection import growth_rates
+from cellam.errors import DataError
+from cellam.modelling.model import Model
+from cellam.modelling.recipe import choice_to_json
+from cellam.output.findings import growth_by_type
+from cellam.output.wording import explain
+from cellam.reading.cell_types import resolve_types
+from cellam.reading.cells import read_obs
+from cellam.runs.run import StoredRun
+from cellam.workflows.result import Result
+
+
+@dataclass(frozen=True, repr=False)
+class InfoResult(Result):
+    """A run in short.
+
+    Parameters
+    ----------
+    run : pathlib.Path
+    types : pandas.Series or None
+        Cell type of every cell of the data; None where none is known.
+    growth : tuple of dict
+        How each type grows, the fastest first.
+    notes : tuple of str
+        What could not be found.
+    """
+
+    run: Path
+    types: pd.Series[Any] | None
+    growth: tuple[dict[str, Any], ...]
+    notes: tuple[str, ...]
+    _run: StoredRun = field(compare=False)
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """Those of the run."""
+        return self._run.facts
+
+    def to_frame(self) -> pd.DataFrame:
+        """A row for each cell type: cells, and mean, sd and share of positive growth rates."""
+        return pd.DataFrame(list(self.growth), columns=["type", "cells", "mean", "sd", "growing"])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Options, days, what was chosen, growth by type, and where it all came from."""
+        model, types = self._run.model, self.types
+        days = zip(model.timeline.labels, model.snapshots.points, strict=True)
+        return {
+            "run": str(self.run),
+            "options": model.options.model_dump(mode="json"),
+            "times": dict(zip(model.timeline.labels, model.timeline.times, strict=True)),
+            "unit": model.timeline.unit,
+            "cells": {label: len(x) for label, x in days},
+            "choice": choice_to_json(model.choice),
+            "chosen": explain(model),
+            "growth": {
+                "relative": model.options.population is None,
+                "types": types.name if types is not None else None,
+                "unannotated": int(types.isna().sum()) if types is not None else None,
+                "by_type": list(self.growth),
+            },
+            "provenance": self._run.provenance,
+        }
+
+
+def describe_run(run: StoredRun, *, data: Path | str | None = None) -> InfoResult:
+    """What went into a run, what was chosen, and how types of cells grow.
+
+    Parameters
+    ----------
+    run : StoredRun
+    data : path, optional
+        The data of the run, if they have moved.
+
+    Raises
+    ------
+    DataError
+        If the data are not those of the fit, or were given and are not there.
+    """
+    types: pd.Series[Any] | None = None
+    growth: tuple[dict[str, Any], ...] = ()
+    notes: tuple[str, ...] = ()
+    try:
+        obs = read_obs(run.data(data))
+        run.check_cells(obs)
+        types, growth = growth_of_types(run.model, obs)
+    except DataError as error:
+        if data is not None:
+            raise
+        notes = (f"{error.message} No growth of types of cells. {error.hint}",)
+    return InfoResult(run.path, types, growth, notes, run)
+
+
+def growth_of_types(
+    model: Model, obs: pd.DataFrame
+) -> tuple[pd.Series[Any] | None, tuple[dict[str, Any], ...]]:
+    """The types of all cells, and how each type grows: the fastest first."""
+    types = resolve_types(obs, model.snapshots.codes)
+    if types is None or model.conserves_mass:
+        return types, ()
+    return types, tuple(growth_by_type(model, growth_rates(model), types))

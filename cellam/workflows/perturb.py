@@ -1,0 +1,194 @@
+"""Perturb: change the expression of cells, and see what becomes of their fates and growth."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from cellam.answers.perturbation import Changes, Perturbation, parse_changes, perturb
+from cellam.answers.terminal import parse_terminal
+from cellam.display import enumerated
+from cellam.output.files import check_csv, write_csv
+from cellam.reading.labels import named
+from cellam.reading.queries import select_rows
+from cellam.runs.run import StoredRun
+from cellam.workflows.result import Result
+
+TOO_MANY = 0.1  # of the cells off the data, beyond those that were before
+
+
+@dataclass(frozen=True, repr=False)
+class PerturbationResult(Result):
+    """Effect of a change of expression on the fates and the growth of cells.
+
+    Parameters
+    ----------
+    run : pathlib.Path
+    perturbation : Perturbation
+        The effects, cell by cell and on the mean.
+    names : pandas.Index
+        Names of all cells of the data.
+    written : pathlib.Path or None
+        File of the table, if one was asked for.
+    """
+
+    run: Path
+    perturbation: Perturbation
+    names: pd.Index[Any]
+    written: Path | None
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """What was changed in which cells, and the effect on each fate."""
+        found = self.perturbation
+        points = [
+            f"{state} {100 * effect:+.2f} points"
+            for state, effect in zip(found.states, found.effects[0], strict=False)
+        ]
+        return {
+            "changed": enumerated([str(change) for change in found.changes]),
+            "cells": f"{len(found.rows):,} of {named(found.start)}",
+            "fates": enumerated(points),
+            "log mass": f"{found.effects[0, -1]:+.3f}",
+            "ensemble": str(len(found.effects) - 1 or "none"),
+        }
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Why the effect may say little."""
+        found, said = self.perturbation, []
+        if found.silent:
+            said.append(
+                f"None of these cells was measured to express {' or '.join(found.silent)}: what "
+                "changes is what the model ascribes to them from cells like them, and says little."
+            )
+        elif not found.visible:
+            said.append(
+                "No effect is visible, as the change moves these cells too little "
+                f"({self.expressing}). Choose cells that express more of it with --from or "
+                "--from-cells, or change more genes."
+            )
+        before, after = found.remote
+        if after > before + TOO_MANY:
+            said.append(
+                f"{100 * after:.0f} % of the changed cells are where hardly any cells were "
+                f"observed (unchanged: {100 * before:.0f} %), so no data support what is said "
+                "of them. Use a smaller shift, or fewer genes."
+            )
+        return tuple(said)
+
+    @property
+    def expressing(self) -> str:
+        """How many of the cells express each of the genes, in words."""
+        found = self.perturbation
+        return ", ".join(
+            f"{n:,} express{'es' * (n == 1)} {change.gene}"
+            for change, n in zip(found.changes, found.expressing, strict=True)
+        )
+
+    def to_frame(self) -> pd.DataFrame:
+        """A row for each cell: its name, day, and its change in growth and in each fate."""
+        return self.perturbation.table(self.names)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The mean effects; without an ensemble there are no intervals."""
+        found = self.perturbation
+        effects = []
+        for k, name in enumerate([*found.states, None]):
+            effect: dict[str, object] = {"change": float(found.effects[0, k])}
+            if name is not None:
+                effect = {
+                    "state": name,
+                    "before": float(found.before[:, k].mean()),
+                    "after": float(found.after[:, k].mean()),
+                    **effect,
+                }
+            if found.spread is not None:
+                low, high = found.spread.interval()
+                effect |= {
+                    "interval": [float(low[k]), float(high[k])],
+                    "agreeing": int(found.agreeing[k]),
+                }
+            effects.append(effect)
+        return {
+            "changes": [
+                {"gene": c.gene, "z": c.z, "cells_expressing": n}
+                for c, n in zip(found.changes, found.expressing, strict=True)
+            ],
+            "from": found.start,
+            "cells": len(found.rows),
+            "terminal": {"day": found.terminal.label, "column": found.terminal.key},
+            "members": len(found.effects) - 1,
+            "fates": effects[:-1],
+            "log_mass": effects[-1],
+            "off_manifold": {"before": found.remote[0], "after": found.remote[1]},
+        }
+
+
+def perturb_run(
+    run: StoredRun,
+    changes: Changes,
+    *,
+    start: str | None = None,
+    from_cells: str | None = None,
+    terminal: str | None = None,
+    seed: int = 0,
+    csv: Path | str | None = None,
+    overwrite: bool = False,
+    data: Path | str | None = None,
+) -> PerturbationResult:
+    """Change the expression of cells of a day, and follow them beside themselves unchanged.
+
+    Parameters
+    ----------
+    run : StoredRun
+    changes : mapping, iterable, str or Change
+        As for `answers.perturbation.parse_changes`: "Gata1=ko", ["Gata1=-3"] or {"Gata1": -3}.
+    start : str, optional
+        Day whose cells are changed; the first training day without it.
+    from_cells : str, optional
+        Only cells that fit a query on `obs`.
+    terminal : str, optional
+        DAY:COLUMN or one of them; the last training day and the cell types without it.
+    seed : int
+        For noise.
+    csv : path, optional
+        File for a row for each cell.
+    overwrite : bool
+        Whether `csv` may be replaced.
+    data : path, optional
+        The data of the run, if they have moved.
+
+    Raises
+    ------
+    ConfigError
+        For genes, days, columns or cells that do not fit together.
+    DataError
+        If the data are not those of the fit, or have no states.
+    OutputError
+        If the file is there, or cannot be written.
+    """
+    changes, model = parse_changes(changes), run.model
+    path = Path(csv) if csv is not None else None
+    check_csv(path, overwrite)
+    source = run.data(data)
+    check_csv(path, overwrite, source)
+    cells = run.read(source)
+    end = parse_terminal(model, cells.obs, terminal)
+    found = perturb(
+        model,
+        cells,
+        changes,
+        start or model.training.labels[0],
+        cells.obs[end.key],
+        terminal=end.label,
+        rows=select_rows(cells.obs, from_cells) if from_cells is not None else None,
+        seed=seed,
+    )
+    result = PerturbationResult(run.path, found, cells.obs.index, path)
+    if path is not None:
+        write_csv(result.to_frame(), path)
+    return result

@@ -1,0 +1,204 @@
+"""Plot: draw one picture of a run."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cellam.answers.projection import find_basis
+from cellam.answers.trends import check_by
+from cellam.display import Displayed
+from cellam.dynamics.fitting import OnProgress, silent
+from cellam.errors import ConfigError, DataError
+from cellam.output.files import check_file
+from cellam.plots.style import FORMATS
+from cellam.reading.cells import read_annotation
+from cellam.reading.labels import offer
+from cellam.runs.run import StoredRun
+from cellam.trust.metrics import DISTANCES, METRICS, check_metrics
+from cellam.workflows.pictures import PICTURES, Request, genes_to_draw
+
+
+@dataclass(frozen=True, repr=False)
+class PlotResult(Displayed):
+    """A picture.
+
+    Parameters
+    ----------
+    run : pathlib.Path
+    kind : str
+        Name of the picture.
+    axes : matplotlib Axes, or several
+        What was drawn on.
+    written : pathlib.Path or None
+        Its file, if one was asked for.
+    notes : tuple of str
+        What could not be found.
+    """
+
+    run: Path
+    kind: str
+    axes: Any
+    written: Path | None
+    notes: tuple[str, ...]
+
+    @property
+    def figure(self) -> Any:
+        """The matplotlib figure."""
+        return getattr(self.axes, "figure", None) or self.axes[0].figure
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """What it shows, and where it is."""
+        return {"shows": PICTURES[self.kind].shows, "written": str(self.written or "nowhere")}
+
+    def _repr_html_(self) -> str:
+        png = io.BytesIO()
+        self.figure.savefig(png, format="png")
+        return f'<img alt="{self.kind}" src="data:image/png;base64,{_text(png)}">'
+
+
+def _text(png: io.BytesIO) -> str:
+    return base64.b64encode(png.getvalue()).decode()
+
+
+def plot_run(
+    run: StoredRun,
+    kind: str,
+    *,
+    basis: str | None = None,
+    color: str | None = None,
+    groupby: str | None = None,
+    start: str | None = None,
+    from_cells: str | None = None,
+    n_cells: int | None = None,
+    terminal: str | None = None,
+    genes: str | None = None,
+    by: str | None = None,
+    holdout: str | None = None,
+    metric: str | None = None,
+    seed: int | None = None,
+    out: Path | str | None = None,
+    overwrite: bool = False,
+    data: Path | str | None = None,
+    on_progress: OnProgress = silent,
+) -> PlotResult:
+    """Draw one picture of a run.
+
+    Parameters
+    ----------
+    run : StoredRun
+    kind : str
+        One of `PICTURES`, which also says what each of them listens to.
+    basis : str, optional
+        Map to draw on: pca, or a key of `obsm`; X_umap, else pca, without it.
+    color : str, optional
+        Column of `obs`, or time, growth or speed, or a gene; for fates a state.
+    groupby : str, optional
+        Column of `obs` with the cell types; found by its name without it.
+    start : str, optional
+        Day whose cells are followed; the first without it.
+    from_cells : str, optional
+        Only cells that fit a query on `obs`.
+    n_cells : int, optional
+        Cells to follow at most.
+    terminal : str, optional
+        DAY:COLUMN or one of them; the last training day and the cell types without it.
+    genes : str, optional
+        Genes to draw, with commas between them.
+    by : str, optional
+        Group trends by "fate" or by "start".
+    holdout : str, optional
+        Day to predict.
+    metric : str, optional
+        "W1" without it.
+    seed : int, optional
+        For drawn cells; 0 without it.
+    out : path, optional
+        File to write: .png, .svg or .pdf.
+    overwrite : bool
+        Whether `out` may be replaced.
+    data : path, optional
+        The data of the run, if they have moved.
+    on_progress : callable
+        Told how far a fit is, where the picture needs one.
+
+    Raises
+    ------
+    ConfigError
+        For an unknown picture, and for options that it does not listen to.
+    DataError
+        If the data are needed, and are not there or not those of the fit.
+    OutputError
+        If the file is there, or cannot be written.
+    """
+    options = {
+        "basis": basis, "color": color, "groupby": groupby, "from": start,
+        "from-cells": from_cells, "n-cells": n_cells, "terminal": terminal, "genes": genes,
+        "by": by, "holdout": holdout, "metric": metric, "seed": seed,
+    }  # fmt: skip
+    given = frozenset(name for name, value in options.items() if value is not None)
+    check_options(kind, given)
+    # A picture of a refit has no types and no sizes of a population to score by.
+    known = DISTANCES if kind == "heldout" else METRICS
+    metric = check_metrics([metric or "W1"], known)[0]
+    by = check_by(by or "fate")
+    path = Path(out) if out is not None else None
+    if path is not None:
+        check_file(path, "--out", FORMATS, overwrite=overwrite, noun="a picture")
+    if kind == "trends":
+        genes_to_draw(run.model, genes)
+    needed = bool(data or given & {"basis", "groupby", "from-cells", "color"})
+    adata, source, notes = _find(run, data, needed=needed or kind in ("fates", "flow"))
+    if "basis" in PICTURES[kind].options:
+        find_basis(run.model, adata, basis)
+    request = Request(
+        run, adata, source, path, on_progress, basis, color, groupby, start, from_cells, n_cells,
+        terminal, genes, by, holdout, metric, seed or 0, given,
+    )  # fmt: skip
+    return PlotResult(run.path, kind, PICTURES[kind].draw(request), path, notes)
+
+
+def check_options(kind: str, given: Collection[str]) -> None:
+    """Refuse unknown kinds, and options that the kind would not listen to.
+
+    Raises
+    ------
+    ConfigError
+    """
+    if kind not in PICTURES:
+        raise ConfigError(f"There is no picture {kind!r}.", offer(kind, PICTURES))
+    heard = PICTURES[kind].options
+    deaf = sorted(set(given) - set(heard))
+    if deaf:
+        raise ConfigError(
+            f"--{deaf[0]} has no meaning for cellam plot {kind}.",
+            f"Its options are: {', '.join(f'--{name}' for name in heard)}."
+            if heard
+            else "Leave it out.",
+        )
+    if kind == "heldout" and "holdout" not in given:
+        raise ConfigError("Which day is held out?", "Give it: --holdout day4.")
+    if kind == "trends" and "genes" not in given:
+        raise ConfigError(
+            "Which genes?", "Give them: --genes A,B. `cellam drivers` finds those that matter."
+        )
+
+
+def _find(
+    run: StoredRun, data: Path | str | None, *, needed: bool
+) -> tuple[Any, Path | None, tuple[str, ...]]:
+    """The annotation and where it is, or why it is not there."""
+    try:
+        source = run.data(data)
+    except DataError as error:
+        if needed:
+            raise
+        return None, None, (f"{error.message} No names or types of cells. {error.hint}",)
+    adata = read_annotation(source)
+    run.check_cells(adata.obs)
+    return adata, source, ()

@@ -1,0 +1,258 @@
+"""Simulate: follow the cells of one day, and say what they have become."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from cellam.answers.composition import composition
+from cellam.answers.uncertainty import Followed, follow
+from cellam.display import enumerated
+from cellam.errors import ConfigError, DataError
+from cellam.modelling.model import Model, Simulation
+from cellam.output.export import cell_table, genes_of, to_anndata, write_h5ad
+from cellam.output.files import check_file
+from cellam.reading.cell_types import resolve_types
+from cellam.reading.cells import read_obs
+from cellam.reading.labels import named
+from cellam.reading.queries import select_rows
+from cellam.runs.claims import SIMULATIONS
+from cellam.runs.run import StoredRun
+from cellam.storage import as_text, sha256
+from cellam.workflows.result import Result
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+
+@dataclass(frozen=True, repr=False)
+class SimulationResult(Result):
+    """Simulated cells, and what they have become.
+
+    Parameters
+    ----------
+    run : pathlib.Path
+    start : str
+        Label of the day that they start from.
+    simulation : Simulation
+        Positions and weights.
+    followed : Followed or None
+        How sure they are; None without an ensemble.
+    types : pandas.Series or None
+        Cell type of every cell of the data; None where none is known.
+    composition : pandas.DataFrame
+        Mass and shares of types on every observed day; see `answers.composition`.
+    cells : pandas.DataFrame
+        A row for each cell and saved time: cellam_time, origin, trajectory, weight, remoteness,
+        off_manifold, and with an ensemble their uncertainty.
+    written : pathlib.Path or None
+        File of the cells, if one was asked for.
+    notes : tuple of str
+        What could not be found.
+    """
+
+    run: Path
+    start: str
+    simulation: Simulation
+    followed: Followed | None
+    types: pd.Series[Any] | None
+    composition: pd.DataFrame
+    cells: pd.DataFrame
+    written: Path | None
+    notes: tuple[str, ...]
+    _model: Model = field(compare=False)
+    _names: tuple[str, ...]
+    _genes: tuple[str, ...]
+    _record: dict[str, str]
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """From where, to when, how many, and their mass at the end."""
+        return {
+            "from": named(self.start),
+            **self.simulation.facts,
+            "types": enumerated(self._types()) or "unknown",
+            "written": str(self.written or "nowhere"),
+        }
+
+    def to_frame(self) -> pd.DataFrame:
+        """A row for each cell and saved time: `obs` of the file."""
+        return self.cells
+
+    def to_anndata(self) -> AnnData:
+        """The simulated cells as the command writes them, decoded genes in `X`."""
+        adata = to_anndata(
+            self._model,
+            self.simulation,
+            list(self._names),
+            list(self._genes),
+            self.followed,
+            self.cells,
+        )
+        adata.uns["cellam"] = self._record
+        return adata
+
+    def to_dict(self) -> dict[str, Any]:
+        """Masses and shares on every observed day, and how many cells lie outside the data."""
+        times = self.simulation.times
+        low, high = self.followed.mass.interval() if self.followed else (None, None)
+        away = self.cells.groupby("cellam_time")["off_manifold"].mean()
+        days = []
+        for row in self.composition.to_dict("records"):
+            day = {**row, "off_manifold": float(away[row["time"]])}
+            if low is not None and high is not None:
+                k = int(np.flatnonzero(times == row["time"])[0])
+                day["mass_interval"] = [float(low[k]), float(high[k])]
+            days.append(day)
+        return {
+            "run": str(self.run),
+            "from": self.start,
+            "cells": len(self.simulation.rows),
+            "times": [float(t) for t in times],
+            "types": str(self.types.name) if self.types is not None else None,
+            "days": days,
+            "written": str(self.written) if self.written else None,
+        }
+
+    def _types(self) -> list[str]:
+        known = self.composition.get("simulated", pd.Series(dtype=object))
+        return list(dict.fromkeys(name for shares in known for name in shares))
+
+
+def simulate_run(
+    run: StoredRun,
+    start: str | float,
+    *,
+    to: str | float | None = None,
+    backward: bool = False,
+    from_cells: str | None = None,
+    n_cells: int | None = None,
+    stochastic: bool = False,
+    save_every: float | None = None,
+    genes: str | None = None,
+    extrapolate: bool = False,
+    seed: int = 0,
+    out: Path | str | None = None,
+    keep: bool = False,
+    overwrite: bool = False,
+    data: Path | str | None = None,
+    command: str = "",
+) -> SimulationResult:
+    """Follow the cells of one day through time.
+
+    Parameters
+    ----------
+    run : StoredRun
+    start, to, backward, n_cells, save_every, extrapolate, seed
+        As for `Model.simulate`.
+    from_cells : str, optional
+        Only cells that fit a query on `obs`.
+    stochastic : bool
+        Insist on noise.
+    genes : str, optional
+        Genes to decode: "all", "none", or names with commas between them. Without it all, if the
+        space is our PCA.
+    out : path, optional
+        File (.h5ad) to write the cells to.
+    keep : bool
+        Without `out`: write them into the run, as the command does.
+    overwrite : bool
+        Whether `out` may be replaced.
+    data : path, optional
+        The data of the run, if they have moved.
+    command : str
+        What the user typed, for the file.
+
+    Raises
+    ------
+    ConfigError
+        For times, cells, genes or options that do not fit together.
+    DataError
+        If the data are not those of the fit, or were asked for and are not there.
+    OutputError
+        If the file is there, or cannot be written.
+    """
+    model = run.model
+    if stochastic and not model.fit.objective.sigma > 0:
+        raise ConfigError(
+            f"--stochastic: this run was fitted without noise (method {model.options.method}).",
+            "Fit with --method eam or ueam.",
+        )
+    usual = "none" if model.space.rep else "all"
+    decoded = genes_of(model, genes or usual)
+    source, notes = _find(run, data, needed=from_cells is not None or data is not None)
+    if out is not None:
+        check_file(Path(out), "--out", [".h5ad"], overwrite=overwrite, data=source)
+    obs = read_obs(source) if source is not None else None
+    if obs is not None:
+        run.check_cells(obs)
+    rows = select_rows(obs, from_cells) if from_cells is not None and obs is not None else None
+
+    def move(model: Model) -> Simulation:
+        return model.simulate(
+            start,
+            to=to,
+            backward=backward,
+            rows=rows,
+            n_cells=n_cells,
+            save_every=save_every,
+            extrapolate=extrapolate,
+            seed=seed,
+        )
+
+    followed = follow(model, move) if model.ensemble else None
+    moved = followed.simulation if followed is not None else move(model)
+    label = model.timeline.labels[model.timeline.index(start)]
+    path = Path(out) if out is not None else None
+    if path is None and keep:
+        # The same call replaces its file, another one has a name of its own.
+        special = (from_cells, n_cells, save_every, genes or usual, extrapolate, seed)
+        plain = special == (None, None, None, usual, False, 0)
+        path = run.path / SIMULATIONS / _file_name(label, moved, None if plain else special)
+    n = model.snapshots.n_cells
+    names = list(map(str, obs.index)) if obs is not None else [str(k) for k in range(n)]
+    types = resolve_types(obs, model.snapshots.codes) if obs is not None else None
+    more = {"data": str(source or ""), "seed": str(seed), "command": command}
+    result = SimulationResult(
+        run.path,
+        label,
+        moved,
+        followed,
+        types,
+        composition(model, moved, types),
+        cell_table(model, moved, names, followed),
+        path,
+        notes,
+        model,
+        tuple(names),
+        tuple(decoded),
+        as_text({**run.record(), **more}),
+    )
+    if path is not None:
+        write_h5ad(result.to_anndata(), path)
+    return result
+
+
+def _find(
+    run: StoredRun, data: Path | str | None, *, needed: bool
+) -> tuple[Path | None, tuple[str, ...]]:
+    """The data, or why they are not there, where one can do without."""
+    try:
+        return run.data(data), ()
+    except DataError as error:
+        if needed:
+            raise
+        return None, (f"{error.message} No names or types of cells. {error.hint}",)
+
+
+def _file_name(label: str, moved: Simulation, special: tuple[object, ...] | None) -> str:
+    """A file's name that is legal, and that says what is special about the call."""
+    plain = "".join(c if c.isalnum() or c in ".-" else "_" for c in label)[:100]
+    name = f"{plain}_to_{moved.times[-1]:.10g}"
+    if special is not None:
+        name += f"_{sha256(repr(special).encode(errors='backslashreplace'))[:8]}"
+    return f"{name}.h5ad"

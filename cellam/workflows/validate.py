@@ -1,0 +1,154 @@
+"""Validate: score predicted fates by where sisters of the same clone were found."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from cellam.answers.terminal import parse_terminal
+from cellam.display import enumerated
+from cellam.errors import ConfigError
+from cellam.output.files import check_csv, write_csv
+from cellam.reading.cells import read_obs
+from cellam.reading.labels import did_you_mean
+from cellam.runs.run import StoredRun
+from cellam.trust.validation import OURS, Validation, validate, verdict
+from cellam.workflows.days import start_days
+from cellam.workflows.result import Result
+
+
+@dataclass(frozen=True, repr=False)
+class ValidationResult(Result):
+    """Scores of predicted fates against the fates of sisters.
+
+    Parameters
+    ----------
+    run : pathlib.Path
+    clones : str
+        Column of `obs` with the lineage barcodes.
+    start : tuple of str
+        Labels of the early days.
+    validation : Validation
+        Scores, and what they rest on.
+    written : pathlib.Path or None
+        File of the table, if one was asked for.
+    """
+
+    run: Path
+    clones: str
+    start: tuple[str, ...]
+    validation: Validation
+    written: Path | None
+
+    @property
+    def verdict(self) -> str:
+        """What the gains over the other methods allow to say."""
+        return verdict(self.validation.table)
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """Clones, cells, states, and the scores of the model."""
+        found = self.validation
+        ours = found.table[(found.table["state"] == "all") & (found.table["method"] == OURS)]
+        scores = [f"{s} {v:.3f}" for s, v in zip(ours["score"], ours["value"], strict=True)]
+        return {
+            "scores": ", ".join(scores),
+            "clones": f"{found.clones:,} of obs[{self.clones!r}]",
+            "cells": f"{found.cells:,} of {enumerated(list(self.start))}",
+            "sisters": f"{found.sisters:,} of {found.terminal.label}",
+            "states": enumerated(list(found.states)),
+        }
+
+    def to_frame(self) -> pd.DataFrame:
+        """A row for each method, state and score."""
+        return self.validation.table
+
+    def to_dict(self) -> dict[str, Any]:
+        """All scores, what they rest on, and the verdict."""
+        found = self.validation
+        return {
+            "run": str(self.run),
+            "clones": self.clones,
+            "from": list(self.start),
+            "terminal": {"day": found.terminal.label, "column": found.terminal.key},
+            "cells": found.cells,
+            "sisters": found.sisters,
+            "shared_clones": found.clones,
+            "states": list(found.states),
+            "verdict": self.verdict,
+            "rows": found.table.to_dict("records"),
+        }
+
+
+def validate_run(
+    run: StoredRun,
+    clones: str,
+    *,
+    start: str | Iterable[str] | None = None,
+    terminal: str | None = None,
+    n_boot: int = 1_000,
+    seed: int = 0,
+    csv: Path | str | None = None,
+    overwrite: bool = False,
+    data: Path | str | None = None,
+) -> ValidationResult:
+    """Score predicted fates by lineage barcodes, beside baselines.
+
+    Parameters
+    ----------
+    run : StoredRun
+    clones : str
+        Column of `obs` with the lineage barcodes.
+    start : str or iterable of str, optional
+        Early days; every day before the terminal one without it.
+    terminal : str, optional
+        DAY:COLUMN or one of them; the last training day and the cell types without it.
+    n_boot, seed
+        Draws of the clones, for the intervals.
+    csv : path, optional
+        File for the table of every state.
+    overwrite : bool
+        Whether `csv` may be replaced.
+    data : path, optional
+        The data of the run, if they have moved.
+
+    Raises
+    ------
+    ConfigError
+        For columns, days or files that do not fit together.
+    DataError
+        If the data are not those of the fit, or hardly any clone is on both days.
+    OutputError
+        If the file is there, or cannot be written.
+    """
+    model = run.model
+    path = Path(csv) if csv is not None else None
+    check_csv(path, overwrite)
+    source = run.data(data)
+    check_csv(path, overwrite, source)
+    obs = read_obs(source)
+    run.check_cells(obs)
+    if clones not in obs:
+        columns = list(map(str, obs.columns))
+        raise ConfigError(
+            f"--clones {clones}: there is no such column in obs.",
+            f"{did_you_mean(clones, columns)}The columns are: {', '.join(columns)}.",
+        )
+    end = parse_terminal(model, obs, terminal)
+    days = start_days(model, end.label, start)
+    found = validate(
+        model,
+        obs[end.key],
+        obs[clones],
+        start=days,
+        terminal=end.label,
+        n_boot=n_boot,
+        seed=seed,
+    )
+    if path is not None:
+        write_csv(found.table, path)
+    return ValidationResult(run.path, clones, days, found, path)

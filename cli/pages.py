@@ -1,0 +1,63 @@
+"""Pages: the report that ends `fit` and `eval`, which are good without it."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .console import progress, warn
+from .outputs import shown
+
+if TYPE_CHECKING:
+    from cellam.reading.cells import Cells
+    from cellam.runs.run import StoredRun
+    from cellam.trust.caveat import Caveat
+
+
+def check_report(data: Path) -> None:
+    """Refuse before the work data of which no report could be written.
+
+    Raises
+    ------
+    DataError
+        If a part of `obsm` cannot be read, which only the pictures of a report may need.
+    """
+    from cellam.errors import DataError
+    from cellam.reading.cells import read_annotation
+
+    try:
+        read_annotation(data)
+    except DataError as error:
+        error.hint = f"{error.hint} Or add --no-report, if nothing else needs it.".strip()
+        raise
+
+
+def add_report(
+    run: StoredRun, cells: Cells, doubts: Sequence[Caveat], *, data: Path | None = None
+) -> Path | None:
+    """Write the report of a run that is there already; where that fails, the run is good still.
+
+    Returns
+    -------
+    Path or None
+        Of the report; None where it could not be written, which is a warning.
+    """
+    from cellam.dynamics.fitting import Progress
+    from cellam.errors import CellamError
+    from cellam.workflows.report import report_run
+
+    try:
+        with progress() as on_progress:
+            on_progress(Progress("write the report", 0, 1))
+            page = report_run(run, data=data, cells=cells, doubts=doubts)
+            on_progress(Progress("write the report", 1, 1))
+    except CellamError as error:
+        warn(f"No report was written: {error.message}")
+        warn(
+            f"  {error.hint} The run itself is complete; for the report: cellam report --run "
+            f"{shlex.quote(shown(run.path))}"
+        )
+        return None
+    return page.written
