@@ -124,7 +124,8 @@ def judge(
         If days or cells are in different forms, or values cannot be what the user says.
     """
     amounts = measure(matrix)
-    if told != "scaled" and not (amounts.negative > 0).any():
+    coordinates = matrix.shape[1] < FEW_GENES and not amounts.whole.all()
+    if told != "scaled" and not (amounts.negative > 0).any() and not coordinates:
         _check_empty(amounts, where)
     if told is not None:
         return _as_told(told, amounts, where)
