@@ -159,18 +159,22 @@ def find_time_key(obs: pd.DataFrame, requested: str | None) -> str:
     times = {name: _times(*read) for name in telling if (read := _read(columns[name]))}
     found = list(times) or telling
     agree = times and all(_are_proportionate(times[found[0]], t) for t in times.values())
+    reads = {} if times else {s: read[0] for s, c in columns.items() if (read := _read(c))}
+    plausible = [name for name, timeline in reads.items() if _is_plausible(name, timeline)]
+    if plausible and all(len(tally(columns[name])[2]) == 1 for name in found):
+        found = []  # "age" is the same in all cells
     if len(found) == 1 or agree:
         return found[0]
     if found:
         problem = "differ" if times else "cannot be read as they are"
         message = f"Several columns of obs may hold the times, and they {problem}: "
     else:
-        reads = {name: read[0] for name, column in columns.items() if (read := _read(column))}
-        found = [s for s, timeline in reads.items() if _is_plausible(s, timeline)] or list(reads)
+        found = plausible or list(reads)
         message = "No column of obs has a name such as 'day', 'time' or 'stage'. "
         message += "These read as times: " if found else "None reads as times."
     shown = (f"{s!r} with {list_labels(tally(columns[s])[2], 4)}" for s in found[:6])
-    hint = f"Say which: --time-key NAME. {everything}"
+    option = quote(found[0]) if len(found) == 1 else "NAME"
+    hint = f"Say which: --time-key {option}. {everything}"
     raise DataError(message + "; ".join(shown), hint)
 
 

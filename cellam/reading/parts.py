@@ -38,6 +38,7 @@ FALLS = -0.45  # rank correlation of least values and detected genes: logs are b
 LIKE_DEPTH = 0.25  # spread of the logs of sums: counts have .35 to .5, most others less than .2
 DEPARTS = 0.2  # log of a sum by the common one: farther off, it is another
 ALIKE = 1.0  # logs of sums are nearer, of cells and of those whose logs others are
+SHALLOW = 0.2  # by how much detected genes fall with sums, in logs, where depth is the reason
 COUNTED = 0.9  # of the cells
 LOGS = {"ln": "log values", "log2": "log2 values", "log10": "log10 values", "sqrt": "square roots"}
 
@@ -156,16 +157,24 @@ def _settle(
     """Say what the free cells are: all that could be logs together, and all others together."""
     parts = [part for day in days for part in day]
     known = {part.kind: part for part in parts if part.has_total}
+    free = [part.rows for part in parts if not part.words]
+    large = [rows for rows in free if not _could_be_logs(amounts, rows)]
+    others = np.concatenate(large) if large else None
+
+    def is_low(rows: NDArray[np.int64]) -> bool:
+        possible = _could_be_logs(amounts, rows)
+        return possible and (others is None or _are_logs_of(amounts, rows, others))
+
     said: dict[bool, str] = {}
     for low in (False, True):
-        free = [p.rows for p in parts if not p.words and _could_be_logs(amounts, p.rows) == low]
-        if free:
-            said[low] = _judge_free(amounts, matrix, np.concatenate(free), codes, low=low)
+        alike = [rows for rows in free if is_low(rows) == low]
+        if alike:
+            said[low] = _judge_free(amounts, matrix, np.concatenate(alike), codes, low=low)
 
     def settled(part: Part) -> Part:
         if part.words:
             return part
-        part = Part(part.rows, said[_could_be_logs(amounts, part.rows)])
+        part = Part(part.rows, said[is_low(part.rows)])
         undone = next((name for name, words in LOGS.items() if words == part.words), "")
         # Free cells are no evidence of another log than that of the others.
         like = known.get(part.kind)
@@ -180,6 +189,21 @@ def _settle(
 
 def _could_be_logs(amounts: Amounts, rows: NDArray[np.int64]) -> bool:
     return bool(amounts.largest[rows].max() <= LARGEST_LOG)
+
+
+def _are_logs_of(amounts: Amounts, rows: NDArray[np.int64], others: NDArray[np.int64]) -> bool:
+    """Whether small values are the logs of what others are, and not the same from fewer reads.
+
+    Logs bring sums down and leave the number of detected genes; a lower depth lowers both.
+    """
+    given = np.median(np.log(amounts.sums[""][others]))
+
+    def apart(undone: str) -> float:
+        return float(abs(np.median(np.log(amounts.sums[undone][rows])) - given))
+
+    fewer = np.log(np.median(amounts.detected[others]) / np.median(amounts.detected[rows]))
+    is_nearer = min(map(apart, ("ln", "log2", "log10"))) < apart("")
+    return is_nearer and bool(fewer < SHALLOW * apart(""))
 
 
 def _judge_free(
@@ -202,11 +226,22 @@ def _judge_free(
         return FRACTIONAL
     if low and np.quantile(sums, 0.99) <= 1 + SAME:
         return SHARES
+    if not low and _days_differ_in_depth(sums, detected, codes[rows]):
+        return FRACTIONAL
     if len(rows) >= FEW_CELLS and _differ_in_depth(amounts, matrix, rows, codes):
         falls = _correlate(least, detected, codes[rows]) < FALLS
         if not low or (_spread_within(sums, codes[rows]) > LIKE_DEPTH and not falls):
             return FRACTIONAL
     return LOGS["ln"] if low else NORMALISED
+
+
+def _days_differ_in_depth(sums: Array, detected: Array, codes: NDArray[np.int64]) -> bool:
+    """Whether one day has far lower sums than another, and fewer detected genes with them."""
+    days = [codes == code for code in np.unique(codes)]
+    middle = np.array([(np.median(sums[day]), np.median(detected[day])) for day in days])
+    low, high = middle[:, 0].argmin(), middle[:, 0].argmax()
+    less, fewer = np.log(middle[high] / middle[low])
+    return bool(less > ALIKE and fewer > SHALLOW * less)
 
 
 def _differ_in_depth(

@@ -121,7 +121,7 @@ def _split(label: str) -> Part | None:
     start, stop = pieces[i][0], pieces[j - 1][1]
     reading, rest = parse_label(label[start:stop]), words[:i] + words[j:]
     minus = label[max(start - 1, 0) : start] in ("-", "+") or (i > 0 and words[i - 1].isdecimal())
-    if reading is None or (words[i].isdecimal() and minus):  # "WT-2d", "1_5h"
+    if reading is None or (words[i][0].isdecimal() and minus):  # "WT-2d", "1_5h"
         return None
     units = [word for word in rest if unit_of(word)]
     if any(len(word) > 1 for word in units) or _NEGATIONS.intersection(map(str.lower, rest)):
@@ -151,8 +151,9 @@ def _find_time(label: str, pieces: Sequence[tuple[int, int]]) -> tuple[int, int]
 
 
 def _unglue(label: str, start: int, stop: int) -> Iterator[tuple[int, int]]:
-    """Cut "D7rep2" and "D7a" behind the number."""
-    if cut := _GLUED.search(label[:stop], start):
+    """Cut "D7rep2" and "D7a" behind the number, but not "24h"."""
+    cut = _GLUED.search(label[:stop], start)
+    if cut and not parse_label(label[start:stop]):
         yield start, cut.start()
         start = cut.start()
     yield start, stop

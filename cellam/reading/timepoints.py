@@ -123,7 +123,7 @@ def read_timeline(
     notes += _contradicts(values, index, labels)
     codes = np.array([index[s] for s in spelt], dtype=np.intp)[inverse]  # (n,)
     known = {label: at[k] for label, k in index.items()} | dict(zip(labels, at, strict=True))
-    replicates = {label: part.rest for label, part in parts.items()}
+    replicates = {s: part.rest for s, part in parts.items() if len(groups[index[s]]) > 1}
     return Timeline(labels, tuple(at), unit, known, tuple(notes), replicates), codes
 
 
@@ -215,8 +215,13 @@ def _read_parts(
             f"{write_map(one_by_one)}"
         ]
     parts = find_replicates(cells)
-    listed = _list_parts(parts)
-    return parts, [f"{listed}: replicates or conditions of one time are pooled."] if parts else []
+    if not parts:
+        return {}, []
+    of_parts = [part.reading.time for part in parts.values()]
+    times = of_parts + [time for label, time in read.items() if label not in parts]
+    pooled = len(set(times)) < len(times)
+    does = "replicates or conditions of one time are pooled" if pooled else "the rest is left out"
+    return parts, [f"{_list_parts(parts)}: {does}."]
 
 
 def _list_parts(parts: Mapping[str, Part], noun: str = "", at_most: int = 4) -> str:

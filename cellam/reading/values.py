@@ -9,7 +9,7 @@ A matrix whose days or cells are in different forms is refused: the difference w
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 from cellam.config import Kind
 from cellam.errors import DataError
 from cellam.reading.amounts import LARGEST_LOG, Amounts, Matrix, measure
+from cellam.reading.centring import describe_centring
+from cellam.reading.labels import named
 from cellam.reading.parts import (
     COUNTED,
     COUNTS,
@@ -33,7 +35,8 @@ USUAL = 10_000.0  # what cells are normalised to most often
 FEW_GENES = 20  # of which sums and signs say little about a day; they may be coordinates
 APART = 6.0  # spreads between the sums of two days that were normalised alike, at most
 LEAST_APART = 0.05, 1.1  # in logs, however small the spread: of common sums, and of others
-CENTRED = 0.5  # balance of cells: centred ones are below
+CENTRED, NEGATIVE = 0.5, 1 / 3  # balance of centred cells, at most; share below zero, at least
+VARIES = 0.15  # spread of the logs of sums that is depth; of corrected counts it is less
 SOME = 0.01  # of the cells
 LEAST_TOTAL, LEAST_VALUE = 101.0, 0.5  # of a cell whose values can be logged as they are
 
@@ -121,14 +124,18 @@ def judge(
         If days or cells are in different forms, or values cannot be what the user says.
     """
     amounts = measure(matrix)
-    if told != "scaled" and not (amounts.negative > 0).any():
+    coordinates = matrix.shape[1] < FEW_GENES and not amounts.whole.all()
+    if told != "scaled" and not (amounts.negative > 0).any() and not coordinates:
         _check_empty(amounts, where)
     if told is not None:
         return _as_told(told, amounts, where)
     if (amounts.negative > 0).any():
         if matrix.shape[1] >= FEW_GENES:
-            _check_centred(amounts, codes, labels, where)
-        return _with_negatives(amounts, where)
+            _check_centred(amounts, matrix.shape[1], codes, labels, where)
+        form = _with_negatives(amounts, where)
+        if matrix.shape[1] >= FEW_GENES:
+            form = replace(form, notes=describe_centring(matrix, codes, labels))
+        return form
     if matrix.shape[1] < FEW_GENES:
         return _few_genes(amounts)
     days = parts_of_days(amounts, matrix, codes, len(labels))
@@ -178,7 +185,7 @@ def _check_days(
         for part in parts:
             if part is not main and not _alike(amounts, main, part):
                 raise DataError(
-                    f"{where} is not in one form within {label}: {_number(main)} "
+                    f"{where} is not in one form within {named(label)}: {_number(main)} "
                     f"{_describe(amounts, main)}, and {_number(part)} {_describe(amounts, part)}.",
                     ONE_FORM,
                 )
@@ -200,6 +207,10 @@ def _alike(amounts: Amounts, one: Part, other: Part) -> bool:
         return True
     if one.words != other.words:
         return False
+    if one.undone:  # logs of counts beside logs of normalised values
+        counted = [amounts.counted[one.undone][part.rows].mean() for part in (one, other)]
+        if max(counted) > COUNTED and min(counted) < 1 - COUNTED:
+            return False
     logs = [np.log(amounts.sums[part.undone][part.rows]) for part in (one, other)]
     within = max(spread(values) for values in logs)
     apart = abs(float(np.median(logs[0]) - np.median(logs[1])))
@@ -254,7 +265,9 @@ def _form(parts: list[Part], amounts: Amounts) -> Form:
             words += f" with a sum of {_show(total)} in each cell"
         return Form("normalised", words, _are_shares(amounts, total), notes)
     notes = ()
-    if not main.has_total and amounts.counted[main.undone].mean() > COUNTED:
+    spreads = [spread(np.log(amounts.sums[main.undone][part.rows])) for part in parts]
+    counted = amounts.counted[main.undone].mean() > COUNTED
+    if not main.has_total and counted and np.median(spreads) > VARIES:
         notes = (
             f"They are {main.words} of whole numbers with other sums in other cells: depth, which "
             "was not taken out, may look like motion. Give the counts, or normalise before.",
@@ -283,10 +296,13 @@ def _with_negatives(amounts: Amounts, where: str) -> Form:
 
 
 def _check_centred(
-    amounts: Amounts, codes: NDArray[np.int64], labels: Sequence[str], where: str
+    amounts: Amounts, n_genes: int, codes: NDArray[np.int64], labels: Sequence[str], where: str
 ) -> None:
     """Refuse centred cells beside others."""
     below = amounts.negative > 0
+    # Logs of values plus a small number are below zero too, in the few genes not found.
+    if below.any() and np.median(amounts.negative[below]) < NEGATIVE * n_genes:
+        return
     centred = below & (amounts.balance < CENTRED)
     if not (centred.mean() > SOME and (~below).mean() > SOME):
         return

@@ -41,6 +41,8 @@ def _set(words: str) -> set[str]:
 _PROCESSED = _set("""
     batch library lib lane plate chip run seqrun channel flowcell pool experiment gem gemgroup
     gemwell dataset prep capture cartridge array slide chemistry
+    study project cohort lab laboratory center centre institute operator technician
+    assay platform technology tech protocol kit instrument sequencer
 """)
 _SAMPLES = _set("""
     sample specimen replicate rep biorep techrep hto hashtag hash multi demux gsm srr srx srs err
@@ -53,6 +55,7 @@ _OTHERWISE = _set("""
     type types class subclass cluster clusters leiden louvain state annotation annotations annot
     phase cycle lineage fate size score scores count counts depth umi umis reads weight age stage
     strain sex pct percent n condition treatment genotype stim
+    subtype subtypes celltype celltypes subcluster subclusters
 """)
 # By structure alone, neither of these is a batch.
 _UNSURE = _set("""
@@ -163,6 +166,9 @@ def _is_batch(values: pd.Series, days: NDArray[np.int64]) -> bool:
         return False
     if words & (_PROCESSED | _SAMPLES) or _plain(str(values.name)) == "origident":
         return True
+    counts = count_levels(levels, len(names), days) > 0
+    if "date" in words:  # of processing, where it is not that of the day
+        return bool((counts.sum(0) > 1).any())
     # Numbers that rise with the days may be a batch if the name says so, else they are a time.
     if not 1 < len(names) <= len(values) / 20 or follows_time(values, days):
         return False
@@ -170,7 +176,6 @@ def _is_batch(values: pd.Series, days: NDArray[np.int64]) -> bool:
         return True
     if words & _UNSURE:
         return False
-    counts = count_levels(levels, len(names), days) > 0
     several = (counts.sum(1) > 1).sum()  # days with more than one level
     return bool((counts.sum(0) == 1).all()) and 2 * several > len(counts)
 

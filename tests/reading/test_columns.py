@@ -74,7 +74,15 @@ def test_without_a_telling_name_the_columns_that_would_read_are_listed():
         find_time_key(obs, None)
     assert "'sample' with 'd0' (150 cells), 'd2' (150 cells)" in caught.value.message
     assert "n_counts" not in caught.value.message
-    assert "--time-key NAME" in caught.value.hint
+    assert "--time-key sample." in caught.value.hint
+
+
+def test_a_telling_name_of_one_value_is_no_time_where_another_column_may_be():
+    obs = pd.DataFrame({"age": ["P56"] * 4, "days_post_injury": [0, 1, 3, 3]})
+    with pytest.raises(DataError) as caught:
+        find_time_key(obs, None)
+    assert "--time-key days_post_injury." in caught.value.hint
+    assert find_time_key(obs[["age"]], None) == "age"
 
 
 @pytest.mark.parametrize("obs", [pd.DataFrame(), pd.DataFrame({"batch": ["x", "y"]})])

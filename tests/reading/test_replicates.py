@@ -29,7 +29,7 @@ def time_maps_of(hint):
     [
         "D{}_rep{}", "day{}-r{}", "day {} rep {}", "Day {} ({})", "D{}rep{}", "day{}_batch{}",
         "day{}_{}", "d{}-{}", "day_{}_{}", "{}h_rep{}", "{}_rep{}", "Day{}.R{}", "T{}_s{}",
-        "E{}.5-{}", "day-{}_rep{}", "wk{} #{}",
+        "E{}.5-{}", "day-{}_rep{}", "wk{} #{}", "{}h_{}", "{}h_R{}", "WT_{}w_R{}",
     ],
 )  # fmt: skip
 def test_replicates_of_a_day_are_one_time_and_are_kept(pattern):
@@ -54,6 +54,16 @@ def test_a_condition_in_a_label_is_no_part_of_the_time(pattern):
     assert [timeline.replicates[label] for label in labels] == ["WT", "KO", "WT", "KO"]
 
 
+@pytest.mark.parametrize("pattern", ["time point: day {}", "{}-year-old stage", "LIF_d{}"])
+def test_what_is_the_same_in_every_label_pools_nothing(pattern):
+    labels = [pattern.format(day) for day in (20, 30)]
+    timeline, _ = read(*labels)
+    assert timeline.times == (20.0, 30.0)
+    assert timeline.replicates == {}
+    assert timeline.position(labels[1]) == 30.0
+    assert not any("pooled" in note for note in timeline.notes)
+
+
 def test_letters_may_be_glued_to_the_number_if_they_count():
     assert read("D0a", "D0b", "D2a", "D2b")[0].times == (0.0, 2.0)
     with pytest.raises(DataError, match="not times: 'D2x'"):
@@ -67,7 +77,7 @@ def test_eight_letters_of_replicates_are_no_units_though_five_of_them_could_be()
 
 
 def test_a_day_is_named_without_its_replicate_and_a_replicate_is_no_day():
-    timeline, _ = read("D0_rep1", "D0_rep2", "D2_rep1", "D2_rep1")
+    timeline, _ = read("D0_rep1", "D0_rep2", "D2_rep1", "D2_rep2")
     assert timeline.labels == ("D0", "D2")
     assert timeline.describe() == "D0 = 0, D2 = 2 (days)"
     assert timeline.index("D2") == timeline.index("2") == timeline.index(2) == 1

@@ -19,12 +19,12 @@ DAYS = np.repeat([0.0, 2.0, 4.0], N_DAY)
 MIDDLE = (DAYS == 2.0)[:, None]
 
 
-def draw(depth: float) -> np.ndarray:
+def draw(depth: float, spread: float = 0.35) -> np.ndarray:
     """Counts of cells that move, whose depth varies as it does in practice."""
     rng = np.random.default_rng(0)
     level = rng.normal(0, 1.5, N_GENES) + 0.2 * DAYS[:, None] * rng.normal(0, 1, N_GENES)
     rate = np.exp(level + rng.normal(0, 0.2, level.shape))
-    rate *= depth * rng.lognormal(0, 0.35, (len(DAYS), 1)) / rate.sum(1, keepdims=True)
+    rate *= depth * rng.lognormal(0, spread, (len(DAYS), 1)) / rate.sum(1, keepdims=True)
     return rng.poisson(rate).astype(np.float64)
 
 
@@ -143,6 +143,44 @@ def test_a_day_in_another_form_is_refused_with_a_line_for_each_day(name: str) ->
     assert "--values" in error.hint
 
 
+def test_logs_of_counts_are_no_logs_of_normalised_values_whatever_their_sums() -> None:
+    total = np.median(COUNTS.sum(1))  # so that sums do not tell them apart
+    error = refused(np.where(MIDDLE, np.log1p(COUNTS), np.log1p(total * SHARES)))
+    assert "\n    2  log values" in error.message
+
+
+@pytest.mark.parametrize("depth", [0.3, 0.1, 0.05])
+def test_a_shallow_day_of_fractional_counts_is_not_taken_for_logs(depth: float) -> None:
+    counts = draw(800, spread=0.1)
+    thin = np.random.default_rng(2).binomial(counts.astype(int), np.where(MIDDLE, depth, 1.0))
+    X = thin * EACH
+    assert X[MIDDLE[:, 0]].max() < X[~MIDDLE[:, 0]].max() / 2
+    assert read(X).kind == "counts"
+
+
+def test_logs_of_values_plus_a_small_number_are_in_one_form() -> None:
+    X = np.random.default_rng(0).poisson(12, (180, 20)) * (RNG.random((180, 20)) > 0.15)
+    logs = np.log(1e4 * X / X.sum(1, keepdims=True) + 1e-9)
+    assert 0.02 < (logs > 0).all(1).mean() < 0.2  # some cells have no value below zero
+    assert read(logs).kind == "scaled"
+
+
+@pytest.mark.parametrize("form", [np.asarray, sparse.csr_matrix])
+def test_days_that_were_scaled_by_themselves_are_told(form: Callable[..., object]) -> None:
+    def scale(X: np.ndarray) -> np.ndarray:
+        return (X - X.mean(0)) / (X.std(0) + 1e-9)
+
+    def notes(X: np.ndarray) -> tuple[str, ...]:
+        return cellam.read(with_values(form(X.astype("f4")))).notes
+
+    each = np.concatenate([scale(LOG[day == DAYS]) for day in (0.0, 2.0, 4.0)])
+    alone = np.where(MIDDLE, each, 0)
+    alone[DAYS != 2] = scale(LOG[DAYS != 2])
+    assert notes(SCALED) == ()
+    assert any("same mean on every day" in note for note in notes(each))
+    assert any("zero on 2:" in note for note in notes(alone))
+
+
 @pytest.mark.parametrize("n", [3, 20])
 @pytest.mark.parametrize(
     ("one", "other"), [(COUNTS, LOG), (LOG, COUNTS), (LOG, 1e4 * SHARES), (LOG, SCALED)]
@@ -164,6 +202,8 @@ def test_counts_of_any_depth_or_fraction_stand_side_by_side(other: np.ndarray) -
 def test_logs_of_counts_that_were_not_normalised_are_told() -> None:
     (note,) = read(np.log1p(COUNTS)).notes
     assert "depth" in note
+    depths = 800 * np.random.default_rng(3).lognormal(0, 0.05, (len(SHARES), 1))
+    assert read(np.log1p(np.rint(depths * SHARES))).notes == ()  # as `SCTransform` corrects them
 
 
 def test_a_user_settles_what_the_values_are() -> None:
@@ -179,4 +219,5 @@ def test_a_user_settles_what_the_values_are() -> None:
 
 def test_few_genes_may_be_coordinates_and_are_not_compared_between_days() -> None:
     x = np.abs(RNG.normal(DAYS[:, None], 0.2, (180, 2)))
+    x[0] = 0  # a place as good as another
     assert read(x).kind == "log"

@@ -87,6 +87,17 @@ def test_days_are_linked_by_the_batches_that_they_share(design: str) -> None:
     assert len(list(confounded([found]))) == (len(groups) > 1)
 
 
+@pytest.mark.parametrize(
+    "key", ["assay", "platform", "technology", "study", "lab", "operator", "processing_date"]
+)
+def test_whatever_cells_go_through_together_links_days_or_does_not(key: str) -> None:
+    dates = "2023-03-01", "2023-05-01"
+    (found,) = find_batches(cells_of(**{key: named(dates[0], dates[1], dates[0], dates[0])}))
+    assert found.groups == (("0", "4", "7"), ("2",))
+    (found,) = find_batches(cells_of(**{key: np.array(dates)[WITHIN % 2]}))
+    assert found.groups == (ALL,)
+
+
 def test_a_day_in_a_run_of_its_own_is_named_and_left_out_days_do_not_count() -> None:
     cells = cells_of(run=named("a", "b", "a", "a"))
     (caveat,) = of_design(cells)
@@ -121,6 +132,8 @@ NO_BATCH: dict[str, tuple[str, object]] = {
     "a number": ("n_samples", WITHIN % 5),
     "clones": ("clone_id", [f"k{k // 4}" for k in range(4 * N)]),
     "one batch": ("batch", "a"),
+    "the date of each day": ("date", named("1 May", "3 May", "5 May", "8 May")),
+    "types of types": ("subtype", nested(3)),
     "kinds of samples": ("sample_type", nested(2)),
     "a column that crosses days": ("xyz", np.array(["u", "v"])[WITHIN % 2]),
 }
