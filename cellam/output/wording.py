@@ -17,7 +17,8 @@ _WHY = {
     "not recorded": "the version that made this run did not record why",
     "predicts best": "predicts {days} best",
     "nothing better": "the default; no other value predicts {days} better",
-    "least growth": f"the least growth that keeps {100 * (1 - KEPT):.0f} % of the gain over path ot in "
+    "least growth": "the least growth that keeps "
+    f"{100 * (1 - KEPT):.0f} % of the gain over path ot in "
     "predicting {days}",
     "one day": "the least growth of those tried; path ot predicts {days} {ot}, but one day cannot "
     "rule growth out",
