@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from cellam.trust.metrics import METRICS
 from cellam.workflows.pictures import PICTURES
 
 from .console import give, progress, say_run, warn
@@ -27,7 +28,7 @@ def plot(
         str,
         typer.Argument(
             metavar="KIND",
-            help="; ".join(f"{name}: {of.shows}" for name, of in PICTURES.items()) + ".",
+            help="; ".join(f"{name}: {of.description}" for name, of in PICTURES.items()) + ".",
         ),
     ],
     basis: BasisOption = None,
@@ -61,7 +62,7 @@ def plot(
         typer.Option(help="Day to predict; fits again, unless the run was fitted without it."),
     ] = None,
     metric: Annotated[
-        str | None, typer.Option(help="W1, W2, energy or MMD2. [default: W1]")
+        str | None, typer.Option(help=f"One of {', '.join(METRICS)}. [default: W1]")
     ] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="For drawn cells. [default: 0]")] = None,
     out: Annotated[

@@ -97,7 +97,9 @@ def skill(
     table = scores.table
     rows = table[table["metric"] == metric].set_index("method")
     label = str(rows["label"].iloc[0])
-    rivals = [name for name in baselines if name in rows.index]
+    # By their numbers: which draw a baseline gets depends on no order that they are given in.
+    known = {name for name in baselines if name in rows.index}
+    rivals = sorted(known, key=lambda name: BASELINES[name].stream)
     names = [method, FLOOR.name, *rivals]
     values = rows.loc[names, "value"].to_numpy(dtype=float)
     covariance = scores.covariance[label, metric].loc[names, names].to_numpy(dtype=float)

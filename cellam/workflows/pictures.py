@@ -1,15 +1,17 @@
-"""Pictures: the kinds that can be drawn of a run, one entry each.
+"""Pictures: the kinds that can be drawn of a run.
 
-Names, texts and options are read by `cellam --help`, so everything else is imported when a
-picture is drawn.
+A picture is a function of a request and its line in `PICTURES`. The help of the command line and
+the errors read that line, so everything else is imported when a picture is drawn.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, final
+
+from cellam.trust.metrics import DISTANCES, METRICS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -220,14 +222,14 @@ def _trends(request: Request) -> Any:
     from cellam import plots
     from cellam.answers.trends import groups, trends
 
-    model, names = request.model, genes_to_draw(request.model, request.genes)
+    model, names = request.model, _genes_to_draw(request.model, request.genes)
     types = request.types(needed="by" in request.given)
     moved = request.follow(model, POPULATION)
     group = groups(model, moved, types, by=request.by or "fate") if types is not None else None
     return plots.trends(trends(model, moved, names, group), save=request.save)
 
 
-def genes_to_draw(model: Model, genes: str | None) -> list[str]:
+def _genes_to_draw(model: Model, genes: str | None) -> list[str]:
     """The genes of `trends`, few enough to be drawn."""
     from cellam.errors import ConfigError
     from cellam.output.export import genes_of
@@ -283,59 +285,62 @@ def _history(request: Request) -> Any:
     return plots.history(request.model, save=request.save)
 
 
+@final
 @dataclass(frozen=True)
 class Picture:
     """One kind of picture.
 
     Parameters
     ----------
-    shows : str
-        What is on it.
+    name : str
+    description : str
+        What it shows.
     options : tuple of str
         Those that it listens to, as flags.
     draw : callable
         From a request to matplotlib axes.
+    needs : dict of str to str
+        Options without which it cannot be drawn, each with a hint.
+    metrics : tuple of str
+        Those that its option `metric` may name.
+    annotated : bool
+        Whether it needs the annotation of the cells, whatever the options are.
     """
 
-    shows: str
+    name: str
+    description: str
     options: tuple[str, ...]
     draw: Callable[[Request], Any]
+    needs: Mapping[str, str] = field(default_factory=dict)
+    metrics: tuple[str, ...] = ()
+    annotated: bool = False
 
 
-PICTURES = {
-    "velocity": Picture(
-        "streams of velocity over a map of the cells", ("basis", "color"), _velocity
-    ),
-    "trajectories": Picture(
-        "ways of single cells, with their weights",
-        ("basis", "from", "from-cells", "n-cells", "seed"),
-        _trajectories,
-    ),
-    "growth": Picture("growth rates on a map of the cells", ("basis",), _growth),
-    "composition": Picture(
-        "cell types over time, observed and simulated",
-        ("groupby", "from", "from-cells", "n-cells", "seed"),
-        _composition,
-    ),
-    "fates": Picture(
-        "what cells become, on a map; --color STATE for one probability",
-        ("basis", "color", "from", "terminal", "seed"),
-        _fates,
-    ),
-    "flow": Picture(
-        "mass between the types of two days, as bands", ("from", "terminal", "seed"), _flow
-    ),
-    "mass": Picture("mass over time", ("from", "n-cells", "seed"), _mass),
-    "trends": Picture(
-        "decoded expression of genes along simulated trajectories",
-        ("genes", "by", "groupby", "from", "from-cells", "n-cells", "seed"),
-        _trends,
-    ),
-    "heldout": Picture(
-        "a day that was held out: measured, predicted, best baseline",
-        ("basis", "holdout", "metric"),
-        _heldout,
-    ),
-    "eval": Picture("scores of held-out days beside baselines and the floor", ("metric",), _eval),
-    "history": Picture("how the fit came about", (), _history),
-}
+FOLLOWED = ("from", "from-cells", "n-cells", "seed")
+
+# fmt: off
+PICTURES = {picture.name: picture for picture in (
+    Picture("velocity", "streams of velocity over a map of the cells", ("basis", "color"),
+            _velocity),
+    Picture("trajectories", "ways of single cells, with their weights", ("basis", *FOLLOWED),
+            _trajectories),
+    Picture("growth", "growth rates on a map of the cells", ("basis",), _growth),
+    Picture("composition", "cell types over time, observed and simulated", ("groupby", *FOLLOWED),
+            _composition),
+    Picture("fates", "what cells become, on a map; --color STATE for one probability",
+            ("basis", "color", "from", "terminal", "seed"), _fates, annotated=True),
+    Picture("flow", "mass between the types of two days, as bands", ("from", "terminal", "seed"),
+            _flow, annotated=True),
+    Picture("mass", "mass over time", ("from", "n-cells", "seed"), _mass),
+    Picture("trends", "decoded expression of genes along simulated trajectories",
+            ("genes", "by", "groupby", *FOLLOWED), _trends,
+            needs={"genes": "Give them: --genes A,B. `cellam drivers` finds those that matter."}),
+    # A picture of a refit has no types and no sizes of a population to score by.
+    Picture("heldout", "a day that was held out: measured, predicted, best baseline",
+            ("basis", "holdout", "metric"), _heldout, metrics=DISTANCES,
+            needs={"holdout": "Give the day to predict: --holdout day4."}),
+    Picture("eval", "scores of held-out days beside baselines and the floor", ("metric",), _eval,
+            metrics=tuple(METRICS)),
+    Picture("history", "how the fit came about", (), _history),
+)}
+# fmt: on

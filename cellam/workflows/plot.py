@@ -19,8 +19,8 @@ from cellam.plots.style import FORMATS
 from cellam.reading.cells import read_annotation
 from cellam.reading.labels import offer
 from cellam.runs.run import StoredRun
-from cellam.trust.metrics import DISTANCES, METRICS, check_metrics
-from cellam.workflows.pictures import PICTURES, Request, genes_to_draw
+from cellam.trust.metrics import METRICS, check_metrics
+from cellam.workflows.pictures import PICTURES, Picture, Request
 
 
 @dataclass(frozen=True, repr=False)
@@ -54,7 +54,7 @@ class PlotResult(Displayed):
     @property
     def facts(self) -> dict[str, str]:
         """What it shows, and where it is."""
-        return {"shows": PICTURES[self.kind].shows, "written": str(self.written or "nowhere")}
+        return {"shows": PICTURES[self.kind].description, "written": str(self.written or "nowhere")}
 
     def _repr_html_(self) -> str:
         png = io.BytesIO()
@@ -142,29 +142,25 @@ def plot_run(
         "by": by, "holdout": holdout, "metric": metric, "seed": seed,
     }  # fmt: skip
     given = frozenset(name for name, value in options.items() if value is not None)
-    check_options(kind, given)
-    # A picture of a refit has no types and no sizes of a population to score by.
-    known = DISTANCES if kind == "heldout" else METRICS
-    metric = check_metrics([metric or "W1"], known)[0]
+    picture = check_options(kind, given)
+    metric = check_metrics([metric or "W1"], picture.metrics or METRICS)[0]
     by = check_by(by or "fate")
     path = Path(out) if out is not None else None
     if path is not None:
         check_file(path, "--out", FORMATS, overwrite=overwrite, noun="a picture")
-    if kind == "trends":
-        genes_to_draw(run.model, genes)
     needed = bool(data or given & {"basis", "groupby", "from-cells", "color"})
-    adata, source, notes = _find(run, data, needed=needed or kind in ("fates", "flow"))
-    if "basis" in PICTURES[kind].options:
+    adata, source, notes = _find(run, data, needed=needed or picture.annotated)
+    if "basis" in picture.options:
         find_basis(run.model, adata, basis)
     request = Request(
         run, adata, source, path, on_progress, basis, color, groupby, start, from_cells, n_cells,
         terminal, genes, by, holdout, metric, seed or 0, given,
     )  # fmt: skip
-    return PlotResult(run.path, kind, PICTURES[kind].draw(request), path, notes)
+    return PlotResult(run.path, kind, picture.draw(request), path, notes)
 
 
-def check_options(kind: str, given: Collection[str]) -> None:
-    """Refuse unknown kinds, and options that the kind would not listen to.
+def check_options(kind: str, given: Collection[str]) -> Picture:
+    """The picture of that name, which listens to all options given, and lacks none.
 
     Raises
     ------
@@ -172,7 +168,8 @@ def check_options(kind: str, given: Collection[str]) -> None:
     """
     if kind not in PICTURES:
         raise ConfigError(f"There is no picture {kind!r}.", offer(kind, PICTURES))
-    heard = PICTURES[kind].options
+    picture = PICTURES[kind]
+    heard = picture.options
     deaf = sorted(set(given) - set(heard))
     if deaf:
         raise ConfigError(
@@ -181,12 +178,10 @@ def check_options(kind: str, given: Collection[str]) -> None:
             if heard
             else "Leave it out.",
         )
-    if kind == "heldout" and "holdout" not in given:
-        raise ConfigError("Which day is held out?", "Give it: --holdout day4.")
-    if kind == "trends" and "genes" not in given:
-        raise ConfigError(
-            "Which genes?", "Give them: --genes A,B. `cellam drivers` finds those that matter."
-        )
+    for name, hint in picture.needs.items():
+        if name not in given:
+            raise ConfigError(f"cellam plot {kind} needs --{name}.", hint)
+    return picture
 
 
 def _find(

@@ -121,7 +121,8 @@ def test_an_unknown_kind_lists_those_there_are(call: Call, run: Path) -> None:
     [
         (("velocity", "--metric", "W1"), "--metric has no meaning for cellam plot velocity"),
         (("history", "--basis", "pca"), "--basis has no meaning for cellam plot history"),
-        (("heldout",), "--holdout day4"),
+        (("heldout",), "needs --holdout"),
+        (("heldout", "--holdout", "day2", "--metric", "mass"), "W1, W2, energy, MMD2."),
         (("velocity", "--basis", "umap"), "Available: pca, X_latent."),
         (("velocity", "--color", "x"), "day, cell_type, time, growth, speed, or a gene"),
         (("composition", "--groupby", "x"), "cell types: cell_type."),
@@ -179,7 +180,7 @@ def test_trends_are_drawn_by_fate_start_or_column(
 @pytest.mark.parametrize(
     ("args", "phrase"),
     [
-        ([], "Which genes?"),
+        ([], "cellam plot trends needs --genes"),
         (["--genes", "nope"], "nope is not among"),
         (["--genes", "none"], "0 genes cannot be drawn"),
         (["--genes", "all"], "50 genes cannot be drawn"),

@@ -109,12 +109,15 @@ def test_names_are_known_in_any_case_and_once():
 # Random numbers ----------------------------------------------------------------------------------
 
 
-def test_streams_of_random_numbers_are_fixed_and_no_two_share_one():
-    """Numbers of scores that were published: a new method takes a new one."""
-    assert {name: method.stream for name, method in METHODS.items()} == {
+def test_streams_of_random_numbers_are_fixed_and_no_two_methods_share_one():
+    streams = {name: method.stream for name, method in METHODS.items()}
+    assert len(set(streams.values())) == len(streams)
+    # Those of scores that were published; a new method takes a number of its own.
+    published = {
         "cellam": 0, "balanced": 1, "unbalanced": 2, "previous": 3, "next": 4, "mixture": 5,
         "ot": 6, "floor": 7, "no-prior": 8,
     }  # fmt: skip
+    assert {name: streams[name] for name in published} == published
 
 
 def test_no_score_depends_on_the_order_of_a_registry_nor_on_what_else_is_in_it(cells, monkeypatch):

@@ -137,3 +137,12 @@ def test_the_same_seed_gives_the_same_interval():
     one, two, other = (skill(table(SCORES, 0.1), "W1", seed=k) for k in (1, 1, 2))
     assert one == two
     assert one != other
+
+
+def test_no_order_decides_the_interval():
+    """Neither of the baselines asked for, nor of the rows."""
+    scores = table(SCORES, 0.3)
+    one = skill(scores, "W1", baselines=["previous", "mixture", "ot"])
+    turned = replace(scores, table=scores.table[::-1].reset_index(drop=True))
+    assert skill(scores, "W1", baselines=["ot", "previous", "mixture"]) == one
+    assert skill(turned, "W1") == one
