@@ -1,4 +1,7 @@
-"""What every command prints with: results to stdout, progress and errors to stderr."""
+"""What every command prints with: results to stdout, progress and errors to stderr.
+
+The library names parameters as Python does; here they become flags.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from cellam.flags import as_flags
 
 from .logs import log
 from .outputs import shown
@@ -24,12 +29,12 @@ def say(label: str, text: str) -> None:
     """Print a note on what is done, unless told to be quiet."""
     if not quiet:
         give(label, text)
-    log.info("%s", f"{label} {text}".strip())
+    log.info("%s", f"{label} {as_flags(text)}".strip())
 
 
 def give(label: str, text: str) -> None:
     """Print a result."""
-    print(f"{label:<9} {text}")
+    print(f"{label:<9} {as_flags(text)}")
 
 
 @contextmanager
@@ -47,7 +52,16 @@ def give_json(value: Any) -> None:
     """Print a result as one line of strict JSON."""
     from cellam.storage import json_text
 
-    print(json_text(value))
+    print(json_text(_as_flags(value)))
+
+
+def _as_flags(value: Any) -> Any:
+    """Write the parameters in all texts of a result as flags."""
+    if isinstance(value, str):
+        return as_flags(value)
+    if isinstance(value, dict):
+        return {key: _as_flags(each) for key, each in value.items()}
+    return [_as_flags(each) for each in value] if isinstance(value, list | tuple) else value
 
 
 def say_run(path: Path, *, as_json: bool = False) -> None:
@@ -60,7 +74,7 @@ def say_run(path: Path, *, as_json: bool = False) -> None:
 
 def warn(text: str) -> None:
     """Print a line to stderr."""
-    print(text, file=sys.stderr)
+    print(as_flags(text), file=sys.stderr)
 
 
 def plural(n: int, noun: str) -> str:

@@ -12,10 +12,10 @@ from typing import Any
 import pandas as pd
 
 from cellam.answers.uncertainty import WIDENING
+from cellam.config import GROWTH_SCALE, SIGMA
 from cellam.dynamics.couplings import Coupling
 from cellam.dynamics.fitting import Solved
 from cellam.modelling.model import Model
-from cellam.modelling.pipeline import GROWTH_SCALE, SIGMA
 from cellam.modelling.recipe import Part
 from cellam.modelling.refits import MOST_CELLS
 from cellam.output.references import REFERENCES

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from cellam.config import N_PCS
 from cellam.devices import threads
 from cellam.errors import ConfigError, DataError
 from cellam.reading.amounts import LARGEST_LOG, Matrix
@@ -23,7 +24,6 @@ from cellam.reading.cells import Cells
 
 Array = NDArray[np.float64]
 
-N_PCS = 20
 FARTHEST = 1e4  # in widths of the data; beyond, all other cells would fall together
 N_GENES = 2_000  # highly variable genes kept, where there are more
 

@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import sparse
 
-from cellam.config import Options, ReadOptions
+from cellam.config import N_PCS, Options, ReadOptions
 from cellam.modelling.selection import INNER
 from cellam.reading.cell_types import resolve_types
 from cellam.reading.cells import Cells, read
-from cellam.reading.embedding import N_GENES, N_PCS
+from cellam.reading.embedding import N_GENES
 from cellam.reading.expression import layers_of
 from cellam.reading.growth import LEAST, find_genes
 from cellam.reading.memory import available_memory, resident_memory, show_bytes

@@ -8,9 +8,10 @@ import pytest
 from scipy import sparse
 
 import cellam
+from cellam.config import N_PCS
 from cellam.errors import ConfigError, DataError
 from cellam.reading.cells import Cells
-from cellam.reading.embedding import N_PCS, Space, fit_space
+from cellam.reading.embedding import Space, fit_space
 from cellam.reading.snapshots import take_snapshots
 from cellam.reading.values import Form
 

@@ -65,5 +65,5 @@ def test_a_layer_that_is_not_there_is_refused_with_those_that_are(scaled: anndat
 
 
 def test_a_layer_and_a_representation_are_not_both_read(scaled: anndata.AnnData) -> None:
-    with pytest.raises(ConfigError, match="not used with --use-rep"):
+    with pytest.raises(ConfigError, match="not used with `use_rep"):
         cellam.read(scaled, layer="raw", use_rep="X_latent")

@@ -213,7 +213,7 @@ def test_a_user_settles_what_the_values_are() -> None:
         assert (cells.kind, cells.reading.values) == (kind, kind)
         assert cells.digest == read(mixed, values="counts").digest
     assert "below zero in 180 cells" in refused(SCALED, values="counts").message
-    with pytest.raises(ConfigError, match="--values guess"):
+    with pytest.raises(ConfigError, match="`values` takes counts, .* not guess"):
         read(COUNTS, values="guess")
 
 
