@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import re
 import shlex
+from collections.abc import Container
 
 # Text of a value may hold backticks; a call, as `cellam.read(path)`, is no parameter.
 _QUOTED = r"""'(?:[^'\\\n]|\\.)*'|"(?:[^"\\\n]|\\.)*\""""
@@ -16,8 +17,14 @@ _PARAMETER = re.compile(rf"`([a-z][a-z_]+)(?:=((?:{_QUOTED}|[^`'\"\n])+))?`")
 RENAMED = {"start": "from", "rows": "from-cells"}  # names that are a word of Python, or data
 
 
-def as_flags(text: str) -> str:
+def as_flags(text: str, known: Container[str] | None = None) -> str:
     """Write the parameters in a text as flags of the command line.
+
+    Parameters
+    ----------
+    text : str
+    known : container of str, optional
+        Names of parameters; others are left as they are.
 
     Examples
     --------
@@ -28,7 +35,12 @@ def as_flags(text: str) -> str:
     >>> as_flags("Add `exclude=['day2', 'day4']` and `backward=True`; see `cellam fit --help`.")
     'Add --exclude day2 --exclude day4 and --backward; see `cellam fit --help`.'
     """
-    return _PARAMETER.sub(lambda found: write_flag(found[1], found[2]), text)
+
+    def write(found: re.Match[str]) -> str:
+        named = known is None or found[1] in known or found[1] in RENAMED
+        return write_flag(found[1], found[2]) if named else found[0]
+
+    return _PARAMETER.sub(write, text)
 
 
 def write_flag(name: str, value: str | None = None) -> str:

@@ -19,7 +19,6 @@ AT_MOST = 8  # types on one line
 
 def say_cells(cells: Cells) -> None:
     """Print what the data are understood to be."""
-
     what = (
         f"obsm[{cells.rep!r}], {cells.matrix.shape[1]} columns"
         if cells.form is None

@@ -96,7 +96,7 @@ class Space:
             raise DataError(
                 f"{cells.source} was read as {_described(cells.rep, cells.matrix.shape[1])}, and "
                 f"the fit has {_described(self.rep, self.n_dims)}.",
-                "Read the cells as for the fit (--use-rep).",
+                "Read the cells as for the fit (`use_rep`).",
             )
         if self.rep is not None:
             coordinates = np.asarray(cells.matrix[:, : self.n_dims], dtype=np.float64)
@@ -141,7 +141,7 @@ class Space:
             raise DataError(
                 f"{cells.source} has {cells.form.describe()}, and the values of the fit were "
                 f"{self._prepared_how()}.",
-                "Give values like those of the fit, or say with --values what they are.",
+                "Give values like those of the fit, or say with `values` what they are.",
             )
         if self.log and matrix.min() < 0:
             raise DataError(
@@ -188,8 +188,8 @@ def fit_space(
         available = cells.matrix.shape[1]
         if n_pcs is not None and n_pcs > available:
             raise ConfigError(
-                f"--n-pcs {n_pcs}: obsm[{cells.rep!r}] has {available} columns.",
-                f"Use --n-pcs {available} or less.",
+                f"`n_pcs={n_pcs!r}`: obsm[{cells.rep!r}] has {available} columns.",
+                f"Use `n_pcs={available!r}` or less.",
             )
         coordinates = np.asarray(cells.matrix[training, : n_pcs or available], dtype=np.float64)
         none = np.zeros(0)
@@ -206,9 +206,9 @@ def fit_space(
     if whiten and not sd.min() > 1e-6 * sd.max():
         flat = int((sd <= 1e-6 * sd.max()).sum())
         raise DataError(
-            f"--whiten divides by the standard deviation, and {flat} of {len(sd)} coordinates "
+            f"`whiten` divides by the standard deviation, and {flat} of {len(sd)} coordinates "
             "are constant.",
-            "Leave out --whiten, or use fewer components with --n-pcs.",
+            "Leave out `whiten`, or use fewer components with `n_pcs`.",
         )
     scale = sd if whiten else np.full(len(sd), sd.max())
     return Space(rep=cells.rep, centre=coordinates.mean(0), scale=scale, whitened=whiten, **fitted)
@@ -245,9 +245,9 @@ def _fit_pca(
     most = min(adata.n_obs, adata.n_vars) - 1
     if n_pcs is not None and n_pcs > most:
         raise ConfigError(
-            f"--n-pcs {n_pcs}: {adata.n_obs} training cells and {adata.n_vars} genes allow "
+            f"`n_pcs={n_pcs!r}`: {adata.n_obs} training cells and {adata.n_vars} genes allow "
             f"at most {most} components.",
-            f"Use --n-pcs {most} or less.",
+            f"Use `n_pcs={most!r}` or less.",
         )
     if most < 1:
         raise DataError(f"{cells.source} has too few cells or genes for a PCA.")

@@ -149,7 +149,7 @@ def test_other_coordinates_than_those_of_the_fit_are_refused(
     for space, other in ((pca, rep_cells), (given, cells), (given, narrow)):
         with pytest.raises(DataError, match="was read as") as caught:
             space.embed(other)
-        assert "--use-rep" in caught.value.hint
+        assert "`use_rep`" in caught.value.hint
 
 
 def test_a_missing_gene_is_named(small: anndata.AnnData, cells: Cells) -> None:
@@ -178,7 +178,7 @@ def test_the_default_is_twenty_components_or_what_there_is(
 def test_too_many_components_say_how_many_there_can_be(cells: Cells, rep_cells: Cells) -> None:
     with pytest.raises(ConfigError, match="at most 49") as caught:
         fit_space(cells, everyone(cells), n_pcs=50)
-    assert "--n-pcs 49" in caught.value.hint
+    assert "`n_pcs=49`" in caught.value.hint
     with pytest.raises(ConfigError, match="has 2 columns"):
         fit_space(rep_cells, everyone(rep_cells), n_pcs=3)
 
@@ -222,7 +222,7 @@ def test_cells_in_another_form_than_those_of_the_fit_are_not_embedded(
     fitted, given = (cells, other) if form == "log" else (other, cells)
     with pytest.raises(DataError, match="and the values of the fit were") as caught:
         fit_space(fitted, everyone(cells), n_pcs=5).embed(given)
-    assert "--values" in caught.value.hint
+    assert "`values`" in caught.value.hint
 
 
 def test_shares_of_a_whole_are_embedded_as_the_counts_that_they_were(
