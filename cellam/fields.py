@@ -156,7 +156,10 @@ def _limits(field: FieldInfo) -> str:
 
 def refusal(model: type[BaseModel], error: ErrorDetails) -> ConfigError:
     """Say what is wrong with a value, from the first of the errors that pydantic lists."""
-    name, value = str(error["loc"][0]), error["input"]
+    value = error["input"]
+    if not error["loc"]:
+        return ConfigError(f"Options are names with values, not {value!r}.")
+    name = str(error["loc"][0])
     if error["type"] == "extra_forbidden":
         return ConfigError(f"There is no option {name!r}.", offer(name, model.model_fields))
     asked = next(each for each in describe(model) if each.name == name)

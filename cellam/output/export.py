@@ -45,7 +45,7 @@ def genes_of(model: Model, asked: str) -> list[str]:
         return []
     if model.space.rep is not None:
         raise ConfigError(
-            f"`genes={asked!r}`: coordinates of {model.space.rep} cannot be turned back into genes.",
+            f"`genes={asked!r}`: {model.space.rep} cannot be turned back into genes.",
             "Use `genes='none'`, or fit without `use_rep`.",
         )
     if asked == "all":

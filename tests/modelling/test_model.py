@@ -155,7 +155,7 @@ def test_times_may_be_given_as_numbers(moved, start, to):
 def test_a_number_that_is_no_time_to_go_to_is_refused(moved):
     with pytest.raises(ConfigError, match="outside the training days"):
         moved.simulate(2, to=8)
-    with pytest.raises(ConfigError, match="starts and ends at 0") as caught:
+    with pytest.raises(ConfigError, match="start and end are both 0") as caught:
         moved.simulate(0, to=0)
     assert caught.value.hint == "Give another `to`."
 
