@@ -327,9 +327,9 @@ document(Options)
 
 def parse_options(values: dict[str, Any]) -> Options:
     """Options of a dictionary."""
-    return Options.model_validate(values)
+    return Options(**values)
 
 
 def parse_reading(values: dict[str, Any]) -> ReadOptions:
     """As `parse_options`."""
-    return ReadOptions.model_validate(values)
+    return ReadOptions(**values)
