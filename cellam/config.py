@@ -35,6 +35,7 @@ SIGMA = 0.3
 GROWTH_SCALE = 1.0
 STEPS = 3_000  # of the network, at most
 N_PCS = 20
+N_TOP_GENES = 2_000
 CHOSEN = "chosen on the training days"
 
 
@@ -136,6 +137,13 @@ class Options(ReadOptions):
         otherwise=f"{N_PCS}, or all of `use_rep`",
         least=1,
     )
+    n_top_genes: int | None = option(
+        None,
+        "Most variable genes kept for the PCA.",
+        Group.COORDINATES,
+        otherwise=N_TOP_GENES,
+        least=2,
+    )
     whiten: bool = option(False, "Give all components the same variance.", Group.COORDINATES)
     population: Literal["cells"] | dict[str, float] | None = option(
         None,
@@ -225,6 +233,12 @@ class Options(ReadOptions):
 
     conflicts: ClassVar[tuple[Conflict, ...]] = (
         *ReadOptions.conflicts,
+        Conflict(
+            "n_top_genes",
+            lambda o: o.use_rep is not None,
+            "{n_top_genes} has no meaning for {use_rep}, which is taken as it is.",
+            "Give one of the two.",
+        ),
         Conflict(
             "sigma",
             lambda o: not o.has_noise,

@@ -95,7 +95,12 @@ def fit(
             cells.codes, [k for k, label in enumerate(timeline.labels) if label not in excluded]
         )
         space = fit_space(
-            cells, seen, n_pcs=options.n_pcs, whiten=options.whiten, seed=options.seed
+            cells,
+            seen,
+            n_pcs=options.n_pcs,
+            n_top_genes=options.n_top_genes,
+            whiten=options.whiten,
+            seed=options.seed,
         )
         expected = expected_growth(cells, seen)
         rates = None if expected is None else expected.rates

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from cellam.config import N_PCS
+from cellam.config import N_PCS, N_TOP_GENES
 from cellam.devices import threads
 from cellam.errors import ConfigError, DataError
 from cellam.reading.amounts import LARGEST_LOG, Matrix
@@ -25,7 +25,6 @@ from cellam.reading.cells import Cells
 Array = NDArray[np.float64]
 
 FARTHEST = 1e4  # in widths of the data; beyond, all other cells would fall together
-N_GENES = 2_000  # highly variable genes kept, where there are more
 
 
 @dataclass(frozen=True)
@@ -172,6 +171,7 @@ def fit_space(
     training: NDArray[np.bool_],
     *,
     n_pcs: int | None = None,
+    n_top_genes: int | None = None,
     whiten: bool = False,
     seed: int = 0,
 ) -> Space:
@@ -198,7 +198,7 @@ def fit_space(
             "components": np.zeros((0, 0)),
         }  # fmt: skip
     else:
-        fitted, coordinates = _fit_pca(cells, training, n_pcs, seed)
+        fitted, coordinates = _fit_pca(cells, training, n_pcs, n_top_genes, seed)
     sd = coordinates.std(0)
     if not sd.max() > 0:
         raise DataError(f"All cells of {cells.source} are at the same place.")
@@ -230,7 +230,11 @@ def _check_outliers(coordinates: Array, sd: Array, cells: Cells) -> None:
 
 @threads(None)
 def _fit_pca(
-    cells: Cells, training: NDArray[np.bool_], n_pcs: int | None, seed: int
+    cells: Cells,
+    training: NDArray[np.bool_],
+    n_pcs: int | None,
+    n_top_genes: int | None,
+    seed: int,
 ) -> tuple[dict[str, Any], Array]:
     import scanpy as sc
 
@@ -239,8 +243,15 @@ def _fit_pca(
     # The form is that of all days, which have to agree in it; how much is of the training days.
     log, library = cells.form.logged, cells.form.library(matrix)
     adata = _prepared(matrix, cells.genes, library, log)
-    if adata.n_vars > N_GENES and adata.X.min() >= 0 and adata.X.max() <= LARGEST_LOG:
-        sc.pp.highly_variable_genes(adata, n_top_genes=N_GENES)
+    comparable = adata.X.min() >= 0 and adata.X.max() <= LARGEST_LOG
+    if n_top_genes is not None and not comparable:
+        raise ConfigError(
+            f"`n_top_genes={n_top_genes}`: the most variable genes are found among logged values, "
+            f"and {cells.source} has {cells.form.describe()}.",
+            "Leave it out to keep all genes, or give counts.",
+        )
+    if adata.n_vars > (n_top_genes or N_TOP_GENES) and comparable:
+        sc.pp.highly_variable_genes(adata, n_top_genes=n_top_genes or N_TOP_GENES)
         adata = adata[:, adata.var["highly_variable"].to_numpy()].copy()
     most = min(adata.n_obs, adata.n_vars) - 1
     if n_pcs is not None and n_pcs > most:

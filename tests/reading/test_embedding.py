@@ -175,6 +175,27 @@ def test_the_default_is_twenty_components_or_what_there_is(
     assert fit_space(few, everyone(few)).n_dims == 5
 
 
+def test_as_many_variable_genes_are_kept_as_asked_for(cells: Cells) -> None:
+    kept = fit_space(cells, everyone(cells), n_top_genes=12, n_pcs=3).genes
+    assert len(kept) == 12
+    assert [gene for gene in cells.genes if gene in kept] == list(kept)
+    assert fit_space(cells, everyone(cells), n_top_genes=99).genes == cells.genes
+
+
+def test_most_variable_genes_are_refused_where_they_mean_nothing(
+    small: anndata.AnnData, rep_cells: Cells
+) -> None:
+    with pytest.raises(
+        ConfigError, match="`n_top_genes=9` has no meaning for `use_rep='X_latent'`"
+    ):
+        cellam.fit(rep_cells, n_top_genes=9)
+    values = np.log1p(small.X.toarray())
+    small.X = (values - values.mean(0)) / (values.std(0) + 1e-3)
+    scaled = cellam.read(small, values="scaled")
+    with pytest.raises(ConfigError, match=r"`n_top_genes=9`: .* scaled"):
+        cellam.fit(scaled, n_top_genes=9)
+
+
 def test_too_many_components_say_how_many_there_can_be(cells: Cells, rep_cells: Cells) -> None:
     with pytest.raises(ConfigError, match="at most 49") as caught:
         fit_space(cells, everyone(cells), n_pcs=50)
