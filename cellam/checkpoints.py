@@ -124,5 +124,5 @@ class Checkpoint:
 def _damaged(path: Path) -> RunError:
     return RunError(
         f"{path} is missing or damaged, so that the stopped fit cannot go on.",
-        "Start again with --overwrite instead of --resume.",
+        "Start again with `overwrite=True` instead of `resume=True`.",
     )

@@ -32,6 +32,7 @@ from . import (
     validate,
 )
 from . import eval as eval_command
+from ._from_model import GroupedCommand
 
 app = typer.Typer(
     name="cellam",
@@ -72,8 +73,8 @@ def _options(
     logs.start(verbose=verbose or debug)
 
 
-app.command("check")(funnel.funnel(check.check))
-app.command("fit")(funnel.funnel(fit.fit))
+app.command("check", cls=GroupedCommand)(funnel.funnel(check.check))
+app.command("fit", cls=GroupedCommand)(funnel.funnel(fit.fit))
 app.command("simulate")(funnel.funnel(simulate.simulate))
 app.command("eval")(funnel.funnel(eval_command.evaluate))
 app.command("fates")(funnel.funnel(fates.fates))

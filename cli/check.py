@@ -9,6 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cellam.config import ReadOptions
+from cellam.flags import write_flag
+
+from ._from_model import from_model
 from .console import give_json, plural, results, say
 from .options import JsonOption
 from .summary import say_cells
@@ -17,6 +21,7 @@ if TYPE_CHECKING:
     from cellam.trust.checks import Check
 
 
+@from_model
 def check(
     data: Annotated[
         Path,
@@ -24,62 +29,23 @@ def check(
             metavar="DATA", help="Cells of several days: an .h5ad file or a .zarr folder."
         ),
     ],
-    time_key: Annotated[
-        str | None,
-        typer.Option(help="Column of obs with the time. [default: found by its name]"),
-    ] = None,
-    time_map: Annotated[
-        str | None, typer.Option(help="Times of all labels, e.g. 'early=0,late=7'.")
-    ] = None,
-    use_rep: Annotated[
-        str | None,
-        typer.Option(help="Key of obsm to work in, e.g. X_pca. [default: a PCA of X]"),
-    ] = None,
-    layer: Annotated[
-        str | None, typer.Option(help="Layer of the expression, or raw. [default: X]")
-    ] = None,
-    values: Annotated[
-        str | None,
-        typer.Option(
-            help="What the expression values are: counts, normalised, log or scaled. "
-            "[default: judged by the values]"
-        ),
-    ] = None,
+    options: ReadOptions,
     as_json: JsonOption = False,
 ) -> None:
     """Show what is in the data, and what a fit will take; nothing is fitted or written."""
-    from cellam.config import parse_reading
-    from cellam.reading.timepoints import parse_numbers
-
-    options = parse_reading(
-        {
-            "time_key": time_key,
-            "time_map": parse_numbers(time_map) if time_map is not None else None,
-            "use_rep": use_rep,
-            "layer": layer,
-            "values": values,
-        }
-    )
     from cellam.trust.checks import check as check_data
 
     found = check_data(data, options)
-    words = ["cellam", "fit"]
-    for flag, value in (
-        ("--time-key", time_key),
-        ("--time-map", time_map),
-        ("--use-rep", use_rep),
-        ("--layer", layer),
-        ("--values", values),
-    ):
-        words += [flag, value] if value is not None else []
-    following = shlex.join([*words, *(["--"] if str(data).startswith("-") else []), str(data)])
+    given = [write_flag(name, repr(value)) for name, value in options if value is not None]
+    where = shlex.join([*(["--"] if str(data).startswith("-") else []), str(data)])
+    following = " ".join(["cellam fit", *given, where])
     if as_json:
         give_json(_as_json(found, following))
         return
     with results():
         _print(found)
     say("next", following)
-    if found.species is not None:
+    if found.species is not None and options.growth_prior is None:
         say("", f"{following} --growth-prior {found.species}")
 
 

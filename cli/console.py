@@ -1,13 +1,20 @@
-"""What every command prints with: results to stdout, progress and errors to stderr."""
+"""What every command prints with: results to stdout, progress and errors to stderr.
+
+The library names parameters as Python does; here they become flags.
+"""
 
 from __future__ import annotations
 
+import functools
+import inspect
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from cellam.flags import as_flags
 
 from .logs import log
 from .outputs import shown
@@ -24,12 +31,12 @@ def say(label: str, text: str) -> None:
     """Print a note on what is done, unless told to be quiet."""
     if not quiet:
         give(label, text)
-    log.info("%s", f"{label} {text}".strip())
+    log.info("%s", f"{label} {flags(text)}".strip())
 
 
 def give(label: str, text: str) -> None:
     """Print a result."""
-    print(f"{label:<9} {text}")
+    print(f"{label:<9} {flags(text)}")
 
 
 @contextmanager
@@ -47,7 +54,34 @@ def give_json(value: Any) -> None:
     """Print a result as one line of strict JSON."""
     from cellam.storage import json_text
 
-    print(json_text(value))
+    print(json_text(_as_flags(value)))
+
+
+@functools.cache
+def _names() -> frozenset[str]:
+    """Names of the parameters of all commands; what else stands between backticks is left."""
+    from .app import app
+
+    return frozenset(
+        name
+        for command in app.registered_commands
+        if command.callback is not None
+        for name in inspect.signature(command.callback).parameters
+    )
+
+
+def flags(text: str) -> str:
+    """Write the parameters in a text of the library as flags."""
+    return as_flags(text, _names()) if "`" in text else text
+
+
+def _as_flags(value: Any) -> Any:
+    """Write the parameters in all texts of a result as flags."""
+    if isinstance(value, str):
+        return flags(value)
+    if isinstance(value, dict):
+        return {key: _as_flags(each) for key, each in value.items()}
+    return [_as_flags(each) for each in value] if isinstance(value, list | tuple) else value
 
 
 def say_run(path: Path, *, as_json: bool = False) -> None:
@@ -60,7 +94,7 @@ def say_run(path: Path, *, as_json: bool = False) -> None:
 
 def warn(text: str) -> None:
     """Print a line to stderr."""
-    print(text, file=sys.stderr)
+    print(flags(text), file=sys.stderr)
 
 
 def plural(n: int, noun: str) -> str:

@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cellam.config import Options
+
+from ._from_model import from_model
 from .console import give, progress, say
 from .logs import log, written_to
 from .options import ReportOption
@@ -21,10 +24,12 @@ from .summary import say_cells, say_growth, say_model
 if TYPE_CHECKING:
     from cellam.dynamics.fitting import Progress
 
+RUN = "Run"  # heading in the help
 BYTES = 1_000  # of a run, for every cell: coordinates, pairs, and a copy of both
 LONGEST = 200  # bytes in the name of a run, which file systems limit to 255
 
 
+@from_model
 def fit(
     data: Annotated[
         Path,
@@ -32,169 +37,29 @@ def fit(
             metavar="DATA", help="Cells of several days: an .h5ad file or a .zarr folder."
         ),
     ],
-    time_key: Annotated[
-        str | None,
-        typer.Option(help="Column of obs with the time. [default: found by its name]"),
-    ] = None,
-    time_map: Annotated[
-        str | None, typer.Option(help="Times of all labels, e.g. 'early=0,late=7'.")
-    ] = None,
-    use_rep: Annotated[
-        str | None,
-        typer.Option(help="Key of obsm to work in, e.g. X_pca. [default: a PCA of X]"),
-    ] = None,
-    layer: Annotated[
-        str | None, typer.Option(help="Layer of the expression, or raw. [default: X]")
-    ] = None,
-    values: Annotated[
-        str | None,
-        typer.Option(
-            help="What the expression values are: counts, normalised, log or scaled. "
-            "[default: judged by the values]"
-        ),
-    ] = None,
-    n_pcs: Annotated[
-        int | None,
-        typer.Option(help="Components to work in. [default: 20, or all of --use-rep]"),
-    ] = None,
-    whiten: Annotated[
-        bool, typer.Option("--whiten", help="Give all components the same variance.")
-    ] = False,
-    population: Annotated[
-        str | None,
-        typer.Option(
-            help="Size of the population by day: a CSV file with time and count, "
-            "'day0=1e5,day2=3e5', or cells: as many as there are cells. "
-            "[default: growth is relative]"
-        ),
-    ] = None,
-    growth_prior: Annotated[
-        str | None,
-        typer.Option(
-            help="Growth that is expected: human or mouse, from genes of division and death, or a "
-            "column of obs with rates per unit of time. As much of it is used as the training days "
-            "bear out. [default: none]"
-        ),
-    ] = None,
-    method: Annotated[
-        str,
-        typer.Option(
-            help="am: cells move; eam: with noise; uam: they move, grow and die; ueam: all three."
-        ),
-    ] = "uam",
-    sigma: Annotated[
-        float | None,
-        typer.Option(
-            help="Noise of eam and ueam, in standard deviations of the data over the whole "
-            "range of times. [default: 0.3]"
-        ),
-    ] = None,
-    growth: Annotated[
-        str,
-        typer.Option(help="Growth of uam and ueam: a field of its own, or tied to the action."),
-    ] = "own",
-    growth_scale: Annotated[
-        float | None,
-        typer.Option(help="Growth rate per unit of action, with --growth tied. [default: 1]"),
-    ] = None,
-    path: Annotated[
-        str | None,
-        typer.Option(
-            help="Path between days: uot, ot, independent or mixture. "
-            "[default: chosen on the training days]"
-        ),
-    ] = None,
-    tau: Annotated[
-        float | None,
-        typer.Option(
-            help="Price of growth in --path uot: small is cheap. "
-            "[default: chosen on the training days]"
-        ),
-    ] = None,
-    curvature: Annotated[
-        float | None,
-        typer.Option(
-            help="Bend of the path: 0 straight from day to day, 1 a spline through all days. "
-            "[default: chosen on the training days]"
-        ),
-    ] = None,
-    action: Annotated[
-        str, typer.Option(help="kernel: solved at once; mlp: a network, trained.")
-    ] = "kernel",
-    n_features: Annotated[int, typer.Option(help="Random features of the kernel action.")] = 1000,
-    max_cells: Annotated[
-        int,
-        typer.Option(help="Cells of a day to fit to at most, drawn at random; all are simulated."),
-    ] = 25_000,
-    steps: Annotated[
-        int | None, typer.Option(help="Most training steps of --action mlp. [default: 3000]")
-    ] = None,
-    exclude: Annotated[
-        list[str] | None, typer.Option(help="A day to leave out; may be given again.")
-    ] = None,
-    ensemble: Annotated[
-        int | None,
-        typer.Option(
-            help="Fit so many times more, to half of the cells and days, to know how sure the "
-            "answer is; 8 or more. [default: none]"
-        ),
-    ] = None,
-    seed: Annotated[int, typer.Option(help="Same seed, same result.")] = 0,
-    device: Annotated[
-        str, typer.Option(help="auto (cuda where there is one, else cpu), cpu, cuda or mps.")
-    ] = "auto",
-    threads: Annotated[
-        int | None, typer.Option(help="Threads of torch. [default: as torch decides]")
-    ] = None,
+    options: Options,
     name: Annotated[
         str | None,
-        typer.Option(help="Name of the run. [default: that of the data, numbered if taken]"),
+        typer.Option(
+            help="Name of the run. [default: that of the data, numbered if taken]",
+            rich_help_panel=RUN,
+        ),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(help="Folder for runs. [default: ./cellam_runs]")
+        Path | None,
+        typer.Option(help="Folder for runs. [default: ./cellam_runs]", rich_help_panel=RUN),
     ] = None,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace a run of the same name.")
+        bool,
+        typer.Option("--overwrite", help="Replace a run of the same name.", rich_help_panel=RUN),
     ] = False,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with a fit that was stopped.")
+        bool,
+        typer.Option("--resume", help="Go on with a fit that was stopped.", rich_help_panel=RUN),
     ] = False,
     report: ReportOption = True,
 ) -> None:
     """Learn how the cells move and grow; write a run."""
-    from cellam.config import parse_options
-    from cellam.reading.populations import parse_population
-    from cellam.reading.timepoints import parse_numbers
-
-    options = parse_options(
-        {
-            "time_key": time_key,
-            "time_map": parse_numbers(time_map) if time_map is not None else None,
-            "use_rep": use_rep,
-            "layer": layer,
-            "values": values,
-            "n_pcs": n_pcs,
-            "whiten": whiten,
-            "population": parse_population(population) if population is not None else None,
-            "growth_prior": growth_prior,
-            "method": method,
-            "sigma": sigma,
-            "growth": growth,
-            "growth_scale": growth_scale,
-            "path": path,
-            "tau": tau,
-            "curvature": curvature,
-            "action": action,
-            "n_features": n_features,
-            "max_cells": max_cells,
-            "steps": steps,
-            "exclude": tuple(exclude or ()),
-            "ensemble": ensemble,
-            "seed": seed,
-            "device": device,
-            "threads": threads,
-        }
-    )
     from cellam.errors import DataError, OutputError, Stopped
     from cellam.modelling.pipeline import fit as fit_model
     from cellam.output.wording import explain

@@ -15,7 +15,9 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.
 ReportOption = Annotated[
     bool,
     typer.Option(
-        "--report/--no-report", help="Write report.html into the run, as `cellam report` does."
+        "--report/--no-report",
+        help="Write report.html into the run, as `cellam report` does.",
+        rich_help_panel="Run",
     ),
 ]
 BasisOption = Annotated[

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from cellam.names import variables
+
 from .console import plural, say
 
 if TYPE_CHECKING:
@@ -17,8 +19,6 @@ AT_MOST = 8  # types on one line
 
 def say_cells(cells: Cells) -> None:
     """Print what the data are understood to be."""
-    from cellam.reading.labels import variables
-
     what = (
         f"obsm[{cells.rep!r}], {cells.matrix.shape[1]} columns"
         if cells.form is None
@@ -36,7 +36,6 @@ def say_cells(cells: Cells) -> None:
 def say_model(model: Model) -> None:
     """Print what was fitted and what was chosen."""
     from cellam.output.wording import explain
-    from cellam.reading.labels import variables
 
     space = model.space
     kind = f"obsm[{space.rep!r}]" if space.rep else f"PCA of {variables(space.genes)}"

@@ -55,7 +55,7 @@ def test_an_error_of_a_job_arrives_with_its_hint(workers):
 def test_a_killed_worker_is_an_error_and_not_a_wait():
     with pytest.raises(TrainingError, match="killed") as caught:
         list(side_by_side(die, None, [1, 2], workers=2))
-    assert "--workers 1" in caught.value.hint
+    assert "`workers=1`" in caught.value.hint
 
 
 def test_there_is_a_core():

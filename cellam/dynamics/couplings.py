@@ -227,7 +227,7 @@ class Unbalanced(Planned):
                 f"The unbalanced plan with tau = {self.tau:g} did not converge: after "
                 f"{found.iterations:,} iterations, cells still change by {found.residual:.2g} of "
                 "their mass.",
-                "Use a smaller --tau, or --path ot, which lets no cell grow.",
+                "Use a smaller `tau`, or `path='ot'`, which lets no cell grow.",
             )
         return found
 

@@ -90,7 +90,7 @@ def simulate(
         raise ConfigError(
             f"This fit has noise (sigma = {dynamics.sigma:g}), and noise cannot "
             "be run backward without the score of the density.",
-            "Fit with --method uam or --method am to simulate backward.",
+            "Fit with `method='uam'` or `method='am'` to simulate backward.",
         )
     seeds = rng.integers(2**63, size=max(1, -(-len(x) // chunk)))
     parts = [
@@ -109,7 +109,7 @@ def simulate(
     if lost:
         raise TrainingError(
             f"{lost} of {len(x)} simulated cells ran off to infinity.",
-            "Stay within the range of the data, or fit again with a larger --tau.",
+            "Stay within the range of the data, or fit again with a larger `tau`.",
         )
     return Trajectories(np.asarray(times, dtype=float), points, log_weights)
 

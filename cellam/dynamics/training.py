@@ -138,7 +138,7 @@ def _back(good: _State, failed: _State) -> _State:
         raise TrainingError(
             f"The network's loss was no longer finite at step {failed.step + 1}, "
             f"{SETBACKS + 1} times, each with half the step size of the last.",
-            "Use --action kernel, or a representation without extreme values.",
+            "Use `action='kernel'`, or a representation without extreme values.",
         )
     state = copy.deepcopy(good)
     state.setbacks, state.scale = failed.setbacks + 1, failed.scale / 2

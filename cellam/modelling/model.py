@@ -146,13 +146,13 @@ class Model(Displayed):
         if not self.options.has_growth:
             return (
                 f"method {method} conserves mass, so no cell grows or dies",
-                f"Fit with --method {'ueam' if self.options.has_noise else 'uam'}",
+                f"Fit with `method={'ueam' if self.options.has_noise else 'uam'!r}`",
             )
         whose = "that you asked for" if self.options.path else "that was chosen"
         return (
             f"the path {self.choice.recipe.coupling.name} {whose} conserves mass, so no cell grows "
             f"or dies (method {method} would allow it)",
-            "Fit with --path uot",
+            "Fit with `path='uot'`",
         )
 
     @property
@@ -313,26 +313,26 @@ class Model(Displayed):
         if end == begin:
             raise ConfigError(
                 f"There is no time to simulate: start and end are both {begin:g}.",
-                "Give another --to."
+                "Give another `to`."
                 if to is not None
-                else f"Give --to{' or --backward' * (not backward)}.",
+                else f"Give `to`{' or `backward=True`' * (not backward)}.",
             )
         if backward and end > begin:
-            raise ConfigError(f"--backward from {begin:g} cannot reach {end:g}, which is later.")
+            raise ConfigError(f"`backward` from {begin:g} cannot reach {end:g}, which is later.")
         outside = [t for t in (begin, end) if not first <= t <= last]
         if outside and not extrapolate:
             raise ConfigError(
                 f"Time {outside[0]:g} lies outside the training days ({first:g} to {last:g}).",
-                "Add --extrapolate to hold the dynamics of the nearest day there.",
+                "Add `extrapolate=True` to hold the dynamics of the nearest day there.",
             )
         sign = 1.0 if end > begin else -1.0
         saved = {begin, end, *(t for t in self.snapshots.times if (t - begin) * (end - t) > 0)}
         if save_every is not None:
             if not 0 < save_every < float("inf"):
-                raise ConfigError(f"--save-every {save_every:g} is not a positive step of time.")
+                raise ConfigError(f"`save_every={save_every:g}` is not a positive step of time.")
             n = int(abs(end - begin) / save_every + 1e-9)
             if n > 10_000:
-                raise ConfigError(f"--save-every {save_every:g} would save {n:,} times.")
+                raise ConfigError(f"`save_every={save_every:g}` would save {n:,} times.")
             steps = [begin + sign * j * save_every for j in range(n + 1)]
             near = 1e-9 * max(1.0, abs(begin), abs(end))
             saved |= {t for t in steps if all(abs(t - other) > near for other in saved)}

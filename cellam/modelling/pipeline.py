@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from cellam.checkpoints import Checkpoint
-from cellam.config import Options, parse_options
+from cellam.config import GROWTH_SCALE, SIGMA, STEPS, Options
 from cellam.devices import choose_device, threads
 from cellam.dynamics.actions import Features, Kernel
 from cellam.dynamics.couplings import COUPLINGS, Coupling, Pairs, Unbalanced
@@ -40,10 +40,6 @@ from cellam.reading.cells import Cells
 from cellam.reading.embedding import fit_space
 from cellam.reading.growth import expected_growth
 from cellam.reading.snapshots import Snapshots, take_snapshots
-
-SIGMA = 0.3  # default noise: 0.3 standard deviations of the data over the whole range of times
-GROWTH_SCALE = 1.0
-STEPS = 3_000  # of the network, at most
 
 
 def fit(
@@ -81,14 +77,14 @@ def fit(
     """
     began = time.monotonic()
     checkpoint = Checkpoint() if checkpoint is None else checkpoint
-    options = parse_options({**(options or Options()).model_dump(), **changes})
+    options = Options(**{**(options or Options()).model_dump(), **changes})
     # How the cells were read belongs to the options, so that the same can be read again.
     if options.growth_prior not in (None, cells.growth_prior):
         raise ConfigError(
-            f"The cells were read without --growth-prior {options.growth_prior}.",
+            f"The cells were read without `growth_prior={options.growth_prior!r}`.",
             f"Read them again: cellam.read(…, growth_prior={options.growth_prior!r}).",
         )
-    options = parse_options(options.model_dump() | cells.reading.model_dump())
+    options = Options(**(options.model_dump() | cells.reading.model_dump()))
     timeline = cells.timeline
     excluded = tuple(dict.fromkeys(timeline.labels[timeline.index(e)] for e in options.exclude))
     options = options.model_copy(update={"exclude": excluded})
@@ -99,7 +95,12 @@ def fit(
             cells.codes, [k for k, label in enumerate(timeline.labels) if label not in excluded]
         )
         space = fit_space(
-            cells, seen, n_pcs=options.n_pcs, whiten=options.whiten, seed=options.seed
+            cells,
+            seen,
+            n_pcs=options.n_pcs,
+            n_top_genes=options.n_top_genes,
+            whiten=options.whiten,
+            seed=options.seed,
         )
         expected = expected_growth(cells, seen)
         rates = None if expected is None else expected.rates
@@ -268,5 +269,5 @@ def _check_days(cells: Cells, excluded: tuple[str, ...]) -> None:
         label, n = next(iter(few.items()))
         raise DataError(
             f"Day {label} has {n} cell; at least two are needed.",
-            f"Leave it out with --exclude {label}.",
+            f"Leave it out with `exclude={label!r}`.",
         )

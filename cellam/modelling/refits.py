@@ -87,7 +87,7 @@ def check_refits(K: int) -> None:
     """
     if K < 0 or 0 < K < LEAST:
         raise ConfigError(
-            f"--refits {K}: no interval can be made of so few fits.",
+            f"`refits={K!r}`: no interval can be made of so few fits.",
             f"Use {LEAST} or more, or 0 for none.",
         )
 

@@ -146,7 +146,7 @@ def _choose_coupling(
     if not np.isfinite(means).any():
         raise TrainingError(
             "No coupling predicts an inner training day with finite numbers.",
-            "Use --path ot, and look at the representation for extreme values.",
+            "Use `path='ot'`, and look at the representation for extreme values.",
         )
     balanced, best = means[-1], np.nanmin(means)
     enough = best + KEPT * (balanced - best) if np.isfinite(balanced) else best

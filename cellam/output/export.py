@@ -45,8 +45,8 @@ def genes_of(model: Model, asked: str) -> list[str]:
         return []
     if model.space.rep is not None:
         raise ConfigError(
-            f"--genes {asked}: coordinates of {model.space.rep} cannot be turned back into genes.",
-            "Use --genes none, or fit without --use-rep.",
+            f"`genes={asked!r}`: {model.space.rep} cannot be turned back into genes.",
+            "Use `genes='none'`, or fit without `use_rep`.",
         )
     if asked == "all":
         return list(model.space.genes)
@@ -54,7 +54,7 @@ def genes_of(model: Model, asked: str) -> list[str]:
     missing = [name for name in names if name not in model.space.genes]
     if missing or not names:
         raise ConfigError(
-            f"--genes {asked}: {missing[0] if missing else 'no name'} is not among the "
+            f"`genes={asked!r}`: {missing[0] if missing else 'no name'} is not among the "
             f"{variables(model.space.genes)} of the fit.",
             offer("".join(missing[:1]), model.space.genes, 5),
         )
@@ -241,7 +241,7 @@ def check_output(path: Path, *, option: str, overwrite: bool, ours: re.Pattern[s
     ----------
     path : pathlib.Path
     option : str
-        What the user gave it with, e.g. "--into".
+        What the user gave it with, e.g. "`into`".
     overwrite : bool
         Whether what is there may be replaced.
     ours : re.Pattern or None
@@ -257,7 +257,9 @@ def check_output(path: Path, *, option: str, overwrite: bool, ours: re.Pattern[s
         what = "a file" if ours is not None else "a folder"
         raise OutputError(f"{option} {path} is {what}.", "Choose another name.")
     if not overwrite and (ours is None or any(path.iterdir())):
-        raise OutputError(f"{path} exists already.", "Choose another name, or add --overwrite.")
+        raise OutputError(
+            f"{path} exists already.", "Choose another name, or add `overwrite=True`."
+        )
     if ours is not None:
         foreign = sorted(p.name for p in path.iterdir() if not ours.fullmatch(p.name))
         if foreign:

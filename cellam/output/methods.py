@@ -12,10 +12,10 @@ from typing import Any
 import pandas as pd
 
 from cellam.answers.uncertainty import WIDENING
+from cellam.config import GROWTH_SCALE, N_TOP_GENES, SIGMA
 from cellam.dynamics.couplings import Coupling
 from cellam.dynamics.fitting import Solved
 from cellam.modelling.model import Model
-from cellam.modelling.pipeline import GROWTH_SCALE, SIGMA
 from cellam.modelling.recipe import Part
 from cellam.modelling.refits import MOST_CELLS
 from cellam.output.references import REFERENCES
@@ -125,7 +125,8 @@ def _data(run: StoredRun, text: Methods, versions: dict[str, str]) -> str:
             steps.append(f"{'' if steps else 'values were '}transformed by log(1 + x)")
         genes = variables(space.genes)
         if run.provenance["data"].get("kind") != "scaled":
-            genes += " (at most the 2,000 most variable ones are kept)"
+            kept = run.model.options.n_top_genes or N_TOP_GENES
+            genes += f" (at most the {kept:,} most variable ones are kept)"
         steps.append(
             f"{'' if steps else 'values were '}projected on the first {space.n_dims} principal "
             f"components of {genes}"

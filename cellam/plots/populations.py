@@ -49,7 +49,7 @@ def composition(
     if "simulated" not in frame:
         raise DataError(
             "There are no cell types to draw the composition of.",
-            "Give their column of obs, e.g. --groupby cell_type.",
+            "Give their column of obs, e.g. `groupby='cell_type'`.",
         )
     pairs = [
         (side, shares)

@@ -7,7 +7,6 @@ names of its genes or one representation. Nothing is ever written to the input.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +16,7 @@ import pandas as pd
 from numpy.typing import DTypeLike, NDArray
 from scipy import sparse
 
-from cellam.config import Kind, ReadOptions, parse_reading
+from cellam.config import Kind, ReadOptions
 from cellam.display import Displayed, enumerated
 from cellam.errors import DataError
 from cellam.reading.absent import Days
@@ -134,38 +133,20 @@ class Cells(Displayed):
         return {label: int(k) for label, k in zip(self.timeline.labels, n, strict=True)}
 
 
-def read(
-    data: str | Path | AnnData,
-    options: ReadOptions | None = None,
-    *,
-    time_key: str | None = None,
-    time_map: Mapping[str, float] | None = None,
-    use_rep: str | None = None,
-    layer: str | None = None,
-    values: Kind | None = None,
-    growth_prior: str | None = None,
-) -> Cells:
+def read(data: str | Path | AnnData, options: ReadOptions | None = None, **reading: Any) -> Cells:
     """Read cells from an `.h5ad` file, a `.zarr` store or an AnnData object.
 
     Parameters
     ----------
     data : path or AnnData
     options : ReadOptions, optional
-        All of the following in one object, as a run keeps them; without it they are
-    time_key : str, optional
-        Column of `obs` with the time; found by its name where there is one candidate.
-    time_map : mapping from label to number, optional
-        Replaces the reading of the labels.
-    use_rep : str, optional
-        Key of `obsm`; expression is used without it.
-    layer : str, optional
-        Key of `layers` to take the expression from, instead of `X`. "raw" is `adata.raw`, with
-        the genes of `adata.raw.var`, unless there is a layer of that name.
-    values : {"counts", "normalised", "log", "scaled"}, optional
-        What the expression values are; judged without it, see `values.judge`.
-    growth_prior : str, optional
-        "human" or "mouse" for the growth that genes of division and death tell of, or a column
-        of `obs` with growth rates per unit of time; see `growth`.
+        How, in one object, as a run keeps it.
+    **reading
+        Any field of `ReadOptions`, e.g. ``time_key="day"`` or ``use_rep="X_pca"``.
+
+        `layer="raw"` is `adata.raw`, with the genes of `adata.raw.var`, unless there is a layer of
+        that name. What `values` are without it is judged in `values.judge`; what `growth_prior`
+        is used for is told in `growth`.
 
     Returns
     -------
@@ -176,19 +157,9 @@ def read(
     DataError
         If something is missing or cannot be a time course of cells; the message says what.
     ConfigError
-        If there is no such kind of values.
+        If there is no such option, or it takes no such value.
     """
-    if options is None:
-        options = parse_reading(
-            {
-                "time_key": time_key,
-                "time_map": dict(time_map) if time_map is not None else None,
-                "use_rep": use_rep,
-                "layer": layer,
-                "values": values,
-                "growth_prior": growth_prior,
-            }
-        )
+    options = ReadOptions(**{**(options or ReadOptions()).model_dump(), **reading})
     prior = options.growth_prior
     of_genes: Expression | None = None
     with opened(data) as source:

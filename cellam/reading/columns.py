@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from cellam.errors import CellamError, DataError
-from cellam.reading.hints import HOURS, quote
+from cellam.reading.hints import HOURS
 from cellam.reading.labels import MISSING, did_you_mean, list_labels, parse_number, tally, unit_of
 from cellam.reading.timeline import MAX_TIMES, Timeline
 from cellam.reading.timepoints import count_numbers, read_timeline
@@ -114,10 +114,10 @@ def read_times(
         raise DataError(
             f"Several columns may hold the times, and contradict each other. obs[{key!r}]: "
             f"{timeline.describe()}. {listed}.",
-            f"Say which: --time-key {quote(refused[0].name)} or --time-key {quote(key)}",
+            f"Say which: `time_key={refused[0].name!r}` or `time_key={key!r}`",
         )
     notes = tuple(
-        f"{other.describe()}. If it holds the times: --time-key {quote(other.name)}"
+        f"{other.describe()}. If it holds the times: `time_key={other.name!r}`"
         for other in others
         if doubts[other.name]
     )
@@ -173,8 +173,8 @@ def find_time_key(obs: pd.DataFrame, requested: str | None) -> str:
         message = "No column of obs has a name such as 'day', 'time' or 'stage'. "
         message += "These read as times: " if found else "None reads as times."
     shown = (f"{s!r} with {list_labels(tally(columns[s])[2], 4)}" for s in found[:6])
-    option = quote(found[0]) if len(found) == 1 else "NAME"
-    hint = f"Say which: --time-key {option}. {everything}"
+    option = repr(found[0]) if len(found) == 1 else "NAME"
+    hint = f"Say which: `time_key={option}`. {everything}"
     raise DataError(message + "; ".join(shown), hint)
 
 

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from cellam.config import N_PCS, N_TOP_GENES
 from cellam.devices import threads
 from cellam.errors import ConfigError, DataError
 from cellam.reading.amounts import LARGEST_LOG, Matrix
@@ -23,9 +24,7 @@ from cellam.reading.cells import Cells
 
 Array = NDArray[np.float64]
 
-N_PCS = 20
 FARTHEST = 1e4  # in widths of the data; beyond, all other cells would fall together
-N_GENES = 2_000  # highly variable genes kept, where there are more
 
 
 @dataclass(frozen=True)
@@ -96,7 +95,7 @@ class Space:
             raise DataError(
                 f"{cells.source} was read as {_described(cells.rep, cells.matrix.shape[1])}, and "
                 f"the fit has {_described(self.rep, self.n_dims)}.",
-                "Read the cells as for the fit (--use-rep).",
+                "Read the cells as for the fit (`use_rep`).",
             )
         if self.rep is not None:
             coordinates = np.asarray(cells.matrix[:, : self.n_dims], dtype=np.float64)
@@ -141,7 +140,7 @@ class Space:
             raise DataError(
                 f"{cells.source} has {cells.form.describe()}, and the values of the fit were "
                 f"{self._prepared_how()}.",
-                "Give values like those of the fit, or say with --values what they are.",
+                "Give values like those of the fit, or say with `values` what they are.",
             )
         if self.log and matrix.min() < 0:
             raise DataError(
@@ -172,6 +171,7 @@ def fit_space(
     training: NDArray[np.bool_],
     *,
     n_pcs: int | None = None,
+    n_top_genes: int | None = None,
     whiten: bool = False,
     seed: int = 0,
 ) -> Space:
@@ -188,8 +188,8 @@ def fit_space(
         available = cells.matrix.shape[1]
         if n_pcs is not None and n_pcs > available:
             raise ConfigError(
-                f"--n-pcs {n_pcs}: obsm[{cells.rep!r}] has {available} columns.",
-                f"Use --n-pcs {available} or less.",
+                f"`n_pcs={n_pcs!r}`: obsm[{cells.rep!r}] has {available} columns.",
+                f"Use `n_pcs={available!r}` or less.",
             )
         coordinates = np.asarray(cells.matrix[training, : n_pcs or available], dtype=np.float64)
         none = np.zeros(0)
@@ -198,7 +198,7 @@ def fit_space(
             "components": np.zeros((0, 0)),
         }  # fmt: skip
     else:
-        fitted, coordinates = _fit_pca(cells, training, n_pcs, seed)
+        fitted, coordinates = _fit_pca(cells, training, n_pcs, n_top_genes, seed)
     sd = coordinates.std(0)
     if not sd.max() > 0:
         raise DataError(f"All cells of {cells.source} are at the same place.")
@@ -206,9 +206,9 @@ def fit_space(
     if whiten and not sd.min() > 1e-6 * sd.max():
         flat = int((sd <= 1e-6 * sd.max()).sum())
         raise DataError(
-            f"--whiten divides by the standard deviation, and {flat} of {len(sd)} coordinates "
+            f"`whiten` divides by the standard deviation, and {flat} of {len(sd)} coordinates "
             "are constant.",
-            "Leave out --whiten, or use fewer components with --n-pcs.",
+            "Leave out `whiten`, or use fewer components with `n_pcs`.",
         )
     scale = sd if whiten else np.full(len(sd), sd.max())
     return Space(rep=cells.rep, centre=coordinates.mean(0), scale=scale, whitened=whiten, **fitted)
@@ -230,7 +230,11 @@ def _check_outliers(coordinates: Array, sd: Array, cells: Cells) -> None:
 
 @threads(None)
 def _fit_pca(
-    cells: Cells, training: NDArray[np.bool_], n_pcs: int | None, seed: int
+    cells: Cells,
+    training: NDArray[np.bool_],
+    n_pcs: int | None,
+    n_top_genes: int | None,
+    seed: int,
 ) -> tuple[dict[str, Any], Array]:
     import scanpy as sc
 
@@ -239,15 +243,22 @@ def _fit_pca(
     # The form is that of all days, which have to agree in it; how much is of the training days.
     log, library = cells.form.logged, cells.form.library(matrix)
     adata = _prepared(matrix, cells.genes, library, log)
-    if adata.n_vars > N_GENES and adata.X.min() >= 0 and adata.X.max() <= LARGEST_LOG:
-        sc.pp.highly_variable_genes(adata, n_top_genes=N_GENES)
+    comparable = adata.X.min() >= 0 and adata.X.max() <= LARGEST_LOG
+    if n_top_genes is not None and not comparable:
+        raise ConfigError(
+            f"`n_top_genes={n_top_genes}`: the most variable genes are found among logged values, "
+            f"and {cells.source} has {cells.form.describe()}.",
+            "Leave it out to keep all genes, or give counts.",
+        )
+    if adata.n_vars > (n_top_genes or N_TOP_GENES) and comparable:
+        sc.pp.highly_variable_genes(adata, n_top_genes=n_top_genes or N_TOP_GENES)
         adata = adata[:, adata.var["highly_variable"].to_numpy()].copy()
     most = min(adata.n_obs, adata.n_vars) - 1
     if n_pcs is not None and n_pcs > most:
         raise ConfigError(
-            f"--n-pcs {n_pcs}: {adata.n_obs} training cells and {adata.n_vars} genes allow "
+            f"`n_pcs={n_pcs!r}`: {adata.n_obs} training cells and {adata.n_vars} genes allow "
             f"at most {most} components.",
-            f"Use --n-pcs {most} or less.",
+            f"Use `n_pcs={most!r}` or less.",
         )
     if most < 1:
         raise DataError(f"{cells.source} has too few cells or genes for a PCA.")

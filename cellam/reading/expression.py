@@ -67,7 +67,7 @@ def read_expression(
 
 
 def layers_of(source: Source) -> tuple[str, ...]:
-    """What --layer may name: the layers, and raw if it is there."""
+    """What `layer` may name: the layers, and raw if it is there."""
     layers = source.keys("layers")
     has_raw = RAW not in layers and source.shape(f"{RAW}/X") is not None
     return (*layers, RAW) if has_raw else tuple(layers)
@@ -84,17 +84,17 @@ def _read(source: Source, layer: str | None, n_cells: int) -> tuple[Matrix, tupl
         raise DataError(
             f"{source.name} has no {'raw' if is_raw else f'layer {layer!r}'}; its layers are: "
             f"{', '.join(known) or 'none'}.",
-            f"Use --layer {near}, or leave it out to use X."
+            f"Use `layer={near!r}`, or leave it out to use X."
             if near
-            else "Leave out --layer to use X.",
+            else "Leave out `layer` to use X.",
         )
     if value is None or 0 in getattr(value, "shape", ()):
         reps = source.keys("obsm")
         raise DataError(
             f"{source.name} has no expression matrix in X.",
-            f"Use --use-rep with one of: {', '.join(reps)}."
+            f"Use `use_rep` with one of: {', '.join(reps)}."
             if reps
-            else "Save the data with the expression in X, or in a layer to be named with --layer.",
+            else "Save the data with the expression in X, or in a layer to be named with `layer`.",
         )
     where = f"{path} of {source.name}"
     matrix = read_numbers(value, where, "biuf", n_cells, may_lack=True)
@@ -123,7 +123,7 @@ def _beside(source: Source, layer: str | None, days: Days) -> tuple[str, ...]:
         if form.kind != "scaled":
             return (
                 f"{'raw' if other == RAW else f'layer {other}'} holds {form.words} of "
-                f"{len(genes):,} genes, which are better to fit to: --layer {other}",
+                f"{len(genes):,} genes, which are better to fit to: `layer={other!r}`",
             )
     return ()
 

@@ -113,7 +113,7 @@ def expected_growth(cells: Cells, training: NDArray[np.bool_]) -> Expected | Non
                 f"{name} of the {prior} ({signature.source}) among its {len(expression.genes):,} "
                 f"genes, e.g. {expression.genes[0]!r}; {LEAST} are the least.",
                 "Genes are found by symbol: are other names in var, or was the other species "
-                "meant? Or give rates of your own, with --growth-prior and a column of obs.",
+                "meant? Or give rates of your own, with `growth_prior` and a column of obs.",
             )
     scores = _scores(expression, training, list(found.values()))
     unit = DAYS.get(cells.timeline.unit, 1.0)
@@ -214,7 +214,7 @@ def _column(cells: Cells, key: str) -> Array:
     """A column of obs as numbers; what is missing is nan."""
     if key not in cells.obs:
         raise DataError(
-            f"--growth-prior {key}: it is neither a species nor a column of obs.",
+            f"`growth_prior={key!r}`: it is neither a species nor a column of obs.",
             f"{did_you_mean(key, [*BIRTH, *cells.obs])}Give {', '.join(BIRTH)}, or a column with "
             "growth rates per unit of time.",
         )
@@ -238,5 +238,5 @@ def _check_rates(rates: Array, key: str) -> None:
     if not np.ptp(rates) > 0:
         raise DataError(
             f"obs[{key!r}] is {rates[0]:g} in all cells that are fitted on.",
-            "A prior has to tell cells apart: the growth of all alike is that of --population.",
+            "A prior has to tell cells apart: the growth of all alike is that of `population`.",
         )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Mapping
 
 from cellam.reading.labels import Reading
@@ -39,30 +38,17 @@ def how_to_fix(key: str, times: Mapping[str, str]) -> str:
         points = f"{column} = {column}.astype(str).str.replace(',', '.')"
         return f"Write decimal points, not commas. In Python: {points}"
     if len(times) > 50:
-        return "Is another column meant? --time-key NAME"
+        return "Is another column meant? `time_key=NAME`"
     return f"Give the times: {write_map(times)} (your numbers, in one unit)"
 
 
 def write_map(times: Mapping[str, str]) -> str:
-    """Write the option that gives each label its time, as a shell takes it.
+    """Write the parameter that gives each label its time.
 
     Examples
     --------
-    >>> write_map({"d2": "2", "d0": "0"}), write_map({"d\\t0": "0"})
-    ('--time-map d0=0,d2=2', "--time-map $'d\\\\u00090=0'")
+    >>> write_map({"d2": "2", "late stage": "NUMBER", "d0": "0"})
+    "`time_map={'d0': 0, 'd2': 2, 'late stage': NUMBER}`"
     """
     in_order = sorted(times.items(), key=lambda pair: float(pair[1].replace("NUMBER", "inf")))
-    return f"--time-map {quote(','.join(f'{label}={time}' for label, time in in_order))}"
-
-
-def quote(text: str) -> str:
-    """Quote a text as a shell takes it, what would move the cursor spelt out."""
-    if text.isprintable():
-        return shlex.quote(text)
-    text = text.replace("\\", "\\\\").replace("'", "\\'")
-    return f"$'{''.join(c if c.isprintable() else _escape(c) for c in text)}'"
-
-
-def _escape(character: str) -> str:
-    code = ord(character)
-    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+    return f"`time_map={{{', '.join(f'{label!r}: {time}' for label, time in in_order)}}}`"

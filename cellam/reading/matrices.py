@@ -29,14 +29,14 @@ def read_representation(source: Source, key: str, n_cells: int) -> Matrix:
         keys = source.keys("obsm")
         raise DataError(
             f"{source.name} has no obsm[{key!r}]; its obsm is: {', '.join(keys) or 'empty'}.",
-            f"Use --use-rep {closest(key, keys) or keys[0]}."
+            f"Use `use_rep={closest(key, keys) or keys[0]!r}`."
             if keys
-            else "Leave out --use-rep to compute a PCA from the expression.",
+            else "Leave out `use_rep` to compute a PCA from the expression.",
         )
     matrix = read_numbers(value, f"obsm[{key!r}] of {source.name}", "iuf", n_cells)
     if not matrix.shape[1]:
         raise DataError(
-            f"obsm[{key!r}] of {source.name} has no columns.", "Take another with --use-rep."
+            f"obsm[{key!r}] of {source.name} has no columns.", "Take another with `use_rep`."
         )
     return matrix.toarray() if sparse.issparse(matrix) else matrix
 
@@ -73,7 +73,7 @@ def read_numbers(
     if value.ndim != 2 or value.dtype.kind not in kinds:
         raise DataError(
             f"{where} is not a matrix of numbers (shape {value.shape}, type {value.dtype}).",
-            "Take another with --use-rep or --layer, or save it as a matrix of real numbers.",
+            "Take another with `use_rep` or `layer`, or save it as a matrix of real numbers.",
         )
     if value.shape[0] != n_cells:
         raise DataError(f"{where} has {value.shape[0]:,} rows for {n_cells:,} cells.", SAVE_AGAIN)

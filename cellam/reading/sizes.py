@@ -87,7 +87,7 @@ def _advice(name: str, path: str, node: Any, factor: float, reps: Sequence[str])
     if path.split("/")[0] not in ("X", "layers", "raw"):
         return damaged
     rep = next((key for key in reps if "pca" in key.lower()), reps[0] if reps else None)
-    other = f"--use-rep {rep}" if rep else "--use-rep with a representation in obsm"
+    other = f"`use_rep={rep!r}`" if rep else "`use_rep` with a representation in obsm"
     advice = f"Keep fewer genes or cells, or use {other}. "
     by_rows = isinstance(node, h5py.Group | h5py.Dataset) and sparse_order(node) != "csc"
     if by_rows and path == "X" and factor < 100:

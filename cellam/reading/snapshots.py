@@ -180,13 +180,13 @@ def _masses(cells: Cells, population: Population) -> tuple[float, ...]:
             k = cells.timeline.index(label)
             if given.setdefault(k, size) != size:
                 raise ConfigError(
-                    f"--population gives {labels[k]} two sizes, {given[k]:g} and {size:g}.",
+                    f"`population` gives {labels[k]} two sizes, {given[k]:g} and {size:g}.",
                     "Name each day once.",
                 )
         missing = [label for k, label in enumerate(labels) if k not in given]
         if missing:
             raise ConfigError(
-                f"--population has no size for {', '.join(missing)}.",
+                f"`population` has no size for {', '.join(missing)}.",
                 f"Give one for every day: {', '.join(f'{label}=…' for label in labels)}.",
             )
         sizes = [given[k] for k in range(len(labels))]

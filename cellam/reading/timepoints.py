@@ -16,18 +16,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cellam.errors import ConfigError, DataError
+from cellam.names import did_you_mean
+from cellam.pairs import parse_number
 from cellam.reading.hints import BIRTH, how_to_fix, put_on_one_clock, write_map
-from cellam.reading.labels import (
-    MISSING,
-    count_cells,
-    did_you_mean,
-    list_labels,
-    parse_label,
-    parse_number,
-    show,
-    spell,
-    tally,
-)
+from cellam.reading.labels import MISSING, count_cells, list_labels, parse_label, show, spell, tally
 from cellam.reading.replicates import Part, find_repeats, find_replicates
 from cellam.reading.timeline import MAX_TIMES, SAME, Timeline
 
@@ -106,7 +98,7 @@ def read_timeline(
     if len(groups) == 1:
         raise DataError(
             f"Column {key!r} holds a single time: {list_labels(cells)}.",
-            "Two times at least are needed. If another column holds them: --time-key NAME",
+            "Two times at least are needed. If another column holds them: `time_key=NAME`",
         )
     index = {label: k for k, group in enumerate(groups) for label in group}
     names: list[dict[str, int]] = [{} for _ in groups]  # of each time, without replicates
@@ -125,35 +117,6 @@ def read_timeline(
     known = {label: at[k] for label, k in index.items()} | dict(zip(labels, at, strict=True))
     replicates = {s: part.rest for s, part in parts.items() if len(groups[index[s]]) > 1}
     return Timeline(labels, tuple(at), unit, known, tuple(notes), replicates), codes
-
-
-def parse_numbers(text: str, option: str = "--time-map") -> dict[str, float]:
-    """Parse the value of an option that gives each label a number.
-
-    Raises
-    ------
-    ConfigError
-        A part is not LABEL=NUMBER, or a label has two numbers.
-
-    Examples
-    --------
-    >>> parse_numbers("day0=0, late stage=7.5")
-    {'day0': 0.0, 'late stage': 7.5}
-    """
-    numbers: dict[str, float] = {}
-    for part in text.split(","):
-        # The last "=" separates: labels may hold one ("t=0=0"), numbers never.
-        label, _, number = (piece.strip() for piece in part.rpartition("="))
-        value = parse_number(number)
-        if not label or value is None:
-            raise ConfigError(
-                f"{option}: {part.strip()!r} is not LABEL=NUMBER.",
-                f"Write {option} 'day0=0,late=7.5': decimal points, and no commas in labels.",
-            )
-        if numbers.setdefault(label, value) != value:
-            both = f"{spell(numbers[label])} and {spell(value)}"
-            raise ConfigError(f"{option}: {label!r} is both {both}.", "Name each label once.")
-    return numbers
 
 
 def _contradicts(values: pd.Series, index: Mapping[str, int], labels: Sequence[str]) -> list[str]:
@@ -177,7 +140,7 @@ def count_numbers(values: pd.Series) -> int:
 def _continuous(key: str, n: int) -> DataError:
     return DataError(
         f"Column {key!r} has {n} distinct times: a pseudotime or a measurement?",
-        "Name the column with the day on which each cell was taken: --time-key NAME",
+        "Name the column with the day on which each cell was taken: `time_key=NAME`",
     )
 
 

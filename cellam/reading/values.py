@@ -41,8 +41,8 @@ SOME = 0.01  # of the cells
 LEAST_TOTAL, LEAST_VALUE = 101.0, 0.5  # of a cell whose values can be logged as they are
 
 ONE_FORM = (
-    "Give all cells in the same form, best as counts (in X, or with --layer). If they are, say "
-    "which: --values counts, normalised, log or scaled."
+    "Give all cells in the same form, best as counts (in X, or with `layer`). If they are, say "
+    "which: `values` is counts, normalised, log or scaled."
 )
 
 
@@ -165,12 +165,12 @@ def _few_genes(amounts: Amounts) -> Form:
 def _as_told(told: Kind, amounts: Amounts, where: str) -> Form:
     if (amounts.negative > 0).any() and told in ("counts", "normalised"):
         raise DataError(
-            f"--values {told}: {where} has values below zero in {_cells(amounts.negative > 0)}.",
-            "Use --values log or scaled to take them as they are, or another --layer.",
+            f"`values={told!r}`: {where} has values below zero in {_cells(amounts.negative > 0)}.",
+            "Use `values='log'` or `values='scaled'` to take them as they are, or another `layer`.",
         )
     words = {"log": "log values", "scaled": "scaled values", "normalised": "normalised values"}
     shares = told == "normalised" and _are_shares(amounts, float(np.median(amounts.sums[""])))
-    return Form(told, f"{words.get(told, 'counts')} (--values)", shares)
+    return Form(told, f"{words.get(told, 'counts')} (given)", shares)
 
 
 # ------------------------------------------------------------------------------ between days
@@ -259,7 +259,7 @@ def _form(parts: list[Part], amounts: Amounts) -> Form:
         if not main.has_total and np.median(spreads) > LIKE_DEPTH:
             notes = (
                 "Their sums differ between cells as those of counts do. If they are counts, say "
-                "--values counts; else depth may look like motion.",
+                "`values='counts'`; else depth may look like motion.",
             )
         if main.has_total:
             words += f" with a sum of {_show(total)} in each cell"
@@ -286,7 +286,7 @@ def _with_negatives(amounts: Amounts, where: str) -> Form:
         raise DataError(
             f"{where} has whole numbers, as counts have, but negative ones in "
             f"{int(below.sum()):,} of {len(below):,} cells.",
-            "Give the counts themselves, with --layer, or save them again.",
+            "Give the counts themselves, with `layer`, or save them again.",
         )
     if np.median(amounts.balance) < CENTRED:
         return Form("scaled", "scaled values")

@@ -134,7 +134,7 @@ def claim(
     }
     if resume and not is_stopped(path):
         raise RunError(
-            f"There is no stopped fit of {path} to go on with.", "Leave --resume out to start one."
+            f"There is no stopped fit of {path} to go on with.", "Leave `resume` out to start one."
         )
     with contextlib.ExitStack() as stack:
         with writing(folder):
@@ -153,7 +153,7 @@ def claim(
             elif not ours and not overwrite:
                 raise OutputError(
                     f"{path} was being fitted, and that was stopped; what it has done is kept.",
-                    "Go on with --resume, or start anew with --overwrite.",
+                    "Go on with `resume=True`, or start anew with `overwrite=True`.",
                 )
             else:
                 _clear(folder)
@@ -212,7 +212,7 @@ def _in_use(path: Path) -> RunInUse:
         who = "another process"
     return RunInUse(
         f"The run {path} is being written by {who}.",
-        "Wait for it, or choose another --name.",
+        "Wait for it, or choose another `name`.",
     )
 
 
@@ -221,14 +221,14 @@ def _check_start(path: Path, now: dict[str, Any]) -> None:
     place = _unfinished(path) / START
     first = read_json(place)
     if not isinstance(first, dict) or not isinstance(first.get("decides"), dict):
-        raise RunError(f"{place} is damaged.", "Start again with --overwrite.")
+        raise RunError(f"{place} is damaged.", "Start again with `overwrite=True`.")
     for name, value in now["decides"].items():
         if first["decides"].get(name) != value:
             raise RunError(
                 f"The stopped fit of {path} had another {name}: {first['decides'].get(name)!r}, "
                 f"now {value!r}.",
                 f"Repeat its command ({first.get('command', '')}), or start again with "
-                "--overwrite.",
+                "`overwrite=True`.",
             )
 
 
@@ -239,18 +239,18 @@ def check_free(path: Path, *, overwrite: bool) -> None:
     if not is_run(path):
         raise OutputError(
             f"{path} exists and is not a cellam run, so it is left alone.",
-            "Choose another --name or --out.",
+            "Choose another `name` or `out`.",
         )
     if not overwrite:
         raise OutputError(
-            f"The run {path} exists already.", "Choose another --name, or add --overwrite."
+            f"The run {path} exists already.", "Choose another `name`, or add `overwrite=True`."
         )
     foreign = _foreign(path)
     if foreign:
         raise OutputError(
             f"The run {path} also holds {foreign[0]}, which is not of cellam, so that it is not "
             "replaced.",
-            "Move that file away, or choose another --name.",
+            "Move that file away, or choose another `name`.",
         )
 
 

@@ -17,11 +17,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import sparse
 
-from cellam.config import Options, ReadOptions
+from cellam.config import N_PCS, N_TOP_GENES, Options, ReadOptions
 from cellam.modelling.selection import INNER
 from cellam.reading.cell_types import resolve_types
 from cellam.reading.cells import Cells, read
-from cellam.reading.embedding import N_GENES, N_PCS
 from cellam.reading.expression import layers_of
 from cellam.reading.growth import LEAST, find_genes
 from cellam.reading.memory import available_memory, resident_memory, show_bytes
@@ -157,7 +156,7 @@ def needed_memory(cells: Cells) -> float:
     matrix = cells.matrix
     parts = (matrix.data, matrix.indices) if sparse.issparse(matrix) else (matrix,)
     expression = sum(int(part.nbytes) for part in parts)
-    dense = 4 * n * min(p, N_GENES)  # of the genes of the PCA
+    dense = 4 * n * min(p, N_TOP_GENES)  # of the genes of the PCA
     embedded = n * (OF_OBS + EMBEDDED * min(p, N_PCS))
     return float(BASE + OF_PCA + COPIES * expression + 2 * dense + embedded)
 

@@ -101,7 +101,7 @@ def test_noise_has_independent_coordinates_and_increments():
 def test_noise_cannot_be_run_backward():
     with pytest.raises(ConfigError, match=r"sigma = 0\.3") as caught:
         run(dynamics(sigma=0.3), np.zeros((2, 2)), [1, 0])
-    assert "--method" in caught.value.hint
+    assert "`method=" in caught.value.hint
 
 
 def test_cells_that_run_off_to_infinity_are_counted():

@@ -103,7 +103,7 @@ def test_a_stopped_ensemble_goes_on_to_the_same_bytes(
 
 
 def test_a_network_has_no_ensemble_and_few_members_say_nothing(cells: Cells) -> None:
-    with pytest.raises(ConfigError, match="--ensemble 8 needs --action kernel"):
+    with pytest.raises(ConfigError, match="`ensemble=8` needs `action='kernel'`"):
         cellam.fit(cells, action="mlp", ensemble=8)
-    with pytest.raises(ConfigError, match="--ensemble 3"):
+    with pytest.raises(ConfigError, match=r"`ensemble` takes a whole number .* not 3"):
         cellam.fit(cells, ensemble=3)

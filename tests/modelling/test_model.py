@@ -117,7 +117,7 @@ def test_a_day_of_one_cell_is_named(moving):
     few = cellam.read(adata, use_rep="X_z")
     with pytest.raises(DataError, match="day2 has 1 cell") as caught:
         cellam.fit(few)
-    assert "--exclude day2" in caught.value.hint
+    assert "`exclude='day2'`" in caught.value.hint
     cellam.fit(few, exclude=("day2",), n_features=32, tau=1.0)
 
 
@@ -155,9 +155,9 @@ def test_times_may_be_given_as_numbers(moved, start, to):
 def test_a_number_that_is_no_time_to_go_to_is_refused(moved):
     with pytest.raises(ConfigError, match="outside the training days"):
         moved.simulate(2, to=8)
-    with pytest.raises(ConfigError, match="starts and ends at 0") as caught:
+    with pytest.raises(ConfigError, match="start and end are both 0") as caught:
         moved.simulate(0, to=0)
-    assert caught.value.hint == "Give another --to."
+    assert caught.value.hint == "Give another `to`."
 
 
 def test_following_back_undoes_following(moved):
@@ -314,8 +314,8 @@ def test_drawn_cells_are_distinct_where_there_are_enough(moved):
         ("day2", {"to": "day2"}, "no time to simulate"),
         ("day0", {"to": "day5", "backward": True}, "later"),
         ("day0", {"to": "9"}, "outside the training days"),
-        ("day0", {"save_every": 0.0}, "--save-every"),
-        ("day0", {"save_every": np.inf}, "--save-every"),
+        ("day0", {"save_every": 0.0}, "`save_every="),
+        ("day0", {"save_every": np.inf}, "`save_every="),
         ("day0", {"save_every": 1e-9}, "would save"),
     ],
 )

@@ -56,7 +56,7 @@ def test_few_of_many_cells_are_enough_and_their_variance_is_scaled(
 def test_so_few_that_they_say_nothing_are_refused_and_a_network_is_not_refitted(
     without: Model,
 ) -> None:
-    with pytest.raises(ConfigError, match="--refits 3"):
+    with pytest.raises(ConfigError, match="`refits=3`"):
         refit(without, 3)
     assert possible(without.options, 0) == 0
     network = without.options.model_copy(update={"action": "mlp"})

@@ -173,12 +173,12 @@ def test_a_missing_representation_lists_those_there_are(small_path: Path) -> Non
     error = refusal(small_path, use_rep="X_latnt")
     assert "obsm['X_latnt']" in error.message
     assert "X_latent" in error.message
-    assert error.hint == "Use --use-rep X_latent."
+    assert error.hint == "Use `use_rep='X_latent'`."
 
 
 def test_a_missing_representation_of_none_says_to_leave_it_out(small: anndata.AnnData) -> None:
     del small.obsm["X_latent"]
-    assert "Leave out --use-rep" in refusal(small, use_rep="X_pca").hint
+    assert "Leave out `use_rep`" in refusal(small, use_rep="X_pca").hint
 
 
 def test_a_missing_layer_lists_those_there_are(small_path: Path) -> None:

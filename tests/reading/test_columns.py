@@ -49,7 +49,7 @@ def test_candidates_that_differ_are_listed():
     with pytest.raises(DataError) as caught:
         find_time_key(pd.DataFrame({"age": [30, 40], "day": ["d0", "d2"]}), None)
     assert "'day' with 'd0' (1 cell), 'd2' (1 cell); 'age' with '30'" in caught.value.message
-    assert "--time-key NAME" in caught.value.hint
+    assert "`time_key=NAME`" in caught.value.hint
 
 
 def test_a_day_with_missing_cells_does_not_yield_to_another_column():
@@ -74,14 +74,14 @@ def test_without_a_telling_name_the_columns_that_would_read_are_listed():
         find_time_key(obs, None)
     assert "'sample' with 'd0' (150 cells), 'd2' (150 cells)" in caught.value.message
     assert "n_counts" not in caught.value.message
-    assert "--time-key sample." in caught.value.hint
+    assert "`time_key='sample'`." in caught.value.hint
 
 
 def test_a_telling_name_of_one_value_is_no_time_where_another_column_may_be():
     obs = pd.DataFrame({"age": ["P56"] * 4, "days_post_injury": [0, 1, 3, 3]})
     with pytest.raises(DataError) as caught:
         find_time_key(obs, None)
-    assert "--time-key days_post_injury." in caught.value.hint
+    assert "`time_key='days_post_injury'`." in caught.value.hint
     assert find_time_key(obs[["age"]], None) == "age"
 
 
@@ -130,10 +130,10 @@ def test_two_columns_that_contradict_each_other_are_refused_unless_one_is_chosen
         read_columns(**first, **second)
     assert f"obs[{chosen!r}]" in caught.value.message
     assert f"obs[{other!r}]" in caught.value.message
-    assert f"--time-key {other} or --time-key {chosen}" in caught.value.hint
+    assert f"`time_key={other!r}` or `time_key={chosen!r}`" in caught.value.hint
     key, timeline, _, _ = read_columns(chosen, **first, **second)
     assert key == chosen
-    assert f"--time-key {other}" in timeline.notes[-1]
+    assert f"`time_key={other!r}`" in timeline.notes[-1]
     assert read_columns(other, **first, **second)[0] == other
 
 

@@ -8,9 +8,10 @@ import pytest
 from scipy import sparse
 
 import cellam
+from cellam.config import N_PCS
 from cellam.errors import ConfigError, DataError
 from cellam.reading.cells import Cells
-from cellam.reading.embedding import N_PCS, Space, fit_space
+from cellam.reading.embedding import Space, fit_space
 from cellam.reading.snapshots import take_snapshots
 from cellam.reading.values import Form
 
@@ -148,7 +149,7 @@ def test_other_coordinates_than_those_of_the_fit_are_refused(
     for space, other in ((pca, rep_cells), (given, cells), (given, narrow)):
         with pytest.raises(DataError, match="was read as") as caught:
             space.embed(other)
-        assert "--use-rep" in caught.value.hint
+        assert "`use_rep`" in caught.value.hint
 
 
 def test_a_missing_gene_is_named(small: anndata.AnnData, cells: Cells) -> None:
@@ -174,10 +175,31 @@ def test_the_default_is_twenty_components_or_what_there_is(
     assert fit_space(few, everyone(few)).n_dims == 5
 
 
+def test_as_many_variable_genes_are_kept_as_asked_for(cells: Cells) -> None:
+    kept = fit_space(cells, everyone(cells), n_top_genes=12, n_pcs=3).genes
+    assert len(kept) == 12
+    assert [gene for gene in cells.genes if gene in kept] == list(kept)
+    assert fit_space(cells, everyone(cells), n_top_genes=99).genes == cells.genes
+
+
+def test_most_variable_genes_are_refused_where_they_mean_nothing(
+    small: anndata.AnnData, rep_cells: Cells
+) -> None:
+    with pytest.raises(
+        ConfigError, match="`n_top_genes=9` has no meaning for `use_rep='X_latent'`"
+    ):
+        cellam.fit(rep_cells, n_top_genes=9)
+    values = np.log1p(small.X.toarray())
+    small.X = (values - values.mean(0)) / (values.std(0) + 1e-3)
+    scaled = cellam.read(small, values="scaled")
+    with pytest.raises(ConfigError, match=r"`n_top_genes=9`: .* scaled"):
+        cellam.fit(scaled, n_top_genes=9)
+
+
 def test_too_many_components_say_how_many_there_can_be(cells: Cells, rep_cells: Cells) -> None:
     with pytest.raises(ConfigError, match="at most 49") as caught:
         fit_space(cells, everyone(cells), n_pcs=50)
-    assert "--n-pcs 49" in caught.value.hint
+    assert "`n_pcs=49`" in caught.value.hint
     with pytest.raises(ConfigError, match="has 2 columns"):
         fit_space(rep_cells, everyone(rep_cells), n_pcs=3)
 
@@ -221,7 +243,7 @@ def test_cells_in_another_form_than_those_of_the_fit_are_not_embedded(
     fitted, given = (cells, other) if form == "log" else (other, cells)
     with pytest.raises(DataError, match="and the values of the fit were") as caught:
         fit_space(fitted, everyone(cells), n_pcs=5).embed(given)
-    assert "--values" in caught.value.hint
+    assert "`values`" in caught.value.hint
 
 
 def test_shares_of_a_whole_are_embedded_as_the_counts_that_they_were(

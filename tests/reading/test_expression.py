@@ -47,10 +47,10 @@ def test_what_is_better_than_scaled_values_is_named(scaled: anndata.AnnData) -> 
     found = check(scaled)
     assert found.layers == ("counts", "raw")
     (note,) = found.cells.notes
-    assert "--layer raw" in note
+    assert "`layer='raw'`" in note
     assert "counts of 50 genes" in note
     scaled.raw = None
-    assert "--layer counts" in cellam.read(scaled).notes[0]
+    assert "`layer='counts'`" in cellam.read(scaled).notes[0]
     del scaled.layers["counts"]
     assert cellam.read(scaled).notes == ()
 
@@ -58,12 +58,12 @@ def test_what_is_better_than_scaled_values_is_named(scaled: anndata.AnnData) -> 
 def test_a_layer_that_is_not_there_is_refused_with_those_that_are(scaled: anndata.AnnData) -> None:
     with pytest.raises(DataError, match="counts, raw") as caught:
         cellam.read(scaled, layer="count")
-    assert "--layer counts" in caught.value.hint
+    assert "`layer='counts'`" in caught.value.hint
     scaled.raw = None
     with pytest.raises(DataError, match="no raw"):
         cellam.read(scaled, layer="raw")
 
 
 def test_a_layer_and_a_representation_are_not_both_read(scaled: anndata.AnnData) -> None:
-    with pytest.raises(ConfigError, match="not used with --use-rep"):
+    with pytest.raises(ConfigError, match="not used with `use_rep"):
         cellam.read(scaled, layer="raw", use_rep="X_latent")

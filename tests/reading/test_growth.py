@@ -145,11 +145,11 @@ def test_a_column_that_is_no_growth_rate_is_refused(demo, prior, says):
 
 def test_a_prior_without_growth_to_expect_is_refused(demo):
     cells = cellam.read(demo, growth_prior="right", use_rep="X_latent")
-    for options, says in (({"method": "am"}, "conserves mass"), ({"path": "ot"}, "--path ot")):
+    for options, says in (({"method": "am"}, "conserves mass"), ({"path": "ot"}, "`path='ot'`")):
         with pytest.raises(ConfigError, match=says):
             cellam.fit(cells, **options)
     plain = cellam.read(demo, use_rep="X_latent")
-    with pytest.raises(ConfigError, match="read without --growth-prior mouse"):
+    with pytest.raises(ConfigError, match="read without `growth_prior='mouse'`"):
         cellam.fit(plain, growth_prior="mouse")
 
 

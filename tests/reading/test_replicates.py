@@ -11,8 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cellam.errors import ConfigError, DataError
+from cellam.flags import as_flags
+from cellam.pairs import parse_pairs
 from cellam.reading.replicates import find_repeats, find_replicates
-from cellam.reading.timepoints import parse_numbers, read_timeline
+from cellam.reading.timepoints import read_timeline
 
 
 def read(*labels, **options):
@@ -20,8 +22,12 @@ def read(*labels, **options):
 
 
 def time_maps_of(hint):
-    words = shlex.split(hint)
-    return [parse_numbers(words[k + 1]) for k, word in enumerate(words) if word == "--time-map"]
+    words = shlex.split(as_flags(hint))
+    return [
+        parse_pairs(words[k + 1], "time_map")
+        for k, word in enumerate(words)
+        if word == "--time-map"
+    ]
 
 
 @pytest.mark.parametrize(

@@ -159,7 +159,7 @@ def test_a_file_that_will_not_fit_is_refused_by_its_header(
     assert words in error.message
     assert "17 GB are free" in error.message
     assert least < float(error.message.split("which takes ")[1].split(" GB")[0]) < 2 * least
-    assert "--use-rep" in error.hint
+    assert "`use_rep" in error.hint
 
 
 FORMS: dict[str, Callable[[sparse.csr_matrix], object]] = {

@@ -16,8 +16,10 @@ from hypothesis import strategies as st
 from test_labels import NO_TIMES, ONE_LABEL
 
 from cellam.errors import CellamError, ConfigError, DataError
+from cellam.flags import as_flags
+from cellam.pairs import parse_pairs
 from cellam.reading.timeline import Timeline
-from cellam.reading.timepoints import parse_numbers, read_timeline
+from cellam.reading.timepoints import read_timeline
 
 
 def read(*labels, dtype=None, time_map=None):
@@ -32,7 +34,7 @@ def refused(*labels, dtype=object, error=DataError, **options):
 
 def time_map_of(error):
     """The time map that a hint tells the user to type."""
-    words = shlex.split(error.hint.replace("(", " ").replace(")", " "))
+    words = shlex.split(as_flags(error.hint).replace("(", " ").replace(")", " "))
     return words[words.index("--time-map") + 1]
 
 
@@ -55,19 +57,19 @@ def test_the_hint_for_strange_labels_fills_in_what_is_known():
     error = refused("day2", "late stage", "day0")
     assert time_map_of(error) == "day0=0,day2=2,late stage=NUMBER"
     with pytest.raises(ConfigError, match="LABEL=NUMBER"):  # nobody pastes it by mistake
-        parse_numbers(time_map_of(error))
+        parse_pairs(time_map_of(error), "time_map")
 
 
 def test_a_hint_spells_out_what_would_move_the_cursor_and_can_be_typed():
     labels = ("day\x1b[31m2 it's", "day\u20280\u202e 'late'")
     error = refused(*labels)
     assert error.hint.isprintable()
-    option = error.hint.split("--time-map ")[1].split(" (your")[0].replace("NUMBER", "1")
+    option = as_flags(error.hint).split("--time-map ")[1].split(" (your")[0].replace("NUMBER", "1")
     typed = subprocess.run(
         ["bash", "-c", f"printf %s {option}"], capture_output=True, check=True, text=True,
         env={"LC_ALL": "C.UTF-8"},
     ).stdout  # fmt: skip
-    assert parse_numbers(typed) == dict.fromkeys(labels, 1.0)
+    assert parse_pairs(typed, "time_map") == dict.fromkeys(labels, 1.0)
 
 
 def test_an_ordered_category_that_contradicts_the_numbers_is_sorted_and_that_is_said():
@@ -93,7 +95,7 @@ def test_an_order_is_no_contradiction_where_it_agrees_or_was_not_declared(ordere
 def test_many_strange_labels_are_summed_up():
     error = refused(*(f"cell_{n}x" for n in range(60)))
     assert "and 52 more (52 cells)" in error.message
-    assert "--time-key" in error.hint
+    assert "time_key" in error.hint
 
 
 @pytest.mark.parametrize(
@@ -213,7 +215,7 @@ def test_mixed_units_are_refused_and_the_hint_fixes_them(labels, message, fixed)
     error = refused(*labels)
     assert "mixes units" in error.message
     assert message in error.message
-    timeline = read(*labels, time_map=parse_numbers(time_map_of(error)))
+    timeline = read(*labels, time_map=parse_pairs(time_map_of(error), "time_map"))
     assert timeline.times == fixed
 
 
@@ -362,7 +364,7 @@ def test_a_time_map_does_not_cover_cells_without_a_label():
     ],
 )
 def test_a_time_map_is_parsed(text, times):
-    assert parse_numbers(text) == times
+    assert parse_pairs(text, "time_map") == times
 
 
 @pytest.mark.parametrize(
@@ -370,7 +372,7 @@ def test_a_time_map_is_parsed(text, times):
 )
 def test_a_wrong_time_map_is_refused_with_the_right_form(text):
     with pytest.raises(ConfigError) as caught:
-        parse_numbers(text)
+        parse_pairs(text, "time_map")
     assert caught.value.hint
 
 
@@ -558,7 +560,7 @@ def test_whatever_the_labels_only_our_own_errors_are_raised(labels, asked):
 @settings(max_examples=100, deadline=None)
 def test_whatever_the_time_map_only_our_own_errors_are_raised(text):
     try:
-        assert parse_numbers(text)
+        assert parse_pairs(text, "time_map")
     except ConfigError as error:
         assert error.hint
 

@@ -140,7 +140,7 @@ BESIDE = {
 def test_a_day_in_another_form_is_refused_with_a_line_for_each_day(name: str) -> None:
     error = refused(BESIDE[name])
     assert [line.split()[0] for line in error.message.splitlines()[1:]] == ["0", "2", "4"]
-    assert "--values" in error.hint
+    assert "`values` " in error.hint
 
 
 def test_logs_of_counts_are_no_logs_of_normalised_values_whatever_their_sums() -> None:
@@ -213,7 +213,7 @@ def test_a_user_settles_what_the_values_are() -> None:
         assert (cells.kind, cells.reading.values) == (kind, kind)
         assert cells.digest == read(mixed, values="counts").digest
     assert "below zero in 180 cells" in refused(SCALED, values="counts").message
-    with pytest.raises(ConfigError, match="--values guess"):
+    with pytest.raises(ConfigError, match=r"`values` takes counts, .* not guess"):
         read(COUNTS, values="guess")
 
 

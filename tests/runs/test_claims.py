@@ -75,7 +75,7 @@ def test_a_stopped_fit_is_not_forgotten_by_accident(tmp_path: Path) -> None:
     stopped(tmp_path / "a")
     with pytest.raises(OutputError, match="was stopped") as caught:
         made(tmp_path / "a")
-    assert "--resume" in caught.value.hint
+    assert "`resume=True`" in caught.value.hint
     assert is_stopped(tmp_path / "a")
     made(tmp_path / "a", overwrite=True)
     assert [p.name for p in tmp_path.iterdir()] == ["a"]

@@ -301,7 +301,7 @@ def test_a_run_is_overwritten_only_when_asked(
     before = contents(run.path)
     with pytest.raises(OutputError, match="exists already") as caught:
         cellam.save(rep_model, rep_cells, run.path)
-    assert "--overwrite" in caught.value.hint
+    assert "`overwrite=True`" in caught.value.hint
     assert contents(run.path) == before
     cellam.save(rep_model, rep_cells, run.path, overwrite=True)
     assert cellam.open_run(run.path).model.space.rep == "X_latent"

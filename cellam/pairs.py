@@ -1,25 +1,60 @@
-"""Populations: how many cells lived on each day, as a user writes it down.
+"""Pairs: a number for each label, as a mapping, as text or in a table.
 
-A table of counts is a CSV file with the columns `time` and `count`, a row for each day; times are
-labels or numbers, as anywhere else. What the sizes mean for a fit is told in `snapshots`.
+A table is a CSV file with the columns `time` and `count`, a row for each day; times are labels or
+numbers, as anywhere else.
 """
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
-import pandas as pd
-
 from cellam.errors import ConfigError, DataError
-from cellam.reading.labels import parse_number
-from cellam.reading.timepoints import parse_numbers
 
 COLUMNS = ("time", "count")
 EXAMPLE = "the lines time,count and day0,1e5 and day2,3e5"
 
 
+def parse_number(value: object) -> float | None:
+    """Read a finite number; None if it is none."""
+    try:
+        number = float(str(value)) + 0.0
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None
+
+
+def parse_pairs(text: str, name: str) -> dict[str, float]:
+    """Read a text that gives each label a number, for the parameter of that name.
+
+    Raises
+    ------
+    ConfigError
+        A part is not LABEL=NUMBER, or a label has two numbers.
+
+    Examples
+    --------
+    >>> parse_pairs("day0=0, late stage=7.5", "time_map")
+    {'day0': 0.0, 'late stage': 7.5}
+    """
+    numbers: dict[str, float] = {}
+    for part in text.split(","):
+        # The last "=" separates: labels may hold one ("t=0=0"), numbers never.
+        label, _, number = (piece.strip() for piece in part.rpartition("="))
+        value = parse_number(number)
+        if not label or value is None:
+            raise ConfigError(
+                f"`{name}`: {part.strip()!r} is not LABEL=NUMBER.",
+                f"Write `{name}='day0=0,late=7.5'`, with decimal points and no commas in labels.",
+            )
+        if numbers.setdefault(label, value) != value:
+            both = f"{numbers[label]:.12g} and {value:.12g}"
+            raise ConfigError(f"`{name}`: {label!r} is both {both}.", "Name each label once.")
+    return numbers
+
+
 def parse_population(text: str) -> str | dict[str, float]:
-    """Read the value of --population: cells, LABEL=NUMBER pairs, or the path of a table.
+    """Read a population that is written as cells, LABEL=NUMBER pairs, or the path of a table.
 
     Raises
     ------
@@ -42,19 +77,21 @@ def parse_population(text: str) -> str | dict[str, float]:
         there = False
     if there or "=" not in text:
         return _read_table(path, there=there)
-    return parse_numbers(text, "--population")
+    return parse_pairs(text, "population")
 
 
 def _read_table(path: Path, *, there: bool) -> dict[str, float]:
     if not there:
         raise ConfigError(
-            f"--population {path}: there is no such file.",
+            f"`population={str(path)!r}`: there is no such file.",
             "Give a CSV file with time and count, 'day0=1e5,day2=3e5', or cells.",
         )
     if not path.is_file():
         raise DataError(
-            f"--population {path} is not a file.", f"Give a CSV file, e.g. with {EXAMPLE}."
+            f"`population={str(path)!r}` is not a file.", f"Give a CSV file, e.g. with {EXAMPLE}."
         )
+    import pandas as pd
+
     try:
         table = pd.read_csv(path, dtype=str, keep_default_na=False, skipinitialspace=True)
     except PermissionError:

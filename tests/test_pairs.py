@@ -8,8 +8,8 @@ import pytest
 
 import cellam
 from cellam.errors import CellamError, ConfigError
+from cellam.pairs import parse_population
 from cellam.reading.cells import Cells
-from cellam.reading.populations import parse_population
 
 SIZES = {"day0": 1.0, "day2": 3.0, "day4": 4.0, "day7": 8.0}
 
@@ -66,7 +66,7 @@ def test_a_table_that_is_none_says_why(tmp_path: Path, text: str, says: str) -> 
 def test_what_is_no_text_a_folder_or_not_there_is_refused(tmp_path: Path) -> None:
     (tmp_path / "counts.csv").write_bytes(b"\xff\xfe\x00t\x00i")
     for text in (str(tmp_path / "counts.csv"), str(tmp_path), "counts", "x" * 5000):
-        with pytest.raises(CellamError, match=r"--population|counts\.csv"):
+        with pytest.raises(CellamError, match=r"`population|counts\.csv"):
             parse_population(text)
 
 
