@@ -78,8 +78,8 @@ def evaluate(
     with progress() as on_progress:
         found = opened.evaluate(
             holdout,
-            metrics=[m.strip() for m in metrics.split(",")] if metrics is not None else None,
-            baselines=[name.strip() for name in baselines.split(",")],
+            metrics=metrics,
+            baselines=baselines,
             n_boot=n_boot,
             counterpart=counterpart,
             refits=refits,

@@ -260,9 +260,43 @@ def test_days_are_followed_once_however_often_they_are_named(run: Path) -> None:
     assert [f.start for f in found.days] == ["day2"]
 
 
+def test_days_names_and_cells_are_given_in_the_forms_at_hand(
+    marked: Path, cells: cellam.Cells
+) -> None:
+    run = cellam.open_run(marked)
+    assert [f.start for f in run.fates([2, "day4"], terminal=7).days] == ["day2", "day4"]
+    assert run.validate("clone", start=4, n_boot=100).start == ("day4",)
+    assert run.drivers("speed", day=np.int64(2)).days == ("day2",)
+    assert run.perturb("Mki67=-3", start=0).perturbation.start == "day0"
+    text, names = (
+        run.evaluate(day, metrics=metrics, baselines="ot", refits=0).to_json()
+        for day, metrics in (("day2", "W1, energy"), (2.0, ["W1", "energy"]))
+    )
+    assert text == names
+    chosen = cells.obs["cell_type"] != "myeloid"
+    one, two, three = (
+        run.simulate(2, from_cells=query, genes=["Mki67"], keep=True)
+        for query in ("cell_type != 'myeloid'", chosen, chosen.to_numpy())
+    )
+    for other in (two, three):
+        np.testing.assert_array_equal(other.simulation.rows, one.simulation.rows)
+        assert list(other.to_anndata().var_names) == ["Mki67"]
+    first = chosen & (np.arange(len(chosen)) < 60)
+    assert run.simulate(2, from_cells=first, genes=["Mki67"], keep=True).written != two.written
+
+
 @pytest.mark.parametrize(
     ("ask", "says"),
     [
+        (lambda run: run.evaluate([]), "Which day is held out"),
+        (lambda run: run.simulate(2, from_cells=[True, False]), "does not mark cells"),
+        (lambda run: run.simulate(2, from_cells=np.arange(160)), "does not mark cells"),
+        (
+            lambda run: run.simulate(2, from_cells=pd.Series(np.ones(160, dtype=bool))),
+            "other names",
+        ),
+        (lambda run: run.drivers("speed", from_cells=np.zeros(160, dtype=bool)), "marks none"),
+        (lambda run: run.evaluate("day2", metrics="W1;W2"), "no metric 'W1;W2'"),
         (lambda run: run.fates("day7"), "day7 is not a day before day7"),
         (lambda run: run.fates("day0", ancestors=True), "day0 is not a day after day0"),
         (lambda run: run.validate("clone", start="day7"), "day7 is not a day before day7"),

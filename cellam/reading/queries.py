@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from tokenize import TokenError
+from typing import TypeAlias
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from cellam.errors import ConfigError
 
@@ -17,15 +18,19 @@ _NOT_UNDERSTOOD = (
 )  # fmt: skip
 
 
-def select_rows(obs: pd.DataFrame, query: str) -> NDArray[np.int64]:
+Query: TypeAlias = str | ArrayLike  # an array marks the cells
+
+
+def select_rows(obs: pd.DataFrame, query: Query) -> NDArray[np.int64]:
     """Rows of the data that a query selects.
 
     Parameters
     ----------
     obs : pandas.DataFrame
         Annotation of the n cells.
-    query : str
-        E.g. ``cell_type == "HSC"``, over the columns of `obs`; no names of Python.
+    query : str or (n,) bool array
+        E.g. ``cell_type == "HSC"``, over the columns of `obs`; no names of Python. Or the cells
+        that are meant, marked: ``obs["cell_type"] == "HSC"``.
 
     Returns
     -------
@@ -36,6 +41,8 @@ def select_rows(obs: pd.DataFrame, query: str) -> NDArray[np.int64]:
     ConfigError
         If it cannot be understood, or fits no cell.
     """
+    if not isinstance(query, str):
+        return _marked(obs, query)
     try:
         if "@" in query or "__" in query:
             raise ValueError("names of Python are not allowed")
@@ -51,4 +58,21 @@ def select_rows(obs: pd.DataFrame, query: str) -> NDArray[np.int64]:
         ) from None
     if not mask.any():
         raise ConfigError(f"--from-cells {query!r} fits none of the {len(obs)} cells.")
+    return np.flatnonzero(mask)
+
+
+def _marked(obs: pd.DataFrame, marks: ArrayLike) -> NDArray[np.int64]:
+    mask = np.asarray(marks)
+    if mask.shape != (len(obs),) or mask.dtype != bool:
+        raise ConfigError(
+            f"--from-cells: an array of {mask.dtype} of shape {mask.shape} does not mark cells.",
+            f"Give True or False for each of the {len(obs):,} cells of the data, or a query.",
+        )
+    if isinstance(marks, pd.Series) and not marks.index.equals(obs.index):
+        raise ConfigError(
+            "--from-cells: the cells that are marked have other names, or another order.",
+            "Mark the cells of the data of the run.",
+        )
+    if not mask.any():
+        raise ConfigError(f"--from-cells marks none of the {len(obs):,} cells.")
     return np.flatnonzero(mask)

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from cellam.answers.terminal import days_before
 from cellam.errors import ConfigError
 from cellam.modelling.model import Model
+from cellam.workflows.given import Days, day_texts
 
 
 def start_days(
     model: Model,
     end: str,
-    asked: str | Iterable[str] | None,
+    asked: Days | None,
     *,
     backward: bool = False,
     more: str = "",
@@ -24,8 +23,8 @@ def start_days(
     model : Model
     end : str
         Label of a day.
-    asked : str or iterable of str, optional
-        Labels or numbers of days; without it all that lie before the end (if `backward`, after).
+    asked : day or several, optional
+        Labels or numbers; without it all that lie before the end (if `backward`, after).
     backward : bool
         Whether cells are followed to an earlier day.
     more : str
@@ -41,7 +40,7 @@ def start_days(
     hint = f"Days {side} it are: {', '.join(possible) or 'none'}.{f' {more}' * bool(more)}"
     if not possible:
         raise ConfigError(f"There is no day {side} {end} to follow.", hint)
-    days = [asked] if isinstance(asked, str) else list(asked or possible)
+    days = (day_texts(asked) if asked is not None else []) or possible
     labels = tuple(dict.fromkeys(model.timeline.labels[model.timeline.index(d)] for d in days))
     for label in labels:
         if label not in possible:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,8 +16,9 @@ from cellam.errors import ConfigError
 from cellam.output.files import check_csv, write_csv
 from cellam.reading.cell_types import resolve_types
 from cellam.reading.cells import read_obs
-from cellam.reading.queries import select_rows
+from cellam.reading.queries import Query, select_rows
 from cellam.runs.run import StoredRun
+from cellam.workflows.given import Days, day_texts
 from cellam.workflows.result import Result
 
 TOP = 10
@@ -95,8 +95,8 @@ def find_drivers(
     of: str,
     *,
     top: int = TOP,
-    day: str | Iterable[str] = (),
-    from_cells: str | None = None,
+    day: Days = (),
+    from_cells: Query | None = None,
     groupby: str | None = None,
     seed: int = 0,
     csv: Path | str | None = None,
@@ -112,10 +112,10 @@ def find_drivers(
         "growth", "speed" or "fate:TYPE".
     top : int
         Genes of each sign in the JSON.
-    day : str or iterable of str
+    day : day or several
         Only cells of these days.
-    from_cells : str, optional
-        Only cells that fit a query on `obs`.
+    from_cells : str or (n,) bool array, optional
+        Only cells that fit a query on `obs`, or are marked.
     groupby : str, optional
         Column of `obs` with the cell types; found by its name without it.
     seed : int
@@ -140,7 +140,7 @@ def find_drivers(
     path = Path(csv) if csv is not None else None
     source = run.data(data)
     check_csv(path, overwrite, source)
-    days = [model.timeline.index(label) for label in ([day] if isinstance(day, str) else day)]
+    days = [model.timeline.index(label) for label in day_texts(day)]
     obs = read_obs(source)
     run.check_cells(obs)
     types = resolve_types(obs, model.snapshots.codes, groupby)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import pandas as pd
 
 from cellam.display import enumerated
 from cellam.dynamics.fitting import OnProgress, silent
+from cellam.errors import ConfigError
 from cellam.modelling.refits import check_refits, possible
 from cellam.output.files import check_csv, write_csv
 from cellam.reading.cells import Cells
@@ -32,6 +32,7 @@ from cellam.trust.scores import Scores
 from cellam.trust.scoring import N_BOOT
 from cellam.trust.skill import Skill, skills
 from cellam.workers import cores
+from cellam.workflows.given import Days, Names, day_texts, name_list
 from cellam.workflows.result import Result
 
 SKILL = {"value": "skill", "low": "skill_low", "high": "skill_high", "best": "best_baseline"}
@@ -111,10 +112,10 @@ class EvaluationResult(Result):
 
 def evaluate_run(
     run: StoredRun,
-    holdout: str | Iterable[str],
+    holdout: Days,
     *,
-    metrics: Iterable[str] | None = None,
-    baselines: Iterable[str] = tuple(BASELINES),
+    metrics: Names | None = None,
+    baselines: Names = tuple(BASELINES),
     n_boot: int = N_BOOT,
     counterpart: bool = True,
     refits: int = REFITS,
@@ -131,11 +132,13 @@ def evaluate_run(
     Parameters
     ----------
     run : StoredRun
-    holdout : str or iterable of str
-        Labels or numbers of days, or "all" for every training day but the first and the last.
-    metrics, counterpart, refits
+    holdout : day or several
+        Labels or numbers, or "all" for every training day but the first and the last.
+    metrics : str or iterable of str, optional
+        "W1,energy" or ["W1", "energy"]; all that the data allow without it.
+    counterpart, refits
         As for `trust.evaluation.evaluate`.
-    baselines : iterable of str
+    baselines : str or iterable of str
         Among which the best is looked for, and which are part of the result.
     n_boot : int
         Draws of the bootstrap of the skill.
@@ -160,18 +163,19 @@ def evaluate_run(
     OutputError
         If the file is there, or the scores cannot be written.
     """
-    asked = check_metrics(metrics) if metrics is not None else None
-    rivals = check_baselines(baselines)
+    asked = check_metrics(name_list(metrics)) if metrics is not None else None
+    rivals = check_baselines(name_list(baselines))
     check_refits(refits)
+    days = day_texts(holdout)
+    if not days:
+        raise ConfigError("Which day is held out?", "Give its label, or all.")
     path = Path(csv) if csv is not None else None
     check_csv(path, overwrite)
     source = run.data(data)
     check_csv(path, overwrite, source)
     options = run.model.options
     cells = run.read(source)
-    labels = resolve_holdout(
-        cells, [holdout] if isinstance(holdout, str) else list(holdout), options
-    )
+    labels = resolve_holdout(cells, days, options)
     chosen = available_metrics(cells, options, asked, holdout=labels if asked else ())
     again = possible(options, refits)
     others = counterparts_of(options) if counterpart else ()
@@ -193,8 +197,8 @@ def evaluate_run(
             on_progress=on_progress,
         )
         run.keep(fresh)
-    days = [_redrawn(run, label, n_boot) for label in labels]
-    result = Evaluation.join([scores for scores in days if scores is not None], cells)
+    drawn = [_redrawn(run, label, n_boot) for label in labels]
+    result = Evaluation.join([scores for scores in drawn if scores is not None], cells)
     result = result.only(chosen, baselines=rivals, counterpart=counterpart)
     so_far = run.scores()
     scored = so_far.labels if so_far is not None else ()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from cellam.runs.claims import FATES
 from cellam.runs.run import StoredRun
 from cellam.storage import sha256
 from cellam.workflows.days import start_days
+from cellam.workflows.given import Day, Days, day_text
 from cellam.workflows.result import Result
 
 
@@ -96,9 +96,9 @@ class FatesResult(Result):
 
 def predict_run_fates(
     run: StoredRun,
-    start: str | Iterable[str] | None = None,
+    start: Days | None = None,
     *,
-    terminal: str | None = None,
+    terminal: Day | None = None,
     ancestors: bool = False,
     draws: int = DRAWS,
     seed: int = 0,
@@ -112,8 +112,8 @@ def predict_run_fates(
     Parameters
     ----------
     run : StoredRun
-    start : str or iterable of str, optional
-        Days whose cells are followed; every day before the terminal one without it.
+    start : day or several, optional
+        Labels or numbers of the days to follow; every day before the terminal one without it.
     terminal : str, optional
         DAY:COLUMN or one of them; the last training day and the cell types without it.
     ancestors : bool
@@ -145,7 +145,8 @@ def predict_run_fates(
     check_csv(path, overwrite, source)
     obs = read_obs(source)
     run.check_cells(obs)
-    end = parse_terminal(model, obs, terminal, backward=ancestors)
+    text = day_text(terminal) if terminal is not None else None
+    end = parse_terminal(model, obs, text, backward=ancestors)
     more = "" if ancestors else "Add --ancestors to follow later cells backward."
     labels = start_days(model, end.label, start, backward=ancestors, more=more)
     types = read_types(obs[end.key])

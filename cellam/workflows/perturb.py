@@ -13,8 +13,9 @@ from cellam.answers.terminal import parse_terminal
 from cellam.display import enumerated
 from cellam.output.files import check_csv, write_csv
 from cellam.reading.labels import named
-from cellam.reading.queries import select_rows
+from cellam.reading.queries import Query, select_rows
 from cellam.runs.run import StoredRun
+from cellam.workflows.given import Day, day_text
 from cellam.workflows.result import Result
 
 TOO_MANY = 0.1  # of the cells off the data, beyond those that were before
@@ -132,9 +133,9 @@ def perturb_run(
     run: StoredRun,
     changes: Changes,
     *,
-    start: str | None = None,
-    from_cells: str | None = None,
-    terminal: str | None = None,
+    start: Day | None = None,
+    from_cells: Query | None = None,
+    terminal: Day | None = None,
     seed: int = 0,
     csv: Path | str | None = None,
     overwrite: bool = False,
@@ -147,10 +148,10 @@ def perturb_run(
     run : StoredRun
     changes : mapping, iterable, str or Change
         As for `answers.perturbation.parse_changes`: "Gata1=ko", ["Gata1=-3"] or {"Gata1": -3}.
-    start : str, optional
+    start : day, optional
         Day whose cells are changed; the first training day without it.
-    from_cells : str, optional
-        Only cells that fit a query on `obs`.
+    from_cells : str or (n,) bool array, optional
+        Only cells that fit a query on `obs`, or are marked.
     terminal : str, optional
         DAY:COLUMN or one of them; the last training day and the cell types without it.
     seed : int
@@ -177,12 +178,12 @@ def perturb_run(
     source = run.data(data)
     check_csv(path, overwrite, source)
     cells = run.read(source)
-    end = parse_terminal(model, cells.obs, terminal)
+    end = parse_terminal(model, cells.obs, day_text(terminal) if terminal is not None else None)
     found = perturb(
         model,
         cells,
         changes,
-        start or model.training.labels[0],
+        day_text(start) if start is not None else model.training.labels[0],
         cells.obs[end.key],
         terminal=end.label,
         rows=select_rows(cells.obs, from_cells) if from_cells is not None else None,

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from cellam.answers.fates import Fates
     from cellam.dynamics.fitting import OnProgress
     from cellam.modelling.model import Model, Simulation
+    from cellam.reading.queries import Query
     from cellam.runs.run import StoredRun
 
 TRAJECTORIES, POPULATION = 30, 1_000  # cells that are followed, unless the user says otherwise
@@ -53,7 +54,7 @@ class Request:
     color: str | None
     groupby: str | None
     start: str | None
-    from_cells: str | None
+    from_cells: Query | None
     n_cells: int | None
     terminal: str | None
     genes: str | None

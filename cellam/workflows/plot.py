@@ -18,8 +18,10 @@ from cellam.output.files import check_file
 from cellam.plots.style import FORMATS
 from cellam.reading.cells import read_annotation
 from cellam.reading.labels import offer
+from cellam.reading.queries import Query
 from cellam.runs.run import StoredRun
 from cellam.trust.metrics import METRICS, check_metrics
+from cellam.workflows.given import Day, Names, day_text, name_list
 from cellam.workflows.pictures import PICTURES, Picture, Request
 
 
@@ -59,11 +61,12 @@ class PlotResult(Displayed):
     def _repr_html_(self) -> str:
         png = io.BytesIO()
         self.figure.savefig(png, format="png")
-        return f'<img alt="{self.kind}" src="data:image/png;base64,{_text(png)}">'
+        text = base64.b64encode(png.getvalue()).decode()
+        return f'<img alt="{self.kind}" src="data:image/png;base64,{text}">'
 
 
-def _text(png: io.BytesIO) -> str:
-    return base64.b64encode(png.getvalue()).decode()
+def _text(day: Day | None) -> str | None:
+    return day_text(day) if day is not None else None
 
 
 def plot_run(
@@ -73,13 +76,13 @@ def plot_run(
     basis: str | None = None,
     color: str | None = None,
     groupby: str | None = None,
-    start: str | None = None,
-    from_cells: str | None = None,
+    start: Day | None = None,
+    from_cells: Query | None = None,
     n_cells: int | None = None,
-    terminal: str | None = None,
-    genes: str | None = None,
+    terminal: Day | None = None,
+    genes: Names | None = None,
     by: str | None = None,
-    holdout: str | None = None,
+    holdout: Day | None = None,
     metric: str | None = None,
     seed: int | None = None,
     out: Path | str | None = None,
@@ -100,19 +103,19 @@ def plot_run(
         Column of `obs`, or time, growth or speed, or a gene; for fates a state.
     groupby : str, optional
         Column of `obs` with the cell types; found by its name without it.
-    start : str, optional
+    start : day, optional
         Day whose cells are followed; the first without it.
-    from_cells : str, optional
-        Only cells that fit a query on `obs`.
+    from_cells : str or (n,) bool array, optional
+        Only cells that fit a query on `obs`, or are marked.
     n_cells : int, optional
         Cells to follow at most.
     terminal : str, optional
         DAY:COLUMN or one of them; the last training day and the cell types without it.
-    genes : str, optional
-        Genes to draw, with commas between them.
+    genes : str or iterable of str, optional
+        Genes to draw.
     by : str, optional
         Group trends by "fate" or by "start".
-    holdout : str, optional
+    holdout : day, optional
         Day to predict.
     metric : str, optional
         "W1" without it.
@@ -148,13 +151,14 @@ def plot_run(
     path = Path(out) if out is not None else None
     if path is not None:
         check_file(path, "--out", FORMATS, overwrite=overwrite, noun="a picture")
+    names = ",".join(name_list(genes)) if genes is not None else None
     needed = bool(data or given & {"basis", "groupby", "from-cells", "color"})
     adata, source, notes = _find(run, data, needed=needed or picture.annotated)
     if "basis" in picture.options:
         find_basis(run.model, adata, basis)
     request = Request(
-        run, adata, source, path, on_progress, basis, color, groupby, start, from_cells, n_cells,
-        terminal, genes, by, holdout, metric, seed or 0, given,
+        run, adata, source, path, on_progress, basis, color, groupby, _text(start), from_cells,
+        n_cells, _text(terminal), names, by, _text(holdout), metric, seed or 0, given,
     )  # fmt: skip
     return PlotResult(run.path, kind, picture.draw(request), path, notes)
 

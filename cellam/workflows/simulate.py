@@ -19,10 +19,11 @@ from cellam.output.files import check_file
 from cellam.reading.cell_types import resolve_types
 from cellam.reading.cells import read_obs
 from cellam.reading.labels import named
-from cellam.reading.queries import select_rows
+from cellam.reading.queries import Query, select_rows
 from cellam.runs.claims import SIMULATIONS
 from cellam.runs.run import StoredRun
 from cellam.storage import as_text, sha256
+from cellam.workflows.given import Names
 from cellam.workflows.result import Result
 
 if TYPE_CHECKING:
@@ -129,11 +130,11 @@ def simulate_run(
     *,
     to: str | float | None = None,
     backward: bool = False,
-    from_cells: str | None = None,
+    from_cells: Query | None = None,
     n_cells: int | None = None,
     stochastic: bool = False,
     save_every: float | None = None,
-    genes: str | None = None,
+    genes: Names | None = None,
     extrapolate: bool = False,
     seed: int = 0,
     out: Path | str | None = None,
@@ -149,12 +150,12 @@ def simulate_run(
     run : StoredRun
     start, to, backward, n_cells, save_every, extrapolate, seed
         As for `Model.simulate`.
-    from_cells : str, optional
-        Only cells that fit a query on `obs`.
+    from_cells : str or (n,) bool array, optional
+        Only cells that fit a query on `obs`, or are marked.
     stochastic : bool
         Insist on noise.
-    genes : str, optional
-        Genes to decode: "all", "none", or names with commas between them. Without it all, if the
+    genes : str or iterable of str, optional
+        Genes to decode: "all", "none", or names. Without it all, if the
         space is our PCA.
     out : path, optional
         File (.h5ad) to write the cells to.
@@ -183,7 +184,8 @@ def simulate_run(
             "Fit with --method eam or ueam.",
         )
     usual = "none" if model.space.rep else "all"
-    decoded = genes_of(model, genes or usual)
+    asked = genes if isinstance(genes, str | None) else ",".join(genes) or "none"
+    decoded = genes_of(model, asked or usual)
     source, notes = _find(run, data, needed=from_cells is not None or data is not None)
     if out is not None:
         check_file(Path(out), "--out", [".h5ad"], overwrite=overwrite, data=source)
@@ -210,7 +212,8 @@ def simulate_run(
     path = Path(out) if out is not None else None
     if path is None and keep:
         # The same call replaces its file, another one has a name of its own.
-        special = (from_cells, n_cells, save_every, genes or usual, extrapolate, seed)
+        query = from_cells if isinstance(from_cells, str | None) else tuple(moved.rows.tolist())
+        special = (query, n_cells, save_every, asked or usual, extrapolate, seed)
         plain = special == (None, None, None, usual, False, 0)
         path = run.path / SIMULATIONS / _file_name(label, moved, None if plain else special)
     n = model.snapshots.n_cells

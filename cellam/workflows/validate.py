@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from cellam.reading.labels import did_you_mean
 from cellam.runs.run import StoredRun
 from cellam.trust.validation import OURS, Validation, validate, verdict
 from cellam.workflows.days import start_days
+from cellam.workflows.given import Day, Days, day_text
 from cellam.workflows.result import Result
 
 
@@ -88,8 +88,8 @@ def validate_run(
     run: StoredRun,
     clones: str,
     *,
-    start: str | Iterable[str] | None = None,
-    terminal: str | None = None,
+    start: Days | None = None,
+    terminal: Day | None = None,
     n_boot: int = 1_000,
     seed: int = 0,
     csv: Path | str | None = None,
@@ -103,8 +103,8 @@ def validate_run(
     run : StoredRun
     clones : str
         Column of `obs` with the lineage barcodes.
-    start : str or iterable of str, optional
-        Early days; every day before the terminal one without it.
+    start : day or several, optional
+        Labels or numbers of early days; every day before the terminal one without it.
     terminal : str, optional
         DAY:COLUMN or one of them; the last training day and the cell types without it.
     n_boot, seed
@@ -138,7 +138,7 @@ def validate_run(
             f"--clones {clones}: there is no such column in obs.",
             f"{did_you_mean(clones, columns)}The columns are: {', '.join(columns)}.",
         )
-    end = parse_terminal(model, obs, terminal)
+    end = parse_terminal(model, obs, day_text(terminal) if terminal is not None else None)
     days = start_days(model, end.label, start)
     found = validate(
         model,
