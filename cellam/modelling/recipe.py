@@ -20,6 +20,7 @@ Because: TypeAlias = Literal[
     "conserved",  # the method conserves mass
     "too few days",  # to judge by: the default
     "least growth",  # that keeps most of the gain over balanced transport
+    "no gain",  # over balanced transport by growth, but for noise
     "one day",  # predicts best without growth, which one day cannot rule out
     "prior grows",  # predicts best without growth, which the prior that is used contradicts
     "predicts best",

@@ -153,7 +153,8 @@ def _choose_coupling(
     # Among candidates that all predict nearly perfectly, noise would decide.
     enough = max(enough, best + trials.noise())
     good = [k for k, mean in enumerate(means) if mean <= enough]
-    because: Because = "predicts best" if means[good[-1]] == best else "least growth"
+    without: Because = "no gain" if good[-1] == len(TAUS) else "least growth"
+    because: Because = "predicts best" if means[good[-1]] == best else without
     # One day alone cannot say that nobody grows, nor where the gaps have said that they do.
     if good[-1] == len(TAUS) and (len(trials.inner) == 1 or prior):
         because = "prior grows" if prior else "one day"

@@ -20,6 +20,7 @@ _WHY = {
     "least growth": "the least growth that keeps "
     f"{100 * (1 - KEPT):.0f} % of the gain over path ot in "
     "predicting {days}",
+    "no gain": "no growth predicts {days} clearly better",
     "one day": "the least growth of those tried; path ot predicts {days} {ot}, but one day cannot "
     "rule growth out",
     "prior grows": "the least growth of those tried; path ot predicts {days} {ot}, but the growth "

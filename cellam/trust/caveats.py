@@ -27,6 +27,8 @@ COLLAPSED = 0.2  # effective share of the cells that are followed: errors are 2.
 FOLLOWED = 500
 SHOWN = 5  # conditions by name
 ALIKE = 0.1  # of the logarithm of masses and of cell numbers
+LISTED = 3  # days of few cells with a caveat each; more have one together
+FAR = 10.0  # widths of all cells from their middle; no cell of the real data sets is beyond 1.3
 
 
 def caveats(model: Model, cells: Cells, *, holdout: Collection[str] = ()) -> tuple[Caveat, ...]:
@@ -55,7 +57,12 @@ def caveats_by_holdout(
 
     What does not depend on the days (a simulation among it) is worked out once.
     """
-    of_fit = [*_collapse(model), *_counted_growth(model, cells), *_rotation(model)]
+    of_fit = [
+        *_far_out(model),
+        *_collapse(model),
+        *_counted_growth(model, cells),
+        *_rotation(model),
+    ]
     of_actions = tuple(fit_caveats(model, cells))
     designs: dict[frozenset[str], list[Caveat]] = {}
     found = []
@@ -164,15 +171,40 @@ def _listed(names: list[str]) -> str:
 
 
 def few_cells(counts: Mapping[str, int]) -> Iterator[Caveat]:
-    """A caveat for every day, by label, with too few cells."""
-    for label, n in counts.items():
-        if n < FEW:
-            yield Caveat(
-                "cells",
-                f"{named(label)} has only {count_cells(n)}: rare types are missed, its mean is "
-                "uncertain.",
-                f"Leave it out (--exclude {label}), or join it with a day beside it (--time-map).",
-            )
+    """A caveat for every day, by label, with too few cells; one for all if they are many."""
+    few = {label: n for label, n in counts.items() if n < FEW}
+    if len(few) > LISTED:
+        least = min(few, key=few.__getitem__)
+        yield Caveat(
+            "cells",
+            f"{len(few)} of {len(counts)} days have fewer than {FEW} cells ({named(least)} has "
+            f"{few[least]}): rare types are missed, their means are uncertain.",
+            "Join days that are near each other (--time-map).",
+        )
+        return
+    for label, n in few.items():
+        yield Caveat(
+            "cells",
+            f"{named(label)} has only {count_cells(n)}: rare types are missed, its mean is "
+            "uncertain.",
+            f"Leave it out (--exclude {label}), or join it with a day beside it (--time-map).",
+        )
+
+
+def _far_out(model: Model) -> Iterator[Caveat]:
+    points = np.concatenate(model.training.points)
+    low, middle, high = np.quantile(points, (0.1, 0.5, 0.9), axis=0)
+    width = float((high - low).max())
+    far = [(np.abs(x - middle) > FAR * width).any(1).sum() for x in model.training.points]
+    if width > 0 and sum(far):
+        n = int(sum(far))
+        days = [named(label) for label, k in zip(model.training.labels, far, strict=True) if k]
+        yield Caveat(
+            "outliers",
+            f"{count_cells(n)} of {_listed(days)} {'lies' if n == 1 else 'lie'} more than {FAR:g} "
+            "times as far out as the others: distances, and growth with them, are mostly theirs.",
+            "Remove such cells, or mend their values.",
+        )
 
 
 def _collapse(model: Model) -> Iterator[Caveat]:

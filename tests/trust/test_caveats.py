@@ -13,7 +13,7 @@ from anndata import AnnData
 import cellam
 from cellam.modelling.model import Model
 from cellam.reading.cells import Cells
-from cellam.trust.caveats import FEW, caveats
+from cellam.trust.caveats import FEW, caveats, few_cells
 
 N = 60
 
@@ -58,6 +58,14 @@ def few() -> tuple[Model, Cells, tuple[str, ...]]:
     return fitted(cells), cells, ("2",)
 
 
+def stray() -> tuple[Model, Cells, tuple[str, ...]]:
+    cells = moving(SLOPE, DAYS)
+    stray = cells.matrix.copy()
+    stray[N] *= 500
+    cells = replace(cells, matrix=stray)
+    return fitted(cells), cells, ()
+
+
 def collapsed() -> tuple[Model, Cells, tuple[str, ...]]:
     """Three cells of 200 on the right become nearly all, as those on the left die out."""
     cells = moving([(0.0, 0.0)] * 4, DAYS, [200] * 4)
@@ -94,6 +102,7 @@ CASES = [
     (plain, set()),
     (batch, {"batch"}),
     (few, {"cells"}),
+    (stray, {"outliers"}),
     (collapsed, {"weights"}),
     (counted, {"growth"}),
     (counted_by_hand, {"growth"}),
@@ -110,6 +119,12 @@ def test_each_caveat_is_found_where_it_is_due_and_nowhere_else(case, names):
     for caveat in found:
         assert caveat.finding.endswith(".")
         assert caveat.advice.endswith(".")
+
+
+def test_many_days_of_few_cells_are_one_caveat():
+    (found,) = few_cells({**{f"day{k}": 5 + k for k in range(20)}, "day30": FEW})
+    assert found.finding.startswith("20 of 21 days have fewer than 30 cells (day0 has 5)")
+    assert len(list(few_cells({"day0": 5, "day2": 6, "day4": 40}))) == 2
 
 
 def test_real_population_sizes_are_no_caveat():
