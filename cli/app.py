@@ -33,6 +33,7 @@ from . import (
 )
 from . import eval as eval_command
 from ._from_model import GroupedCommand
+from ._registries import NamingCommand
 
 app = typer.Typer(
     name="cellam",
@@ -76,12 +77,12 @@ def _options(
 app.command("check", cls=GroupedCommand)(funnel.funnel(check.check))
 app.command("fit", cls=GroupedCommand)(funnel.funnel(fit.fit))
 app.command("simulate")(funnel.funnel(simulate.simulate))
-app.command("eval")(funnel.funnel(eval_command.evaluate))
+app.command("eval", cls=NamingCommand)(funnel.funnel(eval_command.evaluate))
 app.command("fates")(funnel.funnel(fates.fates))
 app.command("perturb")(funnel.funnel(perturb.perturb))
 app.command("validate")(funnel.funnel(validate.validate))
 app.command("info")(funnel.funnel(info.info))
-app.command("plot")(funnel.funnel(plot.plot))
+app.command("plot", cls=NamingCommand)(funnel.funnel(plot.plot))
 app.command("report")(funnel.funnel(report.report))
 app.command("export")(funnel.funnel(export.export))
 app.command("drivers")(funnel.funnel(drivers.drivers))

@@ -7,9 +7,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cellam.trust.baselines import BASELINES
-from cellam.trust.metrics import METRICS
-
 from .console import give, give_json, progress, say, say_run, table
 from .options import CsvOverwriteOption, DataOption, JsonOption, ReportOption, RunOption
 from .outputs import shown
@@ -30,14 +27,17 @@ def evaluate(
     metrics: Annotated[
         str | None,
         typer.Option(
-            help=f"Some of {', '.join(METRICS)}, with commas between them. "
+            help="Metrics to score by, with commas between them: some of {metrics}. "
             "[default: all that the data allow]"
         ),
     ] = None,
     baselines: Annotated[
-        str,
-        typer.Option(help=f"Some of {', '.join(BASELINES)}: what skill is measured against."),
-    ] = ",".join(BASELINES),
+        str | None,
+        typer.Option(
+            help="Baselines that skill is measured against, with commas between them: some of "
+            "{baselines}. [default: all]"
+        ),
+    ] = None,
     n_boot: Annotated[
         int, typer.Option(min=100, max=1_000_000, help="Draws of the bootstrap of the skill.")
     ] = 4_000,

@@ -7,9 +7,6 @@ from typing import Annotated
 
 import typer
 
-from cellam.trust.metrics import METRICS
-from cellam.workflows.pictures import PICTURES
-
 from .console import give, progress, say_run, warn
 from .options import (
     BasisOption,
@@ -28,7 +25,7 @@ def plot(
         str,
         typer.Argument(
             metavar="KIND",
-            help="; ".join(f"{name}: {of.description}" for name, of in PICTURES.items()) + ".",
+            help="The picture to draw, by one of these names: {pictures}.",
         ),
     ],
     basis: BasisOption = None,
@@ -62,7 +59,8 @@ def plot(
         typer.Option(help="Day to predict; fits again, unless the run was fitted without it."),
     ] = None,
     metric: Annotated[
-        str | None, typer.Option(help=f"One of {', '.join(METRICS)}. [default: W1]")
+        str | None,
+        typer.Option(help="Metric of the scores that are drawn, one of: {metrics}. [default: W1]"),
     ] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="For drawn cells. [default: 0]")] = None,
     out: Annotated[

@@ -115,7 +115,7 @@ def evaluate_run(
     holdout: Days,
     *,
     metrics: Names | None = None,
-    baselines: Names = tuple(BASELINES),
+    baselines: Names | None = None,
     n_boot: int = N_BOOT,
     counterpart: bool = True,
     refits: int = REFITS,
@@ -139,7 +139,7 @@ def evaluate_run(
     counterpart, refits
         As for `trust.evaluation.evaluate`.
     baselines : str or iterable of str
-        Among which the best is looked for, and which are part of the result.
+        Among which the best is looked for, and which are part of the result; all without it.
     n_boot : int
         Draws of the bootstrap of the skill.
     workers : int or None
@@ -164,7 +164,7 @@ def evaluate_run(
         If the file is there, or the scores cannot be written.
     """
     asked = check_metrics(name_list(metrics)) if metrics is not None else None
-    rivals = check_baselines(name_list(baselines))
+    rivals = check_baselines(BASELINES if baselines is None else name_list(baselines))
     check_refits(refits)
     days = day_texts(holdout)
     if not days:

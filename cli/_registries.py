@@ -1,0 +1,31 @@
+"""Names of the registries in help, looked up only when that help is asked for: they load numpy."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from typer.core import TyperCommand
+
+
+class NamingCommand(TyperCommand):
+    """A command whose help texts may hold {metrics}, {baselines} and {pictures}."""
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """Write the options, with the names of today."""
+        names = _names()
+        for param in self.get_params(ctx):
+            if text := getattr(param, "help", None):
+                param.help = text.format_map(names)  # type: ignore[attr-defined]
+        super().format_options(ctx, formatter)
+
+
+def _names() -> dict[str, str]:
+    from cellam.trust.baselines import BASELINES
+    from cellam.trust.metrics import METRICS
+    from cellam.workflows.pictures import PICTURES
+
+    return {
+        "metrics": ", ".join(METRICS),
+        "baselines": ", ".join(BASELINES),
+        "pictures": "; ".join(f"{name}: {of.description}" for name, of in PICTURES.items()),
+    }
