@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from cellam.flags import as_flags
 from cellam.trust.metrics import METRICS
 from cellam.workflows.pictures import PICTURES
 
@@ -28,7 +29,7 @@ def plot(
         str,
         typer.Argument(
             metavar="KIND",
-            help="; ".join(f"{name}: {of.description}" for name, of in PICTURES.items()) + ".",
+            help=as_flags("; ".join(f"{n}: {of.description}" for n, of in PICTURES.items())) + ".",
         ),
     ],
     basis: BasisOption = None,

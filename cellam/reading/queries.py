@@ -52,12 +52,12 @@ def select_rows(obs: pd.DataFrame, query: Query) -> NDArray[np.int64]:
             raise ValueError("it is not true or false for every cell")
     except _NOT_UNDERSTOOD as error:
         raise ConfigError(
-            f"--from-cells {query!r} cannot be understood: {error}.",
+            f"`from_cells={query!r}` cannot be understood: {error}.",
             f"Columns of obs are: {', '.join(map(str, obs.columns))}. "
-            "Example: --from-cells 'cell_type == \"HSC\"'.",
+            "Example: `from_cells='cell_type == \"HSC\"'`.",
         ) from None
     if not mask.any():
-        raise ConfigError(f"--from-cells {query!r} fits none of the {len(obs)} cells.")
+        raise ConfigError(f"`from_cells={query!r}` fits none of the {len(obs)} cells.")
     return np.flatnonzero(mask)
 
 
@@ -65,14 +65,14 @@ def _marked(obs: pd.DataFrame, marks: ArrayLike) -> NDArray[np.int64]:
     mask = np.asarray(marks)
     if mask.shape != (len(obs),) or mask.dtype != bool:
         raise ConfigError(
-            f"--from-cells: an array of {mask.dtype} of shape {mask.shape} does not mark cells.",
+            f"`from_cells`: an array of {mask.dtype} of shape {mask.shape} does not mark cells.",
             f"Give True or False for each of the {len(obs):,} cells of the data, or a query.",
         )
     if isinstance(marks, pd.Series) and not marks.index.equals(obs.index):
         raise ConfigError(
-            "--from-cells: the cells that are marked have other names, or another order.",
+            "`from_cells`: the cells that are marked have other names, or another order.",
             "Mark the cells of the data of the run.",
         )
     if not mask.any():
-        raise ConfigError(f"--from-cells marks none of the {len(obs):,} cells.")
+        raise ConfigError(f"`from_cells` marks none of the {len(obs):,} cells.")
     return np.flatnonzero(mask)
