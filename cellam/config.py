@@ -337,13 +337,3 @@ class Options(ReadOptions):
 
 document(ReadOptions)
 document(Options)
-
-
-def parse_options(values: dict[str, Any]) -> Options:
-    """Options of a dictionary."""
-    return Options(**values)
-
-
-def parse_reading(values: dict[str, Any]) -> ReadOptions:
-    """As `parse_options`."""
-    return ReadOptions(**values)

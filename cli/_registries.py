@@ -20,6 +20,7 @@ class NamingCommand(TyperCommand):
 
 
 def _names() -> dict[str, str]:
+    from cellam.flags import as_flags
     from cellam.trust.baselines import BASELINES
     from cellam.trust.metrics import METRICS
     from cellam.workflows.pictures import PICTURES
@@ -27,5 +28,7 @@ def _names() -> dict[str, str]:
     return {
         "metrics": ", ".join(METRICS),
         "baselines": ", ".join(BASELINES),
-        "pictures": "; ".join(f"{name}: {of.description}" for name, of in PICTURES.items()),
+        "pictures": as_flags(
+            "; ".join(f"{name}: {of.description}" for name, of in PICTURES.items())
+        ),
     }

@@ -54,7 +54,7 @@ def give_json(value: Any) -> None:
     """Print a result as one line of strict JSON."""
     from cellam.storage import json_text
 
-    print(json_text(_as_flags(value)))
+    print(json_text(value))
 
 
 @functools.cache
@@ -73,15 +73,6 @@ def _names() -> frozenset[str]:
 def flags(text: str) -> str:
     """Write the parameters in a text of the library as flags."""
     return as_flags(text, _names()) if "`" in text else text
-
-
-def _as_flags(value: Any) -> Any:
-    """Write the parameters in all texts of a result as flags."""
-    if isinstance(value, str):
-        return flags(value)
-    if isinstance(value, dict):
-        return {key: _as_flags(each) for key, each in value.items()}
-    return [_as_flags(each) for each in value] if isinstance(value, list | tuple) else value
 
 
 def say_run(path: Path, *, as_json: bool = False) -> None:

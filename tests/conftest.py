@@ -21,6 +21,7 @@ from cellam.reading.cells import Cells
 from cellam.runs.run import RUNS, point_to
 from cellam_cli import funnel
 from cellam_cli.app import app
+from cellam_cli.console import flags
 
 ROOT = Path(__file__).parents[1]
 N_DAY, N_GENES = 40, 50  # enough for PCA, transport and a verdict; a fit takes about a second
@@ -122,6 +123,8 @@ def call() -> Callable[..., Result]:
         result = CliRunner().invoke(app, [str(arg) for arg in args], prog_name="cellam")
         assert result.exception is None or isinstance(result.exception, SystemExit)
         assert "Traceback" not in result.stdout + result.stderr
+        if "--json" not in args:  # parameters are said as flags
+            assert flags(result.stdout + result.stderr) == result.stdout + result.stderr
         return Result(result.exit_code, result.stdout, result.stderr)
 
     return run

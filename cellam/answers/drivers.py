@@ -99,23 +99,23 @@ def check_quantity(model: Model, of: str, types: pd.Series[Any] | None) -> None:
     if of == "growth":
         if model.conserves_mass:
             why, what = model.without_growth
-            raise ConfigError(f"--of growth: {why}.", f"{what}, or use --of speed.")
+            raise ConfigError(f"`of='growth'`: {why}.", f"{what}, or use `of='speed'`.")
         return
     if not of.startswith(FATE):
         raise ConfigError(
-            f"--of {of}: there is no such quantity.",
+            f"`of={of!r}`: there is no such quantity.",
             f"{did_you_mean(of, ['growth', 'speed'])}Use growth, speed, or fate:TYPE.",
         )
     if types is None:
         raise ConfigError(
-            f"--of {of}: no column of obs has the usual name of a cell type.",
-            "Give the column with --groupby.",
+            f"`of={of!r}`: no column of obs has the usual name of a cell type.",
+            "Give the column with `groupby`.",
         )
     last = model.training.labels[-1]
     _, names = memberships(model, last, types)
     if of.removeprefix(FATE) not in names:
         raise ConfigError(
-            f"--of {of}: no cell of {named(last)}, the last day of the fit, is of that type.",
+            f"`of={of!r}`: no cell of {named(last)}, the last day of the fit, is of that type.",
             offer(of, [FATE + name for name in names]),
         )
 

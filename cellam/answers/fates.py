@@ -269,13 +269,13 @@ def memberships(
         raise DataError(
             f"None of the {len(of_day):,} cells of {model.snapshots.labels[k]} has a value in "
             f"obs[{types.name!r}], and fates are told by it.",
-            "Choose a day whose cells are annotated, or another column: --terminal DAY:COLUMN.",
+            "Choose a day whose cells are annotated, or another column: `terminal=DAY:COLUMN`.",
         )
     if len(names) > MOST_TYPES:
         raise DataError(
             f"obs[{types.name!r}] has {len(names):,} different values in the {len(of_day):,} cells "
             f"of {model.snapshots.labels[k]}; states are 1 to {MOST_TYPES}.",
-            "Give a column with cell types, e.g. --terminal cell_type.",
+            "Give a column with cell types, e.g. `terminal='cell_type'`.",
         )
     x, ones, rows = model.snapshots.points[k], np.ones(len(codes)), np.flatnonzero(known)
     of_state = sparse.csr_matrix((ones, (rows, codes)), (len(known), len(names)))
@@ -324,7 +324,7 @@ def flow(model: Model, found: Fates, types: pd.Series[Any]) -> pd.DataFrame:
         raise ConfigError(
             f"A flow goes from an earlier day to a later one, not from {found.start} to "
             f"{found.terminal.label}.",
-            "Leave --ancestors out.",
+            "Leave `ancestors` out.",
         )
     of_type = _named(types.iloc[found.rows])
     before = days.weights[k][:, None] * found.probability  # (n, S)

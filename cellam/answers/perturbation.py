@@ -151,7 +151,7 @@ def parse_changes(changes: Changes) -> tuple[Change, ...]:
     twice = [c.gene for c in found if sum(c.gene == other.gene for other in found) > 1]
     if twice or not found:
         raise ConfigError(
-            f"--gene {twice[0]} is given twice." if twice else "No gene is given.",
+            f"{twice[0]} is given twice." if twice else "No gene is given.",
             "Give every gene once, e.g. -g Gata1=-3 -g Spi1=+2.",
         )
     return tuple(found)
@@ -178,7 +178,7 @@ def _parse(gene: str, size: object) -> Change:
         z = float("nan")
     if not name or (z is not None and (not np.isfinite(z) or z == 0)):
         raise ConfigError(
-            f"--gene {(f'{gene}={text}' if gene else text)!r} cannot be understood.",
+            f"{(f'{gene}={text}' if gene else text)!r} cannot be understood.",
             f"Give a gene and a shift in standard deviations, e.g. -g Gata1=-3, or "
             f"-g Gata1={KNOCK_OUT} to knock it out.",
         )
@@ -202,7 +202,7 @@ def shift(model: Model, cells: Cells, changes: Sequence[Change], x: Array) -> Ar
     if space.rep is not None:
         raise ConfigError(
             f"The run was fitted in obsm[{space.rep!r}], where expression cannot be projected to.",
-            "Fit without --use-rep to perturb genes.",
+            "Fit without `use_rep` to perturb genes.",
         )
     genes = [_find(change.gene, space.genes) for change in changes]
     scaled = cells.kind == "scaled"
@@ -339,8 +339,8 @@ def _no_change(
         f"{', '.join(map(str, changes))} changes nothing: {who} of {named(label)} "
         f"{'expresses' if n < 2 else 'express'} it"
         + (", and the components of the fit do not see it there." if n else "."),
-        f"Cells that express it, by day: {', '.join(found)}. Choose others with --from or "
-        "--from-cells.",
+        f"Cells that express it, by day: {', '.join(found)}. Choose others with `start` or "
+        "`from_cells`.",
     )
 
 

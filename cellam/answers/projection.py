@@ -163,7 +163,7 @@ def find_basis(model: Model, adata: AnnData | None = None, basis: str | None = N
         if space.n_dims < 2:
             raise ConfigError(
                 f"The run has {space.n_dims} coordinate, and a picture needs two.",
-                f"Use --basis with one of: {', '.join(keys)}." if keys else "",
+                f"Use `basis` with one of: {', '.join(keys)}." if keys else "",
             )
         points = np.concatenate(model.snapshots.points)
         return Basis(space.name, space.to_coordinates(points)[:, :2], own=True)

@@ -61,7 +61,7 @@ def parse_terminal(
     if key is None:
         raise ConfigError(
             "No column of obs has the usual name of a cell type.",
-            f"{list_offers(obs, days)} Choose one: --terminal {label}:COLUMN.",
+            f"{list_offers(obs, days)} Choose one: `terminal={label}:COLUMN`.",
         )
     resolve_types(obs, days, key)
     return Terminal(label, key)

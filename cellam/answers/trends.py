@@ -28,7 +28,7 @@ def check_by(by: str) -> str:
     """Refuse a grouping that there is not."""
     if by not in ("fate", "start"):
         raise ConfigError(
-            f"--by {by}: there is no such grouping.",
+            f"`by={by!r}`: there is no such grouping.",
             f"{did_you_mean(by, ['fate', 'start'])}Use fate or start.",
         )
     return by
@@ -73,7 +73,7 @@ def groups(
     if not seen:
         raise ConfigError(
             "No observed day with annotated cells is on the way, by which fates could be told.",
-            "Use --by start.",
+            "Use `by='start'`.",
         )
     k = days.times.index(simulation.times[seen[-1]])
     there = known[days.rows[k]]

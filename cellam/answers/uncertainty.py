@@ -98,7 +98,7 @@ def spreads(model: Model, ask: Callable[[Model], tuple[Array, ...]]) -> tuple[Sp
     if not model.ensemble:
         raise ConfigError(
             "This run has no ensemble, so no uncertainty is available.",
-            "Fit again with --ensemble 8.",
+            "Fit again with `ensemble=8`.",
         )
     values = ask(model)
     squares = [np.zeros_like(value) for value in values]

@@ -241,7 +241,7 @@ def check_output(path: Path, *, option: str, overwrite: bool, ours: re.Pattern[s
     ----------
     path : pathlib.Path
     option : str
-        What the user gave it with, e.g. "`into`".
+        What the user gave it with, e.g. "into".
     overwrite : bool
         Whether what is there may be replaced.
     ours : re.Pattern or None
@@ -255,7 +255,7 @@ def check_output(path: Path, *, option: str, overwrite: bool, ours: re.Pattern[s
         return
     if path.is_dir() != (ours is not None):
         what = "a file" if ours is not None else "a folder"
-        raise OutputError(f"{option} {path} is {what}.", "Choose another name.")
+        raise OutputError(f"`{option}`: {path} is {what}.", "Choose another name.")
     if not overwrite and (ours is None or any(path.iterdir())):
         raise OutputError(
             f"{path} exists already.", "Choose another name, or add `overwrite=True`."

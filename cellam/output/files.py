@@ -41,7 +41,7 @@ def check_file(
     ----------
     path : pathlib.Path
     option : str
-        What the user gave it with, e.g. "--csv".
+        What the user gave it with, e.g. "csv".
     suffixes : collection of str
         Those that are written, the usual one first.
     overwrite : bool
@@ -61,34 +61,34 @@ def check_file(
         If it is the input or a folder, is there already, or its folder cannot be written to.
     """
     if path.is_dir():
-        raise OutputError(f"{option} {path} is a folder.", "Give the name of a file.")
+        raise OutputError(f"`{option}={str(path)!r}` is a folder.", "Give the name of a file.")
     if data is not None and path.exists() and path.samefile(data):
-        raise OutputError(f"{option} {path} is the input; it is never written to.")
+        raise OutputError(f"`{option}={str(path)!r}` is the input; it is never written to.")
     if path.suffix.lower() not in suffixes:
         usual, *others = suffixes
         listed = f"{', '.join([usual, *others[:-1]])} or {others[-1]}" if others else usual
         article = "an" if usual == ".h5ad" else "a"
         raise ConfigError(
-            f"{option} {path}: {noun} is {article} {listed}.",
-            f"Use {option} {path.stem}{usual}.",
+            f"`{option}={str(path)!r}`: {noun} is {article} {listed}.",
+            f"Use `{option}={path.stem + usual!r}`.",
         )
     folder = path.absolute().parent
     while makes_folders and not os.path.lexists(folder):
         folder = folder.parent
     if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
         raise OutputError(
-            f"{option} {path} cannot be written.",
+            f"`{option}={str(path)!r}` cannot be written.",
             f"{folder} is not a folder that you may write to: name a file in another one."
             if folder.exists()
             else "Name a file in a folder that exists.",
         )
     if path.exists() and not overwrite:
         raise OutputError(
-            f"{path} exists already.", f"Choose another {option}, or add --overwrite."
+            f"{path} exists already.", f"Choose another `{option}`, or add `overwrite=True`."
         )
 
 
 def check_csv(path: Path | None, overwrite: bool, data: Path | None = None) -> None:
     """Refuse a table that could not be written, or is the data: as `check_file`."""
     if path is not None:
-        check_file(path, "--csv", [".csv"], overwrite=overwrite, data=data, makes_folders=False)
+        check_file(path, "csv", [".csv"], overwrite=overwrite, data=data, makes_folders=False)

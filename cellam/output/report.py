@@ -21,6 +21,7 @@ from cellam.answers.projection import find_basis, growth_rates
 from cellam.answers.uncertainty import follow
 from cellam.dynamics.fitting import Solved
 from cellam.errors import DataError
+from cellam.flags import as_flags
 from cellam.modelling.model import Model, Simulation
 from cellam.output.findings import growth_by_type, shares, some, unsure_by_type
 from cellam.output.methods import describe
@@ -148,6 +149,7 @@ def render_report(
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        finalize=lambda shown: as_flags(shown) if type(shown) is str else shown,
     )
     own = [run.model] if run.model.options.exclude else []
     return environment.get_template(TEMPLATE).render(
@@ -320,7 +322,7 @@ def _score_notes(model: Model, table: pd.DataFrame | None) -> list[str]:
     if seen:
         notes.append(
             f"The representation {model.space.rep} was given, and may have been computed with "
-            f"{' and '.join(seen)}: all scores can be too good. Without --use-rep a PCA is fitted "
+            f"{' and '.join(seen)}: all scores can be too good. Without `use_rep` a PCA is fitted "
             "on the other days alone."
         )
     return notes

@@ -52,12 +52,12 @@ def select_rows(obs: pd.DataFrame, query: Query) -> NDArray[np.int64]:
             raise ValueError("it is not true or false for every cell")
     except _NOT_UNDERSTOOD as error:
         raise ConfigError(
-            f"--from-cells {query!r} cannot be understood: {error}.",
+            f"`from_cells={query!r}` cannot be understood: {error}.",
             f"Columns of obs are: {', '.join(map(str, obs.columns))}. "
-            "Example: --from-cells 'cell_type == \"HSC\"'.",
+            "Example: `from_cells='cell_type == \"HSC\"'`.",
         ) from None
     if not mask.any():
-        raise ConfigError(f"--from-cells {query!r} fits none of the {len(obs)} cells.")
+        raise ConfigError(f"`from_cells={query!r}` fits none of the {len(obs)} cells.")
     return np.flatnonzero(mask)
 
 

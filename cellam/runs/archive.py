@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from cellam.config import parse_options
+from cellam.config import Options
 from cellam.dynamics.fitting import Fit
 from cellam.dynamics.objectives import Objective
 from cellam.modelling.model import Model
@@ -97,7 +97,7 @@ def from_files(files: Mapping[str, bytes], *, seconds: float) -> Model:
     _expect(len(space.centre) == len(space.scale), "space.safetensors")
     _expect(space.n_dims == d, "snapshots.safetensors")
     objective = Objective(**fitted["objective"])
-    options = parse_options(parsed["options.json"])
+    options = Options(**parsed["options.json"])
     members = parsed.get("ensemble.json", [])
     _expect(len(members) == (options.ensemble or 0), "options.json")
     source = fitted["prior_source"]

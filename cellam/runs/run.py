@@ -89,7 +89,7 @@ class StoredRun(Displayed):
         if moved is None and not known:
             raise DataError(
                 f"The run {self.path.name} does not know where its data are.",
-                "Give the file with --data.",
+                "Give the file with `data`.",
             )
         # A project that was moved as a whole has its data where they were from the run.
         beside = [folder / Path(known).name for folder in self.path.absolute().parents[:2]]
@@ -99,7 +99,7 @@ class StoredRun(Displayed):
         raise DataError(
             f"{moved or known}, the data of the run {self.path.name}, is not there"
             f"{'' if moved else ', nor beside the run'}.",
-            "Give its new place with --data.",
+            "Give its new place with `data`.",
         )
 
     def read(self, data: Path) -> Cells:
@@ -148,7 +148,7 @@ class StoredRun(Displayed):
             raise DataError(
                 f"The cells of the data have changed since the run {self.path.name}: other names, "
                 "another order or other times.",
-                "Fit again, or give the file of the fit with --data.",
+                "Fit again, or give the file of the fit with `data`.",
             )
 
     def record(self) -> dict[str, str]:
@@ -169,7 +169,7 @@ class StoredRun(Displayed):
             raise DataError(
                 f"{cells.source} is not the data of the run {self.path.name}: its cells, their "
                 "times, its genes or their values have changed since the fit.",
-                "Fit again, or give the file of the fit with --data.",
+                "Fit again, or give the file of the fit with `data`.",
             )
 
     def evaluation(self, label: str) -> Scores | None:
@@ -327,7 +327,7 @@ def find_run(given: str | Path | None = None) -> Path:
             if is_stopped(path):
                 raise RunError(
                     f"The fit of {path} was stopped before it ended.",
-                    "Go on with it: the command of then, with --resume.",
+                    "Go on with it: the command of then, with `resume=True`.",
                 )
         raise RunError(
             f"{named}{'' if given else ' (from $CELLAM_RUN)'} is not a cellam run: it has no "
@@ -344,11 +344,11 @@ def find_run(given: str | Path | None = None) -> Path:
                 return path
             raise RunError(
                 f"{pointer} points to {name[:80]!r}, which is not a run.",
-                "Fit again, or name a run with --run.",
+                "Fit again, or name a run with `run`.",
             )
     raise RunError(
         f"There is no run here: no {RUNS}/current in {here} or above it.",
-        "Run `cellam fit DATA` first, or name a run with --run DIR.",
+        "Run `cellam fit DATA` first, or name a run with `run=DIR`.",
     )
 
 

@@ -6,7 +6,6 @@ Each is found by a rule of its own, and comes with what can be done about it.
 from __future__ import annotations
 
 import itertools
-import shlex
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
@@ -109,7 +108,7 @@ def _unlinked(groups: tuple[tuple[str, ...], ...], batches: list[Batch]) -> tupl
     if len(alone) == len(groups) - 1:
         days = " or ".join(_named(day) for day in alone)
         them = "it" if len(alone) == 1 else "them"
-        leave = " ".join(f"--exclude {shlex.quote(day)}" for day in alone)
+        leave = f"`exclude={list(alone)!r}`"
         return (
             f"No level of {where} links {days} to another day: what differs there may be "
             "technical.",
@@ -179,7 +178,7 @@ def few_cells(counts: Mapping[str, int]) -> Iterator[Caveat]:
             "cells",
             f"{len(few)} of {len(counts)} days have fewer than {FEW} cells ({named(least)} has "
             f"{few[least]}): rare types are missed, their means are uncertain.",
-            "Join days that are near each other (--time-map).",
+            "Join days that are near each other (`time_map`).",
         )
         return
     for label, n in few.items():
@@ -187,7 +186,7 @@ def few_cells(counts: Mapping[str, int]) -> Iterator[Caveat]:
             "cells",
             f"{named(label)} has only {count_cells(n)}: rare types are missed, its mean is "
             "uncertain.",
-            f"Leave it out (--exclude {label}), or join it with a day beside it (--time-map).",
+            f"Leave it out (`exclude={label!r}`), or join it with a day beside it (`time_map`).",
         )
 
 
@@ -220,7 +219,7 @@ def _collapse(model: Model) -> Iterator[Caveat]:
             "weights",
             f"{n} cells of {named(first)}, followed to {named(last)}, have the weight of {ess:.0f} "
             "(effective number of cells): averages over them are noisy.",
-            "Follow cells over shorter times, or allow less growth with a larger --tau.",
+            "Follow cells over shorter times, or allow less growth with a larger `tau`.",
         )
 
 
@@ -235,7 +234,8 @@ def _counted_growth(model: Model, cells: Cells) -> Iterator[Caveat]:
             "growth",
             "The population sizes are the numbers of sequenced cells: growth mirrors how many "
             "cells were sampled, which says nothing about how many lived.",
-            "Give counts of living cells (--population day0=1e5,…), or leave --population out.",
+            "Give counts of living cells (`population={'day0': 1e5, 'day2': 3e5}`), or leave "
+            "`population` out.",
         )
 
 

@@ -55,7 +55,7 @@ class Check:
     embeddings : dict of str to int
         Keys of `obsm`, and their numbers of columns.
     layers : tuple of str
-        What `--layer` may name: also "raw", if it is there.
+        What `layer` may name: also "raw", if it is there.
     types : str or None
         Column of `obs` with cell types, and in `n_types` how many there are.
     n_types : int
@@ -169,7 +169,7 @@ def lacking_memory(cells: Cells) -> Caveat | None:
     return Caveat(
         "memory",
         f"A fit may take {show_bytes(needed)} of memory, and {show_bytes(available)} can be had.",
-        "Use fewer genes or cells, or --use-rep.",
+        "Use fewer genes or cells, or `use_rep`.",
     )
 
 

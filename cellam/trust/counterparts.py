@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, final
 
-from cellam.config import Options, parse_options
+from cellam.config import Options
 
 
 @final
@@ -52,11 +52,11 @@ def _switched(options: Options) -> Options:
     other = {"am": "uam", "uam": "am", "eam": "ueam", "ueam": "eam"}[options.method]
     free = {"population": None, "tau": None, "growth_scale": None, "growth": "own"}
     path = options.path if options.path in ("independent", "mixture") else None
-    return parse_options({**_without_prior(options), **free, "path": path, "method": other})
+    return Options(**{**_without_prior(options), **free, "path": path, "method": other})
 
 
 def _no_prior(options: Options) -> Options | None:
-    return None if options.growth_prior is None else parse_options(_without_prior(options))
+    return None if options.growth_prior is None else Options(**_without_prior(options))
 
 
 def _without_prior(options: Options) -> dict[str, Any]:

@@ -8,14 +8,13 @@ and scored (`scoring`).
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
 
-from cellam.config import Options, parse_options
+from cellam.config import Options
 from cellam.dynamics.fitting import OnProgress, Progress, silent
 from cellam.errors import ConfigError
 from cellam.modelling.model import Model
@@ -79,7 +78,7 @@ class Evaluation:
         if seen:
             notes.append(
                 f"The representation {cells.rep} was given, and may have been computed with "
-                f"{' and '.join(seen)}: all scores can be too good. Without --use-rep a PCA is "
+                f"{' and '.join(seen)}: all scores can be too good. Without `use_rep` a PCA is "
                 "fitted on the other days alone."
             )
         return Evaluation(joined, tuple(notes))
@@ -149,8 +148,8 @@ def evaluate(
         For unknown days or metrics, or if fewer than two days would be left.
     """
     # What is scored is the fit itself; its ensemble would only cost time.
-    options = parse_options(
-        {
+    options = Options(
+        **{
             **(options or Options()).model_dump(),
             "growth_prior": cells.growth_prior,
             **changes,
@@ -222,7 +221,7 @@ def available_metrics(
         if metric in lacking:
             raise ConfigError(
                 f"The metric {metric} is not available: {lacking[metric]}.",
-                f"Leave {metric} out of --metrics.",
+                f"Leave {metric} out of `metrics`.",
             )
     return metrics
 
@@ -257,7 +256,7 @@ def resolve_holdout(
         chosen = tuple(used[1:-1])
         if not chosen:
             raise ConfigError(
-                "--holdout all means every training day but the first and the last, and there is "
+                "`holdout='all'` means every training day but the first and the last, and there is "
                 "none between.",
                 _instead(used, excluded),
             )
@@ -282,10 +281,10 @@ def resolve_holdout(
 def _instead(used: list[str], excluded: set[str]) -> str:
     """What can be scored where no training day can be spared."""
     if excluded:
-        return f"Score a day that was left out of the fit: --holdout {shlex.quote(min(excluded))}."
+        return f"Score a day that was left out of the fit: `holdout={min(excluded)!r}`."
     return (
-        f"With {count_days(len(used))} no prediction can be scored: that takes three. `cellam fit "
-        "--ensemble 8` says how sure the fit is of itself."
+        f"With {count_days(len(used))} no prediction can be scored: that takes three. A "
+        "fit with `ensemble=8` says how sure it is of itself."
     )
 
 

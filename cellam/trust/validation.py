@@ -222,7 +222,7 @@ def validate(
         raise DataError(
             f"{len(shared)} of the {len(names):,} clones in obs[{clones.name!r}] have cells both "
             f"on {' or '.join(start)} and on {terminal}; at least {2 * FEWEST} are needed.",
-            "Check the column, and give other days with --from and --terminal.",
+            "Check the column, and give other days with `start` and `terminal`.",
         )
     found = _compare(model, early, late, shared, of_state, terminal)
     with_state = np.array([found.share[found.clone == c].max(0) for c in range(len(shared))])
@@ -232,7 +232,7 @@ def validate(
         raise DataError(
             f"No state of obs[{types.name!r}] is found in {FEWEST} of the {len(shared)} clones and "
             f"missing in {FEWEST} others.",
-            "Give another column: --terminal DAY:COLUMN.",
+            "Give another column: `terminal=DAY:COLUMN`.",
         )
     rng = np.random.default_rng(seed)
     return Validation(

@@ -44,5 +44,5 @@ def start_days(
     labels = tuple(dict.fromkeys(model.timeline.labels[model.timeline.index(d)] for d in days))
     for label in labels:
         if label not in possible:
-            raise ConfigError(f"--from {label} is not a day {side} {end}.", hint)
+            raise ConfigError(f"`start={label!r}` is not a day {side} {end}.", hint)
     return labels

@@ -156,7 +156,7 @@ def find_drivers(
         raise ConfigError(
             "None of the cells asked for count"
             + (": fates are open only before the last day." if of.startswith("fate:") else "."),
-            "Take other cells with --day or --from-cells.",
+            "Take other cells with `day` or `from_cells`.",
         )
     labels = cells.timeline.labels
     used = tuple(label for k, label in enumerate(labels) if (cells.codes[keep] == k).any())

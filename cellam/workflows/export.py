@@ -149,11 +149,11 @@ def export_run(
     folder = Path(tables) if tables is not None else None
     if adata is None and copy is None and folder is None:
         raise ConfigError(
-            "Export to where?", "Give --into results.h5ad, or --tables FOLDER, or both."
+            "Export to where?", "Give `into='results.h5ad'`, or `tables=FOLDER`, or both."
         )
     if cellrank and into is None:
         raise ConfigError(
-            "--cellrank adds keys to a copy of the data.", "Give it: --into results.h5ad."
+            "`cellrank` adds keys to a copy of the data.", "Give it: `into='results.h5ad'`."
         )
     couplings = copy.with_name(f"{copy.stem}_couplings") if copy is not None and cellrank else None
     source = None
@@ -194,17 +194,18 @@ def _check_places(
     """Refuse before the work what could not be written after it."""
     if copy is not None and copy.suffix not in (".h5ad", ".zarr"):
         raise ConfigError(
-            f"--into {copy}: the copy is an .h5ad or a .zarr.", f"Use --into {copy.stem}.h5ad."
+            f"`into={str(copy)!r}`: the copy is an .h5ad or a .zarr.",
+            f"Use `into={copy.stem + '.h5ad'!r}`.",
         )
     for option, path, ours in (
-        ("--into", copy, STORE if copy is not None and copy.suffix == ".zarr" else None),
-        ("--cellrank", couplings, COUPLING),
-        ("--tables", tables, TABLE),
+        ("into", copy, STORE if copy is not None and copy.suffix == ".zarr" else None),
+        ("cellrank", couplings, COUPLING),
+        ("tables", tables, TABLE),
     ):
         if path is None:
             continue
         if source is not None and path.exists() and path.samefile(source):
-            raise OutputError(f"{option} {path} is the input; it is never written to.")
+            raise OutputError(f"`{option}`: {path} is the input; it is never written to.")
         check_output(path, option=option, overwrite=overwrite, ours=ours)
 
 
@@ -212,7 +213,7 @@ def _notes(run: StoredRun, types: pd.Series[Any] | None) -> tuple[str, ...]:
     """What the results do not have, and why."""
     said = []
     if types is None:
-        said.append("No column of obs has the usual name of a cell type: no fates (see --groupby).")
+        said.append("No column of obs has the usual name of a cell type: no fates (see `groupby`).")
     elif n := int(types.isna().sum()):
         said.append(
             f"{n:,} of {len(types):,} cells {'is' if n == 1 else 'are'} unannotated; fates "

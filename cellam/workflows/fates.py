@@ -147,7 +147,7 @@ def predict_run_fates(
     run.check_cells(obs)
     text = day_text(terminal) if terminal is not None else None
     end = parse_terminal(model, obs, text, backward=ancestors)
-    more = "" if ancestors else "Add --ancestors to follow later cells backward."
+    more = "" if ancestors else "Add `ancestors=True` to follow later cells backward."
     labels = start_days(model, end.label, start, backward=ancestors, more=more)
     types = read_types(obs[end.key])
     found = tuple(

@@ -69,8 +69,8 @@ class PerturbationResult(Result):
         elif not found.visible:
             said.append(
                 "No effect is visible, as the change moves these cells too little "
-                f"({self.expressing}). Choose cells that express more of it with --from or "
-                "--from-cells, or change more genes."
+                f"({self.expressing}). Choose cells that express more of it with `start` or "
+                "`from_cells`, or change more genes."
             )
         before, after = found.remote
         if after > before + TOO_MANY:

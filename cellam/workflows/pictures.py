@@ -104,9 +104,9 @@ class Request:
         if types is None and needed:
             raise ConfigError(
                 "No column of obs has the usual name of a cell type.",
-                f"{list_offers(obs, codes)} Choose one: --groupby COLUMN."
+                f"{list_offers(obs, codes)} Choose one: `groupby=COLUMN`."
                 if obs is not None
-                else "Say where the data are with --data.",
+                else "Say where the data are with `data`.",
             )
         return types
 
@@ -238,7 +238,7 @@ def _genes_to_draw(model: Model, genes: str | None) -> list[str]:
     names = genes_of(model, genes or "")
     if not 0 < len(names) <= MOST_GENES:
         raise ConfigError(
-            f"--genes {genes}: {len(names):,} genes cannot be drawn.",
+            f"`genes={genes!r}`: {len(names):,} genes cannot be drawn.",
             f"Give 1 to {MOST_GENES}, with commas between them.",
         )
     return names
@@ -275,7 +275,7 @@ def _eval(request: Request) -> Any:
     if scores is None:
         raise ConfigError(
             f"Nothing was scored yet in the run {request.run.path.name}.",
-            "Score it first: cellam eval --holdout all.",
+            "Score it first: `cellam eval`, or run.evaluate().",
         )
     return plots.evaluation(scores.table, metric=request.metric, save=request.save)
 
@@ -328,18 +328,18 @@ PICTURES = {picture.name: picture for picture in (
     Picture("growth", "growth rates on a map of the cells", ("basis",), _growth),
     Picture("composition", "cell types over time, observed and simulated", ("groupby", *FOLLOWED),
             _composition),
-    Picture("fates", "what cells become, on a map; --color STATE for one probability",
+    Picture("fates", "what cells become, on a map; `color=STATE` for one probability",
             ("basis", "color", "from", "terminal", "seed"), _fates, annotated=True),
     Picture("flow", "mass between the types of two days, as bands", ("from", "terminal", "seed"),
             _flow, annotated=True),
     Picture("mass", "mass over time", ("from", "n-cells", "seed"), _mass),
     Picture("trends", "decoded expression of genes along simulated trajectories",
             ("genes", "by", "groupby", *FOLLOWED), _trends,
-            needs={"genes": "Give them: --genes A,B. `cellam drivers` finds those that matter."}),
+            needs={"genes": "Give them: `genes='A,B'`. `cellam drivers` finds those that matter."}),
     # A picture of a refit has no types and no sizes of a population to score by.
     Picture("heldout", "a day that was held out: measured, predicted, best baseline",
             ("basis", "holdout", "metric"), _heldout, metrics=DISTANCES,
-            needs={"holdout": "Give the day to predict: --holdout day4."}),
+            needs={"holdout": "Give the day to predict: `holdout='day4'`."}),
     Picture("eval", "scores of held-out days beside baselines and the floor", ("metric",), _eval,
             metrics=tuple(METRICS)),
     Picture("history", "how the fit came about", (), _history),

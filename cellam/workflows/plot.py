@@ -150,7 +150,7 @@ def plot_run(
     by = check_by(by or "fate")
     path = Path(out) if out is not None else None
     if path is not None:
-        check_file(path, "--out", FORMATS, overwrite=overwrite, noun="a picture")
+        check_file(path, "out", FORMATS, overwrite=overwrite, noun="a picture")
     names = ",".join(name_list(genes)) if genes is not None else None
     needed = bool(data or given & {"basis", "groupby", "from-cells", "color"})
     adata, source, notes = _find(run, data, needed=needed or picture.annotated)
@@ -161,6 +161,10 @@ def plot_run(
         n_cells, _text(terminal), names, by, _text(holdout), metric, seed or 0, given,
     )  # fmt: skip
     return PlotResult(run.path, kind, picture.draw(request), path, notes)
+
+
+def _parameter(flag: str) -> str:
+    return f"`{'start' if flag == 'from' else flag.replace('-', '_')}`"
 
 
 def check_options(kind: str, given: Collection[str]) -> Picture:
@@ -177,14 +181,12 @@ def check_options(kind: str, given: Collection[str]) -> Picture:
     deaf = sorted(set(given) - set(heard))
     if deaf:
         raise ConfigError(
-            f"--{deaf[0]} has no meaning for cellam plot {kind}.",
-            f"Its options are: {', '.join(f'--{name}' for name in heard)}."
-            if heard
-            else "Leave it out.",
+            f"{_parameter(deaf[0])} has no meaning for the picture {kind}.",
+            f"Its options are: {', '.join(map(_parameter, heard))}." if heard else "Leave it out.",
         )
     for name, hint in picture.needs.items():
         if name not in given:
-            raise ConfigError(f"cellam plot {kind} needs --{name}.", hint)
+            raise ConfigError(f"The picture {kind} needs {_parameter(name)}.", hint)
     return picture
 
 

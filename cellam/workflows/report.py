@@ -118,7 +118,7 @@ def report_run(
         If the file is there, or cannot be written.
     """
     if out is not None:
-        check_file(Path(out), "--out", [".html", ".htm"], overwrite=overwrite, noun="a report")
+        check_file(Path(out), "out", [".html", ".htm"], overwrite=overwrite, noun="a report")
     path = Path(out) if out is not None else run.path / REPORT
     division, notes = None, tuple[str, ...]()
     scores = run.scores()

@@ -180,15 +180,15 @@ def simulate_run(
     model = run.model
     if stochastic and not model.fit.objective.sigma > 0:
         raise ConfigError(
-            f"--stochastic: this run was fitted without noise (method {model.options.method}).",
-            "Fit with --method eam or ueam.",
+            f"`stochastic`: this run was fitted without noise (method {model.options.method}).",
+            "Fit with `method='eam'` or `method='ueam'`.",
         )
     usual = "none" if model.space.rep else "all"
     asked = genes if isinstance(genes, str | None) else ",".join(genes) or "none"
     decoded = genes_of(model, asked or usual)
     source, notes = _find(run, data, needed=from_cells is not None or data is not None)
     if out is not None:
-        check_file(Path(out), "--out", [".h5ad"], overwrite=overwrite, data=source)
+        check_file(Path(out), "out", [".h5ad"], overwrite=overwrite, data=source)
     obs = read_obs(source) if source is not None else None
     if obs is not None:
         run.check_cells(obs)

@@ -114,7 +114,7 @@ def test_growth_and_speed_are_those_of_the_model(model: Model) -> None:
 
 
 def test_what_cannot_be_asked_for_is_refused(model: Model, cells: Cells) -> None:
-    with pytest.raises(ConfigError, match="--of size: there is no such quantity"):
+    with pytest.raises(ConfigError, match="`of='size'`: there is no such quantity"):
         quantity(model, "size")
     with pytest.raises(ConfigError, match="no cell of day7") as caught:
         quantity(model, "fate:neuron", cells.obs["cell_type"])

@@ -99,7 +99,7 @@ def test_genes_are_found_in_any_case_and_others_are_guessed(model: Model, cells:
 
 
 def test_a_given_representation_has_no_genes(rep_model: Model, rep_cells: Cells) -> None:
-    with pytest.raises(ConfigError, match="without --use-rep"):
+    with pytest.raises(ConfigError, match="without `use_rep`"):
         shift(rep_model, rep_cells, [Change("Gata1", 1.0)], rep_model.snapshots.points[0])
 
 

@@ -85,7 +85,7 @@ def test_fates_need_a_day_on_the_way(
     short = model.simulate("day0", to="1")
     with pytest.raises(ConfigError, match="No observed day"):
         groups(model, short, small.obs["cell_type"])
-    with pytest.raises(ConfigError, match="--by size"):
+    with pytest.raises(ConfigError, match="`by='size'`"):
         groups(model, moved, small.obs["cell_type"], by="size")
 
 

@@ -37,7 +37,7 @@ def test_an_interval_holds_the_truth_as_often_as_it_says() -> None:
 def test_a_model_without_an_ensemble_cannot_say_how_sure_it_is(model: Model) -> None:
     with pytest.raises(ConfigError, match="no ensemble") as caught:
         growth_spread(model)
-    assert "--ensemble 8" in caught.value.hint
+    assert "`ensemble=8`" in caught.value.hint
 
 
 def test_a_simulation_with_its_spread_is_that_without(unsure_model: Model) -> None:

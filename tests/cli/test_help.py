@@ -10,6 +10,8 @@ import pytest
 import typer
 
 import cellam
+from cellam.config import Options
+from cellam.fields import Group, describe
 from cellam_cli.app import app
 
 COMMANDS = typer.main.get_command(app).commands
@@ -45,6 +47,23 @@ def test_help_shows_every_option_and_what_it_does(
             assert option in text
         if param.name != "help":
             assert " ".join(param.help.split())[:40] in text
+
+
+def test_the_help_of_a_fit_has_each_option_once_with_choices_default_and_limits(
+    call: Callable[..., Any],
+) -> None:
+    text = " ".join(call("fit", "--help").out.split())
+    for each in describe(Options):
+        flag = f"--{each.name.replace('_', '-')} "
+        own = text.split(f" {flag}", 1)[1].split(" --")[0]
+        assert each.kind is bool or own.startswith(f"<{each.form}>")
+        for choice in each.choices:
+            assert choice in own
+    assert "[default: 25000; 100 or more]" in text
+    assert "[default: 0.3; above 0]" in text
+    assert "`" not in text.replace("`cellam report`", "")
+    groups = [text.index(f" {group}: --") for group in Group]
+    assert groups == sorted(groups)
 
 
 def test_no_arguments_show_the_help(call: Callable[..., Any]) -> None:

@@ -119,14 +119,14 @@ def test_an_unknown_kind_lists_those_there_are(call: Call, run: Path) -> None:
 @pytest.mark.parametrize(
     ("args", "words"),
     [
-        (("velocity", "--metric", "W1"), "--metric has no meaning for cellam plot velocity"),
-        (("history", "--basis", "pca"), "--basis has no meaning for cellam plot history"),
+        (("velocity", "--metric", "W1"), "--metric has no meaning for the picture velocity"),
+        (("history", "--basis", "pca"), "--basis has no meaning for the picture history"),
         (("heldout",), "needs --holdout"),
         (("heldout", "--holdout", "day2", "--metric", "mass"), "W1, W2, energy, MMD2."),
         (("velocity", "--basis", "umap"), "Available: pca, X_latent."),
         (("velocity", "--color", "x"), "day, cell_type, time, growth, speed, or a gene"),
         (("composition", "--groupby", "x"), "cell types: cell_type."),
-        (("eval",), "cellam eval --holdout all"),
+        (("eval",), "Score it first"),
         (("heldout", "--holdout", "day3"), "day4"),
         (("trajectories", "--from", "day9"), "day7"),
         (("trajectories", "--from-cells", "day =="), "cannot be understood"),
@@ -180,7 +180,7 @@ def test_trends_are_drawn_by_fate_start_or_column(
 @pytest.mark.parametrize(
     ("args", "phrase"),
     [
-        ([], "cellam plot trends needs --genes"),
+        ([], "The picture trends needs --genes"),
         (["--genes", "nope"], "nope is not among"),
         (["--genes", "none"], "0 genes cannot be drawn"),
         (["--genes", "all"], "50 genes cannot be drawn"),

@@ -151,7 +151,7 @@ def test_two_days_have_no_inner_one_and_the_hint_works(cells):
     without = Options(exclude=("day2", "day4"))
     with pytest.raises(ConfigError, match="there is none") as caught:
         resolve_holdout(cells, ("all",), without)
-    hinted = re.search(r"--holdout (\S+)\.", caught.value.hint)[1]
+    hinted = re.search(r"`holdout='(\S+)'`", caught.value.hint)[1]
     assert resolve_holdout(cells, (hinted,), without) == (hinted,)
 
 
@@ -160,7 +160,7 @@ def test_of_two_days_none_can_be_spared(small, asked):
     two = cellam.read(small[small.obs["day"].isin(["day0", "day7"])].copy())
     with pytest.raises(ConfigError) as caught:
         resolve_holdout(two, (asked,), Options())
-    assert "--holdout" not in caught.value.hint and "takes three" in caught.value.hint
+    assert "`holdout" not in caught.value.hint and "takes three" in caught.value.hint
 
 
 def test_a_day_of_too_few_cells_is_refused_before_the_fit(small):
@@ -172,7 +172,7 @@ def test_a_day_of_too_few_cells_is_refused_before_the_fit(small):
 
 @pytest.mark.parametrize("refits", [-1, 1, 2, 3])
 def test_so_few_refits_make_no_interval(refits):
-    with pytest.raises(ConfigError, match=f"--refits {refits}"):
+    with pytest.raises(ConfigError, match=f"`refits={refits}`"):
         check_refits(refits)
     check_refits(0)
     check_refits(4)
@@ -244,7 +244,7 @@ def test_masses_are_judged_where_populations_are_given(cells):
 
 
 def test_metrics_that_the_data_do_not_allow_say_why(cells, small):
-    with pytest.raises(ConfigError, match="--population"):
+    with pytest.raises(ConfigError, match="`population`"):
         available_metrics(cells, Options(), ["mass"])
     small.obs = small.obs.drop(columns="cell_type")
     with pytest.raises(ConfigError, match="names cell types"):
