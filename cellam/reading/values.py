@@ -124,8 +124,7 @@ def judge(
         If days or cells are in different forms, or values cannot be what the user says.
     """
     amounts = measure(matrix)
-    coordinates = matrix.shape[1] < FEW_GENES and not amounts.whole.all()
-    if told != "scaled" and not (amounts.negative > 0).any() and not coordinates:
+    if told != "scaled" and not (amounts.negative > 0).any():
         _check_empty(amounts, where)
     if told is not None:
         return _as_told(told, amounts, where)

@@ -219,5 +219,4 @@ def test_a_user_settles_what_the_values_are() -> None:
 
 def test_few_genes_may_be_coordinates_and_are_not_compared_between_days() -> None:
     x = np.abs(RNG.normal(DAYS[:, None], 0.2, (180, 2)))
-    x[0] = 0  # a place as good as another
     assert read(x).kind == "log"
