@@ -11,7 +11,7 @@ from cellam.modelling.pipeline import GROWTH_SCALE, SIGMA, STEPS
 
 def test_a_fit_has_these_options_unless_told() -> None:
     reading = ("time_key", "time_map", "use_rep", "layer", "values", "growth_prior")
-    chosen = ("n_pcs", "sigma", "growth_scale", "path", "tau", "curvature", "steps")
+    chosen = ("n_pcs", "n_top_genes", "sigma", "growth_scale", "path", "tau", "curvature", "steps")
     absent = ("population", "ensemble", "threads")
     assert Options().model_dump() == {
         **dict.fromkeys((*reading, *chosen, *absent)),

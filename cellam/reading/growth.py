@@ -31,6 +31,7 @@ from cellam.reading.cells import Cells
 from cellam.reading.expression import Expression
 from cellam.reading.labels import count_cells, did_you_mean
 from cellam.reading.signatures import BIRTH, DEATH, RENAMED, Signature
+from cellam.reading.stores import one_line
 
 Array = NDArray[np.float64]
 
@@ -149,7 +150,10 @@ def division_scores(cells: Cells, rows: NDArray[np.int64]) -> tuple[Array, int] 
         return None
     chosen = np.zeros(len(cells), dtype=bool)
     chosen[rows] = True
-    return _scores(expression, chosen, [genes])[0], len(genes)
+    try:
+        return _scores(expression, chosen, [genes])[0], len(genes)
+    except DataError:  # nobody asked for a score: without genes to compare with there is none
+        return None
 
 
 def expression_of(cells: Cells) -> Expression:
@@ -205,6 +209,12 @@ def _scores(
     try:
         for k, genes in enumerate(signatures):
             sc.tl.score_genes(adata, genes, score_name=f"score_{k}", random_state=0)
+    except RuntimeError as error:  # of scanpy, where all genes of like level are in the signature
+        raise DataError(
+            f"Among {len(expression.genes):,} genes there are none to compare the "
+            f"{len(genes)} of a signature with: {one_line(error)}.",
+            "Give more genes, or growth rates of your own: `growth_prior='COLUMN'`.",
+        ) from error
     finally:
         np.random.set_state(state)
     return [adata.obs[f"score_{k}"].to_numpy(dtype=np.float64) for k in range(len(signatures))]

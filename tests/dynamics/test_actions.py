@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from cellam.dynamics.actions import ACTIONS, MLP, Features, Kernel
+from cellam.dynamics.actions import MLP, Features, Kernel
 
 N, D, M = 40, 3, 256
-NAMES = [*ACTIONS, "squared mlp"]
+NAMES = [Kernel.name, MLP.name, "squared mlp"]
 EXACT = {"rtol": 1e-9, "atol": 1e-11}  # double precision, a few hundred terms
 
 

@@ -80,5 +80,5 @@ def test_a_loss_that_is_never_finite_ends_after_some_tries(
     monkeypatch.setattr(Objective, "loss", fails)
     with pytest.raises(TrainingError, match="4 times") as caught:
         trained()
-    assert "--action kernel" in caught.value.hint
+    assert "action='kernel'" in caught.value.hint
     assert len(calls) == 4

@@ -11,7 +11,7 @@ from scipy import sparse
 
 import cellam
 from cellam.errors import ConfigError, DataError
-from cellam.reading.growth import expected_growth, find_genes, rate
+from cellam.reading.growth import division_scores, expected_growth, find_genes, rate
 from cellam.reading.signatures import BIRTH, DEATH
 from cellam.toys import Branching
 from cellam.trust import evaluation
@@ -244,3 +244,13 @@ def test_growth_of_the_published_simulation_is_found_better_with_a_right_prior(s
         )
     assert within["right"] > within[None]
     assert within["wrong"] == pytest.approx(within[None], abs=1e-12)
+
+
+def test_signatures_without_other_genes_to_compare_with_are_refused_or_left_alone(demo):
+    """Scores are differences to genes of like level; a fit that asked for none goes without."""
+    names = tuple(demo.var_names)
+    only = demo[:, find_genes(BIRTH["mouse"], names) + find_genes(DEATH["mouse"], names)].copy()
+    with pytest.raises(DataError, match="none to compare"):
+        expected(only, "mouse")
+    cells = cellam.read(only)
+    assert division_scores(cells, np.arange(len(cells))) is None

@@ -103,7 +103,7 @@ def test_a_day_in_a_run_of_its_own_is_named_and_left_out_days_do_not_count() -> 
     (caveat,) = of_design(cells)
     assert caveat.name == "batch"
     assert caveat.finding.startswith("No level of obs['run'] links time 2 to another day")
-    assert "--exclude 2" in caveat.advice
+    assert "exclude=['2']" in caveat.advice
     assert of_design(cells, ["0", "4", "7"]) == []
 
 

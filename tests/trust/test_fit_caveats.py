@@ -72,7 +72,7 @@ def test_growth_that_was_chosen_away_is_said_and_what_was_asked_for_is_not(cells
     chosen = replace(asked, options=asked.options.model_copy(update={"path": None}))
     (found,) = [c for c in fit_caveats(chosen, cells) if c.name == "no growth"]
     assert "path ot that was chosen conserves mass" in found.finding
-    assert "--path uot" in found.advice
+    assert "path='uot'" in found.advice
 
 
 def test_an_ensemble_that_disagrees_on_most_cells_is_said(
