@@ -5,18 +5,19 @@ The objects hold arrays of any size; what is shown of them is a handful of facts
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from html import escape
 
 WIDEST = 190  # characters of the line
 
 
-class Displayed:
+class Displayed(ABC):
     """Has facts, and is shown by them. A dataclass of this kind takes ``repr=False``."""
 
     @property
+    @abstractmethod
     def facts(self) -> dict[str, str]:
         """What matters of it, by name."""
-        raise NotImplementedError
 
     def __repr__(self) -> str:
         listed = ", ".join(f"{name}: {fact}" for name, fact in self.facts.items())

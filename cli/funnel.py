@@ -44,7 +44,7 @@ def funnel(command: Callable[..., None]) -> Callable[..., None]:
             with ending():
                 command(*args, **kwargs)
                 _flush()
-        except Exception as error:
+        except Exception as error:  # all of them: what is no mistake of the user's is called a bug
             logs.log.debug("%s", error, exc_info=True)
             if debug:
                 traceback.print_exc()

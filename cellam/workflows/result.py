@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from typing import Any
 
 import pandas as pd
@@ -13,7 +13,7 @@ from cellam.storage import json_text
 ROWS, COLUMNS = 8, 8  # of the table in a notebook
 
 
-class Result(Displayed, ABC):
+class Result(Displayed):
     """An answer with a table, a JSON object and a short form."""
 
     @abstractmethod
