@@ -96,19 +96,29 @@ def fates(
 
 def _print_legend(found: FatesResult) -> None:
     """What the columns are, and how many cells take no part."""
+    from cellam.answers.fates import FEW
     from cellam.reading.labels import named
 
+    day, kin = named(found.terminal.label), "ancestors" if found.ancestors else "descendants"
+    verb = "came from" if found.ancestors else "arrive"
     spread = (
         f"; ±: standard deviation, by {found.members} members of the ensemble"
         if found.members
         else ""
     )
     print(
-        f"Mean probability of obs[{found.terminal.key!r}] on {named(found.terminal.label)}, by the "
-        f"cells observed nearest to where cells {'came from' if found.ancestors else 'arrive'}"
-        f"{spread}.\nMass: of their {'ancestors' if found.ancestors else 'descendants'}, for each "
-        "cell. Entropy in bits: 0 is certain, 1 even between two."
+        f"Share of each obs[{found.terminal.key!r}] of {day} in the {kin} of these cells by mass, "
+        f"by the observed cells nearest to where they {verb}{spread}.\nMass: of the {kin}, for each cell. Entropy of single cells in bits: 0 is "
+        "certain, 1 even between two."
     )
+    if found.few:
+        print(f"*: fewer than {FEW} cells, which say little.")
+    if found.mixed_up:
+        listed = ", ".join(f"{name} {100 * share:.0f} %" for name, share in found.mixed_up.items())
+        print(
+            f"Hard to tell from their neighbours on {day}: {listed} (share of the observed cells "
+            "that are recognised). Shares of these types are unsure."
+        )
     if n := int(found.types.isna().sum()):
         print(
             f"{n:,} of {plural(len(found.types), 'cell')} {'is' if n == 1 else 'are'} unannotated; "
@@ -118,21 +128,21 @@ def _print_legend(found: FatesResult) -> None:
 
 def _most(found: Fates) -> list[str]:
     """The most probable states, as many as fit on a line."""
-    mean = found.probability.mean(0)
-    return [found.states[k] for k in (-mean).argsort(kind="stable")[:MOST_STATES]]
+    fate = found.together()["fate"]
+    return sorted(found.states, key=lambda state: -fate[state])[:MOST_STATES]
 
 
 def _print_fates(found: Fates, types: pd.Series[Any]) -> None:
     states = _most(found)
     rows = []
-    for row in found.by_type(types):
+    for row in [*found.by_type(types), {"type": "all", **found.together()}]:
         sd = row.get("sd", {})
         shares = [
             f"{100 * row['fate'][s]:.0f} %" + (f" ± {100 * sd[s]:.0f}" if sd else "")
             for s in states
         ]
         numbers = [f"{row['cells']:,}", f"{row['mass']:.2f}", f"{row['entropy']:.2f}"]
-        rows.append([row["type"], *numbers, *shares])
+        rows.append([row["type"] + " *" * row["few"], *numbers, *shares])
     table([found.start, "cells", "mass", "entropy", *states], rows)
     left = len(found.states) - len(states)
     if left:

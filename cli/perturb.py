@@ -91,7 +91,7 @@ def _print(found: Perturbation) -> None:
     for k in [*(-abs(found.effects[0, :S])).argsort(kind="stable"), S]:
         row, unit, form = ["log mass", "", ""], 1, "+.3f"
         if k < S:
-            shares = (100 * side[:, k].mean() for side in (found.before, found.after))
+            shares = (100 * side[k] for side in found.shares)
             row, unit, form = [found.states[k], *(f"{p:.1f} %" for p in shares)], 100, "+.2f"
         row.append(format(unit * found.effects[0, k], form))
         if found.spread is not None:
@@ -101,9 +101,9 @@ def _print(found: Perturbation) -> None:
     sure = ["90 %", "same sign"] if K else []
     table([found.terminal.key, "before", "after", "change", *sure], rows)
     print(
-        f"Mean probability of obs[{found.terminal.key!r}] on {named(found.terminal.label)}; "
-        "changes in percentage points.\nLog mass: of the descendants of each cell; above 0 they "
-        "are more."
+        f"Share of each obs[{found.terminal.key!r}] in the descendants on "
+        f"{named(found.terminal.label)}, by weight without the change; changes in percentage "
+        "points.\nLog mass: of the descendants of each cell; above 0 they are more."
     )
     print(
         "Same sign: members of the ensemble that say so too."

@@ -167,11 +167,12 @@ def _print_composition(
                     total[name] = total.get(name, 0.0) + share
         types = sorted(total, key=lambda name: -total[name])[:MOST_TYPES]
     rows = []
+    compared = bool(types) and any(frame["observed"])  # chosen cells are compared with none
     for _, row in frame.iterrows():
         seen = row["observed"] if types else {}
         shares = [
-            f"{100 * row['simulated'].get(t, 0.0):.0f} % "
-            f"({format(100 * seen.get(t, 0.0), '.0f') if seen else '–'})"
+            f"{100 * row['simulated'].get(t, 0.0):.0f} %"
+            + f" ({format(100 * seen.get(t, 0.0), '.0f') if seen else '–'})" * compared
             if row["simulated"]
             else "–"  # no cell of that day is annotated
             for t in types
@@ -182,7 +183,24 @@ def _print_composition(
         rows.append([name, mass, f"{row['ess']:.0f}", *shares])
     table(["day", "mass (90 %)" if masses else "mass", "ESS", *types], rows)
     if of_cell is not None and types:
+        brackets = " (in brackets: as observed that day)" * compared
         print(
-            f"Shares of obs[{of_cell.name!r}] by weight, of the nearest observed cells (in "
-            f"brackets: as observed that day).{unannotated(of_cell)}"
+            f"Shares of obs[{of_cell.name!r}] by weight{brackets}; at the start the cells' own, "
+            f"then by the ten nearest annotated cells of the day.{unannotated(of_cell)}"
+        )
+        _print_bias(frame, types)
+
+
+def _print_bias(frame: pd.DataFrame, types: list[str]) -> None:
+    """By how much the shares of simulated cells are off for their assignment alone."""
+    said = []
+    for _, row in frame.iterrows():
+        points = {t: round(100 * row["bias"].get(t, 0.0)) for t in types}
+        off = ", ".join(f"{t} {n:+d}" for t, n in points.items() if n)
+        if row["bias"]:
+            said.append(f"{row['label']}: {off or 'none above 0.5'}")
+    if said:
+        print(
+            f"Bias of this, from observed cells assigned without themselves, in percentage points: "
+            f"{'; '.join(said)}."
         )

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,11 +19,13 @@ import cellam
 from cellam import plots
 from cellam.answers.composition import composition
 from cellam.answers.fates import Fates, flow, predict_fates
+from cellam.answers.trends import groups, trends
 from cellam.errors import ConfigError, DataError
 from cellam.modelling.model import Model, Simulation
 from cellam.plots.maps import on_grid
 from cellam.plots.style import COLOURS, HATCHES
 from cellam.reading.cells import Cells
+from cellam.reading.palette import find_palette, palette
 from cellam.trust.evaluation import Evaluation, evaluate
 
 
@@ -150,8 +152,75 @@ def test_themes_change_ink_and_paper_and_end(model: Model) -> None:
     assert dark.xaxis.label.get_color() != light.xaxis.label.get_color()
 
 
-def test_no_two_types_differ_by_colour_alone() -> None:
+def test_no_two_contenders_differ_by_colour_alone() -> None:
     assert len(set(COLOURS)) == len(set(HATCHES)) == 8
+
+
+# -------------------------------------------------------------------------- colours of types
+
+
+def hexes(artists: Iterable[Any]) -> dict[str, str]:
+    """Colours of the entries of a legend, or of bars, by name."""
+    return {
+        str(a.get_label()): mpl.colors.to_hex(
+            a.patches[0].get_facecolor() if hasattr(a, "patches") else a.get_color()
+        )
+        for a in artists
+    }
+
+
+@pytest.mark.parametrize("kept", [None, ["#112233", "gold", "#445566", "#77aa88"]])
+def test_a_type_has_the_same_colour_in_every_picture(
+    model: Model, cells: Cells, small: anndata.AnnData, kept: list[str] | None
+) -> None:
+    """On any day, whatever other types are there; and that of scanpy, where the data have one."""
+    if kept is not None:
+        small.uns["cell_type_colors"] = np.array(kept)
+    types = small.obs["cell_type"]
+    colours = find_palette(small, "cell_type")
+    assert list(colours) == list(types.cat.categories)
+    if kept is not None:
+        assert list(colours.values()) == [mpl.colors.to_hex(c) for c in kept]
+    assert len(set(colours.values())) == 4
+
+    moved = model.simulate("day2")
+    frame = composition(model, moved, types)
+    found = predict_fates(model, "day4", types)
+    genes = trends(model, moved, [cells.genes[0]], groups(model, moved, types, by="start"))
+    bands = plots.flow(flow(model, found, types), ("a", "b"), colours=colours)
+    bars = [b for b in bands.patches if b.get_x() < 0]
+    named = [t.get_text().rsplit(" ", 1)[0] for t in bands.texts[: len(bars)]]
+    drawn = [
+        hexes(plots.velocity(model, small).get_legend().legend_handles),
+        hexes(plots.composition(frame, colours=colours).containers),
+        hexes(plots.fates(model, [found], small).get_legend().legend_handles),
+        dict(zip(named, (mpl.colors.to_hex(b.get_facecolor()) for b in bars), strict=True)),
+        {
+            line.get_label().split(" (")[0]: mpl.colors.to_hex(line.get_color())
+            for line in plots.trends(genes, colours=colours)[0].lines
+        },
+    ]
+    for picture in drawn:
+        assert len(picture) > 1
+        assert picture == {name: colours[name] for name in picture}
+    assert set(drawn[0]) == set(colours)
+
+
+def test_an_ensemble_keeps_the_legend_of_types(unsure_model: Model, small: anndata.AnnData) -> None:
+    ax = plots.velocity(unsure_model, small)
+    listed = [t.get_text() for t in ax.get_legend().get_texts()]
+    assert listed == [*small.obs["cell_type"].cat.categories, "direction unsure"]
+    by_time = plots.velocity(unsure_model, small, color="time")
+    assert [t.get_text() for t in by_time.get_legend().get_texts()] == ["direction unsure"]
+
+
+def test_numbered_clusters_are_names_where_they_are_the_cell_types(
+    model: Model, small: anndata.AnnData
+) -> None:
+    del small.obs["cell_type"]
+    small.obs["leiden"] = np.arange(small.n_obs) % 11
+    legend = plots.velocity(model, small).get_legend()
+    assert [t.get_text() for t in legend.get_texts()] == [str(k) for k in range(11)]
 
 
 # ------------------------------------------------------------------------------------- maps
@@ -185,7 +254,7 @@ def test_a_stream_is_drawn_the_way_that_cells_move(model: Model, small: anndata.
 
 def test_cells_are_named_in_the_map_and_in_the_legend(model: Model, small: anndata.AnnData) -> None:
     ax = plots.velocity(model, small)
-    types = sorted(small.obs["cell_type"].unique())
+    types = list(small.obs["cell_type"].cat.categories)
     assert [t.get_text() for t in ax.get_legend().get_texts()] == types
     assert {t.get_text() for t in ax.texts} == set(types)
     dots = [c for c in ax.collections if isinstance(c, PathCollection)]
@@ -238,13 +307,17 @@ def test_odd_names_are_drawn_as_they_are(model: Model, small: anndata.AnnData) -
     assert listed == {"unannotated", "_hidden", "Cd4$hi$", "<b>a & b</b>"}
 
 
-def test_many_names_differ_by_colour_or_by_shape(model: Model, small: anndata.AnnData) -> None:
-    small.obs["many"] = [f"type {k % 20:02d}" for k in range(small.n_obs)]
+@pytest.mark.parametrize("n", [20, 28, 102, 130])
+def test_many_names_differ_by_colour_and_beyond_102_by_shape(
+    model: Model, small: anndata.AnnData, n: int
+) -> None:
+    small.obs["many"] = [f"type {k % n:03d}" for k in range(small.n_obs)]
     ax = plots.velocity(model, small, color="many")
     marks = {
         (mpl.colors.to_hex(h.get_color()), h.get_marker()) for h in ax.get_legend().legend_handles
     }
-    assert len(marks) == 20
+    assert len(marks) == n
+    assert len({colour for colour, _ in marks}) == min(n, 102)
 
 
 def test_growth_is_that_of_the_model_and_its_colours_meet_at_zero(model: Model) -> None:
@@ -315,15 +388,15 @@ def test_bars_of_a_composition_sum_to_one_and_are_its_shares(frame: pd.DataFrame
             assert heights[2 * k] == pytest.approx(row["observed"].get(name, 0.0))
             assert heights[2 * k + 1] == pytest.approx(row["simulated"].get(name, 0.0))
     assert [t.get_text() for t in ax.get_xticklabels()] == ["obs.", "sim."] * len(frame)
-    assert len({c.patches[0].get_hatch() for c in ax.containers}) == len(ax.containers)
+    assert len({c.patches[0].get_facecolor() for c in ax.containers}) == len(ax.containers)
 
 
 def test_many_types_share_a_bar() -> None:
-    shares = {f"t{k}": 0.05 for k in range(20)}
+    shares = {f"t{k}": 0.04 for k in range(25)}
     frame = pd.DataFrame([{"label": "d", "observed": shares, "simulated": shares}])
     ax = plots.composition(frame)
-    assert len(ax.containers) == 8
-    assert ax.containers[-1].get_label() == "13 others"
+    assert len(ax.containers) == 20
+    assert ax.containers[-1].get_label() == "6 others"
     assert sum(c.patches[0].get_height() for c in ax.containers) == pytest.approx(1)
 
 
@@ -401,7 +474,8 @@ def test_fates_mix_the_colours_of_the_states(model: Model, fates: Fates) -> None
     even = np.full_like(fates.probability, 1 / len(fates.states))
     ax = plots.fates(model, [replace(fates, probability=even)])
     drawn = [c for c in ax.collections if isinstance(c, PathCollection)][1:]
-    colours = np.array([mpl.colors.to_rgb(c) for c in COLOURS[: len(fates.states)]])
+    each = palette(pd.Series(fates.states))
+    colours = np.array([mpl.colors.to_rgb(each[state]) for state in fates.states])
     found = np.concatenate([c.get_facecolors() for c in drawn if len(c.get_offsets())])
     np.testing.assert_allclose(found[:, :3], np.tile(colours.mean(0), (len(even), 1)), atol=1e-6)
     assert [t.get_text() for t in ax.get_legend().get_texts()] == list(fates.states)
@@ -425,10 +499,10 @@ def test_a_state_is_drawn_by_its_probability(model: Model, fates: Fates) -> None
 
 def test_rare_states_share_a_colour(model: Model, fates: Fates) -> None:
     rng = np.random.default_rng(0)
-    p = rng.dirichlet(np.ones(12), len(fates.rows))
-    many = replace(fates, states=tuple("abcdefghijkl"), probability=p)
+    p = rng.dirichlet(np.ones(24), len(fates.rows))
+    many = replace(fates, states=tuple("abcdefghijklmnopqrstuvwx"), probability=p)
     listed = [t.get_text() for t in plots.fates(model, [many]).get_legend().get_texts()]
-    assert len(listed) == 8
+    assert len(listed) == 20
     assert listed[-1] == "5 others"
 
 
@@ -454,7 +528,7 @@ def test_a_flow_is_as_wide_as_its_mass() -> None:
 
 def test_a_flow_of_many_types_keeps_its_mass() -> None:
     rng = np.random.default_rng(0)
-    names = [f"type{k}" for k in range(11)]
+    names = [f"type{k}" for k in range(23)]
     frame = pd.DataFrame(
         [(s, t, rng.random(), rng.random()) for s in names for t in names],
         columns=["source", "target", "before", "after"],
@@ -462,6 +536,6 @@ def test_a_flow_of_many_types_keeps_its_mass() -> None:
     ax = plots.flow(frame, ("day2", "day7"))
     left = [b.get_height() for b in ax.patches if b.get_x() < 0]
     right = [b.get_height() for b in ax.patches if b.get_x() > 0]
-    assert len(left) == len(right) == 8
+    assert len(left) == len(right) == 20
     assert sum(left) == pytest.approx(frame["before"].sum())
     assert sum(right) == pytest.approx(frame["after"].sum())

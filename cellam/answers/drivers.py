@@ -25,7 +25,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import sparse
 
-from cellam.answers.fates import memberships
+from cellam.answers.assignment import reference_of
 from cellam.answers.projection import growth_rates, velocities
 from cellam.answers.results import fates
 from cellam.errors import ConfigError, DataError
@@ -112,7 +112,7 @@ def check_quantity(model: Model, of: str, types: pd.Series[Any] | None) -> None:
             "Give the column with `groupby`.",
         )
     last = model.training.labels[-1]
-    _, names = memberships(model, last, types)
+    names = reference_of(model, last, types).names
     if of.removeprefix(FATE) not in names:
         raise ConfigError(
             f"`of={of!r}`: no cell of {named(last)}, the last day of the fit, is of that type.",

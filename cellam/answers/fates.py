@@ -1,13 +1,10 @@
 """Fates: what the cells of one observed day become by another, or came from.
 
-A cell is followed along the fitted dynamics, several times with other noise where the fit has
-some, and each way counts by its mass for the ten observed cells nearest to where it arrives. A
-profile is one noisy measurement of a state, and any of the ten cells nearest to it on its own
-day may be what was measured: the fate of a cell is the mean over them. It is not weighted, as
-the question is which of them the cell is, and not which has more descendants. So a fate is a row of
-a sparse matrix between observed cells (`Transitions`); with their types it becomes a probability of
-each terminal state, and summed over cells a table of flows. An ensemble is followed member by
-member, and its spread says how sure the fates are. Backward the same says where cells came from.
+The descendants of a cell among the observed cells (see `descendants`), with the types of these,
+make a probability of each terminal state. Of several cells together the fate is the share of each
+state in their descendants by mass: what a simulation of them gives, whichever command asks. An
+ensemble is followed member by member, and its spread says how sure the fates are. Backward the same
+says where cells came from.
 """
 
 from __future__ import annotations
@@ -20,36 +17,17 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import sparse
 
-from cellam.answers.composition import neighbours
-from cellam.answers.terminal import Terminal, position_of
+from cellam.answers.assignment import reference_of
+from cellam.answers.descendants import DRAWS, transitions
+from cellam.answers.terminal import Terminal
 from cellam.answers.uncertainty import Spread
-from cellam.errors import ConfigError, DataError
+from cellam.errors import ConfigError
 from cellam.modelling.model import Model
-from cellam.reading.cell_types import MOST_TYPES, UNANNOTATED, read_types
+from cellam.reading.cell_types import UNANNOTATED, read_types
 
 Array = NDArray[np.float64]
 
-DRAWS = 16  # ways of a cell, where the fit has noise
-
-
-@dataclass(frozen=True)
-class Transitions:
-    """Which observed cells of a day those of another become, or came from.
-
-    Parameters
-    ----------
-    start, end : int
-        Positions of the days in the snapshots.
-    matrix : (n, m) csr_matrix
-        Share of each cell of `end` in the fate of each cell of `start`; rows sum to 1.
-    mass : (n,) array
-        Of the descendants (backward: of the ancestors) of each cell, which has mass 1 itself.
-    """
-
-    start: int
-    end: int
-    matrix: sparse.csr_matrix
-    mass: Array
+FEW = 10  # cells: a row from fewer says little
 
 
 @dataclass(frozen=True)
@@ -72,6 +50,8 @@ class Fates:
         Of the descendants (backward: of the ancestors) of each cell.
     members : (M, n, S) array
         The probabilities of each member of the ensemble; M = 0 without one.
+    member_mass : (M, n) array
+        The masses of each member.
     """
 
     start: str
@@ -81,6 +61,7 @@ class Fates:
     probability: Array
     mass: Array
     members: Array
+    member_mass: Array
 
     @property
     def entropy(self) -> Array:
@@ -117,7 +98,7 @@ class Fates:
         return pd.DataFrame(columns)
 
     def by_type(self, types: pd.Series[Any]) -> list[dict[str, Any]]:
-        """Mean over the cells of each type, the largest first, as plain rows.
+        """What the cells of each type become together, the largest type first, as plain rows.
 
         Parameters
         ----------
@@ -127,65 +108,36 @@ class Fates:
         Returns
         -------
         list of dict
-            type, cells, mass, entropy (mean over the cells), fate (mean probability of each
-            state), and with an ensemble its sd and the low and high end of its 90 % interval.
+            type, cells, few (whether these are fewer than ten), mass and entropy (mean over the
+            cells), fate (share of each state in their descendants by mass), and with an ensemble
+            its sd and the low and high end of its 90 % interval.
         """
         names = _named(types.iloc[self.rows])
-        rows: list[dict[str, Any]] = []
         sizes = pd.Series(names).value_counts()
-        for name, n in sorted(sizes.items(), key=lambda item: item[0] == UNANNOTATED):
-            of = names == name
-            row = {
-                "type": str(name),
-                "cells": int(n),
-                "mass": float(self.mass[of].mean()),
-                "entropy": float(self.entropy[of].mean()),
-                "fate": self._named(self.probability[of].mean(0)),
-            }
-            if len(self.members):
-                spread = Spread.of(self.probability[of].mean(0), self.members[:, of].mean(1))
-                for suffix, value in zip(("sd", "low", "high"), _limits(spread), strict=True):
-                    row[suffix] = self._named(value)
-            rows.append(row)
-        return rows
+        ordered = sorted(sizes.index, key=lambda name: name == UNANNOTATED)
+        return [{"type": str(name), **self.together(names == name)} for name in ordered]
+
+    def together(self, of: NDArray[np.bool_] | None = None) -> dict[str, Any]:
+        """What some cells, (n,) bool, or all of them become together: a row of `by_type`."""
+        chosen = np.ones(len(self.rows), dtype=bool) if of is None else of
+        fate = _by_mass(self.mass[chosen], self.probability[chosen])
+        row = {
+            "cells": int(chosen.sum()),
+            "few": bool(chosen.sum() < FEW),
+            "mass": float(self.mass[chosen].mean()),
+            "entropy": float(self.entropy[chosen].mean()),
+            "fate": self._named(fate),
+        }
+        if len(self.members):
+            each = _by_mass(self.member_mass[:, chosen], self.members[:, chosen])
+            for suffix, value in zip(
+                ("sd", "low", "high"), _limits(Spread.of(fate, each)), strict=True
+            ):
+                row[suffix] = self._named(value)
+        return row
 
     def _named(self, values: Array) -> dict[str, float]:
         return {state: float(v) for state, v in zip(self.states, values, strict=True)}
-
-
-def transitions(
-    model: Model, start: str, end: str, *, draws: int = DRAWS, seed: int = 0
-) -> Transitions:
-    """Follow all cells of one observed day to another, earlier or later.
-
-    Parameters
-    ----------
-    model : Model
-    start, end : str
-        Labels or numbers of days within the days fitted on.
-    draws : int
-        Ways of each cell where the fit has noise; without noise there is one.
-    seed : int
-        For the noise.
-
-    Raises
-    ------
-    ConfigError
-        If the days are one, or outside those fitted on, or noise would have to run backward.
-    """
-    days = model.snapshots
-    k, l = position_of(model, start), position_of(model, end)  # noqa: E741
-    if k == l:
-        raise ConfigError(
-            f"{days.labels[k]} is both the start and the end.", "Give two different days."
-        )
-    x, n = days.points[k], draws if model.fit.objective.sigma > 0 else 1
-    moved, w = model.follow(np.repeat(x, n, axis=0), days.times[k], days.times[l], seed=seed)
-    mass = w.reshape(-1, n)
-    share = mass / mass.sum(1, keepdims=True)
-    of_ways = sparse.csr_matrix((share.ravel(), np.arange(len(w)), n * np.arange(len(x) + 1)))
-    own = of_ways @ neighbours(moved, days.points[l])  # (n cells, n ways) @ (n ways, m)
-    return Transitions(k, l, neighbours(x, x) @ own, mass.mean(1))
 
 
 def predict_fates(
@@ -206,8 +158,8 @@ def predict_fates(
     start : str
         Label or number of a day.
     types : pandas.Series
-        State of every cell of the data, in its order. Where a cell of the other day has none, the
-        ten cells nearest to it that have one stand for it.
+        State of every cell of the data, in its order; cells of the other day without one stand for
+        nobody.
     terminal : str, optional
         Label or number of the day whose states are meant: the last one fitted on without it. If it
         is earlier than `start`, cells are followed backward, to their ancestors.
@@ -231,61 +183,24 @@ def predict_fates(
     (('erythroid', 'myeloid'), (900, 2))
     """
     end = terminal or model.training.labels[-1]
-    of_state, states = memberships(model, end, types)
-    own = transitions(model, start, end, draws=draws, seed=seed)
-    members = [transitions(m, start, end, draws=draws, seed=seed) for m in model.members]
-    probability = probabilities(own.matrix, of_state)
+    states = reference_of(model, end, types)
+    of_state = states.memberships()
+    follow = [
+        transitions(m, start, end, types, draws=draws, seed=seed)
+        for m in (model.alone(), *model.members)
+    ]
+    own, *others = (probabilities(f.matrix, of_state) for f in follow)
+    n, S = own.shape
     return Fates(
-        model.snapshots.labels[own.start],
-        Terminal(model.snapshots.labels[own.end], str(types.name)),
-        model.snapshots.rows[own.start],
-        states,
-        probability,
-        own.mass,
-        np.array([probabilities(m.matrix, of_state) for m in members]).reshape(
-            -1, *probability.shape
-        ),
+        model.snapshots.labels[follow[0].start],
+        Terminal(model.snapshots.labels[follow[0].end], str(types.name)),
+        model.snapshots.rows[follow[0].start],
+        states.names,
+        own,
+        follow[0].mass,
+        np.array(others).reshape(-1, n, S),
+        np.array([f.mass for f in follow[1:]]).reshape(-1, n),
     )
-
-
-def memberships(
-    model: Model, day: str, types: pd.Series[Any]
-) -> tuple[sparse.csr_matrix, tuple[str, ...]]:
-    """Which state each cell of a day is in, a matrix (m, S), and the names of the states (S,).
-
-    A row has a single 1, or for a cell without a state the shares of the states among the ten
-    cells nearest to it that have one.
-
-    Raises
-    ------
-    DataError
-        If the day has no cell with a state, or too many states.
-    """
-    k = position_of(model, day)
-    of_day = read_types(types.iloc[model.snapshots.rows[k]])
-    known = of_day.notna().to_numpy()
-    names, codes = np.unique(of_day[known].to_numpy(dtype=str), return_inverse=True)
-    if not len(names):
-        raise DataError(
-            f"None of the {len(of_day):,} cells of {model.snapshots.labels[k]} has a value in "
-            f"obs[{types.name!r}], and fates are told by it.",
-            "Choose a day whose cells are annotated, or another column: `terminal=DAY:COLUMN`.",
-        )
-    if len(names) > MOST_TYPES:
-        raise DataError(
-            f"obs[{types.name!r}] has {len(names):,} different values in the {len(of_day):,} cells "
-            f"of {model.snapshots.labels[k]}; states are 1 to {MOST_TYPES}.",
-            "Give a column with cell types, e.g. `terminal='cell_type'`.",
-        )
-    x, ones, rows = model.snapshots.points[k], np.ones(len(codes)), np.flatnonzero(known)
-    of_state = sparse.csr_matrix((ones, (rows, codes)), (len(known), len(names)))
-    if not known.all():
-        blank = np.flatnonzero(~known)
-        place = sparse.csr_matrix((np.ones(len(blank)), (blank, np.arange(len(blank)))))
-        nearest = sparse.csr_matrix(place @ neighbours(x[blank], x[rows]))
-        nearest.resize(len(known), len(rows))  # the last cells may be known
-        of_state = sparse.csr_matrix(of_state + nearest @ of_state[rows])
-    return of_state, tuple(map(str, names))
 
 
 def probabilities(matrix: sparse.csr_matrix, of_state: sparse.csr_matrix) -> Array:
@@ -340,6 +255,12 @@ def flow(model: Model, found: Fates, types: pd.Series[Any]) -> pd.DataFrame:
         for s, state in enumerate(found.states)
     ]
     return pd.DataFrame(rows)
+
+
+def _by_mass(mass: Array, probability: Array) -> Array:
+    """Mean of probabilities (…, n, S) over cells by their masses (…, n): (…, S)."""
+    share: Array = (mass[..., None] * probability).sum(-2) / mass.sum(-1)[..., None]
+    return share
 
 
 def _limits(spread: Spread) -> tuple[Array, Array, Array]:

@@ -20,8 +20,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cellam.answers.composition import neighbours
-from cellam.answers.fates import memberships, probabilities
+from cellam.answers.assignment import reference_of
 from cellam.answers.terminal import Terminal
 from cellam.answers.uncertainty import Spread, remoteness
 from cellam.errors import ConfigError
@@ -62,11 +61,13 @@ class Perturbation:
     states : tuple of str, (S,)
     before, after : (n, S) arrays
         Probability of each state without and with the change.
-    growth : (n,) array
-        Change of the log of the mass of each cell's descendants.
+    mass_before, mass_after : (n,) arrays
+        Of the descendants of each cell, which has mass 1 itself.
     effects : (1 + K, S + 1) array
-        Mean over the cells of the change in each fate, and in the log mass: as the model says, and
-        each of the K members of its ensemble.
+        Change of the share of each state in the descendants of all cells, and mean change of the
+        log mass of a cell's descendants: as the model says, and each of the K members of its
+        ensemble. Shares are by mass without the change: a change of growth is in the log mass
+        alone, and does not pass for a change of fate.
     remote : (float, float)
         Share of the cells that are off the data, without and with the change.
     expressing : tuple of int
@@ -81,10 +82,24 @@ class Perturbation:
     states: tuple[str, ...]
     before: Array
     after: Array
-    growth: Array
+    mass_before: Array
+    mass_after: Array
     effects: Array
     remote: tuple[float, float]
     expressing: tuple[int, ...] = ()
+
+    @property
+    def growth(self) -> Array:
+        """Change of the log of the mass of each cell's descendants, (n,)."""
+        return np.asarray(np.log(self.mass_after / self.mass_before))
+
+    @property
+    def shares(self) -> tuple[Array, Array]:
+        """Share of each state in the descendants, (S,), without and with the change of fates.
+
+        Both by mass without the change; the first is that of a simulation of the cells.
+        """
+        return _share(self.before, self.mass_before), _share(self.after, self.mass_before)
 
     @property
     def silent(self) -> tuple[str, ...]:
@@ -264,7 +279,7 @@ def perturb(
         As for `shift`, for days or cells that do not fit together, and for a change that changes
         no cell.
     DataError
-        As for `fates.memberships`.
+        As for `assignment.reference_of`.
     """
     changes = parse_changes(changes)
     days = model.snapshots
@@ -281,7 +296,7 @@ def perturb(
         chosen = chosen[np.isin(days.rows[k], rows)]
         if not len(chosen):
             raise ConfigError(f"None of the cells asked for is of {days.labels[k]}.")
-    of_state, states = memberships(model, days.labels[end], types)
+    states = reference_of(model, days.labels[end], types)
     x = days.points[k][chosen]
     moved = shift(model, cells, changes, x)
     expressing = _expressing(model, cells, changes)
@@ -289,26 +304,20 @@ def perturb(
     if np.array_equal(moved, x):
         raise _no_change(model, changes, expressing, days.labels[k], picked)
 
-    def follow(m: Model) -> tuple[Array, Array, Array]:
+    def follow(m: Model) -> tuple[Array, Array, Array, Array]:
         times = days.times[k], days.times[end]
         (there, mass), (away, changed) = (m.follow(y, *times, seed=seed) for y in (x, moved))
-        before, after = (
-            probabilities(neighbours(y, days.points[end]), of_state) for y in (there, away)
-        )
-        return before, after, np.log(changed / mass)
+        return states.assign(there), states.assign(away), mass, changed
 
-    before, after, growth = follow(model)
-    effects = [_mean(before, after, growth), *(_mean(*follow(m)) for m in model.members)]
+    own = follow(model)
     return Perturbation(
         changes,
         days.labels[k],
         Terminal(days.labels[end], str(types.name)),
         picked,
-        states,
-        before,
-        after,
-        growth,
-        np.array(effects),
+        states.names,
+        *own,
+        np.array([_effect(*own), *(_effect(*follow(m)) for m in model.members)]),
         (float((remoteness(model, x) > 1).mean()), float((remoteness(model, moved) > 1).mean())),
         tuple(int(n) for n in expressing[picked].sum(0)),
     )
@@ -344,9 +353,15 @@ def _no_change(
     )
 
 
-def _mean(before: Array, after: Array, growth: Array) -> Array:
-    """Mean change of each fate, and of the log mass, (S + 1,)."""
-    return np.append((after - before).mean(0), growth.mean())
+def _share(probability: Array, mass: Array) -> Array:
+    """Mean by mass, (S,), of probabilities (n, S)."""
+    return np.asarray(mass @ probability / mass.sum())
+
+
+def _effect(before: Array, after: Array, mass_before: Array, mass_after: Array) -> Array:
+    """Change of each state's share by unchanged mass, and mean change of log mass, (S + 1,)."""
+    change = _share(after - before, mass_before)
+    return np.append(change, np.log(mass_after / mass_before).mean())
 
 
 def _find(name: str, genes: tuple[str, ...]) -> str:

@@ -23,8 +23,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cellam.answers.composition import neighbours
-from cellam.answers.fates import memberships, predict_fates, probabilities
+from cellam.answers.assignment import reference_of
+from cellam.answers.fates import predict_fates
 from cellam.answers.projection import check_size, drawable, growth_rates, project, velocities
 from cellam.answers.terminal import days_before
 from cellam.answers.transitions import transition_matrix
@@ -32,6 +32,7 @@ from cellam.answers.uncertainty import growth_spread, relative_sd
 from cellam.errors import DataError
 from cellam.modelling.model import Model
 from cellam.reading.cell_types import read_types
+from cellam.reading.palette import palette
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -163,7 +164,8 @@ def results(
         out.obsm[LINEAGES] = probability
         terminal = read_types(types).where(time == model.training.times[-1])
         out.obs[TERMINAL] = pd.Categorical(terminal.to_numpy(), categories=names)
-        out.uns[f"{TERMINAL}_colors"] = np.array(_colours(adata, types, names), dtype=object)
+        colours = palette(adata.obs.get(types.name, types), adata.uns.get(f"{types.name}_colors"))
+        out.uns[f"{TERMINAL}_colors"] = np.array([colours[name] for name in names], dtype=object)
     out.uns["cellam"] = {**(record or {})}
     if types is not None:
         out.uns["cellam"]["fates"] = np.array(names, dtype=object)
@@ -222,21 +224,21 @@ def fates(model: Model, types: pd.Series[Any], *, seed: int = 0) -> tuple[Array,
     Raises
     ------
     DataError
-        As `fates.memberships`.
+        As `assignment.reference_of`.
     """
     days, last = model.snapshots, _last(model)
     label = days.labels[last]
-    of_state, names = memberships(model, label, types)
-    probability = np.empty((days.n_cells, len(names)))
+    end = reference_of(model, label, types)
+    probability = np.empty((days.n_cells, len(end.names)))
     alone, before = model.alone(), days_before(model, label)
     for k, (x, rows) in enumerate(zip(days.points, days.rows, strict=True)):
         if days.labels[k] in before:
             found = predict_fates(alone, days.labels[k], types, terminal=label, seed=seed)
             probability[rows] = found.probability
         else:
-            probability[rows] = probabilities(neighbours(x, days.points[last]), of_state)
-    probability[days.rows[last]] = of_state.toarray()
-    return probability, list(names)
+            probability[rows] = end.assign(x)
+    probability[days.rows[last]] = end.memberships().toarray()
+    return probability, list(end.names)
 
 
 def _last(model: Model) -> int:
@@ -249,17 +251,3 @@ def _in_data_order(model: Model, values: Array) -> Array:
     out = np.empty_like(values)
     out[np.concatenate(model.snapshots.rows)] = values
     return out
-
-
-def _colours(adata: AnnData, types: pd.Series[Any], names: list[str]) -> list[str]:
-    """Colours of types: scanpy's, where the data have them, else ours."""
-    from matplotlib import colormaps
-    from matplotlib.colors import to_hex
-
-    known = adata.uns.get(f"{types.name}_colors")
-    column = adata.obs.get(str(types.name), types)
-    if isinstance(column.dtype, pd.CategoricalDtype) and known is not None:
-        categories = list(map(str, column.cat.categories))
-        if len(known) == len(categories):
-            return [str(known[categories.index(name)]) for name in names]
-    return [to_hex(colormaps["tab20"](k % 20)) for k in range(len(names))]

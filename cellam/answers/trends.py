@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cellam.answers.composition import type_votes
+from cellam.answers.assignment import reference
 from cellam.errors import ConfigError
 from cellam.modelling.model import Model, Simulation
 from cellam.reading.cell_types import UNANNOTATED, read_types
@@ -75,11 +75,10 @@ def groups(
             "No observed day with annotated cells is on the way, by which fates could be told.",
             "Use `by='start'`.",
         )
-    k = days.times.index(simulation.times[seen[-1]])
-    there = known[days.rows[k]]
-    names, codes = np.unique(named[days.rows[k][there]], return_inverse=True)
+    found = reference(model, [days.times.index(simulation.times[seen[-1]])], types)
     x = (simulation.points[seen[-1]] - model.space.centre) / model.space.scale
-    return np.asarray(names[type_votes(x, days.points[k][there], codes, len(names)).argmax(1)])
+    names: NDArray[Any] = np.array(found.names)
+    return np.asarray(names[found.assign(x).argmax(1)])
 
 
 def trends(

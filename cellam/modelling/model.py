@@ -242,8 +242,14 @@ class Model(Displayed):
         )
 
     def follow(self, x: Array, start: float, stop: float, *, seed: int = 0) -> tuple[Array, Array]:
-        """Move model coordinates x (n, p) from one time to another: new x (n, p), weights (n,)."""
-        moved = self._follow(x, np.array([start, stop]), np.random.default_rng(seed))
+        """Move model coordinates x (n, p) from one time to another: new x (n, p), weights (n,).
+
+        In the same steps as `simulate`, which stops at the days between: with the same seed both
+        have the same answer.
+        """
+        between = [t for t in self.snapshots.times if (t - start) * (stop - t) > 0]
+        times = np.array([start, *sorted(between, reverse=stop < start), stop])
+        moved = self._follow(x, times, np.random.default_rng(seed))
         return moved.points[-1], np.exp(moved.log_weights[-1])
 
     def predict(

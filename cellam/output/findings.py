@@ -76,7 +76,10 @@ def unsure_by_type(model: Model, types: pd.Series[Any] | None) -> list[dict[str,
 
 
 def shares(frame: pd.DataFrame, types: pd.Series[Any] | None) -> dict[str, Any]:
-    """Composition as a table: for each day mass, effective size, and shares of types."""
+    """Composition as a table: for each day mass, effective size, and shares of types.
+
+    A share is a triple: simulated, observed, and the bias of what was simulated.
+    """
     names: list[str] = []
     if types is not None:
         total = pd.DataFrame([*frame["simulated"], *frame["observed"]]).sum()
@@ -87,7 +90,7 @@ def shares(frame: pd.DataFrame, types: pd.Series[Any] | None) -> dict[str, Any]:
             "mass": row["mass"],
             "ess": row["ess"],
             "shares": [  # None where no cell of the day is annotated
-                (row["simulated"].get(name, 0.0), row["observed"].get(name, 0.0))
+                tuple(row[what].get(name, 0.0) for what in ("simulated", "observed", "bias"))
                 if row["observed"]
                 else None
                 for name in names

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from cellam.answers.assignment import reference_of
 from cellam.answers.composition import composition
 from cellam.answers.fates import predict_fates
 from cellam.answers.projection import find_basis, growth_rates
@@ -32,6 +33,7 @@ from cellam.plots.scatter import per_time
 from cellam.reading.cell_types import offer_types, resolve_types
 from cellam.reading.cells import read_annotation
 from cellam.reading.labels import named, variables
+from cellam.reading.palette import find_palette
 from cellam.runs.run import StoredRun
 from cellam.storage import write_atomically, writing
 from cellam.trust.heldout import predict_day
@@ -45,6 +47,7 @@ if TYPE_CHECKING:
     from cellam.answers.division import Division
 
 FOLLOWED = 1_000  # cells of the first day that are simulated
+MOST_FOLLOWED = 10_000  # of them for the table of fates, in which rare types have rows
 DRAWN = 30  # of them, whose ways are drawn
 SAVED = 40  # times of a way
 TEMPLATE = "report.html.j2"
@@ -337,6 +340,7 @@ def _findings(
     codes = model.snapshots.codes
     types = resolve_types(adata.obs, codes, groupby) if adata is not None else None
     key = str(types.name) if types is not None else None
+    colours = find_palette(adata, key) if adata is not None and key is not None else None
     days = model.training
     start, end = named(days.labels[0]), named(days.labels[-1])
     step = (days.times[-1] - days.times[0]) / SAVED
@@ -408,11 +412,12 @@ def _findings(
         if not model.conserves_mass
         else None,
         "composition": picture(
-            lambda: populations.composition(frame),
+            lambda: populations.composition(frame, colours=colours),
             f"Shares of {key} at each day, observed and simulated; the table below has the "
             "numbers.",
-            f"{who}: their types as they are simulated, by weight and by their nearest observed "
-            "cells, beside what was observed.",
+            f"{who}: their types as they are simulated, by weight, beside what was observed. At "
+            "the start they are the cells' own, later those of the ten nearest annotated cells of "
+            "the day.",
         )
         if types is not None
         else None,
@@ -423,14 +428,28 @@ def _findings(
 
 def _fates(model: Model, types: pd.Series[Any] | None) -> dict[str, Any] | None:
     """What the cells of each type of the first day become by the last one, if that has types."""
-    if types is None or types.iloc[model.training.rows[-1]].isna().all():
+    days = model.training
+    if types is None or types.iloc[days.rows[-1]].isna().all():
         return None
-    rng = np.random.default_rng(model.options.seed)
-    few = replace(model, snapshots=model.snapshots.thinned(FOLLOWED, rng))
-    found = predict_fates(few, model.training.labels[0], types, seed=model.options.seed)
-    n, N = len(found.rows), len(model.training.points[0])
-    drawn = f"From {n:,} of {N:,} cells, drawn at random: rare types are few here" if n < N else ""
-    return {"states": found.states, "rows": found.by_type(types), "drawn": drawn}
+    start, end = days.labels[0], days.labels[-1]
+    few = _thinned(model.alone(), start)
+    found = predict_fates(few, start, types, seed=model.options.seed)
+    n, N = len(found.rows), len(days.points[0])
+    return {
+        "drawn": f"From {n:,} of {N:,} cells, drawn at random." if n < N else "",
+        "states": found.states,
+        "rows": [*found.by_type(types), {"type": "all", **found.together()}],
+        "mixed_up": reference_of(model, end, types).mixed_up(),
+    }
+
+
+def _thinned(model: Model, label: str) -> Model:
+    """The same model with at most `MOST_FOLLOWED` cells on one day; the others stay whole."""
+    days, k = model.snapshots, model.snapshots.index(label)
+    few = days.thinned(MOST_FOLLOWED, np.random.default_rng(model.options.seed))
+    points, rows = list(days.points), list(days.rows)
+    points[k], rows[k] = few.points[k], few.rows[k]
+    return replace(model, snapshots=replace(days, points=tuple(points), rows=tuple(rows)))
 
 
 # --------------------------------------------------------------------------- how to do it again

@@ -12,14 +12,16 @@ from numpy.typing import NDArray
 
 from cellam.answers.trends import ALL
 from cellam.plots import style
+from cellam.reading.palette import NONE, Palette, palette
 
 WIDE = 4  # panels in a row, at most
-MOST_GROUPS = 8  # with the most cells; as many as there are colours
+MOST_GROUPS = 8  # with the most cells: more lines and bands cannot be told apart
 
 
 def trends(
     frame: pd.DataFrame,
     *,
+    colours: Palette | None = None,
     ax: Any = None,
     save: str | Path | None = None,
 ) -> NDArray[Any]:
@@ -29,6 +31,8 @@ def trends(
     ----------
     frame : pandas.DataFrame
         From `answers.trends.trends`. Of more than eight groups, those with most cells are drawn.
+    colours : mapping from str to str, optional
+        Of the groups, from `reading.palette.find_palette`; by their names in the frame without it.
     ax : sequence of matplotlib.axes.Axes, optional
         One for each gene.
     save : path, optional
@@ -43,6 +47,8 @@ def trends(
     genes = list(dict.fromkeys(frame["gene"]))
     sizes = frame.groupby("group")["cells"].first().sort_values(ascending=False, kind="stable")
     groups = list(sizes.index[:MOST_GROUPS])
+    if colours is None:
+        colours = palette(pd.Series(groups)) if groups != [ALL] else {}
     columns = min(WIDE, math.ceil(len(genes) ** 0.5))
     rows = -(-len(genes) // columns)
     with style.styled(ours=ax is None, save=save):
@@ -55,16 +61,16 @@ def trends(
         else:
             axes = np.atleast_1d(np.asarray(ax))
         for panel, gene in zip(axes, genes, strict=True):
-            for k, group in enumerate(groups):
+            for group in groups:
+                colour = style.COLOURS[0] if group == ALL else colours.get(group, NONE)
                 part = frame[(frame["gene"] == gene) & (frame["group"] == group)]
                 part = part.sort_values("time")
                 panel.fill_between(
                     part["time"], part["low"], part["high"],
-                    color=style.COLOURS[k], alpha=0.2, linewidth=0,
+                    color=colour, alpha=0.2, linewidth=0,
                 )  # fmt: skip
                 panel.plot(
-                    part["time"], part["mean"], color=style.COLOURS[k],
-                    marker=style.MARKERS[k], ms=3.5, markevery=0.2, lw=1.4,
+                    part["time"], part["mean"], color=colour, lw=1.4,
                     label=f"{group} ({sizes[group]:,})",
                 )  # fmt: skip
             panel.set_title(gene)

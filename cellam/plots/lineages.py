@@ -20,6 +20,7 @@ from cellam.plots import style
 from cellam.plots.populations import MOST_TYPES, OTHERS
 from cellam.plots.scatter import name_axes, size_of
 from cellam.reading.labels import named, offer
+from cellam.reading.palette import NONE, Palette, find_palette, palette
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 Array = NDArray[np.float64]
 
 GAP = 0.03  # between bars of a flow, as a share of the larger side
+THINNEST = 0.005  # band with a name, as a share of all mass
 WIDTH = 0.04  # of a bar; the sides are 1 apart
 
 
@@ -44,6 +46,7 @@ def fates(
     *,
     basis: str | None = None,
     color: str | None = None,
+    colours: Palette | None = None,
     ax: Axes | None = None,
     save: str | Path | None = None,
 ) -> Axes:
@@ -60,7 +63,10 @@ def fates(
         "pca", "umap" or any key of `obsm`; see `answers.projection.find_basis`.
     color : str, optional
         One of the states, to draw its probability. Without it a cell has the colours of all
-        states, mixed by their probabilities, and the marker of the most probable one.
+        states, mixed by their probabilities.
+    colours : mapping from str to str, optional
+        Of the states, from `reading.palette.find_palette`; that of the data without it, or by the
+        names of the states where there are no data.
     ax : matplotlib.axes.Axes, optional
     save : path, optional
         .png, .svg or .pdf.
@@ -100,18 +106,19 @@ def fates(
             bar.set_label(f"probability: {verb} {color} ({end.label})")
             bar.outline.set_visible(False)
         else:
+            if colours is None and adata is not None and end.key in adata.obs:
+                colours = find_palette(adata, end.key)
+            elif colours is None:
+                colours = palette(pd.Series(states))
             names, p = _few(states, p)
-            colours = np.array([to_rgb(style.COLOURS[k]) for k in range(len(names))])
-            most = p.argmax(axis=1)
-            for k in range(len(names)):
-                of = most == k
-                axes.scatter(
-                    xy[of, 0], xy[of, 1], c=np.clip(p[of] @ colours, 0, 1), s=size,
-                    marker=style.MARKERS[k], linewidths=0, rasterized=True,
-                )  # fmt: skip
+            each = np.array([to_rgb(colours.get(name, NONE)) for name in names])
+            axes.scatter(
+                xy[:, 0], xy[:, 1], c=np.clip(p @ each, 0, 1), s=size, linewidths=0,
+                rasterized=True,
+            )  # fmt: skip
             handles = [
-                Line2D([], [], ls="", marker=style.MARKERS[k], color=colours[k], ms=5, label=name)
-                for k, name in enumerate(names)
+                Line2D([], [], ls="", marker="o", color=colour, ms=5, label=name)
+                for name, colour in zip(names, each, strict=True)
             ]
             axes.legend(
                 handles=handles, title=f"{verb} ({end.label})",
@@ -127,6 +134,7 @@ def flow(
     frame: pd.DataFrame,
     labels: tuple[str, str],
     *,
+    colours: Palette | None = None,
     ax: Axes | None = None,
     save: str | Path | None = None,
 ) -> Axes:
@@ -138,6 +146,8 @@ def flow(
         From `answers.fates.flow`.
     labels : (str, str)
         How the two days are called.
+    colours : mapping from str to str, optional
+        Of the types, from `reading.palette.find_palette`; by their names in the frame without it.
     ax, save
         As for `fates`.
     """
@@ -146,7 +156,8 @@ def flow(
     names = _together(before, after)
     before, after = (_gathered(side, names) for side in (before, after))
     most = max(before.to_numpy().sum(), after.to_numpy().sum())
-    colours = {name: k for k, name in enumerate(names)}
+    if colours is None:
+        colours = palette(pd.Series([*frame["source"], *frame["target"]]))
     left = _bars(before.sum(axis=1), GAP * most)
     right = _bars(after.sum(axis=0), GAP * most)
     with style.drawing(ax, save, size=(5.6, 4.2)) as axes:
@@ -159,7 +170,7 @@ def flow(
                 low = used_left[source] + (used_right[target] - used_left[source]) * bend
                 axes.fill_between(
                     u, low, low + b + (a - b) * bend, lw=0, alpha=0.55,
-                    color=style.COLOURS[colours[source]],
+                    color=colours.get(source, NONE),
                 )  # fmt: skip
                 used_left[source] += b
                 used_right[target] += a
@@ -168,10 +179,9 @@ def flow(
             ("left", right, after.sum(axis=0), 1.0),
         ):
             for name, start in starts.items():
-                k = colours[name]
                 axes.bar(
-                    x, masses[name], WIDTH, bottom=start, align="edge", color=style.COLOURS[k],
-                    hatch=style.HATCHES[k], edgecolor=style.paper(), linewidth=0.5,
+                    x, masses[name], WIDTH, bottom=start, align="edge",
+                    color=colours.get(name, NONE), edgecolor=style.paper(), linewidth=0.5,
                 )  # fmt: skip
                 axes.text(
                     x - 0.02 if side == "right" else x + WIDTH + 0.02, start + masses[name] / 2,
@@ -196,7 +206,7 @@ def _position(model: Model, found: Sequence[Fates]) -> int:
 
 
 def _few(states: tuple[str, ...], p: Array) -> tuple[list[str], Array]:
-    """At most eight states, for which there are colours; the rarest share one."""
+    """At most twenty states; the rarest share one colour."""
     order = np.argsort(-p.mean(0), kind="stable")
     if len(states) <= MOST_TYPES:
         return list(states), p
@@ -207,10 +217,13 @@ def _few(states: tuple[str, ...], p: Array) -> tuple[list[str], Array]:
 
 
 def _together(before: pd.DataFrame, after: pd.DataFrame) -> list[str]:
-    """Names of types and states by their mass; beyond eight they are called others."""
+    """Names of types and states by their mass; beyond twenty, or too thin, they are others."""
     mass = before.sum(axis=1).add(after.sum(axis=0), fill_value=0.0)
     names = [str(n) for n in mass.sort_values(ascending=False, kind="stable").index]
-    return names if len(names) <= MOST_TYPES else [*names[: MOST_TYPES - 1], OTHERS]
+    thick = [name for name in names if mass[name] >= THINNEST * mass.sum()]
+    if len(names) <= MOST_TYPES and len(thick) >= len(names) - 1:
+        return names
+    return [*thick[: MOST_TYPES - 1], OTHERS]
 
 
 def _gathered(side: pd.DataFrame, names: list[str]) -> pd.DataFrame:

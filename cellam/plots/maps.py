@@ -76,19 +76,17 @@ def velocity(
         For an unknown basis or colour; the hint lists those there are.
     """
     where = find_basis(model, adata, basis)
-    values, label = colour_values(model, adata, color)
+    values, label, colours = colour_values(model, adata, color)
+    unsure_key = Line2D([], [], color=style.COLOURS[7], label="direction unsure")
+    besides = [unsure_key] if model.ensemble else []
     with style.drawing(ax, save) as axes:
-        scatter_cells(axes, where.xy, values, label)
+        scatter_cells(axes, where.xy, values, label, colours, besides)
         x, y, u, v = on_grid(where.xy, where.velocity(model))
         speed = np.ma.hypot(u, v)
         colour: Any = style.ink()
         if model.ensemble:
             *_, unsure = on_grid(where.xy, relative_sd(model)[:, None])
             colour = np.where(unsure.filled(0.0) > UNSURE, 1.0, 0.0)
-            axes.legend(
-                handles=[Line2D([], [], color=style.COLOURS[7], label="direction unsure")],
-                loc="upper left", bbox_to_anchor=(0.0, -0.06),
-            )  # fmt: skip
         axes.streamplot(
             x, y, u, v,
             color=colour, cmap=ListedColormap([style.ink(), style.COLOURS[7]]),

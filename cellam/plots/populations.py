@@ -13,17 +13,19 @@ from cellam.errors import DataError
 from cellam.modelling.model import Model, Simulation
 from cellam.plots import style
 from cellam.reading.cell_types import UNANNOTATED
+from cellam.reading.palette import NONE, Palette, palette
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-MOST_TYPES = 8  # drawn by name; the others share one bar
+MOST_TYPES = 20  # drawn by name; the others share one bar
 OTHERS = "others"
 
 
 def composition(
     frame: pd.DataFrame,
     *,
+    colours: Palette | None = None,
     ax: Axes | None = None,
     save: str | Path | None = None,
 ) -> Axes:
@@ -33,6 +35,8 @@ def composition(
     ----------
     frame : pandas.DataFrame
         From `answers.composition.composition`, with types.
+    colours : mapping from str to str, optional
+        Of the types, from `reading.palette.find_palette`; by their names in the frame without it.
     ax : matplotlib.axes.Axes, optional
     save : path, optional
         .png, .svg or .pdf.
@@ -51,27 +55,27 @@ def composition(
             "There are no cell types to draw the composition of.",
             "Give their column of obs, e.g. `groupby='cell_type'`.",
         )
-    pairs = [
-        (side, shares)
-        for _, row in frame.iterrows()
-        for side, shares in (("obs.", row["observed"]), ("sim.", row["simulated"]))
-    ]
+    # Of chosen cells nothing was observed, and only what was simulated is drawn.
+    sides = {"obs.": "observed"} if any(frame["observed"]) else {}
+    sides["sim."] = "simulated"
+    n = len(sides)
+    pairs = [(side, row[of]) for _, row in frame.iterrows() for side, of in sides.items()]
     shares = pd.DataFrame([s for _, s in pairs]).fillna(0.0)
     types = list(shares.sum().sort_values(ascending=False, kind="stable").index)
+    colours = palette(pd.Series(types)) if colours is None else colours
     if len(types) > MOST_TYPES:
         rare = types[MOST_TYPES - 1 :]
         rest = f"{len(rare)} {OTHERS}"
         shares[rest] = shares[rare].sum(axis=1)
         types = [*types[: MOST_TYPES - 1], rest]
-    x = np.array([2.6 * (k // 2) + k % 2 for k in range(len(pairs))])
+    x = np.array([(0.6 * n + 1.4) * (k // n) + k % n for k in range(len(pairs))])
     with style.drawing(ax, save, size=(max(4.4, 1.3 * len(frame) + 2.0), 3.6)) as axes:
         base = np.zeros(len(pairs))
-        for k, name in enumerate(types):
+        for name in types:
             height = shares[name].to_numpy()
             axes.bar(
                 x, height, 0.9, bottom=base, label=name,
-                color=style.COLOURS[k], hatch=style.HATCHES[k],
-                edgecolor=style.paper(), linewidth=0.8,
+                color=colours.get(name, NONE), edgecolor=style.paper(), linewidth=0.8,
             )  # fmt: skip
             for place, low, h in zip(x, base, height, strict=True):
                 if h >= 0.07:
@@ -84,15 +88,18 @@ def composition(
         axes.set_xticks(x, [side for side, _ in pairs])
         for k, label in enumerate(frame["label"]):
             axes.annotate(
-                str(label), (x[2 * k : 2 * k + 2].mean(), 0), (0, -22),
+                str(label), (x[n * k : n * k + n].mean(), 0), (0, -22),
                 xycoords=("data", "axes fraction"), textcoords="offset points",
                 ha="center", va="top", fontweight="bold",
             )  # fmt: skip
         axes.set(ylabel="share of cells (%)", ylim=(0, 1))
-        axes.set_xlabel("obs.: observed that day; sim.: simulated, by weight", labelpad=22)
+        observed = "obs.: observed that day; " * (n == 2)
+        axes.set_xlabel(f"{observed}sim.: simulated, by weight", labelpad=22)
         for k, (_, shares_of_day) in enumerate(pairs):
-            if k % 2 and not shares_of_day:
-                axes.text(x[k] - 0.5, 0.5, UNANNOTATED, ha="center", va="center", fontsize=8)
+            if k % n == n - 1 and not shares_of_day:
+                axes.text(
+                    x[k] - 0.5 * (n - 1), 0.5, UNANNOTATED, ha="center", va="center", fontsize=8
+                )
         axes.set_yticks(np.linspace(0, 1, 6), [f"{100 * t:.0f}" for t in np.linspace(0, 1, 6)])
         axes.tick_params(axis="x", length=0)
         handles, names = axes.get_legend_handles_labels()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from cellam.modelling.model import Model
 from cellam.plots import style
 from cellam.reading.cell_types import UNANNOTATED, find_types, read_types
 from cellam.reading.labels import did_you_mean
+from cellam.reading.palette import NONE, Palette, find_palette
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 
+MOST_COLOURS = 102  # of a palette; names beyond have another marker too
+LONGEST = 20  # column of a legend
 QUANTITIES = ("time", "growth", "speed")  # of the model, that cells can be coloured by
 
 
@@ -40,29 +43,30 @@ def time_label(model: Model) -> str:
 
 def colour_values(
     model: Model, adata: AnnData | None, color: str | None
-) -> tuple[pd.Series[Any], str]:
-    """What cells are coloured by, day by day, and how it is called."""
+) -> tuple[pd.Series[Any], str, Palette | None]:
+    """What cells are coloured by, day by day, how it is called, and the colours of names."""
     obs = pd.DataFrame()
     if adata is not None:
         check_size(model, adata)
         obs = adata.obs
-    if color is None:
-        color = find_types(obs, model.snapshots.codes) if len(obs) else None
-        color = color or "time"
+    of_types = find_types(obs, model.snapshots.codes) if len(obs) else None
+    color = color or of_types or "time"
     days = model.snapshots
-    if color in obs:
-        return obs[color].iloc[np.concatenate(days.rows)].reset_index(drop=True), color
+    if adata is not None and color in obs:
+        values = obs[color].iloc[np.concatenate(days.rows)].reset_index(drop=True)
+        named = color == of_types or not _is_number(values)  # numbered clusters are names
+        return values, color, find_palette(adata, color) if named else None
     if color == "time":
         of_cell = np.repeat(days.times, [len(x) for x in days.points])
-        return pd.Series(of_cell), time_label(model)
+        return pd.Series(of_cell), time_label(model), None
     if color == "growth":
-        return pd.Series(growth_rates(model)), f"growth rate {per_time(model)}"
+        return pd.Series(growth_rates(model)), f"growth rate {per_time(model)}", None
     if color == "speed":
         speed = np.linalg.norm(velocities(model), axis=1)
-        return pd.Series(speed * model.space.unit), f"speed {per_time(model)}"
+        return pd.Series(speed * model.space.unit), f"speed {per_time(model)}", None
     if adata is not None and color in adata.var_names:
         expression = np.asarray(adata.obs_vector(color), dtype=np.float64)
-        return pd.Series(expression[np.concatenate(days.rows)]), color
+        return pd.Series(expression[np.concatenate(days.rows)]), color, None
     raise no_colour(color, obs, adata.var_names if adata is not None else ())
 
 
@@ -76,13 +80,21 @@ def no_colour(color: str, obs: pd.DataFrame, genes: Iterable[str]) -> ConfigErro
     )
 
 
-def scatter_cells(ax: Axes, xy: Array, values: pd.Series[Any], label: str) -> None:
+def scatter_cells(
+    ax: Axes,
+    xy: Array,
+    values: pd.Series[Any],
+    label: str,
+    colours: Palette | None = None,
+    besides: Sequence[Line2D] = (),
+) -> None:
     """Cells by a number, with a colour bar, or by a name, which also stands among its cells.
 
-    Cells without a name are grey and lie below the others.
+    Cells without a name are grey and lie below the others. `besides` are further entries of the
+    legend.
     """
     size = size_of(len(xy))
-    if pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values):
+    if colours is None:
         c = values.to_numpy(dtype=float)
         diverging = (np.nanmin(c) < 0 < np.nanmax(c)) if np.isfinite(c).any() else False
         most = float(np.nanquantile(np.abs(c), 0.98)) if diverging else 0.0
@@ -95,37 +107,43 @@ def scatter_cells(ax: Axes, xy: Array, values: pd.Series[Any], label: str) -> No
         bar = ax.figure.colorbar(drawn, ax=ax, shrink=0.7)
         bar.set_label(label)
         bar.outline.set_visible(False)
+        if besides:
+            ax.legend(handles=besides, loc="upper left", bbox_to_anchor=(0.0, -0.06))
         return
     names = read_types(values)
     none = names.isna().to_numpy()
     if none.any():
         ax.scatter(
-            xy[none, 0], xy[none, 1], c=style.COLOURS[7], alpha=0.35, s=size, linewidths=0,
-            rasterized=True,
-        )  # fmt: skip
+            xy[none, 0], xy[none, 1], c=NONE, alpha=0.35, s=size, linewidths=0, rasterized=True
+        )
     handles = []
-    for k, name in enumerate(sorted(names.dropna().unique())):
+    there = set(names.dropna())
+    for k, (name, colour) in enumerate(colours.items()):
+        if name not in there:
+            continue
         rows = (names == name).to_numpy()
-        turn, colour = divmod(k, len(style.COLOURS))
-        marker = style.MARKERS[turn % len(style.MARKERS)]
+        marker = style.MARKERS[k // MOST_COLOURS % len(style.MARKERS)]
         ax.scatter(
-            xy[rows, 0], xy[rows, 1], c=style.COLOURS[colour], marker=marker, s=size, linewidths=0,
-            rasterized=True,
-        )  # fmt: skip
+            xy[rows, 0], xy[rows, 1], c=colour, marker=marker, s=size, linewidths=0, rasterized=True
+        )
         ax.annotate(
-            name, np.median(xy[rows], axis=0), ha="center", va="center", zorder=5,
+            name, tuple(np.median(xy[rows], axis=0)), ha="center", va="center", zorder=5,
             fontsize=8, fontweight="bold",
             path_effects=[withStroke(linewidth=2.5, foreground=style.paper())],
         )  # fmt: skip
-        handles.append(
-            Line2D([], [], ls="", marker=marker, color=style.COLOURS[colour], ms=5, label=name)
-        )
+        handles.append(Line2D([], [], ls="", marker=marker, color=colour, ms=5, label=name))
     if none.any():
-        handles.append(
-            Line2D([], [], ls="", marker="o", color=style.COLOURS[7], ms=5, label=UNANNOTATED)
-        )
+        handles.append(Line2D([], [], ls="", marker="o", color=NONE, ms=5, label=UNANNOTATED))
+    handles += besides
     listed = [str(handle.get_label()) for handle in handles]
-    ax.legend(handles, listed, title=label, loc="center left", bbox_to_anchor=(1.0, 0.5))
+    ax.legend(
+        handles, listed, title=label, loc="center left", bbox_to_anchor=(1.0, 0.5),
+        ncols=-(-len(handles) // LONGEST),
+    )  # fmt: skip
+
+
+def _is_number(values: pd.Series[Any]) -> bool:
+    return pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values)
 
 
 def name_axes(ax: Axes, where: Basis) -> None:

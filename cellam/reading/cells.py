@@ -204,14 +204,16 @@ def read_obs(data: str | Path | AnnData) -> pd.DataFrame:
 
 
 def read_annotation(data: str | Path | AnnData) -> AnnData:
-    """Read the annotation and the dense representations of the cells, without their expression."""
+    """Read the annotation, its colours and the dense representations, without the expression."""
     import anndata
 
     with opened(data) as source:
         obs = _obs(source)
         reps = {key: source.element(f"obsm/{key}") for key in source.keys("obsm")}
+        kept = {f"{column}_colors" for column in obs}.intersection(source.keys("uns"))
+        colours = {key: source.element(f"uns/{key}") for key in sorted(kept)}
     dense = {key: value for key, value in reps.items() if isinstance(value, np.ndarray)}
-    return anndata.AnnData(obs=obs, obsm=dense)
+    return anndata.AnnData(obs=obs, obsm=dense, uns=colours)
 
 
 def names_digest(names: pd.Index[Any]) -> str:

@@ -138,7 +138,7 @@ def _missed(followed: _Followed, cells: Cells) -> Iterator[Caveat]:
         for name, share in row["observed"].items():
             simulated = row["simulated"].get(name, 0.0)
             error = np.sqrt(share * (1 - share) / row["ess"])
-            off = abs(simulated - share)
+            off = abs(simulated - row["bias"].get(name, 0.0) - share)  # beyond the assignment's
             if off > max(MISSED, ERRORS * error) and (worst is None or off > worst[0]):
                 worst = (off, row["label"], name, simulated, share)
     if worst is not None:

@@ -115,7 +115,7 @@ def compare_composition(
     """Half of the sum of absolute differences between the shares of cell types."""
     if annotation is None or measured.types is None:
         return None
-    from cellam.answers.composition import type_votes
+    from cellam.answers.assignment import type_votes
 
     n_types = len(annotation.shares)
     # The floor's cells are typed by their neighbours as well, as a perfect prediction's are.

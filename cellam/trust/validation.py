@@ -13,19 +13,16 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy import sparse
 
-from cellam.answers.composition import neighbours
-from cellam.answers.fates import (
-    memberships,
-    probabilities,
-    transitions,
-)
+from cellam.answers.assignment import reference, reference_of
+from cellam.answers.descendants import share_alike, transitions
+from cellam.answers.fates import probabilities
 from cellam.answers.terminal import Terminal
 from cellam.dynamics.couplings import Balanced, Planned, Unbalanced, couple
 from cellam.dynamics.distances import draw_rows, w1
@@ -123,22 +120,24 @@ class _Sisters:
     w1: dict[str, Array]  # (C,) by method, of each clone
 
 
-def _stand_still(model: Model, start: str, end: str) -> sparse.csr_matrix:
+Contender: TypeAlias = Callable[[Model, str, str, "pd.Series[Any]"], sparse.csr_matrix]
+
+
+def _stand_still(model: Model, start: str, end: str, types: pd.Series[Any]) -> sparse.csr_matrix:
     days = model.snapshots
-    k, l = days.index(start), days.index(end)  # noqa: E741
-    return neighbours(days.points[k], days.points[l])
+    return reference(model, [days.index(end)], types).nearest(days.points[days.index(start)])
 
 
-def _everyone(model: Model, start: str, end: str) -> sparse.csr_matrix:
+def _everyone(model: Model, start: str, end: str, types: pd.Series[Any]) -> sparse.csr_matrix:
     days = model.snapshots
     m = len(days.points[days.index(end)])
     return sparse.csr_matrix(np.full((1, m), 1 / m))
 
 
-def _chained(coupling: Planned) -> Callable[[Model, str, str], sparse.csr_matrix]:
+def _chained(coupling: Planned) -> Contender:
     """Plans between neighbouring days, one after the other, as moscot and WOT chain them."""
 
-    def chain(model: Model, start: str, end: str) -> sparse.csr_matrix:
+    def chain(model: Model, start: str, end: str, types: pd.Series[Any]) -> sparse.csr_matrix:
         days = model.snapshots
         k, l = days.index(start), days.index(end)  # noqa: E741
         fitted = [j for j in range(k + 1, l) if days.labels[j] in model.training.labels]
@@ -150,8 +149,9 @@ def _chained(coupling: Planned) -> Callable[[Model, str, str], sparse.csr_matrix
             plan = sparse.csr_matrix((pairs.mass_1, (pairs.i, pairs.j)), (len(x), len(y)))
             grown = sparse.diags(1 / days.weights[i]) @ plan  # descendants for each cell
             joint = joint @ grown
-        # The mean over the neighbourhood of the start, as of the ways of cellam.
-        return neighbours(days.points[k], days.points[k]) @ _normalised(joint)
+        # The mean over alike cells of the start, as of the trajectories of cellam.
+        alike = share_alike(reference(model, [k], types), np.asarray(joint.sum(1)).ravel())
+        return alike @ _normalised(joint)
 
     return chain
 
@@ -162,13 +162,13 @@ def _normalised(matrix: sparse.csr_matrix) -> sparse.csr_matrix:
     return sparse.csr_matrix(sparse.diags(1 / total) @ matrix)
 
 
-def _ours(model: Model, start: str, end: str) -> sparse.csr_matrix:
-    return transitions(model, start, end, seed=model.options.seed).matrix
+def _ours(model: Model, start: str, end: str, types: pd.Series[Any]) -> sparse.csr_matrix:
+    return transitions(model, start, end, types, seed=model.options.seed).matrix
 
 
 # How each contender finds the cells of the late day that stand for descendants: a row for each
 # cell of the early day, or one for all of them.
-CONTENDERS: dict[str, tuple[Callable[[Model, str, str], sparse.csr_matrix], str]] = {
+CONTENDERS: dict[str, tuple[Contender, str]] = {
     OURS: (_ours, "followed by the fit"),
     "nearest": (_stand_still, "the nearest cells of the late day, without dynamics"),
     "ot": (_chained(Balanced()), "exact optimal transport, chained over the days between"),
@@ -210,7 +210,8 @@ def validate(
         If hardly any clone was found on both an early and the late day.
     """
     days = model.snapshots
-    of_state, states = memberships(model, terminal, types)
+    late_cells = reference_of(model, terminal, types)
+    of_state, states = late_cells.memberships(), late_cells.names
     codes, names = split_levels(clones)
     late = codes[days.rows[days.index(terminal)]]
     # A sister without a state says nothing.
@@ -224,7 +225,7 @@ def validate(
             f"on {' or '.join(start)} and on {terminal}; at least {2 * FEWEST} are needed.",
             "Check the column, and give other days with `start` and `terminal`.",
         )
-    found = _compare(model, early, late, shared, of_state, terminal)
+    found = _compare(model, early, late, shared, of_state, terminal, types)
     with_state = np.array([found.share[found.clone == c].max(0) for c in range(len(shared))])
     there, not_there = (with_state > 0).sum(0), (with_state < 1).sum(0)
     scored = np.flatnonzero((there >= FEWEST) & (not_there >= FEWEST))
@@ -252,6 +253,7 @@ def _compare(
     shared: NDArray[np.int64],
     of_state: sparse.csr_matrix,
     terminal: str,
+    types: pd.Series[Any],
 ) -> _Sisters:
     """What every contender predicts for the early cells, and what their sisters are."""
     sisters = [np.flatnonzero(late == c) for c in shared]
@@ -266,7 +268,7 @@ def _compare(
     for name, (contender, _) in CONTENDERS.items():
         p, cloud = [], sparse.csr_matrix((len(shared), len(late)))
         for label, rows in chosen.items():
-            matrix = contender(model, label, terminal)
+            matrix = contender(model, label, terminal, types)
             of_clone = np.searchsorted(shared, early[label][rows])
             at = rows if matrix.shape[0] > 1 else np.zeros_like(rows)
             p.append(probabilities(matrix, of_state)[at])

@@ -8,7 +8,9 @@ from typing import Any
 
 import pandas as pd
 
-from cellam.answers.fates import DRAWS, Fates, flow, predict_fates
+from cellam.answers.assignment import RECOGNISED, reference_of
+from cellam.answers.descendants import DRAWS
+from cellam.answers.fates import Fates, flow, predict_fates
 from cellam.answers.terminal import Terminal, parse_terminal
 from cellam.display import enumerated
 from cellam.output.files import check_csv, write_csv
@@ -43,6 +45,9 @@ class FatesResult(Result):
         State of every cell of the data.
     names : pandas.Index
         Names of all cells of the data.
+    recognised : dict of str to float
+        Share of the observed cells of each state that their neighbours assign to it; see
+        `answers.assignment.Reference.recognised`.
     written : pathlib.Path or None
         File of the table, if one was asked for.
     """
@@ -55,6 +60,7 @@ class FatesResult(Result):
     flows: tuple[pd.DataFrame, ...]
     types: pd.Series[Any]
     names: pd.Index[Any]
+    recognised: dict[str, float]
     written: Path | None
 
     @property
@@ -68,13 +74,23 @@ class FatesResult(Result):
             "ensemble": str(self.members or "none"),
         }
 
+    @property
+    def few(self) -> bool:
+        """Whether a type of one of the days has fewer than ten cells."""
+        return any(row["few"] for f in self.days for row in f.by_type(self.types))
+
+    @property
+    def mixed_up(self) -> dict[str, float]:
+        """States of which less than 80 % of the observed cells are recognised."""
+        return {name: share for name, share in self.recognised.items() if share < RECOGNISED}
+
     def to_frame(self) -> pd.DataFrame:
         """A row for each cell: its name, day, type, mass, entropy and probabilities."""
         tables = [f.table(self.names, self.types) for f in self.days]
         return pd.concat(tables, ignore_index=True)
 
     def to_dict(self) -> dict[str, Any]:
-        """Mean probabilities by day and type, and the flow of mass."""
+        """What the cells of each day and type become together, and the flow of mass."""
         days: list[dict[str, Any]] = []
         for k, f in enumerate(self.days):
             day = {
@@ -82,6 +98,7 @@ class FatesResult(Result):
                 "cells": len(f.rows),
                 "states": list(f.states),
                 "types": f.by_type(self.types),
+                "all": f.together(),
             }
             days.append(day | ({"flow": self.flows[k].to_dict("records")} if self.flows else {}))
         return {
@@ -90,6 +107,7 @@ class FatesResult(Result):
             "ancestors": self.ancestors,
             "members": self.members,
             "days": days,
+            "recognised": self.recognised,
             "written": str(self.written) if self.written else None,
         }
 
@@ -119,7 +137,7 @@ def predict_run_fates(
     ancestors : bool
         Follow later cells backward: which states of an earlier day they came from.
     draws, seed
-        As for `answers.fates.transitions`.
+        As for `answers.descendants.transitions`.
     csv : path, optional
         File for the table of all cells.
     keep : bool
@@ -150,6 +168,7 @@ def predict_run_fates(
     more = "" if ancestors else "Add `ancestors=True` to follow later cells backward."
     labels = start_days(model, end.label, start, backward=ancestors, more=more)
     types = read_types(obs[end.key])
+    states = reference_of(model, end.label, types)
     found = tuple(
         predict_fates(model, label, types, terminal=end.label, draws=draws, seed=seed)
         for label in labels
@@ -166,6 +185,7 @@ def predict_run_fates(
         () if ancestors else tuple(flow(model, f, types) for f in found),
         types,
         obs.index,
+        dict(zip(states.names, map(float, states.recognised()), strict=True)),
         path,
     )
     if path is not None:

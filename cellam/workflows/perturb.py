@@ -103,8 +103,8 @@ class PerturbationResult(Result):
             if name is not None:
                 effect = {
                     "state": name,
-                    "before": float(found.before[:, k].mean()),
-                    "after": float(found.after[:, k].mean()),
+                    "before": float(found.shares[0][k]),
+                    "after": float(found.shares[1][k]),
                     **effect,
                 }
             if found.spread is not None:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from cellam.answers.fates import Fates
     from cellam.dynamics.fitting import OnProgress
     from cellam.modelling.model import Model, Simulation
+    from cellam.reading.palette import Palette
     from cellam.reading.queries import Query
     from cellam.runs.run import StoredRun
 
@@ -110,9 +111,16 @@ class Request:
             )
         return types
 
+    def colours(self, types: pd.Series[Any] | None) -> Palette | None:
+        """Colours of cell types, the same in every picture of the run."""
+        from cellam.reading.palette import find_palette
+
+        return find_palette(self.annotated, str(types.name)) if types is not None else None
+
     def fates(self, start: str | None) -> list[Fates]:
         """Fates of the cells of a day, or of all days before the terminal one."""
-        from cellam.answers.fates import memberships, predict_fates
+        from cellam.answers.assignment import reference_of
+        from cellam.answers.fates import predict_fates
         from cellam.answers.terminal import days_before, parse_terminal
         from cellam.plots.lineages import check_state
 
@@ -121,7 +129,7 @@ class Request:
         labels = [start] if start is not None else days_before(model, end.label)
         types = obs[end.key]
         if self.color is not None:
-            check_state(self.color, memberships(model, end.label, types)[1], end.label)
+            check_state(self.color, reference_of(model, end.label, types).names, end.label)
         return [
             predict_fates(model, label, types, terminal=end.label, seed=self.seed)
             for label in labels
@@ -178,7 +186,9 @@ def _composition(request: Request) -> Any:
 
     types = request.types(needed=True)
     moved = request.follow(request.model, POPULATION, often=False)
-    return plots.composition(composition(request.model, moved, types), save=request.save)
+    chosen = request.from_cells is not None
+    frame = composition(request.model, moved, types, chosen=chosen)
+    return plots.composition(frame, colours=request.colours(types), save=request.save)
 
 
 def _fates(request: Request) -> Any:
@@ -201,8 +211,13 @@ def _flow(request: Request) -> Any:
 
     model = request.model
     found = request.fates(request.start or model.training.labels[0])[0]
-    frame = flow(model, found, request.annotated.obs[found.terminal.key])
-    return plots.flow(frame, (named(found.start), named(found.terminal.label)), save=request.save)
+    types = request.annotated.obs[found.terminal.key]
+    return plots.flow(
+        flow(model, found, types),
+        (named(found.start), named(found.terminal.label)),
+        colours=request.colours(types),
+        save=request.save,
+    )
 
 
 def _mass(request: Request) -> Any:
@@ -227,7 +242,8 @@ def _trends(request: Request) -> Any:
     types = request.types(needed="by" in request.given)
     moved = request.follow(model, POPULATION)
     group = groups(model, moved, types, by=request.by or "fate") if types is not None else None
-    return plots.trends(trends(model, moved, names, group), save=request.save)
+    frame = trends(model, moved, names, group)
+    return plots.trends(frame, colours=request.colours(types), save=request.save)
 
 
 def _genes_to_draw(model: Model, genes: str | None) -> list[str]:

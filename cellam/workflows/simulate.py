@@ -226,7 +226,7 @@ def simulate_run(
         moved,
         followed,
         types,
-        composition(model, moved, types),
+        composition(model, moved, types, chosen=from_cells is not None),
         cell_table(model, moved, names, followed),
         path,
         notes,

@@ -113,3 +113,34 @@ def test_cells_without_a_type_take_no_part(
     assert frame["observed"][1] == rest.value_counts(normalize=True)[rest.unique()].to_dict()
     assert sum(frame["simulated"][1].values()) == pytest.approx(1)
     assert set(frame["simulated"][1]) <= set(rest)
+
+
+def test_cells_that_one_starts_from_keep_their_own_types(
+    model: Model, simulation: Simulation, cells: Cells
+) -> None:
+    """Also where their neighbours have others, and by their weight."""
+    mixed = pd.Series([f"type {k % 3}" for k in range(len(cells))], name="mixed")
+    first = composition(model, simulation, mixed).iloc[0]
+    assert first["simulated"] == pytest.approx(first["observed"])
+    assert first["bias"] == {}
+    chosen = model.snapshots.rows[0][mixed.iloc[model.snapshots.rows[0]] == "type 1"]
+    moved = model.simulate("day0", rows=chosen)
+    frame = composition(model, moved, mixed, chosen=True)
+    assert frame["simulated"][0] == {"type 0": 0, "type 1": 1, "type 2": 0}
+    assert frame["observed"].tolist() == [{}] * len(frame)  # the whole day is no comparison
+
+
+def test_the_bias_is_what_a_day_gains_where_its_own_cells_are_assigned(
+    model: Model, simulation: Simulation, cells: Cells
+) -> None:
+    types = cells.obs["cell_type"].astype(str)
+    row = composition(model, simulation, types).set_index("label").loc["day4"]
+    day = model.snapshots.index("day4")
+    x, own = model.snapshots.points[day], types.iloc[model.snapshots.rows[day]].to_numpy()
+    for name in set(own):
+        told = []
+        for k in range(len(x)):
+            far = np.linalg.norm(x - x[k], axis=1)
+            far[k] = np.inf
+            told.append(np.mean(own[np.argsort(far)[:10]] == name))
+        assert row["bias"][name] == pytest.approx(np.mean(told) - np.mean(own == name))

@@ -108,9 +108,10 @@ def test_the_effect_is_the_difference_to_the_same_cells_unchanged(
 ) -> None:
     changes = [Change(unsure_model.space.genes[0], 3.0)]
     found = perturb(unsure_model, cells, changes, "day2", types)
-    np.testing.assert_allclose(
-        found.effects[0, :-1], (found.after - found.before).mean(0), atol=1e-12
+    before, after = (
+        np.average(p, axis=0, weights=found.mass_before) for p in (found.before, found.after)
     )
+    np.testing.assert_allclose(found.effects[0, :-1], after - before, atol=1e-12)
     assert found.effects.shape == (9, len(found.states) + 1)
     np.testing.assert_allclose(found.effects[:, :-1].sum(1), 0, atol=1e-9)
     alone = perturb(unsure_model.alone(), cells, changes, "day2", types)

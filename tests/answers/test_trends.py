@@ -9,7 +9,7 @@ import pytest
 
 import cellam
 from cellam import plots
-from cellam.answers.composition import type_votes
+from cellam.answers.assignment import type_votes
 from cellam.answers.trends import groups, trends
 from cellam.errors import ConfigError
 from cellam.modelling.model import Model, Simulation

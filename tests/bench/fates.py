@@ -12,9 +12,11 @@ from pathlib import Path
 
 import anndata
 import numpy as np
+import pandas as pd
 
 import cellam
-from cellam.answers.fates import memberships, probabilities
+from cellam.answers.assignment import reference_of
+from cellam.answers.fates import probabilities
 from cellam.modelling.model import Model
 from cellam.toys import Branching
 from cellam.trust.validation import CONTENDERS
@@ -29,13 +31,13 @@ def truth(model: Model, latent: np.ndarray, label: str) -> np.ndarray:
     return Branching().fate(time, z, np.random.default_rng(0), n_paths=256)[:, 0]
 
 
-def predicted(model: Model, types: object, label: str) -> dict[str, np.ndarray]:
+def predicted(model: Model, types: pd.Series, label: str) -> dict[str, np.ndarray]:
     """The same, as each contender has it."""
     end = model.snapshots.labels[-1]
-    of_state, states = memberships(model, end, types)
-    at = states.index("erythroid")
+    states = reference_of(model, end, types)
+    at = states.names.index("erythroid")
     return {
-        name: probabilities(contender(model, label, end), of_state)[:, at]
+        name: probabilities(contender(model, label, end, types), states.memberships())[:, at]
         for name, (contender, _) in CONTENDERS.items()
     }
 

@@ -57,11 +57,12 @@ def test_shares_are_those_of_the_composition(
     found = shares(frame, types)
     assert set(found["types"]) == set(types)
     for row, (_, expected) in zip(found["rows"], frame.iterrows(), strict=True):
-        assert sum(s for s, _ in row["shares"]) == pytest.approx(1)
-        assert sum(o for _, o in row["shares"]) == pytest.approx(1)
-        for name, (simulated, observed) in zip(found["types"], row["shares"], strict=True):
+        assert sum(s for s, _, _ in row["shares"]) == pytest.approx(1)
+        assert sum(o for _, o, _ in row["shares"]) == pytest.approx(1)
+        for name, (simulated, observed, bias) in zip(found["types"], row["shares"], strict=True):
             assert simulated == expected["simulated"].get(name, 0)
             assert observed == expected["observed"].get(name, 0)
+            assert bias == expected["bias"].get(name, 0)
 
 
 def test_some_keeps_whole_cells(simulation: Simulation) -> None:

@@ -13,14 +13,18 @@ from types import SimpleNamespace
 from typing import Any
 
 import anndata
+import matplotlib as mpl
+import numpy as np
 import pytest
+from PIL import Image
 
 import cellam
 from cellam.modelling.model import Model
 from cellam.modelling.rotation import Rotation
 from cellam.output.report import render_report, write_report
 from cellam.output.wording import explain
-from cellam.reading.cells import Cells
+from cellam.reading.cells import Cells, read_annotation
+from cellam.reading.palette import find_palette
 from cellam.runs.run import StoredRun as Run
 from cellam.trust.evaluation import evaluate
 
@@ -106,6 +110,20 @@ def bare(tmp_path_factory: pytest.TempPathFactory, noisy_model: Model, cells: Ce
 def written(request: pytest.FixtureRequest) -> Written:
     found: Written = request.getfixturevalue(request.param)
     return found
+
+
+def test_types_have_the_same_colours_in_its_pictures(full: Written) -> None:
+    """Those of the data, in the map of velocities and in the composition, but for rounding."""
+    adata = read_annotation(full.run.data())
+    colours = find_palette(adata, "cell_type")
+    for alt in ("Map of all cells in PC1 and PC2, coloured by cell_type", "Shares of cell_type"):
+        (shown,) = (i["src"] for i in full.page.all("img") if (i["alt"] or "").startswith(alt))
+        content = base64.b64decode((shown or "").split(",", 1)[1])
+        with Image.open(io.BytesIO(content)) as image:
+            pixels = np.unique(np.asarray(image.convert("RGB")).reshape(-1, 3), axis=0)
+        for colour in colours.values():
+            rgb = 255 * np.array(mpl.colors.to_rgb(colour))
+            assert np.abs(pixels - rgb).max(1).min() < 4
 
 
 # -------------------------------------------------------------------------- what it is made of
