@@ -108,8 +108,8 @@ def _print_legend(found: FatesResult) -> None:
     )
     print(
         f"Share of each obs[{found.terminal.key!r}] of {day} in the {kin} of these cells by mass, "
-        f"by the observed cells nearest to where they {verb}{spread}.\nMass: of the {kin}, for each cell. Entropy of single cells in bits: 0 is "
-        "certain, 1 even between two."
+        f"by the observed cells nearest to where they {verb}{spread}.\nMass: of the {kin}, for "
+        "each cell. Entropy of single cells in bits: 0 is certain, 1 even between two."
     )
     if found.few:
         print(f"*: fewer than {FEW} cells, which say little.")

@@ -197,9 +197,9 @@ def test_too_few_clones_or_states_are_refused(
 
 @pytest.mark.slow
 def test_larry_is_predicted_better_than_without_dynamics(shared_data: Path) -> None:
-    """Found: AUROC 0.731 (0.659 to 0.802); over the nearest cells a gain of 0.030 to 0.080.
+    """Found: AUROC 0.737 (0.665 to 0.804); over the nearest cells a gain of 0.037 to 0.085.
 
-    Over transport, 0.009 to 0.017, the interval reaches below 0; in W1 it does not.
+    Over balanced transport 0.005 to 0.055; over unbalanced transport -0.006 to 0.027.
     """
     cells = cellam.read(shared_data / "larry_clones_781.h5ad")
     model = cellam.fit(cells)
