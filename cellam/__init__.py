@@ -15,11 +15,13 @@ The packages, each resting on those before it:
     reading      from a file to weighted points at times
     dynamics     Action Matching itself, on points and times alone
     modelling    from cells to a fitted model
-    answers      where cells go, which genes go with it, how sure that is
-    trust        held-out days, skill, lineage barcodes, reasons for doubt
+    analysis     where cells go, which genes go with it, how sure that is
+    evaluation   held-out days, skill, lineage barcodes
+    checks       reasons for doubt
     runs         a model on disk
     plots        figures, as matplotlib axes
-    output       files for other programs, and the report
+    export       files for other programs
+    report       one page to read
     workflows    what a command does, as one call on a run
 """
 
@@ -35,15 +37,17 @@ if os.name == "nt":  # locks, signals and limits are those of POSIX
     raise ImportError("cellam runs on Linux and macOS. On Windows, use it in WSL.")
 
 if TYPE_CHECKING:
-    from cellam.answers.composition import composition
-    from cellam.answers.drivers import drivers, quantity
-    from cellam.answers.fates import Fates, flow, predict_fates
-    from cellam.answers.perturbation import Change, Perturbation, parse_changes, perturb
-    from cellam.answers.results import Results
-    from cellam.answers.transitions import Gap, gaps
-    from cellam.answers.trends import trends
-    from cellam.answers.uncertainty import Followed, Spread, follow
-    from cellam.config import Options
+    from cellam.analysis.composition import composition
+    from cellam.analysis.drivers import drivers, quantity
+    from cellam.analysis.fates import Fates, flow, predict_fates
+    from cellam.analysis.perturbation import Change, Perturbation, parse_changes, perturb
+    from cellam.analysis.results import Results
+    from cellam.analysis.transitions import Gap, gaps
+    from cellam.analysis.trends import trends
+    from cellam.analysis.uncertainty import Followed, Spread, follow
+    from cellam.checks.caveat import Caveat
+    from cellam.checks.caveats import caveats
+    from cellam.checks.check import Check, check
     from cellam.dynamics.matching import FittedAction, fit_action
     from cellam.dynamics.objectives import Objective
     from cellam.dynamics.samplers import PathSampler, Sampler, Tabulated
@@ -55,26 +59,24 @@ if TYPE_CHECKING:
         RunError,
         TrainingError,
     )
-    from cellam.modelling.model import Model, Simulation
-    from cellam.modelling.pipeline import fit
-    from cellam.output.export import (
+    from cellam.evaluation.clones import Validation, validate
+    from cellam.evaluation.evaluate import Evaluation, evaluate
+    from cellam.evaluation.heldout import HeldOut, predict_day
+    from cellam.evaluation.scores import Scores
+    from cellam.evaluation.skill import Skill, skill, skills
+    from cellam.export.h5ad import (
         to_anndata,
         write_anndata,
         write_couplings,
         write_h5ad,
         write_tables,
     )
-    from cellam.output.report import write_report
-    from cellam.output.tables import tables
+    from cellam.export.tables import tables
+    from cellam.modelling.model import Model, Simulation
+    from cellam.modelling.pipeline import fit
+    from cellam.options import Options
     from cellam.reading.cells import Cells, read
-    from cellam.trust.caveat import Caveat
-    from cellam.trust.caveats import caveats
-    from cellam.trust.checks import Check, check
-    from cellam.trust.evaluation import Evaluation, evaluate
-    from cellam.trust.heldout import HeldOut, predict_day
-    from cellam.trust.scores import Scores
-    from cellam.trust.skill import Skill, skill, skills
-    from cellam.trust.validation import Validation, validate
+    from cellam.report.page import write_report
     from cellam.workflows.drivers import DriversResult
     from cellam.workflows.evaluate import EvaluationResult
     from cellam.workflows.export import ExportResult
@@ -106,14 +108,14 @@ __all__ = [  # noqa: RUF022  (in the order of use)
 # Where they are; imported when first used: torch and anndata take seconds, and `cellam --help`
 # needs neither.
 _PUBLIC = {
-    "answers.composition": "composition",
-    "answers.drivers": "drivers quantity",
-    "answers.fates": "predict_fates Fates flow",
-    "answers.perturbation": "perturb Perturbation parse_changes Change",
-    "answers.results": "Results",
-    "answers.transitions": "gaps Gap",
-    "answers.trends": "trends",
-    "answers.uncertainty": "follow Followed Spread",
+    "analysis.composition": "composition",
+    "analysis.drivers": "drivers quantity",
+    "analysis.fates": "predict_fates Fates flow",
+    "analysis.perturbation": "perturb Perturbation parse_changes Change",
+    "analysis.results": "Results",
+    "analysis.transitions": "gaps Gap",
+    "analysis.trends": "trends",
+    "analysis.uncertainty": "follow Followed Spread",
     "config": "Options",
     "dynamics.matching": "fit_action FittedAction",
     "dynamics.objectives": "Objective",
@@ -121,18 +123,18 @@ _PUBLIC = {
     "errors": "CellamError ConfigError DataError OutputError RunError TrainingError",
     "modelling.model": "Model Simulation",
     "modelling.pipeline": "fit",
-    "output.export": "to_anndata write_h5ad write_anndata write_tables write_couplings",
-    "output.report": "write_report",
-    "output.tables": "tables",
+    "export.h5ad": "to_anndata write_h5ad write_anndata write_tables write_couplings",
+    "report.page": "write_report",
+    "export.tables": "tables",
     "reading.cells": "read Cells",
-    "trust.caveat": "Caveat",
-    "trust.caveats": "caveats",
-    "trust.checks": "check Check",
-    "trust.evaluation": "evaluate Evaluation",
-    "trust.heldout": "predict_day HeldOut",
-    "trust.scores": "Scores",
-    "trust.skill": "skill skills Skill",
-    "trust.validation": "validate Validation",
+    "checks.caveat": "Caveat",
+    "checks.caveats": "caveats",
+    "checks.check": "check Check",
+    "evaluation.evaluate": "evaluate Evaluation",
+    "evaluation.heldout": "predict_day HeldOut",
+    "evaluation.scores": "Scores",
+    "evaluation.skill": "skill skills Skill",
+    "evaluation.clones": "validate Validation",
     "workflows.drivers": "DriversResult",
     "workflows.evaluate": "EvaluationResult",
     "workflows.export": "ExportResult",

@@ -32,12 +32,12 @@ def is_unfinished(path: Path) -> bool:
 
 def write_atomically(path: Path, content: bytes) -> None:
     """Write a file whole or not at all: beside its place, synced, then renamed."""
-    with appearing(path) as new:
+    with atomic_path(path) as new:
         write_synced(new, content)
 
 
 @contextlib.contextmanager
-def appearing(path: Path) -> Iterator[Path]:
+def atomic_path(path: Path) -> Iterator[Path]:
     """Yield a name beside `path` to write to; what is there at the end is synced and renamed."""
     # The suffix stays: some writers choose the format by it.
     handle, name = tempfile.mkstemp(UNFINISHED + path.suffix[:20], ".", path.parent)

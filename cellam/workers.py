@@ -29,7 +29,7 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def side_by_side(
+def parallel_map(
     job: Callable[[Any, Item], Result], shared: Any, items: Sequence[Item], *, workers: int
 ) -> Iterator[tuple[int, Result]]:
     """Run `job(shared, item)` for every item; yield its number and result as each is done.

@@ -11,8 +11,8 @@ import typer
 from pydantic import BaseModel
 from typer.core import TyperCommand
 
-from cellam.fields import Described, describe
 from cellam.flags import as_flags
+from cellam.option_fields import Described, describe
 
 
 def from_model(command: Callable[..., None]) -> Callable[..., None]:

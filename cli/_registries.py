@@ -20,10 +20,10 @@ class NamingCommand(TyperCommand):
 
 
 def _names() -> dict[str, str]:
+    from cellam.evaluation.baselines import BASELINES
+    from cellam.evaluation.metrics import METRICS
     from cellam.flags import as_flags
-    from cellam.trust.baselines import BASELINES
-    from cellam.trust.metrics import METRICS
-    from cellam.workflows.pictures import PICTURES
+    from cellam.workflows.plot_kinds import PICTURES
 
     return {
         "metrics": ", ".join(METRICS),

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cellam.config import ReadOptions
 from cellam.flags import write_flag
+from cellam.options import ReadOptions
 
 from ._from_model import from_model
 from .console import give_json, plural, results, say
@@ -18,7 +18,7 @@ from .options import JsonOption
 from .summary import say_cells
 
 if TYPE_CHECKING:
-    from cellam.trust.checks import Check
+    from cellam.checks.check import Check
 
 
 @from_model
@@ -33,7 +33,7 @@ def check(
     as_json: JsonOption = False,
 ) -> None:
     """Show what is in the data, and what a fit will take; nothing is fitted or written."""
-    from cellam.trust.checks import check as check_data
+    from cellam.checks.check import check as check_data
 
     found = check_data(data, options)
     given = [write_flag(name, repr(value)) for name, value in options if value is not None]

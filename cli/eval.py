@@ -15,7 +15,7 @@ from .pages import add_report, check_report
 if TYPE_CHECKING:
     import pandas as pd
 
-    from cellam.trust.skill import Skill
+    from cellam.evaluation.skill import Skill
     from cellam.workflows.evaluate import EvaluationResult
 
 
@@ -114,8 +114,8 @@ def _print(found: EvaluationResult) -> None:
 
 def _print_day(frame: pd.DataFrame, skills: list[Skill], label: str, cached: str) -> None:
     """Methods by rows, metrics by columns, best first; the floor and the skill last."""
+    from cellam.evaluation.scoring import METHODS
     from cellam.reading.labels import named
-    from cellam.trust.scoring import METHODS
 
     first = frame.iloc[0]
     marks = [

@@ -12,7 +12,7 @@ from .options import DataOption, GroupbyOption, RunOption
 from .outputs import shown
 
 if TYPE_CHECKING:
-    from cellam.answers.results import Results
+    from cellam.analysis.results import Results
 
 
 def export(

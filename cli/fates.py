@@ -21,7 +21,7 @@ from .outputs import shown
 if TYPE_CHECKING:
     import pandas as pd
 
-    from cellam.answers.fates import Fates
+    from cellam.analysis.fates import Fates
     from cellam.workflows.fates import FatesResult
 
 MOST_STATES = 8  # columns of the table
@@ -96,7 +96,7 @@ def fates(
 
 def _print_legend(found: FatesResult) -> None:
     """What the columns are, and how many cells take no part."""
-    from cellam.answers.fates import FEW
+    from cellam.analysis.fates import FEW
     from cellam.reading.labels import named
 
     day, kin = named(found.terminal.label), "ancestors" if found.ancestors else "descendants"

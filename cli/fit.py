@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cellam.config import Options
+from cellam.options import Options
 
 from ._from_model import from_model
 from .console import give, progress, say
@@ -60,14 +60,14 @@ def fit(
     report: ReportOption = True,
 ) -> None:
     """Learn how the cells move and grow; write a run."""
+    from cellam.checks.caveats import caveats
+    from cellam.checks.check import lacking_memory
     from cellam.errors import DataError, OutputError, Stopped
     from cellam.modelling.pipeline import fit as fit_model
-    from cellam.output.wording import explain
     from cellam.reading.cells import read
+    from cellam.report.wording import explain
     from cellam.runs.claims import check_free, claim
     from cellam.runs.run import point_to, save
-    from cellam.trust.caveats import caveats
-    from cellam.trust.checks import lacking_memory
 
     folder = _folder(data, name, out, resume=resume)
     check_free(folder, overwrite=overwrite)

@@ -37,7 +37,7 @@ def info(
 
 
 def _print(opened: Run, types: pd.Series[Any] | None, growth: Sequence[dict[str, Any]]) -> None:
-    from cellam.trust.baselines import BASELINES
+    from cellam.evaluation.baselines import BASELINES
 
     model, seen = opened.model, opened.provenance
     place = shown(seen["data"]["path"]) if seen["data"]["path"] else "unknown place"
@@ -52,11 +52,9 @@ def _print(opened: Run, types: pd.Series[Any] | None, growth: Sequence[dict[str,
         say("command", seen["command"])
     scores = opened.scores()
     if types is not None and growth:
-        from cellam.plots.scatter import per_time
-
         relative = "relative " if model.options.population is None else ""
         print()
-        what = f"{relative}growth {per_time(model)} by {types.name}"
+        what = f"{relative}growth {model.timeline.per_time} by {types.name}"
         table(
             [what, "cells", "mean", "sd", "growing"],
             [

@@ -11,9 +11,9 @@ from .console import progress, warn
 from .outputs import shown
 
 if TYPE_CHECKING:
+    from cellam.checks.caveat import Caveat
     from cellam.reading.cells import Cells
     from cellam.runs.run import StoredRun
-    from cellam.trust.caveat import Caveat
 
 
 def check_report(data: Path) -> None:

@@ -19,7 +19,7 @@ from .options import (
 from .outputs import shown
 
 if TYPE_CHECKING:
-    from cellam.answers.perturbation import Perturbation
+    from cellam.analysis.perturbation import Perturbation
 
 
 def perturb(

@@ -22,7 +22,7 @@ from .summary import unannotated
 if TYPE_CHECKING:
     import pandas as pd
 
-    from cellam.answers.uncertainty import Followed
+    from cellam.analysis.uncertainty import Followed
     from cellam.modelling.model import Model
 
 

@@ -35,7 +35,7 @@ def say_cells(cells: Cells) -> None:
 
 def say_model(model: Model) -> None:
     """Print what was fitted and what was chosen."""
-    from cellam.output.wording import explain
+    from cellam.report.wording import explain
 
     space = model.space
     kind = f"obsm[{space.rep!r}]" if space.rep else f"PCA of {variables(space.genes)}"
@@ -77,8 +77,7 @@ def unannotated(types: pd.Series[Any]) -> str:
 
 def say_growth(model: Model, cells: Cells) -> None:
     """Print the mean growth of the types of cells, and how it goes with genes of division."""
-    from cellam.answers.division import compare_division
-    from cellam.plots.scatter import per_time
+    from cellam.analysis.division import compare_division
     from cellam.workflows.info import growth_of_types
 
     types, rows = growth_of_types(model, cells.obs)
@@ -88,7 +87,7 @@ def say_growth(model: Model, cells: Cells) -> None:
         relative = ", relative" if model.options.population is None else ""
         say(
             "growth",
-            f"{per_time(model)}{relative}, mean of each {types.name}: {listed}{more}"
+            f"{model.timeline.per_time}{relative}, mean of each {types.name}: {listed}{more}"
             f"{'.' * bool(rest := unannotated(types))}{rest}",
         )
     division = compare_division(model, cells)

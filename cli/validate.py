@@ -39,8 +39,8 @@ def validate(
     as_json: JsonOption = False,
 ) -> None:
     """Score predicted fates by where sisters of the same clone were found, beside baselines."""
+    from cellam.evaluation.clones import SCORES
     from cellam.reading.labels import named
-    from cellam.trust.validation import SCORES
     from cellam.workflows.run import open_run
 
     opened = open_run(run)
@@ -80,7 +80,7 @@ def validate(
 
 def _print_scores(frame: pd.DataFrame) -> None:
     """Methods by rows, scores by columns; then what cellam gains on each of them."""
-    from cellam.trust.validation import CONTENDERS, HIGHER, OURS, SCORES
+    from cellam.evaluation.clones import CONTENDERS, HIGHER, OURS, SCORES
 
     whole = frame[frame["state"] == "all"].set_index(["method", "score"])
     headings = [f"{score} {'↑' if score in HIGHER else '↓'}" for score in SCORES]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
-from cellam.config import Options
 from cellam.dynamics.couplings import Unbalanced
 from cellam.modelling.pipeline import GROWTH_SCALE, SIGMA, STEPS
+from cellam.options import Options
 
 
 def test_a_fit_has_these_options_unless_told() -> None:

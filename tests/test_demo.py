@@ -43,7 +43,7 @@ def test_cells_move_the_way_that_they_truly_moved(model: cellam.Model) -> None:
     """The mean displacement of simulated cells from day2 to day4 is that of the population."""
     moved = model.simulate("day2", to="day4")
     w = np.exp(moved.log_weights[-1])
-    x = (moved.points[-1] - model.space.centre) / model.space.scale
+    x = model.space.from_coordinates(moved.points[-1])
     day4 = model.snapshots.points[2]
     step = np.linalg.norm(day4.mean(0) - model.snapshots.points[1].mean(0))
     assert np.linalg.norm(w @ x / w.sum() - day4.mean(0)) < 0.1 * step

@@ -28,7 +28,7 @@ def answer(adata: anndata.AnnData, names: pd.Index | None = None, **options) -> 
     cells = cellam.read(adata)
     model = cellam.fit(cells, **{"n_features": 64, "n_pcs": 5, "tau": 1.0} | options)
     days = model.snapshots
-    rows = np.concatenate(days.rows)
+    rows = days.data_rows
     axes = model.space.scale[:, None] * model.space.components  # (p, g)
     pairs = list(zip(days.times, days.points, strict=True))
     velocity = np.concatenate([model.velocity(t, x) for t, x in pairs]) @ axes

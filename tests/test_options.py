@@ -7,9 +7,9 @@ from typing import get_args
 
 import pytest
 
-from cellam.config import Method, Options, ReadOptions
 from cellam.errors import ConfigError
-from cellam.fields import describe
+from cellam.option_fields import describe
+from cellam.options import Method, Options, ReadOptions
 
 
 def test_defaults_are_those_that_results_were_published_with() -> None:

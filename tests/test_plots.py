@@ -17,16 +17,16 @@ from matplotlib.figure import Figure
 
 import cellam
 from cellam import plots
-from cellam.answers.composition import composition
-from cellam.answers.fates import Fates, flow, predict_fates
-from cellam.answers.trends import groups, trends
+from cellam.analysis.composition import composition
+from cellam.analysis.fates import Fates, flow, predict_fates
+from cellam.analysis.trends import groups, trends
 from cellam.errors import ConfigError, DataError
+from cellam.evaluation.evaluate import Evaluation, evaluate
 from cellam.modelling.model import Model, Simulation
 from cellam.plots.maps import on_grid
 from cellam.plots.style import COLOURS, HATCHES
 from cellam.reading.cells import Cells
 from cellam.reading.palette import find_palette, palette
-from cellam.trust.evaluation import Evaluation, evaluate
 
 
 @pytest.fixture(scope="module")
@@ -267,7 +267,7 @@ def test_cells_can_be_coloured_by_a_gene(model: Model, small: anndata.AnnData) -
     small.X[np.arange(0, small.n_obs, 2), 3] = 2.0
     ax = plots.velocity(model, small, color=gene)
     drawn = next(c for c in ax.collections if len(c.get_offsets()) == small.n_obs)
-    rows = np.concatenate(model.snapshots.rows)
+    rows = model.snapshots.data_rows
     # Cells may be drawn in any order, each in its place.
     order = np.lexsort(np.asarray(drawn.get_offsets()).T)
     places = model.space.to_coordinates(np.concatenate(model.snapshots.points))[:, :2]

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from cellam.errors import ConfigError, TrainingError
-from cellam.workers import cores, side_by_side
+from cellam.workers import cores, parallel_map
 
 
 def product(shared: np.ndarray, seed: int) -> bytes:
@@ -40,7 +40,7 @@ def matrix() -> np.ndarray:
 
 
 def test_results_do_not_depend_on_the_number_of_workers(matrix):
-    one, two = (dict(side_by_side(product, matrix, [1, 2, 3], workers=n)) for n in (1, 2))
+    one, two = (dict(parallel_map(product, matrix, [1, 2, 3], workers=n)) for n in (1, 2))
     assert one == two
     assert sorted(one) == [0, 1, 2]
 
@@ -48,13 +48,13 @@ def test_results_do_not_depend_on_the_number_of_workers(matrix):
 @pytest.mark.parametrize("workers", [1, 2])
 def test_an_error_of_a_job_arrives_with_its_hint(workers):
     with pytest.raises(ConfigError, match=r"Not [12]\.") as caught:
-        list(side_by_side(refuse, None, [1, 2], workers=workers))
+        list(parallel_map(refuse, None, [1, 2], workers=workers))
     assert caught.value.hint == "Another."
 
 
 def test_a_killed_worker_is_an_error_and_not_a_wait():
     with pytest.raises(TrainingError, match="killed") as caught:
-        list(side_by_side(die, None, [1, 2], workers=2))
+        list(parallel_map(die, None, [1, 2], workers=2))
     assert "`workers=1`" in caught.value.hint
 
 
@@ -63,10 +63,10 @@ def test_there_is_a_core():
 
 
 SCRIPT = """
-from cellam.workers import side_by_side
+from cellam.workers import parallel_map
 from test_workers import sleep
 if __name__ == "__main__":
-    list(side_by_side(sleep, None, [1, 2], workers=2))
+    list(parallel_map(sleep, None, [1, 2], workers=2))
 """
 
 

@@ -13,8 +13,8 @@ import pandas as pd
 import pytest
 
 import cellam
+from cellam.checks import caveats as rules
 from cellam.runs.run import point_to
-from cellam.trust import caveats as rules
 from cellam.workflows import evaluate as evaluate_workflow
 
 Call = Callable[..., Any]
@@ -164,7 +164,7 @@ def test_a_report_is_the_page_of_the_command(
         asked.append((of.path.resolve(), known))
         return f"page {len(asked)}"
 
-    monkeypatch.setattr("cellam.output.report.render_report", render)
+    monkeypatch.setattr("cellam.report.page.render_report", render)
     opened = cellam.open_run(run)
     opened.evaluate("day2", refits=0)
     assert call("report", "--groupby", "cell_type").code == 0

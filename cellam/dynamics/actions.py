@@ -86,7 +86,7 @@ class Features:
         values = omega, nu, beta, scale * np.sqrt(2 / m)
         return Features(*(torch.as_tensor(v, dtype=torch.float32) for v in values))
 
-    def still(self) -> Features:
+    def time_independent(self) -> Features:
         """The same features without change in time, but for those that are constant in space.
 
         For growth: a property of a cell's state, and a level that all cells share.
@@ -102,7 +102,7 @@ class Features:
         """The same features elsewhere, in single precision unless told otherwise."""
         return Features(*(v.to(device, dtype) for v in (self.omega, self.nu, self.beta, self.a)))
 
-    def waves(self, t: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
+    def cos_sin(self, t: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
         """a cos and a sin of the phases, each (N, m)."""
         phase = self.phases(t, x)
         return self.a * torch.cos(phase), self.a * torch.sin(phase)

@@ -62,7 +62,7 @@ class Coupling(Protocol):
 
     A coupling is a class and its place in `COUPLINGS`. `description` is for the methods of a paper:
     ``{coupling}`` is the coupling itself, ``{version[NAME]}`` the version of a package and
-    ``{cite[KEY]}`` the number of a reference (`output.references`).
+    ``{cite[KEY]}`` the number of a reference (`report.references`).
     """
 
     name: ClassVar[str]

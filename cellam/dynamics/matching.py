@@ -274,7 +274,7 @@ def fit_action(
         )
     still = None
     if inner.own_growth:
-        still = _features(source, n_features // 2, 1.0, 1.0, growing).still()
+        still = _features(source, n_features // 2, 1.0, 1.0, growing).time_independent()
     fit = add_growth(fit, source, still, rng=growing, particles=particles, device=device)
     return FittedAction(fit, frame, scales)
 

@@ -249,7 +249,7 @@ class Objective:
     def quadratic(self, features: Features, path: PathSample) -> tuple[Tensor, Tensor]:
         """A (m, m) of (11) and b = ∫wE[∇φ·ẋ − ½σ²Δφ + φġ] (m,), by equation (10)."""
         w, _ = self._weigh(path.t, path.weight)
-        C, S = features.waves(path.t, path.x)  # (N, m)
+        C, S = features.cos_sin(path.t, path.x)  # (N, m)
         b = -((self._target(path) @ features.omega.T) * S).T @ w
         if self.sigma > 0 and path.score is None:
             b += self._diffusion(features, C.T @ w)
@@ -260,7 +260,7 @@ class Objective:
     def quadratic_from_samples(self, features: Features, sample: Sample) -> tuple[Tensor, Tensor]:
         """A (m, m) of (11) and b = −∫E[w∂ₜφ + w′φ + ½σ²wΔφ] (m,): (9) without its `boundary`."""
         w, dwdt = self._weigh(sample.t, sample.weight)
-        C, S = features.waves(sample.t, sample.x)
+        C, S = features.cos_sin(sample.t, sample.x)
         b = features.nu * (S.T @ w)
         if self.sigma > 0:
             b += self._diffusion(features, C.T @ w)
@@ -270,7 +270,7 @@ class Objective:
 
     def boundary(self, features: Features, ends: Ends) -> Tensor:
         """What equation (9) adds to b at the ends: w₁E_q₁[φ] − w₀E_q₀[φ], (m,)."""
-        return features.waves(ends.t, ends.x)[0].T @ self._weigh(ends.t, ends.w)[0]
+        return features.cos_sin(ends.t, ends.x)[0].T @ self._weigh(ends.t, ends.w)[0]
 
     def _gram(self, features: Features, C: Tensor, S: Tensor, w: Tensor) -> Tensor:
         A = (features.omega @ features.omega.T) * (S.T @ (S * w[:, None]))
@@ -301,6 +301,6 @@ class Objective:
 
 def growth_quadratic(features: Features, path: PathSample) -> tuple[Tensor, Tensor]:
     """A = ∫E[φφᵀ] (m, m) and b = ∫E[φġ] (m,): equation (12) for a growth field linear in θ."""
-    C, _ = features.waves(path.t, path.x)
+    C, _ = features.cos_sin(path.t, path.x)
     Cw = C * path.weight[:, None]
     return C.T @ Cw, Cw.T @ path.growth

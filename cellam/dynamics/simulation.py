@@ -114,7 +114,7 @@ def simulate(
     return Trajectories(np.asarray(times, dtype=float), points, log_weights)
 
 
-def meet(
+def from_both_sides(
     dynamics: Dynamics,
     before: Cloud,
     after: Cloud,

@@ -25,7 +25,6 @@ from dataclasses import replace
 import numpy as np
 
 from cellam.checkpoints import Checkpoint
-from cellam.config import Options
 from cellam.dynamics.couplings import Coupling
 from cellam.dynamics.curves import curve
 from cellam.dynamics.fitting import (
@@ -40,6 +39,7 @@ from cellam.dynamics.objectives import Objective
 from cellam.dynamics.paths import build_path
 from cellam.modelling.recipe import Choice, Recipe
 from cellam.modelling.stored import fit_from, fit_to_arrays, fit_to_json
+from cellam.options import Options
 from cellam.reading.snapshots import Snapshots
 
 
@@ -118,12 +118,12 @@ def fit_recipe(
     device: str,
 ) -> Fit:
     """Fit the kernel action to some days along the path of a recipe, nothing chosen anew."""
-    days = days.trusting(recipe.prior)
+    days = days.with_prior(recipe.prior)
     straight = build_path(days, recipe.coupling, rng, sigma=objective.sigma)
     path = curve(straight, recipe.curvature)
     features = draw_features(days, options.n_features, rng)
     fit = fit_kernel(path, objective, features, rng=rng, device=device)
     still = None
     if objective.own_growth:
-        still = draw_features(days, options.n_features // 2, rng).still()
+        still = draw_features(days, options.n_features // 2, rng).time_independent()
     return add_growth(fit, path, still, rng=rng, device=device)

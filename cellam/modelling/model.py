@@ -8,7 +8,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from cellam.config import Options
 from cellam.devices import threads
 from cellam.display import Displayed, enumerated
 from cellam.dynamics import simulation
@@ -18,6 +17,7 @@ from cellam.dynamics.simulation import Cloud, Trajectories
 from cellam.errors import ConfigError
 from cellam.modelling.recipe import Choice
 from cellam.modelling.rotation import Rotation
+from cellam.options import Options
 from cellam.reading.embedding import Space
 from cellam.reading.growth import PriorSource
 from cellam.reading.snapshots import Snapshots
@@ -112,7 +112,7 @@ class Model(Displayed):
             "fitted in": f"{self.seconds:.1f} s",
         }
 
-    def alone(self) -> Model:
+    def without_ensemble(self) -> Model:
         """The same model without its ensemble."""
         options = self.options.model_copy(update={"ensemble": None})
         return replace(self, options=options, ensemble=())
@@ -120,7 +120,7 @@ class Model(Displayed):
     @property
     def members(self) -> tuple[Model, ...]:
         """The models of the ensemble, whose spread says how sure this one is."""
-        return tuple(replace(self.alone(), fit=fit) for fit in self.ensemble)
+        return tuple(replace(self.without_ensemble(), fit=fit) for fit in self.ensemble)
 
     @property
     def training(self) -> Snapshots:
@@ -287,7 +287,7 @@ class Model(Displayed):
         ]
         with threads(self.options.threads):
             if len(clouds) == 2:
-                x, w = simulation.meet(
+                x, w = simulation.from_both_sides(
                     self.fit.dynamics, clouds[0], clouds[1], unit, rng=rng, steps=self._steps
                 )
             else:

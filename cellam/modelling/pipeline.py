@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 
 from cellam.checkpoints import Checkpoint
-from cellam.config import GROWTH_SCALE, SIGMA, STEPS, Options
 from cellam.devices import choose_device, threads
 from cellam.dynamics.actions import Features, Kernel
 from cellam.dynamics.couplings import COUPLINGS, Coupling, Pairs, Unbalanced
@@ -36,6 +35,7 @@ from cellam.modelling.recipe import Choice, choice_from_json, choice_to_json
 from cellam.modelling.rotation import Rotation, measure_rotation
 from cellam.modelling.selection import choose_recipe
 from cellam.modelling.stored import fit_from, fit_to_arrays, fit_to_json
+from cellam.options import GROWTH_SCALE, SIGMA, STEPS, Options
 from cellam.reading.cells import Cells
 from cellam.reading.embedding import fit_space
 from cellam.reading.growth import expected_growth
@@ -149,7 +149,7 @@ def _fit_action(
     )
     training = training.thinned(options.max_cells, thinning)
     choice = _choice(training, objective, options, choosing, checkpoint, on_progress)
-    training = training.trusting(choice.recipe.prior)
+    training = training.with_prior(choice.recipe.prior)
     straight = _path(
         training, choice.recipe.coupling, objective.sigma, pairing, checkpoint, on_progress
     )
@@ -169,7 +169,7 @@ def _fit_action(
         )
     still = None
     if objective.own_growth:
-        still = draw_features(training, options.n_features // 2, drawing).still()
+        still = draw_features(training, options.n_features // 2, drawing).time_independent()
     rotation = measure_rotation(straight, training, measuring)
     result = add_growth(result, path, still, rng=fitting, device=device)
     return result, rotation, choice

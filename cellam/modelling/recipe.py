@@ -2,7 +2,7 @@
 
 A choice is data: what was chosen, the candidates with their scores, and what else the training days
 left open. The run keeps it, refits and ensembles draw from it, and sentences are made of it
-where they are printed (`cellam.output.wording`).
+where they are printed (`cellam.report.wording`).
 """
 
 from __future__ import annotations

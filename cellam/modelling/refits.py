@@ -19,12 +19,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from cellam.config import Options
 from cellam.devices import choose_device, threads
 from cellam.dynamics.actions import Kernel
 from cellam.errors import ConfigError
 from cellam.modelling.ensemble import draw_coupling, fit_recipe
 from cellam.modelling.model import Model
+from cellam.options import Options
 
 MOST_CELLS = 1_500  # of a day: enough to see the scatter, and its size is known for fewer cells
 
@@ -62,7 +62,7 @@ def refit(model: Model, K: int) -> Refits:
         Each has all cells in its snapshots, so that it predicts from the same as `model` does.
     """
     options = model.options
-    if possible(options, K) == 0:
+    if effective_refits(options, K) == 0:
         return Refits((), 0.0)
     training = model.training
     models = []
@@ -73,7 +73,7 @@ def refit(model: Model, K: int) -> Refits:
             days = training.halved(rng).thinned(min(MOST_CELLS, options.max_cells), rng)
             recipe = replace(choice.recipe, coupling=draw_coupling(choice, rng))
             fit = fit_recipe(days, recipe, model.fit.objective, options, rng, device)
-            models.append(replace(model.alone(), fit=fit))
+            models.append(replace(model.without_ensemble(), fit=fit))
     return Refits(tuple(models), days.n_cells / (training.n_cells - days.n_cells))
 
 
@@ -92,7 +92,7 @@ def check_refits(K: int) -> None:
         )
 
 
-def possible(options: Options, K: int) -> int:
+def effective_refits(options: Options, K: int) -> int:
     """How often a fit with these options is done again if K times are asked for.
 
     A network is not: one takes as long as everything else.

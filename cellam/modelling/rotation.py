@@ -82,6 +82,6 @@ def measure_rotation(path: Path, snapshots: Snapshots, rng: np.random.Generator)
 
 def _free(features: Features, path: PathSample) -> tuple[Tensor, Tensor]:
     """A = ∫E[φφᵀ] (m, m) and b = ∫E[φ ẋᵀ] (m, d): least squares for every coordinate."""
-    C, _ = features.waves(path.t, path.x)
+    C, _ = features.cos_sin(path.t, path.x)
     Cw = C * path.weight[:, None]
     return C.T @ Cw, Cw.T @ path.velocity

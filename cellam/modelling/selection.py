@@ -33,7 +33,7 @@ from cellam.dynamics.fitting import (
 )
 from cellam.dynamics.objectives import Objective
 from cellam.dynamics.paths import Gap, Path, build_gap, expected_masses
-from cellam.dynamics.simulation import Cloud, meet
+from cellam.dynamics.simulation import Cloud, from_both_sides
 from cellam.errors import TrainingError
 from cellam.modelling.recipe import Because, Choice, Part, Reason, Recipe
 from cellam.reading.snapshots import Snapshots
@@ -115,7 +115,7 @@ def choose_recipe(
 def _choose_prior(days: Snapshots, coupling: Unbalanced) -> tuple[float, Reason]:
     prices: dict[str, float] = {}
     for share in SHARES:
-        expecting = days.trusting(share)
+        expecting = days.with_prior(share)
         gaps = []
         for k, (x, y) in enumerate(itertools.pairwise(days.points)):
             a, b = expected_masses(expecting, k, k + 1)
@@ -226,10 +226,10 @@ class _Trials:
         )
         try:
             fit = fit_kernel(path, self.objective, features, rng=rng, particles=PARTICLES)
-            fit = add_growth(fit, path, features.still(), rng=rng, particles=PARTICLES)
+            fit = add_growth(fit, path, features.time_independent(), rng=rng, particles=PARTICLES)
             time = training.unit_time(self.days.times[k])
             steps = max(STEPS, 6 * (len(training) - 1))
-            x, w = meet(fit.dynamics, before, after, time, rng=rng, steps=steps)
+            x, w = from_both_sides(fit.dynamics, before, after, time, rng=rng, steps=steps)
         except TrainingError:
             return float("nan")
         truth = self.days.points[k]
@@ -237,7 +237,7 @@ class _Trials:
 
     def _straight(self, k: int, coupling: Coupling, prior: float) -> Path:
         """The path past day k. Pairing costs more than all the rest, so that gaps are kept."""
-        days = self.days.trusting(prior)
+        days = self.days.with_prior(prior)
         others = [j for j in range(len(self.days)) if j != k]
         for ends in itertools.pairwise(others):
             if (*ends, coupling, prior) not in self.gaps:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cellam.answers.trends import ALL
+from cellam.analysis.trends import ALL
 from cellam.plots import style
 from cellam.reading.palette import NONE, Palette, palette
 
@@ -30,7 +30,7 @@ def trends(
     Parameters
     ----------
     frame : pandas.DataFrame
-        From `answers.trends.trends`. Of more than eight groups, those with most cells are drawn.
+        From `analysis.trends.trends`. Of more than eight groups, those with most cells are drawn.
     colours : mapping from str to str, optional
         Of the groups, from `reading.palette.find_palette`; by their names in the frame without it.
     ax : sequence of matplotlib.axes.Axes, optional

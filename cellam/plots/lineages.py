@@ -12,8 +12,8 @@ from matplotlib.colors import to_rgb
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
-from cellam.answers.fates import Fates
-from cellam.answers.projection import find_basis
+from cellam.analysis.basis import find_basis
+from cellam.analysis.fates import Fates
 from cellam.errors import ConfigError
 from cellam.modelling.model import Model
 from cellam.plots import style
@@ -56,11 +56,11 @@ def fates(
     ----------
     model : Model
     found : sequence of Fates
-        From `answers.fates.predict_fates`, of one or several days with the same states.
+        From `analysis.fates.predict_fates`, of one or several days with the same states.
     adata : AnnData, optional
         The data of the fit, for any basis but the model's own coordinates.
     basis : str, optional
-        "pca", "umap" or any key of `obsm`; see `answers.projection.find_basis`.
+        "pca", "umap" or any key of `obsm`; see `analysis.basis.find_basis`.
     color : str, optional
         One of the states, to draw its probability. Without it a cell has the colours of all
         states, mixed by their probabilities.
@@ -85,7 +85,7 @@ def fates(
         check_state(color, states, end.label)
     where = find_basis(model, adata, basis)
     at = np.empty(model.snapshots.n_cells, dtype=np.int64)
-    at[np.concatenate(model.snapshots.rows)] = np.arange(len(at))
+    at[model.snapshots.data_rows] = np.arange(len(at))
     xy = where.xy[at[np.concatenate([f.rows for f in found])]]
     p = np.concatenate([f.probability for f in found])
     order = np.random.default_rng(0).permutation(len(p))  # no day lies on top of the others
@@ -143,7 +143,7 @@ def flow(
     Parameters
     ----------
     frame : pandas.DataFrame
-        From `answers.fates.flow`.
+        From `analysis.fates.flow`.
     labels : (str, str)
         How the two days are called.
     colours : mapping from str to str, optional

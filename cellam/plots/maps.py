@@ -12,17 +12,16 @@ from matplotlib.colors import ListedColormap, Normalize, TwoSlopeNorm
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
-from cellam.answers.projection import find_basis, growth_rates
-from cellam.answers.uncertainty import UNSURE, growth_spread, relative_sd, remoteness
+from cellam.analysis.basis import find_basis
+from cellam.analysis.uncertainty import UNSURE, growth_spread, relative_sd, remoteness
 from cellam.modelling.model import Model, Simulation
+from cellam.modelling.observed import growth_rates
 from cellam.plots import style
 from cellam.plots.scatter import (
     colour_values,
     name_axes,
-    per_time,
     scatter_cells,
     size_of,
-    time_label,
 )
 from cellam.reading.labels import named
 
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
     from anndata import AnnData
     from matplotlib.axes import Axes
 
-    from cellam.trust.heldout import HeldOut
+    from cellam.evaluation.heldout import HeldOut
 
 Array = NDArray[np.float64]
 
@@ -56,7 +55,7 @@ def velocity(
     adata : AnnData, optional
         The data of the fit, for colours and for any basis but the model's own coordinates.
     basis : str, optional
-        "pca", "umap" or any key of `obsm`; see `answers.projection.find_basis`.
+        "pca", "umap" or any key of `obsm`; see `analysis.basis.find_basis`.
     color : str, optional
         Column of `obs`, or time, growth or speed, or a gene, as it is in `X`. By default the cell
         types, if they are found, else time.
@@ -141,7 +140,7 @@ def growth(
         bar = axes.figure.colorbar(
             ScalarMappable(norm, style.diverging()), ax=axes, shrink=0.7, extend="both"
         )
-        bar.set_label(f"growth rate {per_time(model)}\n(▲ more, ▼ fewer descendants)")
+        bar.set_label(f"growth rate {model.timeline.per_time}\n(▲ more, ▼ fewer descendants)")
         bar.outline.set_visible(False)
         name_axes(axes, where)
     return axes
@@ -169,7 +168,7 @@ def trajectories(
     """
     where = find_basis(model, adata, basis)
     T, N, p = simulation.points.shape
-    x = (simulation.points.reshape(T * N, p) - model.space.centre) / model.space.scale
+    x = model.space.from_coordinates(simulation.points.reshape(T * N, p))
     xy = where.place(model, x).reshape(T, N, 2)
     weights = np.exp(simulation.log_weights)
     with style.drawing(ax, save) as axes:
@@ -206,7 +205,7 @@ def trajectories(
             xy[-1, far, 0], xy[-1, far, 1], marker="x", s=3 * size, c=ring, linewidths=1.2, zorder=4
         )
         bar = axes.figure.colorbar(lines, ax=axes, shrink=0.7)
-        bar.set_label(time_label(model))
+        bar.set_label(model.timeline.axis_label)
         bar.outline.set_visible(False)
         marks = [
             Line2D([], [], ls="", marker="o", mfc="none", mec=ring, ms=size**0.5, label="start"),

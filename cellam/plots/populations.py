@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from cellam.answers.uncertainty import Spread
+from cellam.analysis.uncertainty import Spread
 from cellam.errors import DataError
 from cellam.modelling.model import Model, Simulation
 from cellam.plots import style
@@ -34,7 +34,7 @@ def composition(
     Parameters
     ----------
     frame : pandas.DataFrame
-        From `answers.composition.composition`, with types.
+        From `analysis.composition.composition`, with types.
     colours : mapping from str to str, optional
         Of the types, from `reading.palette.find_palette`; by their names in the frame without it.
     ax : matplotlib.axes.Axes, optional
@@ -123,7 +123,7 @@ def mass(
     simulation : Simulation
         Of all cells of a day, or of a fair draw of them; its first time is that day.
     spread : Spread, optional
-        Of its mean weight at each time, (T,), as in `answers.uncertainty.Followed.mass`: its 90 %
+        Of its mean weight at each time, (T,), as in `analysis.uncertainty.Followed.mass`: its 90 %
         interval is drawn as a band.
     ax, save
         As for `composition`.

@@ -12,9 +12,10 @@ from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
 
-from cellam.answers.projection import Basis, check_size, growth_rates, velocities
+from cellam.analysis.basis import Basis, check_size
 from cellam.errors import ConfigError
 from cellam.modelling.model import Model
+from cellam.modelling.observed import growth_rates, velocities
 from cellam.plots import style
 from cellam.reading.cell_types import UNANNOTATED, find_types, read_types
 from cellam.reading.labels import did_you_mean
@@ -31,16 +32,6 @@ LONGEST = 20  # column of a legend
 QUANTITIES = ("time", "growth", "speed")  # of the model, that cells can be coloured by
 
 
-def per_time(model: Model) -> str:
-    """How a rate is written: "per day"."""
-    return f"per {model.timeline.unit or 'unit of time'}"
-
-
-def time_label(model: Model) -> str:
-    """How an axis of time is called."""
-    return f"time ({model.timeline.unit}s)" if model.timeline.unit else "time"
-
-
 def colour_values(
     model: Model, adata: AnnData | None, color: str | None
 ) -> tuple[pd.Series[Any], str, Palette | None]:
@@ -53,20 +44,20 @@ def colour_values(
     color = color or of_types or "time"
     days = model.snapshots
     if adata is not None and color in obs:
-        values = obs[color].iloc[np.concatenate(days.rows)].reset_index(drop=True)
+        values = obs[color].iloc[days.data_rows].reset_index(drop=True)
         named = color == of_types or not _is_number(values)  # numbered clusters are names
         return values, color, find_palette(adata, color) if named else None
     if color == "time":
         of_cell = np.repeat(days.times, [len(x) for x in days.points])
-        return pd.Series(of_cell), time_label(model), None
+        return pd.Series(of_cell), model.timeline.axis_label, None
     if color == "growth":
-        return pd.Series(growth_rates(model)), f"growth rate {per_time(model)}", None
+        return pd.Series(growth_rates(model)), f"growth rate {model.timeline.per_time}", None
     if color == "speed":
         speed = np.linalg.norm(velocities(model), axis=1)
-        return pd.Series(speed * model.space.unit), f"speed {per_time(model)}", None
+        return pd.Series(speed * model.space.unit), f"speed {model.timeline.per_time}", None
     if adata is not None and color in adata.var_names:
         expression = np.asarray(adata.obs_vector(color), dtype=np.float64)
-        return pd.Series(expression[np.concatenate(days.rows)]), color, None
+        return pd.Series(expression[days.data_rows]), color, None
     raise no_colour(color, obs, adata.var_names if adata is not None else ())
 
 

@@ -16,9 +16,9 @@ import pandas as pd
 from numpy.typing import DTypeLike, NDArray
 from scipy import sparse
 
-from cellam.config import Kind, ReadOptions
 from cellam.display import Displayed, enumerated
 from cellam.errors import DataError
+from cellam.options import Kind, ReadOptions
 from cellam.reading.absent import Days
 from cellam.reading.amounts import Matrix
 from cellam.reading.columns import TimeColumn, read_times

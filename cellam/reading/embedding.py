@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from cellam.config import N_PCS, N_TOP_GENES
 from cellam.devices import threads
 from cellam.errors import ConfigError, DataError
+from cellam.options import N_PCS, N_TOP_GENES
 from cellam.reading.amounts import LARGEST_LOG, Matrix
 from cellam.reading.cells import Cells
 
@@ -102,7 +102,7 @@ class Space:
         else:
             X = self._expression(cells, self.genes)
             coordinates = np.asarray(X @ self.components.T) - self.mean @ self.components.T
-        return (coordinates - self.centre) / self.scale
+        return self.from_coordinates(coordinates)
 
     def expression(self, cells: Cells, genes: Sequence[str]) -> Array:
         """Measured expression (n, len(genes)) of genes of the fit, on the scale of the PCA.
@@ -153,6 +153,10 @@ class Space:
     def _prepared_how(self) -> str:
         done = ["normalised"] * (self.library > 0) + ["logged"] * self.log
         return " and ".join(done) or "taken as they were"
+
+    def from_coordinates(self, coordinates: Array) -> Array:
+        """From the coordinates of the representation to those of the model, (…, p) -> (…, p)."""
+        return (coordinates - self.centre) / self.scale
 
     def to_coordinates(self, x: Array) -> Array:
         """From model coordinates back to those of the representation, (…, p) -> (…, p)."""

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy import sparse
 
-from cellam.config import Kind
 from cellam.errors import DataError
+from cellam.options import Kind
 from cellam.reading.absent import Days, absent_genes, check_missing
 from cellam.reading.amounts import Matrix
 from cellam.reading.labels import closest

@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from cellam.config import Kind
+from cellam.options import Kind
 from cellam.reading.amounts import LARGEST_LOG, Amounts, Array, Matrix, measure
 
 SAME = 0.002  # of a sum: cells within it have the same; rounding moves it by less

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass, replace
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -70,11 +70,18 @@ class Snapshots:
     @property
     def codes(self) -> NDArray[np.int64]:
         """Position of the day of every cell, (n,), in the order of the data."""
-        codes = np.empty(self.n_cells, dtype=np.int64)
-        codes[np.concatenate(self.rows)] = np.repeat(
-            np.arange(len(self)), [len(x) for x in self.points]
-        )
-        return codes
+        return self.to_data_order(np.repeat(np.arange(len(self)), [len(x) for x in self.points]))
+
+    @property
+    def data_rows(self) -> NDArray[np.int64]:
+        """Where each cell stands in the data, (n,), day by day."""
+        return np.concatenate(self.rows)
+
+    def to_data_order(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Values of all cells that are day by day, (n, …), in the order of the data."""
+        out = np.empty_like(values)
+        out[self.data_rows] = values
+        return out
 
     def __len__(self) -> int:
         return len(self.times)
@@ -103,7 +110,7 @@ class Snapshots:
         """The same snapshots less the given ones."""
         return self._select([k for k, label in enumerate(self.labels) if label not in labels])
 
-    def trusting(self, share: float) -> Snapshots:
+    def with_prior(self, share: float) -> Snapshots:
         """The same snapshots with a share of the growth that is expected: 0 expects none."""
         if self.prior is None or share == 0:
             return replace(self, prior=None)

@@ -45,6 +45,16 @@ class Timeline:
     notes: tuple[str, ...]
     replicates: dict[str, str] = field(default_factory=dict)
 
+    @property
+    def per_time(self) -> str:
+        """How a rate is written: "per day"."""
+        return f"per {self.unit or 'unit of time'}"
+
+    @property
+    def axis_label(self) -> str:
+        """How an axis of time is called: "time (days)"."""
+        return f"time ({self.unit}s)" if self.unit else "time"
+
     def index(self, text: str | float) -> int:
         """Return the index of the snapshot at a time given as label or number.
 

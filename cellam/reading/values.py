@@ -14,8 +14,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from cellam.config import Kind
 from cellam.errors import DataError
+from cellam.options import Kind
 from cellam.reading.amounts import LARGEST_LOG, Amounts, Matrix, measure
 from cellam.reading.centring import describe_centring
 from cellam.reading.labels import named

@@ -12,13 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from cellam.config import Options
 from cellam.dynamics.fitting import Fit
 from cellam.dynamics.objectives import Objective
 from cellam.modelling.model import Model
 from cellam.modelling.recipe import choice_from_json, choice_to_json
 from cellam.modelling.rotation import Rotation
 from cellam.modelling.stored import Arrays, fit_from, fit_to_arrays, fit_to_json
+from cellam.options import Options
 from cellam.reading.embedding import Space
 from cellam.reading.growth import PriorSource
 from cellam.reading.snapshots import Snapshots
@@ -55,7 +55,7 @@ def to_files(model: Model) -> dict[str, bytes]:
         "space.safetensors": to_safetensors({name: getattr(space, name) for name in SPACE}),
         "snapshots.json": to_json({"counts": [len(x) for x in days.points], "masses": days.masses}),
         "snapshots.safetensors": to_safetensors(
-            {"points": np.concatenate(days.points), "rows": np.concatenate(days.rows)}
+            {"points": np.concatenate(days.points), "rows": days.data_rows}
         ),
     }
 

@@ -23,6 +23,8 @@ from safetensors import SafetensorError
 from cellam._version import __version__
 from cellam.display import Displayed, enumerated
 from cellam.errors import CellamError, DataError, RunError
+from cellam.evaluation.evaluate import Evaluation
+from cellam.evaluation.scores import Scores
 from cellam.modelling.model import Model
 from cellam.reading.cells import Cells, names_digest, read
 from cellam.reading.timepoints import read_timeline
@@ -37,8 +39,6 @@ from cellam.runs.claims import (
     read_manifest,
 )
 from cellam.storage import as_text, restore, sha256, to_json, write_atomically, writing
-from cellam.trust.evaluation import Evaluation
-from cellam.trust.scores import Scores
 
 RUNS = "cellam_runs"
 # What is raised where the files of a run hold something else than what belongs there.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cellam.answers.terminal import days_before
+from cellam.analysis.terminal import days_before
 from cellam.errors import ConfigError
 from cellam.modelling.model import Model
 from cellam.workflows.given import Days, day_texts

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cellam.answers.division import Division, compare_division
-from cellam.answers.drivers import check_quantity, drivers, quantity
+from cellam.analysis.division import Division, compare_division
+from cellam.analysis.drivers import check_quantity, drivers, quantity
 from cellam.display import enumerated
 from cellam.errors import ConfigError
-from cellam.output.files import check_csv, write_csv
+from cellam.export.files import check_csv, write_csv
 from cellam.reading.cell_types import resolve_types
 from cellam.reading.cells import read_obs
 from cellam.reading.queries import Query, select_rows
@@ -38,7 +38,7 @@ class DriversResult(Result):
     days : tuple of str
         Labels of their days.
     table : pandas.DataFrame
-        A row for each gene; see `answers.drivers.drivers`.
+        A row for each gene; see `analysis.drivers.drivers`.
     top : int
         Genes of each sign in the JSON and in print.
     division : Division or None

@@ -8,18 +8,14 @@ from typing import Any
 
 import pandas as pd
 
+from cellam.checks.caveat import Caveat
+from cellam.checks.caveats import caveats_by_holdout
 from cellam.display import enumerated
 from cellam.dynamics.fitting import OnProgress, silent
 from cellam.errors import ConfigError
-from cellam.modelling.refits import check_refits, possible
-from cellam.output.files import check_csv, write_csv
-from cellam.reading.cells import Cells
-from cellam.runs.run import StoredRun
-from cellam.trust.baselines import BASELINES, check_baselines
-from cellam.trust.caveat import Caveat
-from cellam.trust.caveats import caveats_by_holdout
-from cellam.trust.counterparts import counterparts_of
-from cellam.trust.evaluation import (
+from cellam.evaluation.baselines import BASELINES, check_baselines
+from cellam.evaluation.counterparts import counterparts_of
+from cellam.evaluation.evaluate import (
     REFITS,
     Evaluation,
     available_metrics,
@@ -27,10 +23,14 @@ from cellam.trust.evaluation import (
     is_complete,
     resolve_holdout,
 )
-from cellam.trust.metrics import check_metrics
-from cellam.trust.scores import Scores
-from cellam.trust.scoring import N_BOOT
-from cellam.trust.skill import Skill, skills
+from cellam.evaluation.metrics import check_metrics
+from cellam.evaluation.scores import Scores
+from cellam.evaluation.scoring import N_BOOT
+from cellam.evaluation.skill import Skill, skills
+from cellam.export.files import check_csv, write_csv
+from cellam.modelling.refits import check_refits, effective_refits
+from cellam.reading.cells import Cells
+from cellam.runs.run import StoredRun
 from cellam.workers import cores
 from cellam.workflows.given import Days, Names, day_texts, name_list
 from cellam.workflows.result import Result
@@ -137,7 +137,7 @@ def evaluate_run(
     metrics : str or iterable of str, optional
         "W1,energy" or ["W1", "energy"]; all that the data allow without it.
     counterpart, refits
-        As for `trust.evaluation.evaluate`.
+        As for `evaluation.evaluate.evaluate`.
     baselines : str or iterable of str
         Among which the best is looked for, and which are part of the result; all without it.
     n_boot : int
@@ -177,7 +177,7 @@ def evaluate_run(
     cells = run.read(source)
     labels = resolve_holdout(cells, days, options)
     chosen = available_metrics(cells, options, asked, holdout=labels if asked else ())
-    again = possible(options, refits)
+    again = effective_refits(options, refits)
     others = counterparts_of(options) if counterpart else ()
     missing = []
     for label in labels:

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from cellam.answers.results import Results, results
-from cellam.answers.transitions import gaps
+from cellam.analysis.results import Results, results
+from cellam.analysis.transitions import gaps
 from cellam.display import enumerated
 from cellam.errors import ConfigError, OutputError
-from cellam.output.export import (
+from cellam.export.h5ad import (
     COUPLING,
     STORE,
     TABLE,
@@ -22,7 +22,7 @@ from cellam.output.export import (
     write_couplings,
     write_tables,
 )
-from cellam.output.tables import tables as all_tables
+from cellam.export.tables import tables as all_tables
 from cellam.reading.cell_types import resolve_types
 from cellam.reading.cells import read_obs
 from cellam.runs.run import StoredRun
@@ -127,7 +127,7 @@ def export_run(
     Returns
     -------
     ExportResult
-        See `answers.results.results` for the keys.
+        See `analysis.results.results` for the keys.
 
     Raises
     ------

@@ -8,12 +8,12 @@ from typing import Any
 
 import pandas as pd
 
-from cellam.answers.assignment import RECOGNISED, reference_of
-from cellam.answers.descendants import DRAWS
-from cellam.answers.fates import Fates, flow, predict_fates
-from cellam.answers.terminal import Terminal, parse_terminal
+from cellam.analysis.assignment import RECOGNISED, reference_of
+from cellam.analysis.descendants import DRAWS
+from cellam.analysis.fates import Fates, flow, predict_fates
+from cellam.analysis.terminal import Terminal, parse_terminal
 from cellam.display import enumerated
-from cellam.output.files import check_csv, write_csv
+from cellam.export.files import check_csv, write_csv
 from cellam.reading.cell_types import read_types
 from cellam.reading.cells import read_obs
 from cellam.runs.claims import FATES
@@ -47,7 +47,7 @@ class FatesResult(Result):
         Names of all cells of the data.
     recognised : dict of str to float
         Share of the observed cells of each state that their neighbours assign to it; see
-        `answers.assignment.Reference.recognised`.
+        `analysis.assignment.Reference.recognised`.
     written : pathlib.Path or None
         File of the table, if one was asked for.
     """
@@ -137,7 +137,7 @@ def predict_run_fates(
     ancestors : bool
         Follow later cells backward: which states of an earlier day they came from.
     draws, seed
-        As for `answers.descendants.transitions`.
+        As for `analysis.descendants.transitions`.
     csv : path, optional
         File for the table of all cells.
     keep : bool

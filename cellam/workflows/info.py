@@ -8,14 +8,14 @@ from typing import Any
 
 import pandas as pd
 
-from cellam.answers.projection import growth_rates
 from cellam.errors import DataError
 from cellam.modelling.model import Model
+from cellam.modelling.observed import growth_rates
 from cellam.modelling.recipe import choice_to_json
-from cellam.output.findings import growth_by_type
-from cellam.output.wording import explain
 from cellam.reading.cell_types import resolve_types
 from cellam.reading.cells import read_obs
+from cellam.report.findings import growth_by_type
+from cellam.report.wording import explain
 from cellam.runs.run import StoredRun
 from cellam.workflows.result import Result
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import pandas as pd
 
-from cellam.answers.perturbation import Changes, Perturbation, parse_changes, perturb
-from cellam.answers.terminal import parse_terminal
+from cellam.analysis.perturbation import Changes, Perturbation, parse_changes, perturb
+from cellam.analysis.terminal import parse_terminal
 from cellam.display import enumerated
-from cellam.output.files import check_csv, write_csv
+from cellam.export.files import check_csv, write_csv
 from cellam.reading.labels import named
 from cellam.reading.queries import Query, select_rows
 from cellam.runs.run import StoredRun
@@ -147,7 +147,7 @@ def perturb_run(
     ----------
     run : StoredRun
     changes : mapping, iterable, str or Change
-        As for `answers.perturbation.parse_changes`: "Gata1=ko", ["Gata1=-3"] or {"Gata1": -3}.
+        As for `analysis.perturbation.parse_changes`: "Gata1=ko", ["Gata1=-3"] or {"Gata1": -3}.
     start : day, optional
         Day whose cells are changed; the first training day without it.
     from_cells : str or (n,) bool array, optional

@@ -9,20 +9,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cellam.answers.projection import find_basis
-from cellam.answers.trends import check_by
+from cellam.analysis.basis import find_basis
+from cellam.analysis.trends import check_by
 from cellam.display import Displayed
 from cellam.dynamics.fitting import OnProgress, silent
 from cellam.errors import ConfigError, DataError
-from cellam.output.files import check_file
+from cellam.evaluation.metrics import METRICS, check_metrics
+from cellam.export.files import check_file
 from cellam.plots.style import FORMATS
 from cellam.reading.cells import read_annotation
 from cellam.reading.labels import offer
 from cellam.reading.queries import Query
 from cellam.runs.run import StoredRun
-from cellam.trust.metrics import METRICS, check_metrics
 from cellam.workflows.given import Day, Names, day_text, name_list
-from cellam.workflows.pictures import PICTURES, Picture, Request
+from cellam.workflows.plot_kinds import PICTURES, Picture, Request
 
 
 @dataclass(frozen=True, repr=False)

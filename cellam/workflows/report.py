@@ -9,15 +9,15 @@ from pathlib import Path
 
 import pandas as pd
 
-from cellam.answers.division import Division, compare_division
+from cellam.analysis.division import Division, compare_division
+from cellam.checks.caveat import Caveat
+from cellam.checks.caveats import caveats
 from cellam.errors import DataError
-from cellam.output import report
-from cellam.output.files import check_file
+from cellam.export.files import check_file
 from cellam.reading.cells import Cells
+from cellam.report import page as report
 from cellam.runs.claims import REPORT
 from cellam.runs.run import StoredRun
-from cellam.trust.caveat import Caveat
-from cellam.trust.caveats import caveats
 from cellam.workflows.result import Result
 
 
@@ -98,7 +98,7 @@ def report_run(
     groupby : str, optional
         Column of `obs` with the cell types; found by its name without it.
     basis : str, optional
-        Of the maps; see `answers.projection.find_basis`.
+        Of the maps; see `analysis.basis.find_basis`.
     overwrite : bool
         Whether `out` may be replaced.
     data : path, optional

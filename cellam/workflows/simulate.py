@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from cellam.answers.composition import composition
-from cellam.answers.uncertainty import Followed, follow
+from cellam.analysis.composition import composition
+from cellam.analysis.uncertainty import Followed, follow
 from cellam.display import enumerated
 from cellam.errors import ConfigError, DataError
+from cellam.export.files import check_file
+from cellam.export.h5ad import cell_table, genes_of, to_anndata, write_h5ad
 from cellam.modelling.model import Model, Simulation
-from cellam.output.export import cell_table, genes_of, to_anndata, write_h5ad
-from cellam.output.files import check_file
 from cellam.reading.cell_types import resolve_types
 from cellam.reading.cells import read_obs
 from cellam.reading.labels import named
@@ -46,7 +46,7 @@ class SimulationResult(Result):
     types : pandas.Series or None
         Cell type of every cell of the data; None where none is known.
     composition : pandas.DataFrame
-        Mass and shares of types on every observed day; see `answers.composition`.
+        Mass and shares of types on every observed day; see `analysis.composition`.
     cells : pandas.DataFrame
         A row for each cell and saved time: cellam_time, origin, trajectory, weight, remoteness,
         off_manifold, and with an ensemble their uncertainty.

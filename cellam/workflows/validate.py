@@ -8,14 +8,14 @@ from typing import Any
 
 import pandas as pd
 
-from cellam.answers.terminal import parse_terminal
+from cellam.analysis.terminal import parse_terminal
 from cellam.display import enumerated
 from cellam.errors import ConfigError
-from cellam.output.files import check_csv, write_csv
+from cellam.evaluation.clones import OURS, Validation, validate, verdict
+from cellam.export.files import check_csv, write_csv
 from cellam.reading.cells import read_obs
 from cellam.reading.labels import did_you_mean
 from cellam.runs.run import StoredRun
-from cellam.trust.validation import OURS, Validation, validate, verdict
 from cellam.workflows.days import start_days
 from cellam.workflows.given import Day, Days, day_text
 from cellam.workflows.result import Result

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 import cellam
-from cellam.output.wording import explain
+from cellam.report.wording import explain
 
 N_MAX = 2_500  # points of a predicted cloud, as for all others
 

@@ -15,11 +15,11 @@ import numpy as np
 import pandas as pd
 
 import cellam
-from cellam.answers.assignment import reference_of
-from cellam.answers.fates import probabilities
+from cellam.analysis.assignment import reference_of
+from cellam.analysis.fates import probabilities
+from cellam.evaluation.clones import CONTENDERS
 from cellam.modelling.model import Model
 from cellam.toys import Branching
-from cellam.trust.validation import CONTENDERS
 
 DEMO = Path(__file__).parents[2] / "data" / "demo.h5ad"
 

@@ -122,7 +122,7 @@ def test_a_report_that_fails_is_a_warning_beside_a_good_fit(
         raise DataError("The picture cannot be drawn.", "Do this.")
 
     with monkeypatch.context() as patch:
-        patch.setattr("cellam.output.report.write_report", fails)
+        patch.setattr("cellam.report.page.write_report", fails)
         fitted = call("fit", "small.h5ad", *fast, "--report")
     assert fitted.code == 0
     assert "next" in fitted.out and "report    " not in fitted.out

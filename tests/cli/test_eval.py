@@ -12,9 +12,9 @@ import pandas as pd
 import pytest
 
 import cellam
+from cellam.evaluation.evaluate import Evaluation, evaluate
 from cellam.modelling.model import Model
 from cellam.reading.cells import Cells
-from cellam.trust.evaluation import Evaluation, evaluate
 
 Call = Callable[..., Any]
 INNER = ("cellam", "balanced", "previous", "next", "mixture", "ot", "floor")
@@ -91,7 +91,7 @@ def test_a_second_eval_fits_nothing(
     def fails(*args: object, **kwargs: object) -> None:
         raise AssertionError("fitted again")
 
-    monkeypatch.setattr("cellam.trust.evaluation.fit", fails)
+    monkeypatch.setattr("cellam.evaluation.evaluate.fit", fails)
     assert call("eval", "--holdout", "day2", "--holdout", "day7").code == 0
 
 
@@ -227,7 +227,7 @@ def test_a_baseline_that_the_day_does_not_have_leaves_no_skill(call: Call, score
 def test_more_draws_of_the_bootstrap_fit_nothing_and_hardly_change_the_interval(
     call: Call, scored: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cellam.trust.evaluation.fit", None)
+    monkeypatch.setattr("cellam.evaluation.evaluate.fit", None)
     lows = [
         json.loads(call("eval", "--holdout", "day2", "--n-boot", n, "--json").out)["skill"][0]
         for n in (20_000, 40_000)

@@ -172,7 +172,7 @@ def test_a_full_disk_leaves_nothing(
             raise OSError(28, "No space left on device", str(path))
         write_atomically(path, content)
 
-    monkeypatch.setattr("cellam.output.export.write_atomically", full)
+    monkeypatch.setattr("cellam.export.h5ad.write_atomically", full)
     result = call("export", "--into", "out.h5ad")
     assert result.code == 4 and "No space left" in result.err
     assert call("export", "--into", "a.h5ad", "--cellrank").code == 4

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 import cellam
-from cellam.answers.fates import flow, predict_fates
+from cellam.analysis.fates import flow, predict_fates
 from cellam.modelling.model import Model
 from cellam.runs.run import point_to
 

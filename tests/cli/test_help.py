@@ -10,8 +10,8 @@ import pytest
 import typer
 
 import cellam
-from cellam.config import Options
-from cellam.fields import Group, describe
+from cellam.option_fields import Group, describe
+from cellam.options import Options
 from cellam_cli.app import app
 
 COMMANDS = typer.main.get_command(app).commands

@@ -10,10 +10,10 @@ import anndata
 import pytest
 
 import cellam
+from cellam.evaluation.evaluate import evaluate
 from cellam.modelling.model import Model
 from cellam.reading.cells import Cells
-from cellam.trust.evaluation import evaluate
-from cellam.workflows.pictures import PICTURES
+from cellam.workflows.plot_kinds import PICTURES
 
 Call = Callable[..., Any]
 

@@ -10,16 +10,16 @@ from typing import Any
 import anndata
 import pytest
 
-from cellam.output.pictures import Picture
+from cellam.report.images import Picture
 
 Call = Callable[..., Any]
 
 
 @pytest.fixture(autouse=True)
 def _undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Figures are drawn and looked at in tests/output/test_report.py."""
+    """Figures are drawn and looked at in tests/report/test_page.py."""
     monkeypatch.setattr(
-        "cellam.output.report.picture",
+        "cellam.report.page.picture",
         lambda draw, alt, caption: Picture("data:,", "data:,", 1, 1, alt, caption),
     )
 
@@ -70,7 +70,7 @@ def test_a_report_that_fails_leaves_the_run_and_says_what_to_type(
         raise OSError(errno.ENOSPC, "No space left on device", str(path))
 
     with monkeypatch.context() as patched:
-        patched.setattr("cellam.output.report.write_atomically", full)
+        patched.setattr("cellam.report.page.write_atomically", full)
         result = call("fit", "small.h5ad", *fast, "--report")
     assert result.code == 0
     assert "No space left" in result.err

@@ -11,8 +11,8 @@ import pandas as pd
 import pytest
 
 import cellam
+from cellam.evaluation.clones import CONTENDERS, SCORES, validate
 from cellam.runs.run import point_to
-from cellam.trust.validation import CONTENDERS, SCORES, validate
 
 Call = Callable[..., Any]
 

@@ -92,7 +92,7 @@ def test_the_derivatives_can_be_trained_through(name):
 
 class TestFeatures:
     def test_still_features_change_in_time_only_where_they_are_constant_in_space(self):
-        still = double_features().still()
+        still = double_features().time_independent()
         flat = still.omega.abs().sum(1) == 0
         t, x = (v.detach() for v in points())
         for j in range(M):
@@ -106,7 +106,7 @@ class TestFeatures:
         assert 0 < flat.sum() <= M // 64
 
     def test_still_features_have_the_same_amplitude(self):
-        still = double_features().still()
+        still = double_features().time_independent()
         assert torch.unique(still.a).shape == (1,)
         # Σ a² cos² averages to 1, the prior variance of the field.
         assert 0.5 * float((still.a**2).sum()) == pytest.approx(1)

@@ -8,7 +8,6 @@ import anndata as ad
 import numpy as np
 import pytest
 
-from cellam.config import PathName
 from cellam.dynamics import couplings
 from cellam.dynamics.couplings import (
     COUPLINGS,
@@ -19,6 +18,7 @@ from cellam.dynamics.couplings import (
     couple,
 )
 from cellam.errors import TrainingError
+from cellam.options import PathName
 
 ROUNDING = 1e-9
 PLANNED = [name for name, coupling in COUPLINGS.items() if coupling.moves]

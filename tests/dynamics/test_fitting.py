@@ -126,7 +126,7 @@ def test_masses_change_in_place_and_nobody_moves(kind):
     if kind == "own":
         objective = Objective(own_growth=True)
         motion = fitted("kernel", path, objective)
-        field = fit_growth(path, features(200).still(), rng=np.random.default_rng(0))
+        field = fit_growth(path, features(200).time_independent(), rng=np.random.default_rng(0))
         dynamics = objective.dynamics(motion.action, field)
     else:
         dynamics = fitted("mlp" if kind == "mlp" else "kernel", path, UAM).dynamics
@@ -144,7 +144,9 @@ def test_the_growth_of_the_whole_population_is_kept_whatever_the_ridge():
     rng = np.random.default_rng(0)
     x, own = normal(40, rng), 1.0 + rng.standard_normal(40)
     path = joined([x, x], [0.0, 1.0], masses=[np.exp(s * own / 2) / 40 for s in (-1.0, 1.0)])
-    growth = fit_growth(path, features(20, length=0.3).still(), rng=np.random.default_rng(0))
+    growth = fit_growth(
+        path, features(20, length=0.3).time_independent(), rng=np.random.default_rng(0)
+    )
     sample = path.sample(50_000, np.random.default_rng(1)).to("cpu")
     fitted = growth.value(sample.t, sample.x)
     assert fitted.std() < 0.5 * sample.growth.std()  # the ridge is strong

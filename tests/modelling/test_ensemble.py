@@ -37,7 +37,7 @@ def test_the_fit_itself_is_the_same_with_and_without_an_ensemble(
 ) -> None:
     alone = cellam.fit(cells, **{**FAST, "ensemble": None})
     assert theta(alone.fit) == theta(model.fit)
-    assert alone.options == model.alone().options
+    assert alone.options == model.without_ensemble().options
 
 
 def test_a_larger_ensemble_begins_with_the_smaller_one(cells: Cells, model: Model) -> None:

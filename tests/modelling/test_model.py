@@ -9,9 +9,9 @@ import pytest
 from scipy import sparse
 
 import cellam
-from cellam.config import Method, PathName
 from cellam.dynamics.simulation import simulate
 from cellam.errors import ConfigError, DataError
+from cellam.options import Method, PathName
 
 METHODS, PATH_NAMES = (kind.__args__ for kind in (Method, PathName))
 M = np.array([1.0, -0.5])  # of the translation, per day
@@ -128,7 +128,7 @@ def test_a_day_of_one_cell_is_named(moving):
 def test_velocity_is_displacement_per_day(moving, moved, day):
     """Although the days are uneven, and model coordinates are scaled."""
     z = 0.5 * np.random.default_rng(1).standard_normal((100, 2)) + day * M
-    x = (z - moved.space.centre) / moved.space.scale
+    x = moved.space.from_coordinates(z)
     velocity = moved.velocity(day, x) * moved.space.scale
     # The means of 200 cells with deviation 0.8 are known to 0.06, and of two gaps to 0.03 a day.
     assert velocity.mean(0) == pytest.approx(M, abs=0.08)

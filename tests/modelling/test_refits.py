@@ -11,10 +11,10 @@ import pytest
 import cellam
 from cellam.dynamics.couplings import Balanced
 from cellam.errors import ConfigError
+from cellam.evaluation.scoring import score
 from cellam.modelling import refits
 from cellam.modelling.model import Model
-from cellam.modelling.refits import possible, refit
-from cellam.trust.scoring import score
+from cellam.modelling.refits import effective_refits, refit
 
 FAST = {"n_features": 32, "n_pcs": 3}
 
@@ -58,9 +58,9 @@ def test_so_few_that_they_say_nothing_are_refused_and_a_network_is_not_refitted(
 ) -> None:
     with pytest.raises(ConfigError, match="`refits=3`"):
         refit(without, 3)
-    assert possible(without.options, 0) == 0
+    assert effective_refits(without.options, 0) == 0
     network = without.options.model_copy(update={"action": "mlp"})
-    assert possible(network, 8) == 0
+    assert effective_refits(network, 8) == 0
     assert refit(replace(without, options=network), 8).models == ()
 
 

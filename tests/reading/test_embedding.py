@@ -8,8 +8,8 @@ import pytest
 from scipy import sparse
 
 import cellam
-from cellam.config import N_PCS
 from cellam.errors import ConfigError, DataError
+from cellam.options import N_PCS
 from cellam.reading.cells import Cells
 from cellam.reading.embedding import Space, fit_space
 from cellam.reading.snapshots import take_snapshots
@@ -161,7 +161,7 @@ def test_a_missing_gene_is_named(small: anndata.AnnData, cells: Cells) -> None:
 def test_snapshots_hold_every_cell_once(cells: Cells) -> None:
     space = fit_space(cells, everyone(cells), n_pcs=5)
     days = take_snapshots(cells, space)
-    assert sorted(np.concatenate(days.rows).tolist()) == list(range(len(cells)))
+    assert sorted(days.data_rows.tolist()) == list(range(len(cells)))
     x = space.embed(cells)
     for points, rows in zip(days.points, days.rows, strict=True):
         np.testing.assert_array_equal(points, x[rows])

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 import cellam
+from cellam.checks.check import check
 from cellam.errors import ConfigError, DataError
-from cellam.trust.checks import check
 
 
 @pytest.fixture

@@ -11,10 +11,10 @@ from scipy import sparse
 
 import cellam
 from cellam.errors import ConfigError, DataError
+from cellam.evaluation import evaluate as evaluation
 from cellam.reading.growth import division_scores, expected_growth, find_genes, rate
 from cellam.reading.signatures import BIRTH, DEATH
 from cellam.toys import Branching
-from cellam.trust import evaluation
 
 
 @pytest.fixture(scope="module")
@@ -176,7 +176,7 @@ def inferred(demo):
         model = cellam.fit(cells, n_features=200, curvature=1.0, tau=1.0)
         days = model.snapshots
         grown = [model.growth(t, x) for t, x in zip(days.times, days.points, strict=True)]
-        truth = demo.obs["right"].to_numpy()[np.concatenate(days.rows)]
+        truth = demo.obs["right"].to_numpy()[days.data_rows]
         rates = np.concatenate(grown)
         return np.corrcoef(rates, truth)[0, 1], model.choice.recipe.prior, rates
 

@@ -80,7 +80,7 @@ def test_expected_growth_goes_with_its_cells():
         assert some.prior is not None
         for x, g in zip(some.points, some.prior, strict=True):
             assert np.array_equal(g, x[:, 0])
-    half = days.trusting(0.5)
+    half = days.with_prior(0.5)
     assert np.array_equal(half.prior[1], 0.5 * prior[1])
-    assert days.trusting(0.0).prior is None
-    assert three_days().trusting(1.0).prior is None
+    assert days.with_prior(0.0).prior is None
+    assert three_days().with_prior(1.0).prior is None

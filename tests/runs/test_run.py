@@ -12,16 +12,16 @@ import pytest
 
 import cellam
 from cellam import storage
-from cellam.config import Options
 from cellam.dynamics.couplings import Unbalanced
 from cellam.errors import CellamError, DataError, OutputError, RunError
+from cellam.evaluation.evaluate import Evaluation, evaluate
+from cellam.evaluation.scores import Scores
+from cellam.evaluation.skill import skills
 from cellam.modelling.model import Model
 from cellam.modelling.recipe import Recipe
+from cellam.options import Options
 from cellam.reading.cells import Cells
 from cellam.runs.run import RUNS, find_run, is_run, point_to
-from cellam.trust.evaluation import Evaluation, evaluate
-from cellam.trust.scores import Scores
-from cellam.trust.skill import skills
 from cellam.workflows.run import Run
 
 FILES = (

@@ -20,7 +20,7 @@ import torch
 
 import cellam
 from cellam.dynamics.training import RATE, WARM_UP
-from cellam.output.wording import explain_record
+from cellam.report.wording import explain_record
 from experiments.figures import digits_page, panels
 from experiments.rows import KEPT, Clock, Row, distance, timed
 

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 import cellam
-from cellam.output.wording import explain_record
+from cellam.report.wording import explain_record
 from experiments.figures import panels
 from experiments.rows import KEPT, TIMES, Row, timed
 

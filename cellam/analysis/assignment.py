@@ -1,0 +1,211 @@
+"""Assignment: of which cell type a position on a day is. One rule, for every answer.
+
+A position counts for the ten annotated cells of the day that are nearest to it, a tenth for each.
+Cells without a type take no part. Observed cells have the type that they were given and need no
+rule; what the rule says of each of them without itself is its bias (`Reference.relabelled`), and no
+share of simulated cells is to be trusted beyond it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy import sparse
+
+from cellam.analysis.terminal import position_of
+from cellam.errors import DataError
+from cellam.modelling.model import Model
+from cellam.reading.cell_types import MOST_TYPES, read_types
+
+Array = NDArray[np.float64]
+
+NEIGHBOURS = 10
+RECOGNISED = 0.8  # of the observed cells of a type, for positions to be assigned to it in trust
+
+
+@dataclass(frozen=True)
+class Reference:
+    """Observed cells, by which positions are assigned to types.
+
+    Parameters
+    ----------
+    points : (m, p) array
+        Model coordinates of all cells, annotated or not.
+    codes : (m,) int array
+        Type of each cell, as its place in `names`; -1 where it has none.
+    names : tuple of str, (S,)
+        The types of these cells, in alphabetical order; empty where none is annotated.
+    """
+
+    points: Array
+    codes: NDArray[np.int64]
+    names: tuple[str, ...]
+
+    @property
+    def annotated(self) -> NDArray[np.int64]:
+        """Places of the cells that have a type."""
+        return np.flatnonzero(self.codes >= 0)
+
+    @property
+    def shares(self) -> Array:
+        """Share of each type among the annotated cells, (S,)."""
+        counts = np.bincount(self.codes[self.annotated], minlength=len(self.names))
+        return np.asarray(counts / max(counts.sum(), 1))
+
+    def nearest(self, x: Array) -> sparse.csr_matrix:
+        """Which cells each position (N, p) counts for: (N, m), rows sum to 1."""
+        return self._spread(neighbours(x, self.points[self.annotated]))
+
+    def assign(self, x: Array) -> Array:
+        """Share of each type in each position (N, p): (N, S), rows sum to 1."""
+        there = self.annotated
+        return type_votes(x, self.points[there], self.codes[there], len(self.names))
+
+    def memberships(self) -> sparse.csr_matrix:
+        """Share of each type in each of the cells, (m, S): its own type is 1.
+
+        A cell without a type is assigned, as any other position is.
+        """
+        there, blank = self.annotated, np.flatnonzero(self.codes < 0)
+        share = np.zeros((len(self.codes), len(self.names)))
+        share[there, self.codes[there]] = 1.0
+        if len(blank):
+            share[blank] = self.assign(self.points[blank])
+        return sparse.csr_matrix(share)
+
+    def relabelled(self) -> Array:
+        """Share of each type in each annotated cell by the rule, were the cell not there: (k, S).
+
+        A cell that is alone keeps its type.
+        """
+        from sklearn.neighbors import NearestNeighbors
+
+        there = self.annotated
+        own = np.eye(len(self.names))[self.codes[there]]
+        n = min(NEIGHBOURS, len(there) - 1)
+        if n < 1:
+            return own
+        near = (
+            NearestNeighbors(n_neighbors=n)
+            .fit(self.points[there])
+            .kneighbors(return_distance=False)
+        )
+        return np.asarray(own[near].mean(1))
+
+    def bias(self) -> Array:
+        """Share of each type by the rule less its true share, over the annotated cells, (S,)."""
+        return np.asarray(self.relabelled().mean(0) - self.shares)
+
+    def recognised(self) -> Array:
+        """Share of the cells of each type, (S,), that the rule gives back their own type."""
+        told, codes = self.relabelled(), self.codes[self.annotated]
+        own = told[np.arange(len(codes)), codes]
+        counts = np.bincount(codes, minlength=len(self.names))
+        return np.asarray(np.bincount(codes, own, len(self.names)) / np.maximum(counts, 1))
+
+    def mixed_up(self) -> dict[str, float]:
+        """Types of which less than 80 % of the cells are recognised, and how much of each is."""
+        found = zip(self.names, self.recognised(), strict=True)
+        return {name: float(share) for name, share in found if share < RECOGNISED}
+
+    def _spread(self, near: sparse.csr_matrix) -> sparse.csr_matrix:
+        """Columns of annotated cells, at their places among all cells."""
+        return sparse.csr_matrix(
+            (near.data, self.annotated[near.indices], near.indptr),
+            (near.shape[0], len(self.codes)),
+        )
+
+
+def reference(model: Model, days: Sequence[int], types: pd.Series[Any]) -> Reference:
+    """The cells of some days, with their types.
+
+    Parameters
+    ----------
+    model : Model
+    days : sequence of int
+        Positions in the snapshots.
+    types : pandas.Series
+        Type of every cell of the data, in its order.
+    """
+    snapshots = model.snapshots
+    found = read_types(types.iloc[np.concatenate([snapshots.rows[k] for k in days])])
+    known = found.notna().to_numpy()
+    codes = np.full(len(known), -1, dtype=np.int64)
+    names, codes[known] = np.unique(found[known].to_numpy(dtype=str), return_inverse=True)
+    points = np.concatenate([snapshots.points[k] for k in days])
+    return Reference(points, codes, tuple(map(str, names)))
+
+
+def reference_of(model: Model, day: str, types: pd.Series[Any]) -> Reference:
+    """The cells of a day within those fitted on, whose types are the states that fates end in.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such day, or it lies outside those fitted on.
+    DataError
+        If the day has no cell with a state, or too many states.
+    """
+    k = position_of(model, day)
+    found, label = reference(model, [k], types), model.snapshots.labels[k]
+    if not found.names:
+        raise DataError(
+            f"None of the {len(found.codes):,} cells of {label} has a value in "
+            f"obs[{types.name!r}], and fates are told by it.",
+            "Choose a day whose cells are annotated, or another column: `terminal=DAY:COLUMN`.",
+        )
+    if len(found.names) > MOST_TYPES:
+        raise DataError(
+            f"obs[{types.name!r}] has {len(found.names):,} different values in the "
+            f"{len(found.codes):,} cells of {label}; states are 1 to {MOST_TYPES}.",
+            "Give a column with cell types, e.g. `terminal='cell_type'`.",
+        )
+    return found
+
+
+def type_votes(x: Array, observed: Array, codes: NDArray[np.int64], n_types: int) -> Array:
+    """Share of each type among the ten observed cells nearest to each position.
+
+    Parameters
+    ----------
+    x, observed : (N, d) and (M, d) arrays
+        In the same coordinates.
+    codes : (M,) int array
+        Type of each observed cell, below `n_types`.
+
+    Returns
+    -------
+    (N, n_types) array
+        Rows sum to 1.
+    """
+    votes: Array = neighbours(x, observed) @ np.eye(n_types)[codes]
+    return votes
+
+
+def neighbours(x: Array, observed: Array) -> sparse.csr_matrix:
+    """The ten observed cells (all, if fewer) nearest to each position, which share its mass of 1.
+
+    Parameters
+    ----------
+    x, observed : (N, d) and (M, d) arrays
+        In the same coordinates.
+
+    Returns
+    -------
+    (N, M) csr_matrix
+        Rows sum to 1.
+    """
+    from sklearn.neighbors import NearestNeighbors
+
+    n = min(NEIGHBOURS, len(observed))
+    # A tree in few coordinates; in many, where every branch would be searched, all distances.
+    near = NearestNeighbors(n_neighbors=n).fit(observed).kneighbors(x, return_distance=False)
+    starts = n * np.arange(len(x) + 1)
+    return sparse.csr_matrix(
+        (np.full(near.size, 1 / n), near.ravel(), starts), (len(x), len(observed))
+    )

@@ -1,0 +1,93 @@
+"""Composition: what simulated cells have become, beside what was observed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from cellam.analysis.assignment import reference
+from cellam.modelling.model import Model, Simulation
+from cellam.reading.cell_types import read_types
+
+
+def composition(
+    model: Model,
+    simulation: Simulation,
+    types: pd.Series[Any] | None = None,
+    *,
+    chosen: bool = False,
+) -> pd.DataFrame:
+    """Mass and cell types of a simulation at every observed day on its way.
+
+    Parameters
+    ----------
+    model : Model
+    simulation : Simulation
+    types : pandas.Series, optional
+        Cell type of every cell of the data, in its order; cells without one take no part.
+    chosen : bool
+        Whether the cells were chosen from their day for what they are, so that what was observed
+        of all cells is nothing to compare them with.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row for each observed day: label, time, mass (relative to the start), ess (effective
+        sample size of the weights, (Σw)²/Σw²), and the shares of the types by name. `simulated`:
+        by weight, among the simulated cells; at the start by the types that these cells have, later
+        by `assignment`. `observed`: among the cells observed that day; empty for chosen cells.
+        `bias`: what is too much in the share of each type by `assignment`, as measured on the
+        observed cells of the day; empty at the start, where no cell is assigned. All are empty on a
+        day without annotated cells. A simulation that ends on another time has a row for that too,
+        whose label is the number; its cells are assigned by those of the training days next to it,
+        and nothing is observed.
+    """
+    rows: list[dict[str, Any]] = []
+    for t, (time, log_w) in enumerate(zip(simulation.times, simulation.log_weights, strict=True)):
+        times, labels = model.snapshots.times, model.snapshots.labels
+        at = [times.index(time)] if time in times else []
+        if not at and t != len(simulation.times) - 1:
+            continue
+        w = np.exp(log_w)
+        row: dict[str, Any] = {
+            "label": labels[at[0]] if at else f"{time:g}",
+            "time": float(time),
+            "mass": float(w.mean()),
+            "ess": float(w.sum() ** 2 / (w**2).sum()),
+        }
+        if types is not None:
+            found = reference(model, at or _beside(model, float(time)), types)
+            if t == 0:
+                row["simulated"] = _own(types.iloc[simulation.rows], w, found.names)
+            elif found.names:
+                x = model.space.from_coordinates(simulation.points[t])
+                row["simulated"] = _named(found.names, w @ found.assign(x) / w.sum())
+            else:
+                row["simulated"] = {}
+            seen = bool(at) and bool(found.names)
+            row["observed"] = _named(found.names, found.shares) if seen and not chosen else {}
+            row["bias"] = _named(found.names, found.bias()) if seen and t > 0 else {}
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def _beside(model: Model, time: float) -> list[int]:
+    """Positions of the training days before and after a time that was not observed."""
+    days, training = model.snapshots, model.training.times
+    before, after = [t for t in training if t < time], [t for t in training if t > time]
+    return [days.times.index(t) for t in (*before[-1:], *after[:1])]
+
+
+def _own(types: pd.Series[Any], w: NDArray[np.float64], names: tuple[str, ...]) -> dict[str, float]:
+    """Shares of the types that observed cells have, by weight; empty where none is annotated."""
+    of_cell = read_types(types)
+    total = w[of_cell.notna().to_numpy()].sum()
+    there = sorted({*names, *of_cell.dropna()}) if total else []
+    return {name: float(w[(of_cell == name).to_numpy()].sum() / total) for name in there}
+
+
+def _named(names: tuple[str, ...], shares: NDArray[np.float64]) -> dict[str, float]:
+    return {name: float(share) for name, share in zip(names, shares, strict=True)}

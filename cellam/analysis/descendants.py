@@ -1,0 +1,134 @@
+"""Descendants: which observed cells of another day those of one become, or came from.
+
+A cell is followed along the fitted dynamics, several times with other noise where the fit has
+some, and each trajectory counts by its mass for the observed cells nearest to where it arrives (see
+`assignment`).
+
+A profile is one noisy measurement of a state, and any of the ten cells nearest to it may be what
+was measured: fates of single cells gain from a mean over them (AUROC 0.74 against 0.69 on barcoded
+clones). A plain mean changes what the cells become together, as those in the middle are neighbours
+of more than ten: rare types then lose half of their fates to common ones. So the mean is over cells
+of the same type alone, and by mass (`share_alike`): what each type becomes, and with it the whole
+day, is what it was before.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy import sparse
+
+from cellam.analysis.assignment import Reference, neighbours, reference
+from cellam.analysis.terminal import position_of
+from cellam.errors import ConfigError
+from cellam.modelling.model import Model
+
+Array = NDArray[np.float64]
+
+DRAWS = 16  # trajectories of a cell, where the fit has noise
+LEAST = 1e-12  # of the largest mass: lighter cells take part as if they had that
+
+
+@dataclass(frozen=True)
+class Transitions:
+    """Which observed cells of a day those of another become, or came from.
+
+    Parameters
+    ----------
+    start, end : int
+        Positions of the days in the snapshots.
+    matrix : (n, m) csr_matrix
+        Share of each cell of `end` in the fate of each cell of `start`; rows sum to 1.
+    mass : (n,) array
+        Of the descendants (backward: of the ancestors) of each cell, which has mass 1 itself.
+    """
+
+    start: int
+    end: int
+    matrix: sparse.csr_matrix
+    mass: Array
+
+
+def transitions(
+    model: Model,
+    start: str,
+    end: str,
+    types: pd.Series[Any],
+    *,
+    draws: int = DRAWS,
+    seed: int = 0,
+) -> Transitions:
+    """Follow all cells of one observed day to another, earlier or later.
+
+    Parameters
+    ----------
+    model : Model
+    start, end : str
+        Labels or numbers of days within the days fitted on.
+    types : pandas.Series
+        Type of every cell of the data, in its order. Those of `end` without one stand for nobody.
+    draws : int
+        Trajectories of each cell where the fit has noise; without noise there is one.
+    seed : int
+        For the noise.
+
+    Raises
+    ------
+    ConfigError
+        If the days are one, or outside those fitted on, or noise would have to run backward.
+    DataError
+        If no cell of `end` has a type.
+    """
+    days = model.snapshots
+    k, l = position_of(model, start), position_of(model, end)  # noqa: E741
+    if k == l:
+        raise ConfigError(
+            f"{days.labels[k]} is both the start and the end.", "Give two different days."
+        )
+    x, n = days.points[k], draws if model.fit.objective.sigma > 0 else 1
+    moved, w = model.follow(np.repeat(x, n, axis=0), days.times[k], days.times[l], seed=seed)
+    mass = w.reshape(-1, n)
+    share = mass / mass.sum(1, keepdims=True)
+    of_ways = sparse.csr_matrix((share.ravel(), np.arange(len(w)), n * np.arange(len(x) + 1)))
+    arrived = reference(model, [l], types).nearest(moved)
+    own = of_ways @ arrived  # (n cells, n trajectories) @ (n trajectories, m)
+    total = mass.mean(1)
+    return Transitions(k, l, share_alike(reference(model, [k], types), total) @ own, total)
+
+
+def share_alike(cells: Reference, mass: Array) -> sparse.csr_matrix:
+    """Mean over the nearest cells that have the same type.
+
+    Between cells i and j goes min(mᵢ Pᵢⱼ, mⱼ Pⱼᵢ), with the masses m and P the graph of the ten
+    nearest cells, less its edges between types, made symmetric and its rows scaled to 1. That is
+    Metropolis' rule: as much goes from i to j as from j to i, and what is left stays.
+
+    Parameters
+    ----------
+    cells : Reference
+        The n cells. Those without a type count as one type.
+    mass : (n,) array
+
+    Returns
+    -------
+    S : (n, n) csr_matrix
+        Rows sum to 1, and Σᵢ mᵢ Sᵢⱼ = mⱼ within each type: the mean by mass of anything over the
+        cells of a type is the same after as before.
+    """
+    mass = np.maximum(mass / mass.max(), LEAST)
+    near = neighbours(cells.points, cells.points).tocoo()
+    alike = cells.codes[near.row] == cells.codes[near.col]
+    one_way = sparse.csr_matrix(
+        (near.data[alike], (near.row[alike], near.col[alike])), shape=near.shape
+    )
+    graph = sparse.csr_matrix(one_way + one_way.T)
+    # Of many cells in one place, one may be none of its own ten nearest: it keeps what it has.
+    edges = np.maximum(np.asarray(graph.sum(1)).ravel(), LEAST)
+    given = sparse.csr_matrix(sparse.diags(mass / edges) @ graph)
+    both = given.minimum(given.T)
+    kept = sparse.diags(mass - np.asarray(both.sum(1)).ravel())
+    return sparse.csr_matrix(sparse.diags(1 / mass) @ (both + kept))

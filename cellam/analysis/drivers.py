@@ -1,0 +1,192 @@
+"""Drivers: genes whose expression goes with growth, speed, or the probability of a fate.
+
+Correlation is taken within days and pooled over them: a gene that only rises with time would
+otherwise go with everything else that does. It is a partial correlation given the day,
+
+    r = Σ (x − x̄_day)(y − ȳ_day) / √(Σ (x − x̄_day)² Σ (y − ȳ_day)²),
+
+tested against zero by Student's t with n − days − 1 degrees of freedom, and corrected for the
+number of genes by Benjamini and Hochberg [1]_. Growth, speed and fates are themselves read from
+the expression by the model, so that small p-values are the rule: they rank genes and do not show
+that a gene is a cause.
+
+References
+----------
+.. [1] Benjamini and Hochberg, Controlling the false discovery rate, J. R. Stat. Soc. B 57, 289–300
+   (1995).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy import sparse
+
+from cellam.analysis.assignment import reference_of
+from cellam.analysis.results import fates
+from cellam.errors import ConfigError, DataError
+from cellam.modelling.model import Model
+from cellam.modelling.observed import growth_rates, velocities
+from cellam.reading.cells import Cells
+from cellam.reading.embedding import log_normalised
+from cellam.reading.labels import did_you_mean, named, offer
+
+Array = NDArray[np.float64]
+
+FATE = "fate:"
+FEWEST = 10  # cells beyond the days, to speak of a correlation
+
+
+def quantity(
+    model: Model, of: str, types: pd.Series[Any] | None = None, *, seed: int = 0
+) -> tuple[Array, NDArray[np.bool_]]:
+    """The number of each cell that genes are correlated with.
+
+    Parameters
+    ----------
+    model : Model
+    of : str
+        "growth" (per unit of time), "speed" (length of the velocity, model coordinates per unit of
+        time), or "fate:TYPE" (probability of a type of the last training day).
+    types : pandas.Series, optional
+        Cell type of every cell, for fates.
+    seed : int
+        For noise, where the dynamics have it.
+
+    Returns
+    -------
+    y : (n,) array
+        In the order of the data.
+    meant : (n,) bool array
+        The cells that it says something about: for fates those before the last training day.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such quantity, or no such fate.
+    """
+    check_quantity(model, of, types)
+    days = model.snapshots
+    rows = days.data_rows
+    meant = np.ones(days.n_cells, dtype=bool)
+    y = np.empty(days.n_cells)
+    if of == "growth":
+        y[rows] = growth_rates(model)
+    elif of == "speed":
+        y[rows] = np.linalg.norm(velocities(model), axis=1)
+    else:
+        assert types is not None
+        probability, names = fates(model, types, seed=seed)
+        y = probability[:, names.index(of.removeprefix(FATE))]
+        for k, time in enumerate(days.times):
+            meant[days.rows[k]] = time < model.training.times[-1]
+    return y, meant
+
+
+def check_quantity(model: Model, of: str, types: pd.Series[Any] | None) -> None:
+    """Refuse a quantity that the model or the data do not have, before it is computed.
+
+    Raises
+    ------
+    ConfigError
+        As `quantity`.
+    """
+    if of == "speed":
+        return
+    if of == "growth":
+        if model.conserves_mass:
+            why, what = model.without_growth
+            raise ConfigError(f"`of='growth'`: {why}.", f"{what}, or use `of='speed'`.")
+        return
+    if not of.startswith(FATE):
+        raise ConfigError(
+            f"`of={of!r}`: there is no such quantity.",
+            f"{did_you_mean(of, ['growth', 'speed'])}Use growth, speed, or fate:TYPE.",
+        )
+    if types is None:
+        raise ConfigError(
+            f"`of={of!r}`: no column of obs has the usual name of a cell type.",
+            "Give the column with `groupby`.",
+        )
+    last = model.training.labels[-1]
+    names = reference_of(model, last, types).names
+    if of.removeprefix(FATE) not in names:
+        raise ConfigError(
+            f"`of={of!r}`: no cell of {named(last)}, the last day of the fit, is of that type.",
+            offer(of, [FATE + name for name in names]),
+        )
+
+
+def drivers(cells: Cells, y: Array, keep: NDArray[np.bool_] | None = None) -> pd.DataFrame:
+    """Genes that go with a number of each cell, given the day.
+
+    Parameters
+    ----------
+    cells : Cells
+        Read as expression; it is normalised and logged as for a fit.
+    y : (n,) array
+        From `quantity`.
+    keep : (n,) bool array, optional
+        The cells to use.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row for each gene that varies, the highest correlation first: gene, correlation, p_value,
+        q_value (false discovery rate), mean (of the log-normalised expression),
+        share_of_cells (that express it; of scaled expression, above its mean).
+
+    Raises
+    ------
+    DataError
+        If too few cells are left, or y is the same in all of them.
+    """
+    from scipy.stats import false_discovery_control
+    from scipy.stats import t as student
+
+    rows = np.flatnonzero(keep) if keep is not None else np.arange(len(cells))
+    codes = cells.codes[rows]
+    freedom = len(rows) - len(np.unique(codes)) - 1
+    if freedom < FEWEST:
+        raise DataError(f"{len(rows)} cells are too few to correlate genes with.", "Use more.")
+    X = log_normalised(cells)[rows]
+    y = y[rows]
+    xy, xx, yy, mean = _moments(X, y, codes)
+    if not yy > 1e-12 * max((y**2).sum(), 1e-300):
+        raise DataError("It is the same in all of these cells, so that no gene goes with it.")
+    varies = xx > 1e-9 * np.maximum(mean**2 * len(rows), 1e-12)
+    # Beyond 1 by rounding alone.
+    r = np.clip(xy[varies] / np.sqrt(xx[varies] * yy), -1, 1)
+    with np.errstate(divide="ignore"):  # r = ±1 has t = ±∞ and p = 0
+        statistic = np.abs(r) * np.sqrt(freedom / (1 - r**2))
+    p = 2 * student.sf(statistic, freedom)
+    frame = pd.DataFrame(
+        {
+            "gene": np.asarray(cells.genes, dtype=object)[varies],
+            "correlation": r,
+            "p_value": p,
+            "q_value": false_discovery_control(p) if len(p) else p,
+            "mean": mean[varies],
+            "share_of_cells": np.asarray((X > 0).sum(0)).ravel()[varies] / len(rows),
+        }
+    )
+    return frame.sort_values("correlation", ascending=False, kind="stable", ignore_index=True)
+
+
+def _moments(X: Any, y: Array, codes: NDArray[np.int64]) -> tuple[Array, Array, float, Array]:
+    """Σ xy, Σ x², Σ y² about the means of each day, and the mean of x over all cells."""
+    xy, xx, total = (np.zeros(X.shape[1]) for _ in range(3))
+    yy = 0.0
+    for code in np.unique(codes):
+        part = X[codes == code].astype(np.float64)
+        about = y[codes == code] - y[codes == code].mean()
+        sums = np.asarray(part.sum(0)).ravel()
+        squares = part.multiply(part) if sparse.issparse(part) else part**2
+        xy += np.asarray(part.T @ about).ravel()
+        xx += np.asarray(squares.sum(0)).ravel() - sums**2 / part.shape[0]
+        yy += float((about**2).sum())
+        total += sums
+    return xy, xx, yy, total / X.shape[0]

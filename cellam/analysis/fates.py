@@ -1,0 +1,275 @@
+"""Fates: what the cells of one observed day become by another, or came from.
+
+The descendants of a cell among the observed cells (see `descendants`), with the types of these,
+make a probability of each terminal state. Of several cells together the fate is the share of each
+state in their descendants by mass: what a simulation of them gives, whichever command asks. An
+ensemble is followed member by member, and its spread says how sure the fates are. Backward the same
+says where cells came from.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy import sparse
+
+from cellam.analysis.assignment import reference_of
+from cellam.analysis.descendants import DRAWS, transitions
+from cellam.analysis.terminal import Terminal
+from cellam.analysis.uncertainty import Spread
+from cellam.errors import ConfigError
+from cellam.modelling.model import Model
+from cellam.reading.cell_types import UNANNOTATED, read_types
+
+Array = NDArray[np.float64]
+
+FEW = 10  # cells: a row from fewer says little
+
+
+@dataclass(frozen=True)
+class Fates:
+    """Probability of each state for the cells of one day.
+
+    Parameters
+    ----------
+    start : str
+        Label of their day.
+    terminal : Terminal
+        Where the states were read.
+    rows : (n,) int array
+        Where the cells stand in the data.
+    states : tuple of str, (S,)
+        Names of the states.
+    probability : (n, S) array
+        Rows sum to 1.
+    mass : (n,) array
+        Of the descendants (backward: of the ancestors) of each cell.
+    members : (M, n, S) array
+        The probabilities of each member of the ensemble; M = 0 without one.
+    member_mass : (M, n) array
+        The masses of each member.
+    """
+
+    start: str
+    terminal: Terminal
+    rows: NDArray[np.int64]
+    states: tuple[str, ...]
+    probability: Array
+    mass: Array
+    members: Array
+    member_mass: Array
+
+    @property
+    def entropy(self) -> Array:
+        """−Σ p log₂ p of each cell, (n,), in bits: 0 is certain, 1 is even between two states."""
+        p = self.probability
+        h: Array = -(p * np.log2(np.where(p > 0, p, 1.0))).sum(1)
+        return np.maximum(h, 0.0)
+
+    def table(self, names: pd.Index[Any], types: pd.Series[Any]) -> pd.DataFrame:
+        """One row for each cell: its name, day, own type, mass, entropy and probabilities.
+
+        With an ensemble, each probability also has its sd and the low and high end of its 90 %
+        interval.
+
+        Parameters
+        ----------
+        names : pandas.Index
+            Names of all cells of the data.
+        types : pandas.Series
+            Their types, in the same order.
+        """
+        columns: dict[str, Any] = {
+            "cell": names[self.rows].astype(str),
+            "day": self.start,
+            "type": _named(types.iloc[self.rows]),
+            "mass": self.mass,
+            "entropy": self.entropy,
+        }
+        columns |= {f"fate_{s}": self.probability[:, k] for k, s in enumerate(self.states)}
+        if len(self.members):
+            spread = Spread.of(self.probability, self.members)
+            for suffix, value in zip(("sd", "low", "high"), _limits(spread), strict=True):
+                columns |= {f"fate_{s}_{suffix}": value[:, k] for k, s in enumerate(self.states)}
+        return pd.DataFrame(columns)
+
+    def by_type(self, types: pd.Series[Any]) -> list[dict[str, Any]]:
+        """What the cells of each type become together, the largest type first, as plain rows.
+
+        Parameters
+        ----------
+        types : pandas.Series
+            Type of all cells of the data; cells without one share the last row.
+
+        Returns
+        -------
+        list of dict
+            type, cells, few (whether these are fewer than ten), mass and entropy (mean over the
+            cells), fate (share of each state in their descendants by mass), and with an ensemble
+            its sd and the low and high end of its 90 % interval.
+        """
+        names = _named(types.iloc[self.rows])
+        sizes = pd.Series(names).value_counts()
+        ordered = sorted(sizes.index, key=lambda name: name == UNANNOTATED)
+        return [{"type": str(name), **self.together(names == name)} for name in ordered]
+
+    def together(self, of: NDArray[np.bool_] | None = None) -> dict[str, Any]:
+        """What some cells, (n,) bool, or all of them become together: a row of `by_type`."""
+        chosen = np.ones(len(self.rows), dtype=bool) if of is None else of
+        fate = _by_mass(self.mass[chosen], self.probability[chosen])
+        row = {
+            "cells": int(chosen.sum()),
+            "few": bool(chosen.sum() < FEW),
+            "mass": float(self.mass[chosen].mean()),
+            "entropy": float(self.entropy[chosen].mean()),
+            "fate": self._named(fate),
+        }
+        if len(self.members):
+            each = _by_mass(self.member_mass[:, chosen], self.members[:, chosen])
+            for suffix, value in zip(
+                ("sd", "low", "high"), _limits(Spread.of(fate, each)), strict=True
+            ):
+                row[suffix] = self._named(value)
+        return row
+
+    def _named(self, values: Array) -> dict[str, float]:
+        return {state: float(v) for state, v in zip(self.states, values, strict=True)}
+
+
+def predict_fates(
+    model: Model,
+    start: str,
+    types: pd.Series[Any],
+    *,
+    terminal: str | None = None,
+    draws: int = DRAWS,
+    seed: int = 0,
+) -> Fates:
+    """Probability of each state of another day, for every cell of `start`.
+
+    Parameters
+    ----------
+    model : Model
+        With an ensemble, the fates have a spread.
+    start : str
+        Label or number of a day.
+    types : pandas.Series
+        State of every cell of the data, in its order; cells of the other day without one stand for
+        nobody.
+    terminal : str, optional
+        Label or number of the day whose states are meant: the last one fitted on without it. If it
+        is earlier than `start`, cells are followed backward, to their ancestors.
+    draws, seed
+        As for `transitions`.
+
+    Raises
+    ------
+    ConfigError
+        As `transitions`.
+    DataError
+        If the day has no cell with a state, or the column has too many.
+
+    Examples
+    --------
+    >>> import cellam
+    >>> cells = cellam.read("data/demo.h5ad")
+    >>> model = cellam.fit(cells, n_features=64, tau=1, curvature=1)
+    >>> found = predict_fates(model, "day2", cells.obs["cell_type"])
+    >>> found.states, found.probability.shape
+    (('erythroid', 'myeloid'), (900, 2))
+    """
+    end = terminal or model.training.labels[-1]
+    states = reference_of(model, end, types)
+    of_state = states.memberships()
+    follow = [
+        transitions(m, start, end, types, draws=draws, seed=seed)
+        for m in (model.without_ensemble(), *model.members)
+    ]
+    own, *others = (probabilities(f.matrix, of_state) for f in follow)
+    n, S = own.shape
+    return Fates(
+        model.snapshots.labels[follow[0].start],
+        Terminal(model.snapshots.labels[follow[0].end], str(types.name)),
+        model.snapshots.rows[follow[0].start],
+        states.names,
+        own,
+        follow[0].mass,
+        np.array(others).reshape(-1, n, S),
+        np.array([f.mass for f in follow[1:]]).reshape(-1, n),
+    )
+
+
+def probabilities(matrix: sparse.csr_matrix, of_state: sparse.csr_matrix) -> Array:
+    """Probability of each state, (n, S), from transitions (n, m) and memberships (m, S)."""
+    votes = np.asarray((matrix @ of_state).todense(), dtype=np.float64)
+    share: Array = votes / votes.sum(1, keepdims=True)
+    return share
+
+
+def flow(model: Model, found: Fates, types: pd.Series[Any]) -> pd.DataFrame:
+    """How much of each type of one day goes to each state of a later one.
+
+    Parameters
+    ----------
+    model : Model
+    found : Fates
+        Of the cells of the earlier day.
+    types : pandas.Series
+        Type of every cell of the data, in its order; cells without one are the last source.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row for each type (`source`) and state (`target`): `before`, the mass on the earlier day
+        of the cells that become it, and `after`, the mass of their descendants. The sum of
+        `before` is the mass of that day, and what `after` has more is growth.
+
+    Raises
+    ------
+    ConfigError
+        If the fates are those of ancestors.
+    """
+    days = model.snapshots
+    k = days.index(found.start)
+    if days.index(found.terminal.label) < k:
+        raise ConfigError(
+            f"A flow goes from an earlier day to a later one, not from {found.start} to "
+            f"{found.terminal.label}.",
+            "Leave `ancestors` out.",
+        )
+    of_type = _named(types.iloc[found.rows])
+    before = days.weights[k][:, None] * found.probability  # (n, S)
+    after = found.mass[:, None] * before
+    rows = [
+        {
+            "source": source,
+            "target": state,
+            "before": float(before[of_type == source, s].sum()),
+            "after": float(after[of_type == source, s].sum()),
+        }
+        for source in sorted(set(of_type), key=lambda name: (name == UNANNOTATED, name))
+        for s, state in enumerate(found.states)
+    ]
+    return pd.DataFrame(rows)
+
+
+def _by_mass(mass: Array, probability: Array) -> Array:
+    """Mean of probabilities (…, n, S) over cells by their masses (…, n): (…, S)."""
+    share: Array = (mass[..., None] * probability).sum(-2) / mass.sum(-1)[..., None]
+    return share
+
+
+def _limits(spread: Spread) -> tuple[Array, Array, Array]:
+    """Standard deviation and 90 % interval of probabilities, which stay within 0 and 1."""
+    low, high = spread.interval()
+    return spread.sd, np.maximum(low, 0.0), np.minimum(high, 1.0)
+
+
+def _named(types: pd.Series[Any]) -> NDArray[Any]:
+    """Types as text, with a name for cells that have none."""
+    names = read_types(types)
+    return names.where(names.notna(), UNANNOTATED).to_numpy(dtype=str)

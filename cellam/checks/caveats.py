@@ -1,0 +1,270 @@
+"""Caveats: what in the data or the fit makes its results less believable than they look.
+
+Each is found by a rule of its own, and comes with what can be done about it.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+
+import numpy as np
+
+from cellam.checks.batches import LINK, Batch, find_batches
+from cellam.checks.caveat import Caveat
+from cellam.checks.conditions import Pool, find_pools
+from cellam.checks.duplicates import find_duplicates
+from cellam.checks.fit_caveats import fit_caveats
+from cellam.evaluation.contenders import Sides
+from cellam.modelling.model import Model
+from cellam.reading.cells import Cells
+from cellam.reading.expression import RAW
+from cellam.reading.labels import count_cells, named
+
+FEW = 30  # cells a day; below that its mean alone is off by a fifth of a standard deviation
+COLLAPSED = 0.2  # effective share of the cells that are followed: errors are 2.2 times as large
+FOLLOWED = 500
+SHOWN = 5  # conditions by name
+ALIKE = 0.1  # of the logarithm of masses and of cell numbers
+LISTED = 3  # days of few cells with a caveat each; more have one together
+FAR = 10.0  # widths of all cells from their middle; no cell of the real data sets is beyond 1.3
+
+
+def caveats(model: Model, cells: Cells, *, holdout: Collection[str] = ()) -> tuple[Caveat, ...]:
+    """Reasons to doubt a fit, or the scores of days held out from it.
+
+    Parameters
+    ----------
+    model : Model
+    cells : Cells
+        What it was fitted on.
+    holdout : collection of str
+        Labels of days that are or will be predicted from the others.
+
+    Returns
+    -------
+    tuple of Caveat
+        Empty where there is none.
+    """
+    return caveats_by_holdout(model, cells, [holdout])[0]
+
+
+def caveats_by_holdout(
+    model: Model, cells: Cells, holdouts: Sequence[Collection[str]]
+) -> list[tuple[Caveat, ...]]:
+    """The caveats for each of several choices of held-out days, as `caveats`.
+
+    What does not depend on the days (a simulation among it) is worked out once.
+    """
+    of_fit = [
+        *_far_out(model),
+        *_collapse(model),
+        *_counted_growth(model, cells),
+        *_rotation(model),
+    ]
+    of_actions = tuple(fit_caveats(model, cells))
+    designs: dict[frozenset[str], list[Caveat]] = {}
+    found = []
+    for holdout in holdouts:
+        used = frozenset((*model.training.labels, *holdout))
+        if used not in designs:
+            designs[used] = of_design(cells, used)
+        found.append((*designs[used], *of_fit, *_wide_gaps(model, holdout), *of_actions))
+    return found
+
+
+def of_design(cells: Cells, labels: Collection[str] | None = None) -> list[Caveat]:
+    """Reasons to doubt the cells of some days (all of them without labels), before any fit."""
+    used = set(cells.counts if labels is None else labels)
+    return [
+        *confounded(find_batches(cells, used)),
+        *_pooled(find_pools(cells, used)),
+        *_duplicates(cells),
+        *few_cells({label: n for label, n in cells.counts.items() if label in used}),
+    ]
+
+
+def confounded(found: Iterable[Batch]) -> Iterator[Caveat]:
+    """A caveat where batches leave days unlinked; one for all columns that leave the same ones."""
+    apart: dict[tuple[tuple[str, ...], ...], list[Batch]] = {}
+    for batch in found:
+        if len(batch.groups) > 1 and batch.within is None:
+            apart.setdefault(batch.groups, []).append(batch)
+    for groups, batches in apart.items():
+        yield Caveat("batch", *_unlinked(groups, batches))
+
+
+def _unlinked(groups: tuple[tuple[str, ...], ...], batches: list[Batch]) -> tuple[str, str]:
+    """What is wrong with days that no batch links, and what can be done."""
+    where = _listed([batch.where for batch in batches])
+    alone = [group[0] for group in groups if len(group) == 1]
+    mend = "Integrate on genes that do not change in time, or repeat a day in another batch."
+    if len(alone) == len(groups):
+        if all(batch.confounded for batch in batches):
+            says = f"Each of the {batches[0].levels} levels of {where} is in one day only"
+        else:
+            says = f"No level of {where} has {LINK} cells or more on two days"
+        return f"{says}: what differs between days may be technical.", mend
+    if len(alone) == len(groups) - 1:
+        days = " or ".join(_named(day) for day in alone)
+        them = "it" if len(alone) == 1 else "them"
+        leave = f"`exclude={list(alone)!r}`"
+        return (
+            f"No level of {where} links {days} to another day: what differs there may be "
+            "technical.",
+            f"Compare with a fit without {them} ({leave}), or repeat {them} together with another "
+            "day.",
+        )
+    listed = "; ".join(_listed([_named(day) for day in group]) for group in groups)
+    return (
+        f"No level of {where} links these groups of days: {listed}. What differs between them may "
+        "be technical.",
+        mend,
+    )
+
+
+def _pooled(found: Iterable[Pool]) -> Iterator[Caveat]:
+    for pool in found:
+        levels = ", ".join(map(str, pool.levels[:SHOWN]))
+        more = f" and {len(pool.levels) - SHOWN} more" if len(pool.levels) > SHOWN else ""
+        first = pool.levels[0]
+        column = f"adata.obs[{pool.key!r}]"
+        yield Caveat(
+            "pooled",
+            f"Cells of {len(pool.levels)} levels of obs[{pool.key!r}] ({levels}{more}) are pooled "
+            f"on {_listed([_named(day) for day in pool.labels])}: the fit describes their mixture.",
+            f"Fit each alone. In Python: adata[{column} == {first!r}].write_h5ad('one.h5ad')",
+        )
+
+
+def _duplicates(cells: Cells) -> Iterator[Caveat]:
+    found = find_duplicates(cells)
+    if found is None:
+        return
+    p = cells.matrix.shape[1]
+    values = f"{p:,} genes" if cells.rep is None else f"{p:,} columns of obsm[{cells.rep!r}]"
+    layer = cells.reading.layer
+    if cells.rep is not None:
+        frame = f"pd.DataFrame(adata.obsm[{cells.rep!r}])"
+    elif layer == RAW:
+        frame = "adata.raw.to_adata().to_df()"
+    else:
+        frame = "adata.to_df()" if layer is None else f"adata.to_df(layer={layer!r})"
+    stand = "cell stands" if found.n == 1 else "cells stand"
+    across = f", {found.days:,} of them on another day" if found.days else ""
+    yield Caveat(
+        "duplicates",
+        f"{found.n:,} {stand} in the data again under another name{across}: {found.first!r} and "
+        f"{found.second!r} have the same values in all {values}.",
+        f"Keep one of each. In Python: adata = adata[~{frame}.duplicated().to_numpy()].copy()",
+    )
+
+
+def _named(label: str) -> str:
+    return label if any(c.isalpha() for c in label) else f"time {label}"
+
+
+def _listed(names: list[str]) -> str:
+    """a, b and c."""
+    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
+
+
+def few_cells(counts: Mapping[str, int]) -> Iterator[Caveat]:
+    """A caveat for every day, by label, with too few cells; one for all if they are many."""
+    few = {label: n for label, n in counts.items() if n < FEW}
+    if len(few) > LISTED:
+        least = min(few, key=few.__getitem__)
+        yield Caveat(
+            "cells",
+            f"{len(few)} of {len(counts)} days have fewer than {FEW} cells ({named(least)} has "
+            f"{few[least]}): rare types are missed, their means are uncertain.",
+            "Join days that are near each other (`time_map`).",
+        )
+        return
+    for label, n in few.items():
+        yield Caveat(
+            "cells",
+            f"{named(label)} has only {count_cells(n)}: rare types are missed, its mean is "
+            "uncertain.",
+            f"Leave it out (`exclude={label!r}`), or join it with a day beside it (`time_map`).",
+        )
+
+
+def _far_out(model: Model) -> Iterator[Caveat]:
+    points = np.concatenate(model.training.points)
+    low, middle, high = np.quantile(points, (0.1, 0.5, 0.9), axis=0)
+    width = float((high - low).max())
+    far = [(np.abs(x - middle) > FAR * width).any(1).sum() for x in model.training.points]
+    if width > 0 and sum(far):
+        n = int(sum(far))
+        days = [named(label) for label, k in zip(model.training.labels, far, strict=True) if k]
+        yield Caveat(
+            "outliers",
+            f"{count_cells(n)} of {_listed(days)} {'lies' if n == 1 else 'lie'} more than {FAR:g} "
+            "times as far out as the others: distances, and growth with them, are mostly theirs.",
+            "Remove such cells, or mend their values.",
+        )
+
+
+def _collapse(model: Model) -> Iterator[Caveat]:
+    if model.conserves_mass:
+        return
+    first, last = model.training.labels[0], model.training.labels[-1]
+    n = min(FOLLOWED, len(model.training.points[0]))
+    moved = model.simulate(first, to=last, n_cells=n, seed=model.options.seed)
+    w = np.exp(moved.log_weights[-1] - moved.log_weights[-1].max())
+    ess = float(w.sum() ** 2 / (w**2).sum())
+    if ess < COLLAPSED * n:
+        yield Caveat(
+            "weights",
+            f"{n} cells of {named(first)}, followed to {named(last)}, have the weight of {ess:.0f} "
+            "(effective number of cells): averages over them are noisy.",
+            "Follow cells over shorter times, or allow less growth with a larger `tau`.",
+        )
+
+
+def _counted_growth(model: Model, cells: Cells) -> Iterator[Caveat]:
+    if model.options.population is None or model.conserves_mass:
+        return
+    days = model.training
+    counted = np.log([cells.counts[label] for label in days.labels])
+    off = np.log(days.masses) - counted
+    if np.ptp(off) < ALIKE and np.ptp(counted) > ALIKE:
+        yield Caveat(
+            "growth",
+            "The population sizes are the numbers of sequenced cells: growth mirrors how many "
+            "cells were sampled, which says nothing about how many lived.",
+            "Give counts of living cells (`population={'day0': 1e5, 'day2': 3e5}`), or leave "
+            "`population` out.",
+        )
+
+
+def _rotation(model: Model) -> Iterator[Caveat]:
+    if model.rotation.rotates:
+        yield Caveat(
+            "rotation",
+            f"A steady gradient explains {100 * model.rotation.gradient:.0f} % of the motion, a "
+            f"steady field that may rotate {100 * model.rotation.free:.0f} %: cells move in "
+            "circles.",
+            "Trust predictions between days, not a landscape or cells followed for long.",
+        )
+
+
+def _wide_gaps(model: Model, holdout: Collection[str]) -> Iterator[Caveat]:
+    for label in holdout:
+        training = model.snapshots.without({*model.options.exclude, label})
+        time = model.snapshots.times[model.snapshots.index(label)]
+        reach = min(abs(time - training.times[k]) for k in Sides.of(training, time).days)
+        gaps = [
+            after - before
+            for before, after in itertools.pairwise(training.times)
+            if not before < time < after  # the gap that is to be bridged is no example
+        ]
+        if gaps and reach > max(gaps):
+            yield Caveat(
+                "gap",
+                f"{named(label)} is {reach:g} away from the nearest day that it is predicted from, "
+                f"and no other gap is longer than {max(gaps):g}: nothing shows how cells move over "
+                "so long.",
+                "Hold out a day with closer neighbours, or read this score as a worst case.",
+            )

@@ -1,0 +1,182 @@
+"""Checks: what is in a file, and what a fit of it will take, found without fitting.
+
+The data are read and refused exactly as for a fit. Time and memory are estimates. The constants
+were measured on 2026-11-23 on one core of an x86_64 server with other work on it, over fits on
+default options of 781 to 100,000 cells on 3 to 11 days (tests/bench/SCALING.md has the large
+ones): the formula met the seconds of each within a third, and the memory was never more than a
+fifth above it. Other machines may differ more.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy import sparse
+
+from cellam.checks.batches import Batch, find_batches
+from cellam.checks.caveat import Caveat
+from cellam.checks.caveats import of_design
+from cellam.modelling.selection import INNER
+from cellam.options import N_PCS, N_TOP_GENES, Options, ReadOptions
+from cellam.reading.cell_types import resolve_types
+from cellam.reading.cells import Cells, read
+from cellam.reading.expression import layers_of
+from cellam.reading.growth import LEAST, find_genes
+from cellam.reading.memory import available_memory, resident_memory, show_bytes
+from cellam.reading.signatures import BIRTH, DEATH
+from cellam.reading.sources import opened
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+START = 8.3  # seconds: of starting, and of solving for the action
+AN_INNER_DAY = 1.4  # seconds: of choosing the path on one
+A_CELL = 3e-4  # seconds: of pairing one that is fitted to
+A_VALUE = 3e-7  # seconds: of reading, normalising and projecting one stored value
+BASE = 600e6  # bytes: of the libraries and the features
+OF_PCA = 250e6  # bytes: of the libraries that it needs
+OF_OBS = 400  # bytes: of a cell without its matrix
+COPIES = 4  # of the expression
+EMBEDDED = 40  # bytes: of a cell in one coordinate, with all its copies
+
+
+@dataclass(frozen=True)
+class Check:
+    """What is in the data.
+
+    Parameters
+    ----------
+    cells : Cells
+        As a fit reads them.
+    embeddings : dict of str to int
+        Keys of `obsm`, and their numbers of columns.
+    layers : tuple of str
+        What `layer` may name: also "raw", if it is there.
+    types : str or None
+        Column of `obs` with cell types, and in `n_types` how many there are.
+    n_types : int
+    unannotated : int
+        Cells without a type.
+    batches : list of Batch
+    genes : dict of str to dict
+        For each species, how many genes of each signature there are: found and published.
+    species : str or None
+        Whose symbols the genes of division look like, where enough of them are found.
+    seconds, memory : float
+        Estimates for a fit on default options: seconds on one core, and bytes.
+    caveats : tuple of Caveat
+        Reasons to doubt a fit of them.
+    """
+
+    cells: Cells
+    embeddings: dict[str, int]
+    layers: tuple[str, ...]
+    types: str | None
+    n_types: int
+    unannotated: int
+    batches: list[Batch]
+    genes: dict[str, dict[str, tuple[int, int]]]
+    species: str | None
+    seconds: float
+    memory: float
+    caveats: tuple[Caveat, ...]
+
+    @property
+    def gaps(self) -> list[float]:
+        """Time between the days."""
+        return [b - a for a, b in itertools.pairwise(self.cells.timeline.times)]
+
+
+def check(data: str | Path | AnnData, options: ReadOptions | None = None, **reading: Any) -> Check:
+    """Look into data as a fit would.
+
+    Parameters
+    ----------
+    data : path or AnnData
+    options : ReadOptions, optional
+    **reading
+        Fields of them, as for `cellam.read`.
+
+    Raises
+    ------
+    DataError
+        As `cellam.read`.
+    """
+    cells = read(data, options, **reading)
+    with opened(data) as source:
+        shapes = {key: source.shape(f"obsm/{key}") for key in source.keys("obsm")}
+        layers = layers_of(source)
+        symbols = cells.genes or tuple(map(str, getattr(source.element("var"), "index", ())))
+    genes = {
+        species: {
+            name: (len(find_genes(signature, symbols)), len(signature.genes))
+            for name, signature in (("division", BIRTH[species]), ("death", DEATH[species]))
+        }
+        for species in BIRTH
+    }
+    types = resolve_types(cells.obs, cells.codes)
+    memory = needed_memory(cells)
+    doubts = of_design(cells)
+    if (lacking := lacking_memory(cells)) is not None:
+        doubts.append(lacking)
+    return Check(
+        cells,
+        {key: shape[1] if shape and len(shape) > 1 else 1 for key, shape in shapes.items()},
+        layers,
+        str(types.name) if types is not None else None,
+        types.nunique() if types is not None else 0,
+        int(types.isna().sum()) if types is not None else 0,
+        find_batches(cells),
+        genes,
+        _species(symbols, genes),
+        needed_seconds(cells),
+        memory,
+        tuple(doubts),
+    )
+
+
+def needed_seconds(cells: Cells) -> float:
+    """Seconds of one core for a fit on default options: an estimate."""
+    most: int = Options.model_fields["max_cells"].default
+    fitted = sum(min(n, most) for n in cells.counts.values())
+    inner = min(len(cells.counts) - 2, INNER)
+    values = int(cells.matrix.nnz) if sparse.issparse(cells.matrix) else int(cells.matrix.size)
+    return START + AN_INNER_DAY * max(inner, 0) + A_CELL * fitted + A_VALUE * values
+
+
+def needed_memory(cells: Cells) -> float:
+    """Bytes that a fit on default options takes at most: an estimate."""
+    n, p = (int(size) for size in cells.matrix.shape)
+    if cells.rep is not None:
+        return float(BASE + n * (OF_OBS + EMBEDDED * p))
+    matrix = cells.matrix
+    parts = (matrix.data, matrix.indices) if sparse.issparse(matrix) else (matrix,)
+    expression = sum(int(part.nbytes) for part in parts)
+    dense = 4 * n * min(p, N_TOP_GENES)  # of the genes of the PCA
+    embedded = n * (OF_OBS + EMBEDDED * min(p, N_PCS))
+    return float(BASE + OF_PCA + COPIES * expression + 2 * dense + embedded)
+
+
+def lacking_memory(cells: Cells) -> Caveat | None:
+    """What a fit of cells that are read would lack; None where it fits."""
+    needed, available = needed_memory(cells), resident_memory() + available_memory()
+    if needed <= available:
+        return None
+    return Caveat(
+        "memory",
+        f"A fit may take {show_bytes(needed)} of memory, and {show_bytes(available)} can be had.",
+        "Use fewer genes or cells, or `use_rep`.",
+    )
+
+
+def _species(symbols: tuple[str, ...], genes: dict[str, dict[str, tuple[int, int]]]) -> str | None:
+    """Human symbols are in capitals: TOP2A, of the mouse Top2a."""
+    division = find_genes(BIRTH["human"], symbols)
+    if not division:
+        return None
+    species = "human" if np.mean([gene.isupper() for gene in division]) > 0.5 else "mouse"
+    return species if min(n for n, _ in genes[species].values()) >= LEAST else None

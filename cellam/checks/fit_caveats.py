@@ -1,0 +1,173 @@
+"""Caveats of a fit: what its own answers say against it, found by asking it what it was fitted to.
+
+Cells of the first day are followed to the last one. They ought to stay where cells were observed,
+keep the mass of every day, and become what was found there. What they do not is said, with
+limits that the demo data, whose truth is known, stay within.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cellam.analysis.composition import composition
+from cellam.analysis.division import compare_division
+from cellam.analysis.uncertainty import UNSURE, growth_spread, relative_sd, remoteness
+from cellam.checks.caveat import Caveat
+from cellam.modelling.model import Model, Simulation
+from cellam.reading.cell_types import resolve_types
+from cellam.reading.cells import Cells
+from cellam.reading.labels import named
+
+Array = NDArray[np.float64]
+
+FOLLOWED = 2_000
+STRAYED = 1 / 3  # of the cells off the data: then averages are made by them (the demo: a quarter)
+CREPT = 0.25  # of the mass; the demo's is right to 0.04, and to 0.22 with 40 cells a day
+MISSED = 0.1  # of all cells, in one type; the demo's worst is 0.06
+ERRORS = 2.0  # standard errors that a difference has to be as well
+MOST_UNSURE = 0.8  # of the cells; of the demo, whose intervals are right, 0.68 and 0.59
+
+
+def fit_caveats(model: Model, cells: Cells) -> Iterator[Caveat]:
+    """Reasons to doubt a fit that its own answers give.
+
+    Parameters
+    ----------
+    model : Model
+    cells : Cells
+        What it was fitted on.
+    """
+    followed = _Followed(model)
+    yield from _without_growth(model)
+    yield from _contrary(model, cells)
+    yield from _strayed(followed)
+    yield from _crept(followed)
+    yield from _missed(followed, cells)
+    yield from _unsure(model)
+
+
+@dataclass(frozen=True)
+class _Followed:
+    """Cells of the first training day, followed through all of them."""
+
+    model: Model
+
+    @cached_property
+    def simulation(self) -> Simulation:
+        days = self.model.training
+        n = min(FOLLOWED, len(days.points[0]))
+        seed = self.model.options.seed
+        return self.model.simulate(days.labels[0], to=days.labels[-1], n_cells=n, seed=seed)
+
+    @property
+    def who(self) -> str:
+        days, n = self.model.training, len(self.simulation.rows)
+        return f"{n:,} cells of {named(days.labels[0])}"
+
+
+def _without_growth(model: Model) -> Iterator[Caveat]:
+    # uam is the default, with which nobody need have asked for growth; ueam is typed.
+    if model.options.method == "ueam" and model.conserves_mass and model.options.path is None:
+        why, what = model.without_growth
+        yield Caveat("no growth", f"This fit has no growth: {why}.", f"{what} to have growth.")
+
+
+def _contrary(model: Model, cells: Cells) -> Iterator[Caveat]:
+    found = compare_division(model, cells)
+    if found is not None and found.contradicts:
+        yield Caveat(
+            "division",
+            f"Within days, growth has a correlation of {found.correlation:+.2f} (Spearman, "
+            f"{found.cells:,} cells) with the expression of {found.genes} division genes: growth "
+            "here does not follow division.",
+            "Do not read these rates as proliferation. Death, sampling that favours some types, or "
+            "errors of the motion may be behind them.",
+        )
+
+
+def _strayed(followed: _Followed) -> Iterator[Caveat]:
+    model, moved = followed.model, followed.simulation
+    x = model.space.from_coordinates(moved.points[-1])
+    share = float((remoteness(model, x) > 1).mean())
+    if share > STRAYED:
+        yield Caveat(
+            "off data",
+            f"{100 * share:.0f} % of {followed.who} end outside the observed data when followed to "
+            f"{named(model.training.labels[-1])}.",
+            "Follow cells over shorter times, and leave out those marked off_manifold.",
+        )
+
+
+def _crept(followed: _Followed) -> Iterator[Caveat]:
+    model, moved = followed.model, followed.simulation
+    if model.conserves_mass:
+        return
+    days = model.training
+    n, N = len(moved.rows), len(days.points[0])
+    w = np.exp(moved.log_weights[-1])
+    right = days.masses[-1] / days.masses[0]
+    # All cells of the day leave no error of sampling.
+    error = float(w.std()) / np.sqrt(n) * np.sqrt(1 - n / N)
+    ratio = float(w.mean()) / right
+    if abs(ratio - 1) > max(CREPT, ERRORS * error / right):
+        what = (
+            "by convention every day has the same" if model.options.population is None else "given"
+        )
+        yield Caveat(
+            "mass",
+            f"Followed to {named(days.labels[-1])}, {followed.who} have {ratio:.2f} times the mass "
+            f"that they should ({what}).",
+            "Read growth rates and masses as relative: compare cells, not totals.",
+        )
+
+
+def _missed(followed: _Followed, cells: Cells) -> Iterator[Caveat]:
+    types = resolve_types(cells.obs, followed.model.snapshots.codes)
+    if types is None:
+        return
+    frame = composition(followed.model, followed.simulation, types)
+    training, worst = followed.model.training.labels, None
+    for _, row in frame.iterrows():
+        if row["label"] not in training[1:]:
+            continue
+        for name, share in row["observed"].items():
+            simulated = row["simulated"].get(name, 0.0)
+            error = np.sqrt(share * (1 - share) / row["ess"])
+            off = abs(simulated - row["bias"].get(name, 0.0) - share)  # beyond the assignment's
+            if off > max(MISSED, ERRORS * error) and (worst is None or off > worst[0]):
+                worst = (off, row["label"], name, simulated, share)
+    if worst is not None:
+        _, label, name, simulated, share = worst
+        yield Caveat(
+            "composition",
+            f"On {named(label)}, a day it was fitted on, {100 * simulated:.0f} % of the simulated "
+            f"cells are {name} and {100 * share:.0f} % of the observed ones.",
+            "Take shares of cell types from the observed days, and fates with as much doubt.",
+        )
+
+
+def _unsure(model: Model) -> Iterator[Caveat]:
+    if not model.ensemble:
+        return
+    direction = float((relative_sd(model) > UNSURE).mean())
+    growth = 0.0
+    if not model.conserves_mass:
+        low, high = growth_spread(model).interval()
+        growth = float(((low < 0) & (high > 0)).mean())
+    found = [
+        f"the {what} of {100 * share:.0f} % of the cells"
+        for what, share in (("direction", direction), ("sign of growth", growth))
+        if share > MOST_UNSURE
+    ]
+    if found:
+        yield Caveat(
+            "unsure",
+            f"The {len(model.ensemble)} fits of the ensemble disagree on {' and '.join(found)}.",
+            "Trust averages over many cells, with the intervals that simulate and fates print, "
+            "rather than arrows or growth rates of single cells.",
+        )

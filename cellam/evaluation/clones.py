@@ -1,0 +1,380 @@
+"""Validation: do predicted fates match where the sisters of a cell were found?
+
+A lineage barcode marks the descendants of one cell. Cells of a clone found on an early and on a
+late day are sisters, not mother and daughter, but nothing that can be measured comes nearer to the
+truth of a fate. Every contender says for every early cell which observed cells of the late day
+stand for its descendants (`analysis.fates.Transitions`), and none of them sees the barcodes.
+
+Cells of one clone are not independent, so that intervals come from drawing clones anew.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy import sparse
+
+from cellam.analysis.assignment import reference, reference_of
+from cellam.analysis.descendants import share_alike, transitions
+from cellam.analysis.fates import probabilities
+from cellam.analysis.terminal import Terminal
+from cellam.dynamics.couplings import Balanced, Planned, Unbalanced, couple
+from cellam.dynamics.distances import draw_rows, w1
+from cellam.errors import DataError
+from cellam.modelling.model import Model
+from cellam.reading.cell_types import read_types, split_levels
+
+Array = NDArray[np.float64]
+
+OURS = "cellam"
+MOST_POINTS = 500  # of what a clone is predicted to be; a clone has few sisters to compare with
+AT_ONCE = 4_000_000  # weights of cells in draws of the bootstrap that are held in memory
+FEWEST = 5  # clones with and without a state on the late day, for the state to be scored
+SCORES = {
+    "correlation": "of the predicted probability with the share of the sisters, over cells",
+    "AUROC": "chance that a sister in a state had the higher predicted probability of it than "
+    "one that is not",
+    "Brier": "mean squared error of the probabilities, summed over states",
+    "W1": "Wasserstein-1 between predicted and observed sisters of a clone",
+}
+HIGHER = ("correlation", "AUROC")  # is better; of the others lower
+
+
+@dataclass(frozen=True)
+class Validation:
+    """Scores of predicted fates against the fates of sisters.
+
+    Parameters
+    ----------
+    terminal : Terminal
+        Where the sisters were found, and the column of their states.
+    cells : int
+        Early cells with sisters on the late day.
+    sisters : int
+        Late cells with sisters on an early day.
+    clones : int
+    states : tuple of str
+        States that were scored by correlation and AUROC: enough clones have them, enough have not.
+    table : pandas.DataFrame
+        A row for each method and score, over all states and for each (`state`; "all" is the
+        mean, weighted by the share of the sisters): value, low and high (95 % over clones),
+        and the gain of cellam over the method with its interval (gain, gain_low, gain_high; above 0
+        cellam is better).
+    """
+
+    terminal: Terminal
+    cells: int
+    sisters: int
+    clones: int
+    states: tuple[str, ...]
+    table: pd.DataFrame
+
+
+def verdict(table: pd.DataFrame) -> str:
+    """What the gains over the contenders allow to say of each score, in one sentence for each.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        As `Validation.table`. A gain is clear where its 95 % interval leaves zero out.
+    """
+    whole = table[(table["state"] == "all") & (table["method"] != OURS)]
+    said = []
+    for score in SCORES:
+        rows = whole[whole["score"] == score]
+        better, worse, even = (
+            list(rows.loc[of, "method"])
+            for of in (
+                rows["gain_low"] > 0,
+                rows["gain_high"] < 0,
+                ~(rows["gain_low"] > 0) & ~(rows["gain_high"] < 0) & rows["gain"].notna(),
+            )
+        )
+        parts = [
+            f"{what} {', '.join(names)}"
+            for what, names in (
+                ("worse than", worse),
+                ("better than", better),
+                ("not clearly different from", even),
+            )
+            if names
+        ]
+        if parts:
+            said.append(f"In {score}, {OURS} is {'; '.join(parts)}.")
+    return "\n".join(said)
+
+
+@dataclass(frozen=True)
+class _Sisters:
+    """Early cells with a clone that is there on the late day, and what became of it."""
+
+    clone: NDArray[np.int64]  # (n,) of each early cell
+    share: Array  # (n, S) of the states among its sisters
+    predicted: dict[str, Array]  # (n, S), by method
+    w1: dict[str, Array]  # (C,) by method, of each clone
+
+
+Contender: TypeAlias = Callable[[Model, str, str, "pd.Series[Any]"], sparse.csr_matrix]
+
+
+def _stand_still(model: Model, start: str, end: str, types: pd.Series[Any]) -> sparse.csr_matrix:
+    days = model.snapshots
+    return reference(model, [days.index(end)], types).nearest(days.points[days.index(start)])
+
+
+def _everyone(model: Model, start: str, end: str, types: pd.Series[Any]) -> sparse.csr_matrix:
+    days = model.snapshots
+    m = len(days.points[days.index(end)])
+    return sparse.csr_matrix(np.full((1, m), 1 / m))
+
+
+def _chained(coupling: Planned) -> Contender:
+    """Plans between neighbouring days, one after the other, as moscot and WOT chain them."""
+
+    def chain(model: Model, start: str, end: str, types: pd.Series[Any]) -> sparse.csr_matrix:
+        days = model.snapshots
+        k, l = days.index(start), days.index(end)  # noqa: E741
+        fitted = [j for j in range(k + 1, l) if days.labels[j] in model.training.labels]
+        joint = sparse.identity(len(days.points[k]), format="csr")
+        rng = np.random.default_rng(model.options.seed)
+        for i, j in itertools.pairwise([k, *fitted, l]):
+            x, y = days.points[i], days.points[j]
+            pairs = couple(coupling, x, y, days.weights[i], days.weights[j], rng)
+            plan = sparse.csr_matrix((pairs.mass_1, (pairs.i, pairs.j)), (len(x), len(y)))
+            grown = sparse.diags(1 / days.weights[i]) @ plan  # descendants for each cell
+            joint = joint @ grown
+        # The mean over alike cells of the start, as of the trajectories of cellam.
+        alike = share_alike(reference(model, [k], types), np.asarray(joint.sum(1)).ravel())
+        return alike @ _normalised(joint)
+
+    return chain
+
+
+def _normalised(matrix: sparse.csr_matrix) -> sparse.csr_matrix:
+    """The matrix with rows that sum to 1."""
+    total = np.asarray(matrix.sum(1)).ravel()
+    return sparse.csr_matrix(sparse.diags(1 / total) @ matrix)
+
+
+def _ours(model: Model, start: str, end: str, types: pd.Series[Any]) -> sparse.csr_matrix:
+    return transitions(model, start, end, types, seed=model.options.seed).matrix
+
+
+# How each contender finds the cells of the late day that stand for descendants: a row for each
+# cell of the early day, or one for all of them.
+CONTENDERS: dict[str, tuple[Contender, str]] = {
+    OURS: (_ours, "followed by the fit"),
+    "nearest": (_stand_still, "the nearest cells of the late day, without dynamics"),
+    "ot": (_chained(Balanced()), "exact optimal transport, chained over the days between"),
+    "uot": (_chained(Unbalanced()), "unbalanced transport with tau 1, chained"),
+    "mean": (_everyone, "all cells of the late day, the same for every cell"),
+}
+
+
+def validate(
+    model: Model,
+    types: pd.Series[Any],
+    clones: pd.Series[Any],
+    *,
+    start: Sequence[str],
+    terminal: str,
+    n_boot: int = 1_000,
+    seed: int = 0,
+) -> Validation:
+    """Score predicted fates against the states in which sisters were found.
+
+    Parameters
+    ----------
+    model : Model
+    types, clones : pandas.Series
+        State and clone of every cell of the data, in its order. What is no type is no clone
+        either (see `reading.cell_types`).
+    start : sequence of str
+        Labels of the early days.
+    terminal : str
+        Label of the late day.
+    n_boot : int
+        Draws of the clones.
+    seed : int
+        For these draws.
+
+    Raises
+    ------
+    DataError
+        If hardly any clone was found on both an early and the late day.
+    """
+    days = model.snapshots
+    late_cells = reference_of(model, terminal, types)
+    of_state, states = late_cells.memberships(), late_cells.names
+    codes, names = split_levels(clones)
+    late = codes[days.rows[days.index(terminal)]]
+    # A sister without a state says nothing.
+    counted = read_types(types).notna().to_numpy()[days.rows[days.index(terminal)]]
+    late = np.where(counted, late, -1)
+    early = {label: codes[days.rows[days.index(label)]] for label in start}
+    shared = np.intersect1d(late[late >= 0], np.concatenate(list(early.values())))
+    if len(shared) < 2 * FEWEST:
+        raise DataError(
+            f"{len(shared)} of the {len(names):,} clones in obs[{clones.name!r}] have cells both "
+            f"on {' or '.join(start)} and on {terminal}; at least {2 * FEWEST} are needed.",
+            "Check the column, and give other days with `start` and `terminal`.",
+        )
+    found = _compare(model, early, late, shared, of_state, terminal, types)
+    with_state = np.array([found.share[found.clone == c].max(0) for c in range(len(shared))])
+    there, not_there = (with_state > 0).sum(0), (with_state < 1).sum(0)
+    scored = np.flatnonzero((there >= FEWEST) & (not_there >= FEWEST))
+    if not len(scored):
+        raise DataError(
+            f"No state of obs[{types.name!r}] is found in {FEWEST} of the {len(shared)} clones and "
+            f"missing in {FEWEST} others.",
+            "Give another column: `terminal=DAY:COLUMN`.",
+        )
+    rng = np.random.default_rng(seed)
+    return Validation(
+        Terminal(terminal, str(types.name)),
+        len(found.clone),
+        int(np.isin(late, shared).sum()),
+        len(shared),
+        tuple(states[s] for s in scored),
+        _table(found, scored, states, n_boot, rng),
+    )
+
+
+def _compare(
+    model: Model,
+    early: dict[str, NDArray[np.int64]],
+    late: NDArray[np.int64],
+    shared: NDArray[np.int64],
+    of_state: sparse.csr_matrix,
+    terminal: str,
+    types: pd.Series[Any],
+) -> _Sisters:
+    """What every contender predicts for the early cells, and what their sisters are."""
+    sisters = [np.flatnonzero(late == c) for c in shared]
+    observed = np.array([np.asarray(of_state[rows].mean(0)).ravel() for rows in sisters])
+    x = model.snapshots.points[model.snapshots.index(terminal)]
+    chosen = {label: np.flatnonzero(np.isin(codes, shared)) for label, codes in early.items()}
+    clone = np.concatenate(
+        [np.searchsorted(shared, codes[chosen[label]]) for label, codes in early.items()]
+    )
+    sizes = np.bincount(clone, minlength=len(shared))
+    predicted, transported = {}, {}
+    for name, (contender, _) in CONTENDERS.items():
+        p, cloud = [], sparse.csr_matrix((len(shared), len(late)))
+        for label, rows in chosen.items():
+            matrix = contender(model, label, terminal, types)
+            of_clone = np.searchsorted(shared, early[label][rows])
+            at = rows if matrix.shape[0] > 1 else np.zeros_like(rows)
+            p.append(probabilities(matrix, of_state)[at])
+            shape = (len(shared), matrix.shape[0])
+            cloud = cloud + sparse.csr_matrix((1 / sizes[of_clone], (of_clone, at)), shape) @ matrix
+        predicted[name] = np.concatenate(p)
+        transported[name] = np.array(
+            [_distance(x, cloud[c], rows) for c, rows in enumerate(sisters)]
+        )
+    return _Sisters(clone, observed[clone], predicted, transported)
+
+
+def _distance(x: Array, cloud: sparse.csr_matrix, sisters: NDArray[np.int64]) -> float:
+    """W1 between the cells that stand for the descendants of a clone, (1, m), and its sisters."""
+    at, share = cloud.indices, cloud.data / cloud.sum()
+    if len(at) > MOST_POINTS:
+        chosen, share = draw_rows(share, MOST_POINTS, np.random.default_rng(0))
+        at = at[chosen]
+    return w1(x[at], share, x[sisters], np.full(len(sisters), 1 / len(sisters)))
+
+
+def _table(
+    found: _Sisters,
+    scored: NDArray[np.int64],
+    states: tuple[str, ...],
+    n_boot: int,
+    rng: np.random.Generator,
+) -> pd.DataFrame:
+    n_clones = int(found.clone.max()) + 1
+    draws = rng.multinomial(n_clones, np.full(n_clones, 1 / n_clones), size=n_boot)
+    weights = np.concatenate([np.ones((1, n_clones)), draws])  # the first row is what was found
+    parts = np.array_split(weights, -(-weights.shape[0] * len(found.clone) // AT_ONCE))
+    values = {
+        name: _joined([_scores(found, name, scored, states, part) for part in parts])
+        for name in found.predicted
+    }
+    rows = []
+    for name, of_method in values.items():
+        for (state, score), drawn in of_method.items():
+            better = 1.0 if score in HIGHER else -1.0
+            gain = better * (values[OURS][state, score] - drawn)
+            rows.append(
+                {
+                    "method": name,
+                    "state": state,
+                    "score": score,
+                    **_interval("value", "low", "high", drawn),
+                    **_interval("gain", "gain_low", "gain_high", gain),
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def _joined(parts: list[dict[tuple[str, str], Array]]) -> dict[tuple[str, str], Array]:
+    return {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
+
+
+def _interval(value: str, low: str, high: str, drawn: Array) -> dict[str, float]:
+    rest = drawn[1:][np.isfinite(drawn[1:])]
+    ends = np.quantile(rest, [0.025, 0.975]) if len(rest) else (np.nan, np.nan)
+    return {value: float(drawn[0]), low: float(ends[0]), high: float(ends[1])}
+
+
+def _scores(
+    found: _Sisters,
+    name: str,
+    scored: NDArray[np.int64],
+    states: tuple[str, ...],
+    weights: Array,
+) -> dict[tuple[str, str], Array]:
+    """Each score by state and name, (draws,), for weights (draws, clones)."""
+    p, share, w = found.predicted[name], found.share, weights[:, found.clone]
+    scores: dict[tuple[str, str], Array] = {}
+    rates = w @ share[:, scored] / w.sum(1, keepdims=True)  # (draws, S)
+    for score, of in (("correlation", correlations), ("AUROC", areas)):
+        each = np.column_stack([of(p[:, s], share[:, s], w) for s in scored])
+        # Where all clones of a draw agree on a state it has no score: the mean is of the others.
+        weight = np.where(np.isnan(each), 0.0, rates)
+        total = weight.sum(1)
+        mean = np.nansum(weight * each, axis=1) / np.where(total > 0, total, np.nan)
+        scores["all", score] = mean
+        scores |= {(states[s], score): each[:, k] for k, s in enumerate(scored)}
+    scores["all", "Brier"] = w @ ((p - share) ** 2).sum(1) / w.sum(1)
+    scores["all", "W1"] = weights @ found.w1[name] / weights.sum(1)
+    return scores
+
+
+def correlations(p: Array, share: Array, w: Array) -> Array:
+    """Weighted correlation of p and share, (n,) both, for each row of weights w (B, n)."""
+    total = w.sum(1)
+    mean_p, mean_s = w @ p / total, w @ share / total
+    var_p, var_s = w @ p**2 / total - mean_p**2, w @ share**2 / total - mean_s**2
+    cov = w @ (p * share) / total - mean_p * mean_s
+    varies = (var_p > 1e-12) & (var_s > 1e-12)
+    return np.where(varies, cov / np.sqrt(np.where(varies, var_p * var_s, 1.0)), np.nan)
+
+
+def areas(p: Array, share: Array, w: Array) -> Array:
+    """AUROC of p, (n,), where `share` of each cell is positive, for each row of weights w (B, n).
+
+    P(p⁺ > p⁻) + ½ P(p⁺ = p⁻) for one draw in the state and one that is not.
+    """
+    values, at = np.unique(p, return_inverse=True)
+    steps = sparse.csr_matrix((np.ones(len(p)), (np.arange(len(p)), at)), (len(p), len(values)))
+    positive, negative = (w * share) @ steps, (w * (1 - share)) @ steps  # (B, values)
+    below = np.cumsum(negative, axis=1) - 0.5 * negative
+    pairs = positive.sum(1) * negative.sum(1)
+    area = (positive * below).sum(1)
+    return np.where(pairs > 1e-12, area / np.where(pairs > 1e-12, pairs, 1.0), np.nan)

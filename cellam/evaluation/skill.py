@@ -1,0 +1,181 @@
+"""Skill: which share of the possible gain over the best baseline a fit takes, and how sure that is.
+
+    skill = (V_best − V_fit) / (V_best − V_floor)
+
+V is the expected distance between n cells drawn from a prediction and n cells drawn from the
+day itself; V_best is the least of the baselines', V_floor that of the day to itself. 1 is a
+prediction as good as measuring the day again, 0 one that is no better than the best baseline.
+n is part of the definition: W1 and W2 of finite samples lie above those of the populations, by
+an amount that depends on n.
+
+The intervals say how far skill would vary if other cells had been measured, on all days. Every
+cell has an influence on every score (`distances`); all scores of a day are to first order a sum
+over cells, so that together they are normal, with the covariance of those sums. That is for a fit
+that is held; how far its score moves with the cells that it is fitted to is the scatter of fits
+to half of them (`modelling.refits`). The bootstrap draws scores from all of that, and takes
+the best baseline of each draw: which one it is, is part of what is not known. What is held on the
+true value is the skill of fits to so many cells. More cells make a better fit; and the PCA
+is held.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cellam.evaluation.baselines import BASELINES
+from cellam.evaluation.contenders import FIT, FLOOR
+from cellam.evaluation.scores import Scores
+from cellam.evaluation.scoring import N_BOOT
+
+Array = NDArray[np.float64]
+
+LEVEL = 0.95
+
+
+@dataclass(frozen=True)
+class Skill:
+    """Share of the possible gain over the best baseline, on one day in one metric.
+
+    Parameters
+    ----------
+    label, metric, method : str
+    value : float
+        1 is as good as the floor, 0 as the best baseline, less is worse than that.
+    low, high : float
+        95 % interval.
+    best : str
+        The best baseline.
+    says : str
+        What it means, in a sentence.
+    """
+
+    label: str
+    metric: str
+    method: str
+    value: float
+    low: float
+    high: float
+    best: str
+    says: str
+
+
+def skill(
+    scores: Scores,
+    metric: str,
+    *,
+    method: str = FIT.name,
+    baselines: Collection[str] = tuple(BASELINES),
+    n_boot: int | None = None,
+    seed: int = 0,
+) -> Skill:
+    """Skill of a method on one held-out day.
+
+    Parameters
+    ----------
+    scores : Scores
+        Of one day: `Evaluation.scores.of(label)`.
+    metric : str
+    method : str
+        "cellam", or its counterpart.
+    baselines : collection of str
+        Among which the best is looked for.
+    n_boot : int, optional
+        Draws of the bootstrap; as many as they were scored with (the column n_boot) without it,
+        so that the same scores have the same interval wherever they are shown.
+    seed : int
+        Of the bootstrap.
+
+    Notes
+    -----
+    The possible gain, V_best − V_floor, is taken as no less than its standard error. Where days do
+    not differ there is nothing to gain, and skill would be a ratio of two noises.
+    """
+    table = scores.table
+    rows = table[table["metric"] == metric].set_index("method")
+    label = str(rows["label"].iloc[0])
+    # By their numbers: which draw a baseline gets depends on no order that they are given in.
+    known = {name for name in baselines if name in rows.index}
+    rivals = sorted(known, key=lambda name: BASELINES[name].stream)
+    names = [method, FLOOR.name, *rivals]
+    values = rows.loc[names, "value"].to_numpy(dtype=float)
+    covariance = scores.covariance[label, metric].loc[names, names].to_numpy(dtype=float)
+    if n_boot is None:
+        n_boot = int(rows["n_boot"].iloc[0]) if "n_boot" in rows else N_BOOT
+    rng = np.random.default_rng(seed)
+    draws = rng.multivariate_normal(values, covariance, n_boot, method="eigh")
+    least = float((draws[:, 2:].min(1) - draws[:, 1]).std())
+    value = float(_share(values[None], least)[0])
+    low, high = (float(q) for q in np.quantile(_share(draws, least), _tails()))
+    best = rivals[int(values[2:].argmin())]
+    possible = np.quantile(draws[:, 2:].min(1) - draws[:, 1], _tails()[0])
+    says = _sentence(method, metric, value, low, high, best, nothing_to_gain=bool(possible <= 0))
+    return Skill(label, metric, method, value, low, high, best, says)
+
+
+def skills(scores: Scores, *, n_boot: int | None = None, seed: int = 0) -> list[Skill]:
+    """Skill of every fit, for each day and metric, over the baselines that were scored."""
+    found = []
+    for (label, metric), rows in scores.table.groupby(["label", "metric"], sort=False):
+        methods = rows["method"].tolist()
+        if any(name in BASELINES for name in methods):
+            day = scores.of(str(label))
+            fits = [name for name in methods if name not in {*BASELINES, FLOOR.name}]
+            found += [
+                skill(day, str(metric), method=name, n_boot=n_boot, seed=seed) for name in fits
+            ]
+    return found
+
+
+def _tails() -> tuple[float, float]:
+    return 0.5 - 0.5 * LEVEL, 0.5 + 0.5 * LEVEL
+
+
+def _share(scores: Array, least: float) -> Array:
+    """Skill from scores (k, 2 + b) of the method, the floor and the baselines: (k,)."""
+    best = scores[:, 2:].min(1)
+    possible = np.maximum(best - scores[:, 1], least)
+    gain = best - scores[:, 0]
+    # Masses are exact: where the best baseline is too, nothing is possible and nothing is gained.
+    share: Array = np.divide(gain, possible, where=possible > 0, out=np.sign(gain))
+    return share
+
+
+def _sentence(
+    method: str,
+    metric: str,
+    value: float,
+    low: float,
+    high: float,
+    best: str,
+    *,
+    nothing_to_gain: bool,
+) -> str:
+    share = f"skill {value:.2f}, {low:.2f} to {high:.2f}"
+    who = "cellam" if method == FIT.name else f"cellam, {method},"
+    rival = BASELINES[best].noun.format(day="day")
+    # The interval decides; that nothing could be gained is no excuse for being worse.
+    if low > 0:
+        return (
+            f"In {metric}, {who} is better than every baseline: it closes {100 * value:.0f} % "
+            f"({100 * low:.0f} to {100 * high:.0f} %) of the gap between {rival} and the "
+            "floor."
+        )
+    if high < 0:
+        floor = ", which is already as near to the day as can be measured" * nothing_to_gain
+        return f"In {metric}, {who} is worse than {rival} ({share}){floor}: use that for this gap."
+    if nothing_to_gain:
+        return (
+            f"In {metric}, {rival} is already as near to the day as can be measured (the "
+            f"floor), so no method can do better here; {who} is not measurably worse ({share})."
+        )
+    unsure = f"the difference is within the uncertainty ({share})"
+    if value > 0:
+        return f"In {metric}, {who} is ahead of {rival}, but {unsure}; more cells could settle it."
+    return (
+        f"In {metric}, {who} is no better than {rival}: {unsure}, and that is the simpler "
+        "choice for this gap."
+    )

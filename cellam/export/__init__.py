@@ -1,0 +1,1 @@
+"""Export: results as files for scanpy, scVelo, CellRank, R or a spreadsheet."""

@@ -1,0 +1,118 @@
+"""Tables: what a model says of each cell, in long form, for R, DuckDB or a spreadsheet.
+
+One row is one statement about one cell. All tables name cells as the data do and days by their
+labels, and join on `cell`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from cellam.analysis.results import fates, spread
+from cellam.analysis.transitions import gaps
+from cellam.modelling.model import Model
+from cellam.modelling.observed import growth_rates, velocities
+
+
+def velocity_table(model: Model, names: pd.Index[Any]) -> pd.DataFrame:
+    """A row for each cell and coordinate: cell, day, time, coordinate, position, velocity.
+
+    Both are in the coordinates of the representation, whose columns are counted from 1; velocity is
+    per unit of time. With an ensemble, relative_sd is that of the whole velocity of the cell.
+    """
+    days, p = model.snapshots, model.space.n_dims
+    position = model.space.to_coordinates(np.concatenate(days.points))
+    frame = _repeated(_cells(model, names), p)
+    frame["coordinate"] = np.tile(np.arange(1, p + 1), days.n_cells)
+    frame["position"] = position.ravel()
+    frame["velocity"] = (velocities(model) * model.space.scale).ravel()
+    if "cellam_velocity_sd" in (sd := spread(model)):
+        frame["relative_sd"] = np.repeat(sd["cellam_velocity_sd"], p)
+    return frame
+
+
+def growth_table(model: Model, names: pd.Index[Any]) -> pd.DataFrame:
+    """A row for each cell: cell, day, time, growth (per unit of time); sd, with an ensemble."""
+    frame = _cells(model, names)
+    frame["growth"] = growth_rates(model)
+    if "cellam_growth_sd" in (sd := spread(model)):
+        frame["sd"] = sd["cellam_growth_sd"]
+    return frame
+
+
+def fate_table(
+    model: Model, names: pd.Index[Any], types: pd.Series[Any], *, seed: int = 0
+) -> pd.DataFrame:
+    """A row for each cell and fate: cell, day, time, fate, probability."""
+    probability, fate = fates(model, types, seed=seed)
+    frame = _repeated(_cells(model, names), len(fate))
+    frame["fate"] = np.tile(fate, model.snapshots.n_cells)
+    frame["probability"] = probability[model.snapshots.data_rows].ravel()
+    return frame
+
+
+def coupling_table(model: Model, names: pd.Index[Any], *, seed: int = 0) -> pd.DataFrame:
+    """A row for each pair of cells that are coupled: from_day, to_day, source, target, mass.
+
+    The mass of a source sums to that to which it grows, the mass of a target to its own.
+    """
+    days = model.snapshots
+    parts = []
+    for gap in gaps(model, seed=seed):
+        pairs = gap.matrix.tocoo()
+        parts.append(
+            pd.DataFrame(
+                {
+                    "from_day": days.labels[gap.start],
+                    "to_day": days.labels[gap.stop],
+                    "source": names[days.rows[gap.start][pairs.row]],
+                    "target": names[days.rows[gap.stop][pairs.col]],
+                    "mass": pairs.data,
+                }
+            )
+        )
+    return pd.concat(parts, ignore_index=True)
+
+
+def tables(
+    model: Model, names: pd.Index[Any], types: pd.Series[Any] | None = None, *, seed: int = 0
+) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Yield all tables with their names: velocities, growth, fates, couplings.
+
+    Parameters
+    ----------
+    model : Model
+    names : pandas.Index
+        Names of the cells, in the order of the data.
+    types : pandas.Series, optional
+        Cell type of every cell; there is no table of fates without it.
+    seed : int
+        For noise, where the dynamics have it.
+    """
+    yield "velocities", velocity_table(model, names)
+    if not model.conserves_mass:
+        yield "growth", growth_table(model, names)
+    if types is not None:
+        yield "fates", fate_table(model, names, types, seed=seed)
+    yield "couplings", coupling_table(model, names, seed=seed)
+
+
+def _cells(model: Model, names: pd.Index[Any]) -> pd.DataFrame:
+    """Cells, day by day, with their days."""
+    days = model.snapshots
+    sizes = [len(rows) for rows in days.rows]
+    return pd.DataFrame(
+        {
+            "cell": names[days.data_rows],
+            "day": np.repeat(np.asarray(days.labels, dtype=object), sizes),
+            "time": np.repeat(np.asarray(days.times, dtype=np.float64), sizes),
+        }
+    )
+
+
+def _repeated(frame: pd.DataFrame, n: int) -> pd.DataFrame:
+    return frame.loc[frame.index.repeat(n)].reset_index(drop=True)

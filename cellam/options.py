@@ -1,0 +1,339 @@
+"""The options of a fit: one object, one JSON, one set of flags.
+
+An option stands here once: its type, default, help text, group and limits, and what it contradicts
+in the tables of `Conflict`. `None` stands for "chosen from the training data"; what was chosen is
+kept with the fit.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, Literal, NamedTuple, Self
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    ModelWrapValidatorHandler,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+
+from cellam.errors import ConfigError
+from cellam.option_fields import Group, document, option, refusal
+from cellam.pairs import parse_pairs, parse_population
+
+Method = Literal["am", "eam", "uam", "ueam"]
+Growth = Literal["own", "tied"]
+PathName = Literal["independent", "ot", "uot", "mixture"]
+ActionName = Literal["kernel", "mlp"]
+Device = Literal["auto", "cpu", "cuda", "mps"]
+Kind = Literal["counts", "normalised", "log", "scaled"]  # of expression values
+
+SIGMA = 0.3
+GROWTH_SCALE = 1.0
+STEPS = 3_000  # of the network, at most
+N_PCS = 20
+N_TOP_GENES = 2_000
+CHOSEN = "chosen on the training days"
+
+
+class Conflict(NamedTuple):
+    """An option that means nothing beside others, with a sentence and what to do instead."""
+
+    name: str
+    happens: Callable[[Any], bool]  # of the options, where this one is given
+    sentence: str  # {name} is an option with its value
+    hint: str
+
+
+class ReadOptions(BaseModel):
+    """How cells are read: one object from the options to the file, and back from a run."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        allow_inf_nan=False,
+        defer_build=True,  # help needs no schema
+    )
+
+    time_key: str | None = option(
+        None, "Column of obs with the time.", Group.CELLS, otherwise="found by its name"
+    )
+    time_map: dict[str, float] | None = option(
+        None,
+        "Times of all labels, e.g. 'early=0,late=7'.",
+        Group.CELLS,
+        otherwise="read from the labels",
+        form="LABEL=TIME,...",
+    )
+    use_rep: str | None = option(
+        None,
+        "Key of obsm to work in, e.g. X_pca.",
+        Group.CELLS,
+        otherwise="a PCA of the expression",
+    )
+    layer: str | None = option(None, "Layer of the expression, or raw.", Group.CELLS, otherwise="X")
+    values: Kind | None = option(
+        None, "What the expression values are.", Group.CELLS, otherwise="judged by the values"
+    )
+    growth_prior: str | None = option(
+        None,
+        "Growth that is expected: human or mouse, from genes of division and death, or a column of "
+        "obs with rates per unit of time. As much of it is used as the training days bear out.",
+        Group.GROWTH,
+        otherwise="none",
+    )
+
+    conflicts: ClassVar[tuple[Conflict, ...]] = (
+        Conflict(
+            "layer",
+            lambda o: o.use_rep is not None,
+            "{layer} is not used with {use_rep}.",
+            "Give one of the two.",
+        ),
+    )
+
+    @field_validator("time_map", mode="before")
+    @classmethod
+    def _as_times(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            return parse_pairs(value, "time_map")
+        return dict(value) if isinstance(value, Mapping) else value
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _check(cls, values: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        try:
+            options = handler(values)
+        except ValidationError as error:
+            raise refusal(cls, error.errors()[0]) from None
+        for conflict in cls.conflicts:
+            if getattr(options, conflict.name) is not None and conflict.happens(options):
+                given = {name: f"`{name}={value!r}`" for name, value in options}
+                raise ConfigError(conflict.sentence.format_map(given), conflict.hint)
+        return options
+
+
+class Options(ReadOptions):
+    """Everything that decides the result of a fit, apart from the data.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such option, it takes no such value, or it means nothing beside others.
+
+    Examples
+    --------
+    >>> Options(method="am", seed=3).method
+    'am'
+    """
+
+    n_pcs: int | None = option(
+        None,
+        "Components to work in.",
+        Group.COORDINATES,
+        otherwise=f"{N_PCS}, or all of `use_rep`",
+        least=1,
+    )
+    n_top_genes: int | None = option(
+        None,
+        "Most variable genes kept for the PCA.",
+        Group.COORDINATES,
+        otherwise=N_TOP_GENES,
+        least=2,
+    )
+    whiten: bool = option(False, "Give all components the same variance.", Group.COORDINATES)
+    population: Literal["cells"] | dict[str, float] | None = option(
+        None,
+        "Size of the population by day: a CSV file with time and count, 'day0=1e5,day2=3e5', or "
+        "cells: as many as there are cells.",
+        Group.GROWTH,
+        otherwise="growth is relative",
+        form="FILE|DAY=COUNT,...|cells",
+    )
+    method: Method = option(
+        "uam",
+        "am: cells move; eam: with noise; uam: they move, grow and die; ueam: all three.",
+        Group.METHOD,
+    )
+    sigma: float | None = option(
+        None,
+        "Noise of eam and ueam, in standard deviations of the data over the whole range of times.",
+        Group.METHOD,
+        otherwise=SIGMA,
+        above=0,
+    )
+    growth: Growth = option(
+        "own", "Growth of uam and ueam: a field of its own, or tied to the action.", Group.GROWTH
+    )
+    growth_scale: float | None = option(
+        None,
+        "Growth rate per unit of action, with `growth='tied'`.",
+        Group.GROWTH,
+        otherwise=f"{GROWTH_SCALE:g}",
+        above=0,
+    )
+    path: PathName | None = option(
+        None,
+        "uot: transport with growth; ot: transport; independent: any cell to any other; mixture: "
+        "days fade into each other, and nobody moves.",
+        Group.PATH,
+        otherwise=CHOSEN,
+    )
+    tau: float | None = option(
+        None,
+        "Price of growth in `path='uot'`: small is cheap.",
+        Group.PATH,
+        otherwise=CHOSEN,
+        above=0,
+    )
+    curvature: float | None = option(
+        None,
+        "Bend of the path: 0 straight from day to day, 1 a spline through all days.",
+        Group.PATH,
+        otherwise=CHOSEN,
+        least=0,
+        most=1,
+    )
+    action: ActionName = option(
+        "kernel", "kernel: solved at once; mlp: a network, trained.", Group.ACTION
+    )
+    n_features: int = option(
+        1_000, "Random features of the kernel action.", Group.ACTION, least=16, most=20_000
+    )
+    max_cells: int = option(
+        25_000,
+        "Cells of a day to fit to at most, drawn at random; all are simulated.",
+        Group.ACTION,
+        least=100,
+    )
+    steps: int | None = option(
+        None, "Most training steps of `action='mlp'`.", Group.ACTION, otherwise=STEPS, least=1
+    )
+    exclude: tuple[str, ...] = option(
+        (), "A day to leave out; may be given again.", Group.CELLS, form="DAY"
+    )
+    ensemble: int | None = option(
+        None,
+        "Fit so many times more, to half of the cells and days, to know how sure the answer is.",
+        Group.METHOD,
+        otherwise="none",
+        least=8,
+        most=200,
+    )
+    seed: int = option(  # what numpy and scikit-learn accept
+        0, "Same seed, same result.", Group.COMPUTATION, least=0, most=2**32 - 1
+    )
+    device: Device = option("auto", "auto is cuda where there is one, else cpu.", Group.COMPUTATION)
+    threads: int | None = option(
+        None, "Threads of torch.", Group.COMPUTATION, otherwise="as torch decides", least=1
+    )
+
+    conflicts: ClassVar[tuple[Conflict, ...]] = (
+        *ReadOptions.conflicts,
+        Conflict(
+            "n_top_genes",
+            lambda o: o.use_rep is not None,
+            "{n_top_genes} has no meaning for {use_rep}, which is taken as it is.",
+            "Give one of the two.",
+        ),
+        Conflict(
+            "sigma",
+            lambda o: not o.has_noise,
+            "{sigma} has no meaning for {method}.",
+            "Leave it out, or use `method='eam'` or `method='ueam'`.",
+        ),
+        Conflict(
+            "growth_scale",
+            lambda o: not (o.has_growth and o.growth == "tied"),
+            "{growth_scale} has no meaning for {method} with {growth}.",
+            "Leave it out, or use `method='uam'` with `growth='tied'`.",
+        ),
+        Conflict(
+            "tau",
+            lambda o: o.path not in (None, "uot"),
+            "{tau} has no meaning for {path}.",
+            "Leave it out, or use `path='uot'`.",
+        ),
+        Conflict(
+            "tau",
+            lambda o: o.path is None and not o.has_growth,
+            "{tau} relaxes mass, which {method} conserves.",
+            "Leave it out, or use `method='uam'`.",
+        ),
+        Conflict(
+            "curvature",
+            lambda o: o.path == "mixture",
+            "{curvature} has no meaning for {path}: nobody moves.",
+            "Leave it out, or use another `path`.",
+        ),
+        Conflict(
+            "steps",
+            lambda o: o.action != "mlp",
+            "{steps} has no meaning for {action}, which is solved at once.",
+            "Leave it out, or use `action='mlp'`.",
+        ),
+        Conflict(
+            "ensemble",
+            lambda o: o.action != "kernel",
+            "{ensemble} needs `action='kernel'`, which is solved at once.",
+            "Leave out `action`, or `ensemble`.",
+        ),
+        Conflict(
+            "population",
+            lambda o: (
+                isinstance(o.population, dict) and not min(o.population.values(), default=0) > 0
+            ),
+            "`population`: every size has to be a positive number.",
+            "E.g. `population='day0=1e5,day2=3e5'`, or `population='cells'`.",
+        ),
+        Conflict(
+            "population",
+            lambda o: not o.has_growth,
+            "`population` has no meaning for {method}, which conserves mass.",
+            "Leave it out, or use `method='uam'`.",
+        ),
+        Conflict(
+            "growth_prior",
+            lambda o: not o.has_growth,
+            "{growth_prior} has no meaning for {method}, which conserves mass.",
+            "Leave it out, or use `method='uam'`.",
+        ),
+        Conflict(
+            "growth_prior",
+            lambda o: o.path not in (None, "uot"),
+            "{growth_prior} has no meaning for {path}, which leaves growth no choice.",
+            "Leave it out, or use `path='uot'`.",
+        ),
+    )
+
+    @field_validator("population", mode="before")
+    @classmethod
+    def _as_sizes(cls, value: Any) -> Any:
+        return parse_population(os.fspath(value)) if isinstance(value, str | os.PathLike) else value
+
+    @field_validator("exclude", mode="before")
+    @classmethod
+    def _as_days(cls, value: Any) -> Any:
+        return (value,) if isinstance(value, str) else value
+
+    @property
+    def reading(self) -> ReadOptions:
+        """Those of them that say how the cells are read."""
+        return ReadOptions(**{name: getattr(self, name) for name in ReadOptions.model_fields})
+
+    @property
+    def has_growth(self) -> bool:
+        """Whether the method lets cells grow and die."""
+        return self.method in ("uam", "ueam")
+
+    @property
+    def has_noise(self) -> bool:
+        """Whether the method is entropic."""
+        return self.method in ("eam", "ueam")
+
+
+document(ReadOptions)
+document(Options)

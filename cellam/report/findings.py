@@ -1,0 +1,101 @@
+"""Findings: what a fit says of cell types, as tables of plain rows."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from cellam.analysis.uncertainty import UNSURE, growth_spread, relative_sd
+from cellam.modelling.model import Model, Simulation
+from cellam.reading.cell_types import read_types
+
+
+def thinned_out(simulation: Simulation, n: int) -> Simulation:
+    """Only `n` of the cells, evenly over their order."""
+    N = len(simulation.rows)
+    keep = np.unique(np.linspace(0, N - 1, min(n, N)).round().astype(int))
+    return replace(
+        simulation,
+        points=simulation.points[:, keep],
+        log_weights=simulation.log_weights[:, keep],
+        rows=simulation.rows[keep],
+    )
+
+
+def growth_by_type(
+    model: Model, rate: np.ndarray[Any, Any], types: pd.Series[Any] | None
+) -> list[dict[str, Any]]:
+    """Growth rate of the cells of each type, (n,) day by day in `rate`: the fastest first.
+
+    Cells without a type are in no row.
+    """
+    if types is None or model.conserves_mass:
+        return []
+    of_cell = read_types(types).iloc[model.snapshots.data_rows].to_numpy()
+    groups = pd.Series(rate).groupby(of_cell)
+    return [
+        {
+            "type": str(name),
+            "cells": len(values),
+            "mean": float(values.mean()),
+            "sd": float(values.std(ddof=0)),
+            "growing": float((values > 0).mean()),
+        }
+        for name, values in sorted(groups, key=lambda group: -group[1].mean())
+    ]
+
+
+def unsure_by_type(model: Model, types: pd.Series[Any] | None) -> list[dict[str, Any]]:
+    """Share of the cells of each type whose direction, or the sign of whose growth, is not sure.
+
+    Nothing without an ensemble. A direction is not sure where the standard deviation of the
+    velocity is more than half of its length, a sign where the 90 % interval of the growth rate
+    holds zero; `growth` is None where mass is conserved. Cells without a type are in no row.
+    """
+    if not model.ensemble:
+        return []
+    frame = pd.DataFrame({"direction": relative_sd(model) > UNSURE})
+    if not model.conserves_mass:
+        low, high = growth_spread(model).interval()
+        frame["growth"] = (low < 0) & (high > 0)
+    of_cell: np.ndarray[Any, Any] = np.full(len(frame), "all cells")
+    if types is not None:
+        of_cell = read_types(types).iloc[model.snapshots.data_rows].to_numpy()
+    return [
+        {
+            "type": str(name),
+            "cells": len(part),
+            "direction": float(part["direction"].mean()),
+            "growth": float(part["growth"].mean()) if "growth" in part else None,
+        }
+        for name, part in frame.groupby(of_cell)
+    ]
+
+
+def shares(frame: pd.DataFrame, types: pd.Series[Any] | None) -> dict[str, Any]:
+    """Composition as a table: for each day mass, effective size, and shares of types.
+
+    A share is a triple: simulated, observed, and the bias of what was simulated.
+    """
+    names: list[str] = []
+    if types is not None:
+        total = pd.DataFrame([*frame["simulated"], *frame["observed"]]).sum()
+        names = [str(name) for name in total.sort_values(ascending=False).index]
+    rows = [
+        {
+            "label": row["label"],
+            "mass": row["mass"],
+            "ess": row["ess"],
+            "shares": [  # None where no cell of the day is annotated
+                tuple(row[what].get(name, 0.0) for what in ("simulated", "observed", "bias"))
+                if row["observed"]
+                else None
+                for name in names
+            ],
+        }
+        for _, row in frame.iterrows()
+    ]
+    return {"types": names, "rows": rows}

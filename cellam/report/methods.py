@@ -1,0 +1,300 @@
+"""Methods: what was done, in words that can go into a paper, with citations and versions.
+
+Every sentence depends on the options and on what was chosen, so that the text is that of this very
+run. The numbers in brackets are those of the references that follow.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+
+from cellam.analysis.uncertainty import WIDENING
+from cellam.dynamics.couplings import Coupling
+from cellam.dynamics.fitting import Solved
+from cellam.evaluation.baselines import BASELINES
+from cellam.evaluation.counterparts import COUNTERPARTS
+from cellam.evaluation.metrics import METRICS
+from cellam.modelling.model import Model
+from cellam.modelling.recipe import Part
+from cellam.modelling.refits import MOST_CELLS
+from cellam.options import GROWTH_SCALE, N_TOP_GENES, SIGMA
+from cellam.reading.growth import PriorSource
+from cellam.reading.labels import named, variables
+from cellam.report.references import REFERENCES
+from cellam.report.wording import signature_genes
+from cellam.runs.run import StoredRun
+
+_METHODS = {
+    "am": "Action Matching",
+    "eam": "entropic Action Matching",
+    "uam": "unbalanced Action Matching",
+    "ueam": "unbalanced entropic Action Matching",
+}
+
+
+@dataclass
+class Methods:
+    """Paragraphs with numbered citations, and the references in the order of the numbers."""
+
+    paragraphs: list[str] = field(default_factory=list)
+    references: list[str] = field(default_factory=list)
+    _cited: dict[str, int] = field(default_factory=dict)
+
+    def cite(self, *keys: str) -> str:
+        """Numbers of references, in brackets; new ones are added to the list."""
+        for key in keys:
+            if key not in self._cited:
+                self.references.append(REFERENCES[key])
+                self._cited[key] = len(self.references)
+        return f"[{', '.join(str(n) for n in sorted(self._cited[key] for key in keys))}]"
+
+    def fill(
+        self, description: str, versions: dict[str, str], coupling: Coupling | None = None
+    ) -> str:
+        """A description whose ``{cite[KEY]}`` and ``{version[NAME]}`` are filled in."""
+        return description.format(cite=_Citations(self), version=versions, coupling=coupling)
+
+
+@dataclass(frozen=True)
+class _Citations:
+    """Cites what a description asks for."""
+
+    text: Methods
+
+    def __getitem__(self, key: str) -> str:
+        return self.text.cite(key)
+
+
+def describe(run: StoredRun, table: pd.DataFrame | None = None, *, projected: str = "") -> Methods:
+    """Describe what a run did.
+
+    Parameters
+    ----------
+    run : StoredRun
+    table : pandas.DataFrame, optional
+        Scores of held-out days, as `Evaluation.table`.
+    projected : str
+        Name of the basis of the figures, where it is not the model's own.
+    """
+    text = Methods()
+    versions = run.provenance["packages"]
+    text.paragraphs.append(_data(run, text, versions))
+    text.paragraphs.append(_path(run.model, text, versions) + " " + _action(run, text, versions))
+    if run.model.ensemble:
+        text.paragraphs.append(_ensemble(run.model, text))
+    if table is not None and len(table):
+        text.paragraphs.append(_scores(run.model, table, text, versions))
+    if projected:
+        text.paragraphs.append(
+            f"For figures, velocities were projected onto {projected} by the neighbours that they "
+            f"point to {text.cite('velocity')}."
+        )
+    return text
+
+
+def _data(run: StoredRun, text: Methods, versions: dict[str, str]) -> str:
+    model, space = run.model, run.model.space
+    days = model.training
+    counted = "; ".join(
+        f"{named(label)}: {len(x):,}" for label, x in zip(days.labels, days.points, strict=True)
+    )
+    left_out = [named(label) for label in model.options.exclude]
+    without = ""
+    if left_out:
+        without = f"; {_listed(left_out)} {'were' if len(left_out) > 1 else 'was'} left out"
+    said = [
+        f"Cell dynamics were inferred with cellam {run.provenance['cellam']} from "
+        f"{days.n_cells:,} cells of {len(days)} time points ({counted}){without}."
+    ]
+    if space.rep is not None:
+        said.append(
+            f"The coordinates were the first {space.n_dims} of the representation {space.rep} as "
+            f"it was given (anndata {versions['anndata']} {text.cite('anndata')})."
+        )
+    else:
+        steps = []
+        if space.library > 0:
+            what = (
+                "counts" if run.provenance["data"].get("kind", "counts") == "counts" else "values"
+            )
+            steps.append(f"{what} were normalised to {space.library:,.0f} a cell")
+        if space.log:
+            steps.append(f"{'' if steps else 'values were '}transformed by log(1 + x)")
+        genes = variables(space.genes)
+        if run.provenance["data"].get("kind") != "scaled":
+            kept = run.model.options.n_top_genes or N_TOP_GENES
+            genes += f" (at most the {kept:,} most variable ones are kept)"
+        steps.append(
+            f"{'' if steps else 'values were '}projected on the first {space.n_dims} principal "
+            f"components of {genes}"
+        )
+        said.append(
+            f"{_capital(_listed(steps))}, with scanpy {versions['scanpy']} {text.cite('scanpy')}; "
+            "all of this was fitted on the training time points alone."
+        )
+    scaled = "each by its own" if space.whitened else "by the largest"
+    said.append(f"Coordinates were centred and divided {scaled} standard deviation.")
+    if model.options.population is not None:
+        sizes = zip(days.labels, days.masses, strict=True)
+        what = "numbers of cells" if model.options.population == "cells" else "given sizes"
+        said.append(
+            f"Time points had the mass of their {what} "
+            f"({', '.join(f'{label}: {mass:.3g}' for label, mass in sizes)})."
+        )
+    elif model.options.has_growth:
+        said.append("Every time point had the same mass, so growth is relative to the population.")
+    return " ".join(said)
+
+
+def _path(model: Model, text: Methods, versions: dict[str, str]) -> str:
+    choice, coupling = model.choice, model.choice.recipe.coupling
+    how = text.fill(coupling.description, versions, coupling=coupling)
+    said = [f"Neighbouring time points were coupled by {how}."]
+    if model.prior_source is not None:
+        said.append(_prior(model.prior_source, choice.recipe.prior, text, versions))
+    if coupling.moves:
+        said.append(
+            "Coupled cells move on curves, bent by the acceleration between adjacent intervals "
+            f"(curvature {choice.recipe.curvature:g}; cubic Hermite splines {text.cite('spline')})."
+            if "curvature" in choice.reasons and choice.recipe.curvature > 0
+            else "Coupled cells move on straight lines."
+        )
+    names: dict[str, Part] = {"τ": "coupling", "the curvature": "curvature"}
+    judged = [
+        name for name, part in names.items() if part in choice.reasons and choice.reasons[part].days
+    ]
+    if judged:
+        said.append(
+            f"{_capital(_listed(judged))} {'were' if len(judged) > 1 else 'was'} chosen by the "
+            "energy distance of predicted to measured cells over inner training time points, "
+            "each held out in turn."
+        )
+    return " ".join(said)
+
+
+def _prior(source: PriorSource, share: float, text: Methods, versions: dict[str, str]) -> str:
+    if source.genes:
+        where = (
+            f"logistic functions of the scores (scanpy {versions['scanpy']}) of "
+            f"{signature_genes(source)}, with the constants of moscot "
+            f"{text.cite('division', 'hallmark', 'wot', 'moscot')}"
+        )
+    else:
+        where = f"the column {source.prior} of the annotation"
+    taken = (
+        f"a share of {share:g} of it was taken, with which unbalanced transport between the "
+        "training time points costs least"
+        if share > 0
+        else "none of it was taken, as it does not make unbalanced transport between the training "
+        "time points cheaper"
+    )
+    return f"The growth expected beforehand came from {where}; {taken}."
+
+
+def _action(run: StoredRun, text: Methods, versions: dict[str, str]) -> str:
+    model, options = run.model, run.model.options
+    said = [
+        f"The velocity of cells is the gradient of an action s(t, x), found by "
+        f"{_METHODS[options.method]} {text.cite('am')}."
+    ]
+    record = model.fit.record
+    if isinstance(record, Solved):
+        said.append(
+            f"The action is a sum of {options.n_features:,} random Fourier features "
+            f"{text.cite('features')}, and its loss was minimised in closed form with a ridge of "
+            f"{record.ridge:g}, chosen by the loss on held-out cells."
+        )
+    else:
+        said.append(
+            "The action is a neural network with three hidden layers, trained for "
+            f"{record.steps:,} steps with AdamW {text.cite('adamw')} in PyTorch "
+            f"{versions['torch']}; the weights with the least loss on held-out cells were kept."
+        )
+    if options.has_noise:
+        said.append(
+            f"Cells move with noise of σ = {options.sigma or SIGMA:g} (in standard deviations of "
+            "the data over the whole range of times)."
+        )
+    if options.has_growth and options.growth == "own":
+        said.append(
+            "The growth rate of cells is a field of its own, constant in time, fitted by least "
+            "squares to the growth along the coupled paths."
+            if not model.conserves_mass
+            else "The path conserves mass, so growth is zero."
+        )
+    elif options.has_growth:
+        scale = options.growth_scale or GROWTH_SCALE
+        said.append(f"The growth rate of a cell is {scale:g} times its action.")
+    said.append(
+        "Cells were followed by the "
+        + ("Euler–Maruyama" if options.has_noise else "fourth-order Runge–Kutta")
+        + f" scheme. The random seed was {options.seed}."
+    )
+    return " ".join(said)
+
+
+def _ensemble(model: Model, text: Methods) -> str:
+    free = "random features drawn anew"
+    if model.options.curvature is None and len(model.training) > 2:
+        free += ", a curvature drawn between 0 and 1"
+    if len(model.training) > 2:
+        free += ", and half of the inner time points left out"
+    return (
+        f"How sure the model is was judged by {len(model.ensemble)} more fits, each to half of "
+        f"the cells of every time point, drawn without replacement {text.cite('subsampling')}, "
+        f"with {free}. Intervals of 90 % are the value ± t·{WIDENING:g}·s, with s the root mean "
+        "square deviation of these fits from the model and t the quantile of Student's "
+        f"distribution with {len(model.ensemble)} degrees of freedom."
+    )
+
+
+def _scores(model: Model, table: pd.DataFrame, text: Methods, versions: dict[str, str]) -> str:
+    labels = [named(str(label)) for label in dict.fromkeys(table["label"])]
+    metrics = [
+        text.fill(METRICS[name].description, versions) for name in dict.fromkeys(table["metric"])
+    ]
+    sizes = sorted(set(table["n"]))
+    n = f"{sizes[0]:,}" if len(sizes) == 1 else f"{sizes[0]:,} to {sizes[-1]:,}"
+    inner = not table["extrapolation"].any()
+    sides = (
+        "from the time points on both sides, weighted by nearness in time"
+        if inner and not model.options.has_noise
+        else "from the time points next to it"
+    )
+    each = "were each" if len(labels) > 1 else "was"
+    pca = "" if model.space.rep else ", principal components included,"
+    draws = table["draws"].iloc[0]
+    scored = list(dict.fromkeys(table["method"]))
+    also = [f"the same fit {COUNTERPARTS[name].how}" for name in scored if name in COUNTERPARTS]
+    # The days of a time course are its time points in a paper.
+    rivals = [BASELINES[name].noun.format(day="time point") for name in scored if name in BASELINES]
+    refits = int(table["refits"].min())
+    again = (
+        f" and over {refits} fits to half of the training cells (at most {MOST_CELLS:,} of a time "
+        "point)"
+        if refits
+        else ""
+    )
+    return (
+        f"To judge the fit, {_listed(labels)} {each} held out: the model was fitted again without "
+        f"the time point{pca} and predicted it {sides}. Predicted and measured cells were "
+        f"compared by {_listed(metrics)}, with {n} cells on each side and means over {draws} "
+        f"draws, beside {_listed([*also, *rivals])}, and beside the "
+        "distance between two halves of the measured cells (the floor). Intervals are 95 %, over "
+        f"other samples of cells from the held-out time point and those next to it{again}; skill "
+        "is the share of the gap between the best baseline and the floor that the fit closes."
+    )
+
+
+def _capital(text: str) -> str:
+    # str.capitalize would make the rest of it small, and τ has to stay what it is.
+    return text if text.startswith("τ") else text[0].upper() + text[1:]
+
+
+def _listed(names: Any) -> str:
+    """Write names as a list in words: a, b and c."""
+    *most, last = [str(name) for name in names]
+    return f"{', '.join(most)} and {last}" if most else last

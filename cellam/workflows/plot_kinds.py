@@ -1,0 +1,363 @@
+"""Pictures: the kinds that can be drawn of a run.
+
+A picture is a function of a request and its line in `PICTURES`. The help of the command line and
+the errors read that line, so everything else is imported when a picture is drawn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, final
+
+from cellam.evaluation.metrics import DISTANCES, METRICS
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from anndata import AnnData
+
+    from cellam.analysis.fates import Fates
+    from cellam.dynamics.fitting import OnProgress
+    from cellam.modelling.model import Model, Simulation
+    from cellam.reading.palette import Palette
+    from cellam.reading.queries import Query
+    from cellam.runs.run import StoredRun
+
+TRAJECTORIES, POPULATION = 30, 1_000  # cells that are followed, unless the user says otherwise
+SAVED = 60  # times of a trajectory
+MOST_GENES = 24  # panels of trends
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a picture is asked for; None stands for what was not given.
+
+    Parameters
+    ----------
+    run : StoredRun
+    adata : AnnData or None
+        Annotation and representations of the cells, if they are there.
+    source : pathlib.Path or None
+        Where they are.
+    save : pathlib.Path or None
+        File to write.
+    on_progress : callable
+        For a picture that fits again.
+    """
+
+    run: StoredRun
+    adata: AnnData | None
+    source: Path | None
+    save: Path | None
+    on_progress: OnProgress
+    basis: str | None
+    color: str | None
+    groupby: str | None
+    start: str | None
+    from_cells: Query | None
+    n_cells: int | None
+    terminal: str | None
+    genes: str | None
+    by: str | None
+    holdout: str | None
+    metric: str
+    seed: int
+    given: frozenset[str] = field(default_factory=frozenset)
+
+    @property
+    def model(self) -> Model:
+        """The model of the run."""
+        return self.run.model
+
+    @property
+    def annotated(self) -> AnnData:
+        """The annotation, for a picture that cannot do without."""
+        assert self.adata is not None
+        return self.adata
+
+    def follow(self, model: Model, n: int, *, often: bool = True) -> Simulation:
+        """Cells of a day, at most `n` of them unless told otherwise, to the last day."""
+        import numpy as np
+
+        from cellam.reading.queries import select_rows
+
+        days = model.training
+        k = model.timeline.index(self.start or days.labels[0])
+        rows = model.snapshots.rows[k]
+        if self.from_cells is not None:
+            rows = rows[np.isin(rows, select_rows(self.annotated.obs, self.from_cells))]
+        return model.simulate(
+            model.timeline.labels[k],
+            rows=rows,
+            n_cells=min(self.n_cells or n, len(rows)) or None,
+            save_every=(days.times[-1] - days.times[0]) / SAVED if often else None,
+            seed=self.seed,
+        )
+
+    def types(self, *, needed: bool) -> pd.Series[Any] | None:
+        """Cell types, which some pictures cannot do without."""
+        from cellam.errors import ConfigError
+        from cellam.reading.cell_types import list_offers, resolve_types
+
+        obs, codes = self.adata.obs if self.adata is not None else None, self.model.snapshots.codes
+        types = resolve_types(obs, codes, self.groupby) if obs is not None else None
+        if types is None and needed:
+            raise ConfigError(
+                "No column of obs has the usual name of a cell type.",
+                f"{list_offers(obs, codes)} Choose one: `groupby=COLUMN`."
+                if obs is not None
+                else "Say where the data are with `data`.",
+            )
+        return types
+
+    def colours(self, types: pd.Series[Any] | None) -> Palette | None:
+        """Colours of cell types, the same in every picture of the run."""
+        from cellam.reading.palette import find_palette
+
+        return find_palette(self.annotated, str(types.name)) if types is not None else None
+
+    def fates(self, start: str | None) -> list[Fates]:
+        """Fates of the cells of a day, or of all days before the terminal one."""
+        from cellam.analysis.assignment import reference_of
+        from cellam.analysis.fates import predict_fates
+        from cellam.analysis.terminal import days_before, parse_terminal
+        from cellam.plots.lineages import check_state
+
+        model, obs = self.model, self.annotated.obs
+        end = parse_terminal(model, obs, self.terminal)
+        labels = [start] if start is not None else days_before(model, end.label)
+        types = obs[end.key]
+        if self.color is not None:
+            check_state(self.color, reference_of(model, end.label, types).names, end.label)
+        return [
+            predict_fates(model, label, types, terminal=end.label, seed=self.seed)
+            for label in labels
+        ]
+
+
+def _velocity(asked: Request) -> Any:
+    from cellam import plots
+
+    request = _with_gene(asked)
+    return plots.velocity(
+        request.model, request.adata, basis=request.basis, color=request.color, save=request.save
+    )
+
+
+def _with_gene(request: Request) -> Request:
+    """With the logged expression of a gene in the annotation, if that is what the colour means."""
+    import anndata
+    import pandas as pd
+
+    from cellam.plots.scatter import QUANTITIES, no_colour
+    from cellam.reading.embedding import log_normalised
+
+    adata, color = request.adata, request.color
+    if adata is None or color is None or color in adata.obs or color in QUANTITIES:
+        return request
+    assert request.source is not None
+    cells = request.run.read_expression(request.source)
+    if color not in cells.genes:
+        raise no_colour(color, adata.obs, cells.genes)
+    column = log_normalised(cells)[:, [cells.genes.index(color)]]
+    gene = pd.DataFrame(index=[color])
+    return replace(request, adata=anndata.AnnData(column, adata.obs, gene, obsm=dict(adata.obsm)))
+
+
+def _trajectories(request: Request) -> Any:
+    from cellam import plots
+
+    moved = request.follow(request.model, TRAJECTORIES)
+    return plots.trajectories(
+        request.model, moved, request.adata, basis=request.basis, save=request.save
+    )
+
+
+def _growth(request: Request) -> Any:
+    from cellam import plots
+
+    return plots.growth(request.model, request.adata, basis=request.basis, save=request.save)
+
+
+def _composition(request: Request) -> Any:
+    from cellam import plots
+    from cellam.analysis.composition import composition
+
+    types = request.types(needed=True)
+    moved = request.follow(request.model, POPULATION, often=False)
+    chosen = request.from_cells is not None
+    frame = composition(request.model, moved, types, chosen=chosen)
+    return plots.composition(frame, colours=request.colours(types), save=request.save)
+
+
+def _fates(request: Request) -> Any:
+    from cellam import plots
+
+    return plots.fates(
+        request.model,
+        request.fates(request.start),
+        request.adata,
+        basis=request.basis,
+        color=request.color,
+        save=request.save,
+    )
+
+
+def _flow(request: Request) -> Any:
+    from cellam import plots
+    from cellam.analysis.fates import flow
+    from cellam.reading.labels import named
+
+    model = request.model
+    found = request.fates(request.start or model.training.labels[0])[0]
+    types = request.annotated.obs[found.terminal.key]
+    return plots.flow(
+        flow(model, found, types),
+        (named(found.start), named(found.terminal.label)),
+        colours=request.colours(types),
+        save=request.save,
+    )
+
+
+def _mass(request: Request) -> Any:
+    from cellam import plots
+    from cellam.analysis.uncertainty import follow
+
+    def move(model: Model) -> Simulation:
+        return request.follow(model, POPULATION)
+
+    model = request.model
+    if not model.ensemble:
+        return plots.mass(model, move(model), None, save=request.save)
+    spread = follow(model, move)
+    return plots.mass(model, spread.simulation, spread.mass, save=request.save)
+
+
+def _trends(request: Request) -> Any:
+    from cellam import plots
+    from cellam.analysis.trends import groups, trends
+
+    model, names = request.model, _genes_to_draw(request.model, request.genes)
+    types = request.types(needed="by" in request.given)
+    moved = request.follow(model, POPULATION)
+    group = groups(model, moved, types, by=request.by or "fate") if types is not None else None
+    frame = trends(model, moved, names, group)
+    return plots.trends(frame, colours=request.colours(types), save=request.save)
+
+
+def _genes_to_draw(model: Model, genes: str | None) -> list[str]:
+    """The genes of `trends`, few enough to be drawn."""
+    from cellam.errors import ConfigError
+    from cellam.export.h5ad import genes_of
+
+    names = genes_of(model, genes or "")
+    if not 0 < len(names) <= MOST_GENES:
+        raise ConfigError(
+            f"`genes={genes!r}`: {len(names):,} genes cannot be drawn.",
+            f"Give 1 to {MOST_GENES}, with commas between them.",
+        )
+    return names
+
+
+def _heldout(request: Request) -> Any:
+    from cellam import plots
+    from cellam.evaluation.heldout import predict_day
+
+    assert request.holdout is not None
+    model = _without(request, request.holdout)
+    predicted = predict_day(model, request.holdout, metric=request.metric)
+    return plots.heldout(model, predicted, request.adata, basis=request.basis, save=request.save)
+
+
+def _without(request: Request, holdout: str) -> Model:
+    """A model that has not seen the day: that of the run, or a new fit."""
+    from cellam.modelling.pipeline import fit
+
+    run, options, timeline = request.run, request.model.options, request.model.timeline
+    label = timeline.labels[timeline.index(holdout)]
+    if label in options.exclude:
+        return run.model
+    cells = run.read(request.source if request.source is not None else run.data())
+    without = options.model_copy(update={"exclude": (*options.exclude, label), "ensemble": None})
+    return fit(cells, without, on_progress=request.on_progress)
+
+
+def _eval(request: Request) -> Any:
+    from cellam import plots
+    from cellam.errors import ConfigError
+
+    scores = request.run.scores()
+    if scores is None:
+        raise ConfigError(
+            f"Nothing was scored yet in the run {request.run.path.name}.",
+            "Score it first: `cellam eval`, or run.evaluate().",
+        )
+    return plots.evaluation(scores.table, metric=request.metric, save=request.save)
+
+
+def _history(request: Request) -> Any:
+    from cellam import plots
+
+    return plots.history(request.model, save=request.save)
+
+
+@final
+@dataclass(frozen=True)
+class Picture:
+    """One kind of picture.
+
+    Parameters
+    ----------
+    name : str
+    description : str
+        What it shows.
+    options : tuple of str
+        Those that it listens to, as flags.
+    draw : callable
+        From a request to matplotlib axes.
+    needs : dict of str to str
+        Options without which it cannot be drawn, each with a hint.
+    metrics : tuple of str
+        Those that its option `metric` may name.
+    annotated : bool
+        Whether it needs the annotation of the cells, whatever the options are.
+    """
+
+    name: str
+    description: str
+    options: tuple[str, ...]
+    draw: Callable[[Request], Any]
+    needs: Mapping[str, str] = field(default_factory=dict)
+    metrics: tuple[str, ...] = ()
+    annotated: bool = False
+
+
+FOLLOWED = ("from", "from-cells", "n-cells", "seed")
+
+# fmt: off
+PICTURES = {picture.name: picture for picture in (
+    Picture("velocity", "streams of velocity over a map of the cells", ("basis", "color"),
+            _velocity),
+    Picture("trajectories", "ways of single cells, with their weights", ("basis", *FOLLOWED),
+            _trajectories),
+    Picture("growth", "growth rates on a map of the cells", ("basis",), _growth),
+    Picture("composition", "cell types over time, observed and simulated", ("groupby", *FOLLOWED),
+            _composition),
+    Picture("fates", "what cells become, on a map; `color=STATE` for one probability",
+            ("basis", "color", "from", "terminal", "seed"), _fates, annotated=True),
+    Picture("flow", "mass between the types of two days, as bands", ("from", "terminal", "seed"),
+            _flow, annotated=True),
+    Picture("mass", "mass over time", ("from", "n-cells", "seed"), _mass),
+    Picture("trends", "decoded expression of genes along simulated trajectories",
+            ("genes", "by", "groupby", *FOLLOWED), _trends,
+            needs={"genes": "Give them: `genes='A,B'`. `cellam drivers` finds those that matter."}),
+    # A picture of a refit has no types and no sizes of a population to score by.
+    Picture("heldout", "a day that was held out: measured, predicted, best baseline",
+            ("basis", "holdout", "metric"), _heldout, metrics=DISTANCES,
+            needs={"holdout": "Give the day to predict: `holdout='day4'`."}),
+    Picture("eval", "scores of held-out days beside baselines and the floor", ("metric",), _eval,
+            metrics=tuple(METRICS)),
+    Picture("history", "how the fit came about", (), _history),
+)}
+# fmt: on

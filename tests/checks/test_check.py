@@ -1,0 +1,109 @@
+"""What a check finds in data made to have it, and that its estimates are of the right size."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import anndata
+import numpy as np
+import pytest
+
+from cellam.checks import check as checks
+from cellam.checks.check import check, needed_memory, needed_seconds
+from cellam.errors import CellamError
+
+
+def test_a_check_finds_what_is_in_the_data(small: anndata.AnnData) -> None:
+    small.obs["sample"] = small.obs["day"].astype(str) + "_" + small.obs_names.str[-1]
+    small.obs["donor"] = np.tile(["a", "b"], 80)
+    small.obsm["X_map"] = np.zeros((160, 3))
+    found = check(small)
+    assert found.gaps == [2.0, 2.0, 3.0]
+    assert found.cells.kind == "counts"
+    assert found.embeddings == {"X_latent": 2, "X_map": 3}
+    assert found.layers == ("counts",)
+    assert (found.types, found.n_types) == ("cell_type", 4)
+    assert [(b.key, b.confounded) for b in found.batches] == [("sample", True), ("donor", False)]
+    assert [c.name for c in found.caveats] == ["batch"]
+
+
+def test_days_with_few_cells_and_too_little_memory_are_caveats(
+    small: anndata.AnnData, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    thin = small[small.obs["day"].ne("day2") | (np.arange(160) % 8 == 0)].copy()
+    monkeypatch.setattr(checks, "available_memory", lambda: 10**8)
+    monkeypatch.setattr(checks, "resident_memory", lambda: 10**8)
+    found = check(thin)
+    assert [c.name for c in found.caveats] == ["cells", "memory"]
+    assert "day2 has only 5 cells" in found.caveats[0].finding
+
+
+@pytest.mark.parametrize("kind", ["file", "object"])
+@pytest.mark.parametrize("rep", [None, "X_latent"])
+def test_genes_of_growth_are_counted_whatever_the_cells_are_embedded_by(
+    demo_path: Path, kind: str, rep: str | None
+) -> None:
+    data = demo_path if kind == "file" else anndata.read_h5ad(demo_path)
+    found = check(data, use_rep=rep)
+    assert found.genes == {
+        "human": {"division": (22, 97), "death": (9, 159)},
+        "mouse": {"division": (22, 97), "death": (7, 192)},
+    }
+    assert found.species == "mouse"
+    assert found.embeddings == {"X_latent": 2}
+
+
+def test_the_species_is_told_by_capitals_and_only_where_genes_suffice(
+    demo_path: Path, small: anndata.AnnData
+) -> None:
+    adata = anndata.read_h5ad(demo_path)
+    adata.var_names = [name.upper() for name in adata.var_names]
+    assert check(adata).species == "human"
+    adata.var_names = [f"ENSG{k:011d}" for k in range(adata.n_vars)]
+    assert check(adata).species is None
+
+
+def test_a_check_refuses_what_a_fit_refuses(small: anndata.AnnData) -> None:
+    small.X[3] = 0
+    with pytest.raises(CellamError, match="without a single count"):
+        check(small)
+
+
+@pytest.mark.parametrize(
+    ("file", "options", "seconds", "megabytes"),
+    [
+        # Measured: seconds of one core, and the peak of the whole process.
+        ("klein_mesc_counts.h5ad", {"time_key": "day"}, 12.2, 822),
+        ("sim_gene_growth.h5ad", {"time_key": "day", "use_rep": "X_pca"}, 13.0, 653),
+        ("emt_10d.h5ad", {"use_rep": "X_pca"}, 10.4, 505),
+        ("eb.h5ad", {"time_key": "day", "use_rep": "X_pca"}, 14.3, 550),
+        ("sim_lotka_volterra.h5ad", {"time_key": "day", "use_rep": "X_pca"}, 16.7, 546),
+        ("weinreb_2d.h5ad", {"time_key": "day", "use_rep": "X_pca"}, 10.0, 619),
+        ("larry_clones_781.h5ad", {"time_key": "day"}, 10.0, 913),
+        ("cite.h5ad", {"time_key": "day", "use_rep": "X_pca"}, 21.0, 850),
+    ],
+)
+def test_estimates_are_near_to_what_was_measured(
+    shared_data: Path, file: str, options: dict[str, str], seconds: float, megabytes: float
+) -> None:
+    found = check(shared_data / file, **options)
+    assert found.seconds == pytest.approx(seconds, rel=1 / 3)
+    assert found.memory / 1e6 == pytest.approx(megabytes, rel=1 / 3)
+
+
+def test_more_cells_take_longer_until_no_more_are_fitted_to(small: anndata.AnnData) -> None:
+    cells = check(small).cells
+    assert needed_seconds(cells) > 0
+    assert needed_memory(cells) > checks.BASE
+    times = []
+    for n in (1_000, 10_000, 1_000_000, 2_000_000):
+        counts = dict.fromkeys(cells.counts, n)
+        times.append(needed_seconds(_Counted(counts, np.zeros((1, 1)))))
+    assert times[0] < times[1] < times[2] == times[3]
+
+
+class _Counted:
+    """As much of Cells as the estimate looks at."""
+
+    def __init__(self, counts: dict[str, int], matrix: np.ndarray) -> None:
+        self.counts, self.matrix = counts, matrix
