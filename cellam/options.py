@@ -134,7 +134,7 @@ class Options(ReadOptions):
         None,
         "Components to work in.",
         Group.COORDINATES,
-        otherwise=f"{N_PCS}, or all of `use_rep`",
+        otherwise=f"those that other cells confirm, {N_PCS} at most; all of `use_rep`",
         least=1,
     )
     n_top_genes: int | None = option(

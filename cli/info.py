@@ -38,6 +38,7 @@ def info(
 
 def _print(opened: Run, types: pd.Series[Any] | None, growth: Sequence[dict[str, Any]]) -> None:
     from cellam.evaluation.baselines import BASELINES
+    from cellam.evaluation.metrics import LEAD
 
     model, seen = opened.model, opened.provenance
     place = shown(seen["data"]["path"]) if seen["data"]["path"] else "unknown place"
@@ -68,12 +69,12 @@ def _print(opened: Run, types: pd.Series[Any] | None, growth: Sequence[dict[str,
     rows = []
     for day in [scores.of(label) for label in scores.labels] if scores is not None else []:
         frame, (label,) = day.table, day.labels
-        w1 = frame[frame["metric"] == "W1"].set_index("method")["value"]
-        best = w1[w1.index.isin(BASELINES)]
+        value = frame[frame["metric"] == LEAD].set_index("method")["value"]
+        best = value[value.index.isin(BASELINES)]
         rows.append(
-            [label, f"{w1['cellam']:.4g}", f"{best.min():.4g} ({best.idxmin()})",
-             f"{w1['floor']:.4g}"]
+            [label, f"{value['cellam']:.4g}", f"{best.min():.4g} ({best.idxmin()})",
+             f"{value['floor']:.4g}"]
         )  # fmt: skip
     if rows:
         print()
-        table(["held out", "W1", "best baseline", "floor"], rows)
+        table(["held out", LEAD, "best baseline", "floor"], rows)

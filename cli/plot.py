@@ -60,7 +60,9 @@ def plot(
     ] = None,
     metric: Annotated[
         str | None,
-        typer.Option(help="Metric of the scores that are drawn, one of: {metrics}. [default: W1]"),
+        typer.Option(
+            help="Metric of the scores that are drawn, one of: {metrics}. [default: energy]"
+        ),
     ] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="For drawn cells. [default: 0]")] = None,
     out: Annotated[

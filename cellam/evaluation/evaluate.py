@@ -19,7 +19,7 @@ from cellam.errors import ConfigError
 from cellam.evaluation.baselines import BASELINES
 from cellam.evaluation.contenders import FIT, FLOOR
 from cellam.evaluation.counterparts import COUNTERPARTS, counterparts_of
-from cellam.evaluation.metrics import METRICS, check_metrics
+from cellam.evaluation.metrics import LEAD, METRICS, check_metrics
 from cellam.evaluation.scores import COLUMNS, Scores
 from cellam.evaluation.scoring import score
 from cellam.modelling.model import Model
@@ -33,6 +33,11 @@ from cellam.workers import parallel_map
 
 REFITS = 8
 FEWEST = 4  # cells of a day that is scored: two halves of two
+
+SHRUNK = (
+    "Finite samples make W1 and W2 favour predictions with less spread than the cells have, the "
+    "more so in many dimensions. The verdict goes by the energy distance, which has no such bias."
+)
 
 
 @dataclass(frozen=True)
@@ -81,6 +86,8 @@ class Evaluation:
                 f"{' and '.join(seen)}: all scores can be too good. Without `use_rep` a PCA is "
                 "fitted on the other days alone."
             )
+        if {"W1", "W2"} & set(table["metric"]) and LEAD in set(table["metric"]):
+            notes.append(SHRUNK)
         return Evaluation(joined, tuple(notes))
 
     def only(
@@ -122,7 +129,7 @@ def evaluate(
     options : Options, optional
         As for `cellam.fit`; days excluded there stay excluded.
     metrics : iterable of str, optional
-        Some of W1, W2, energy, MMD2, composition (where cell types are annotated) and mass
+        Some of energy, W1, W2, MMD2, composition (where cell types are annotated) and mass
         (where populations are given); all that can be computed without it.
     counterpart : bool
         Also fit and score the counterparts: with mass conserved, or with growth where `options`

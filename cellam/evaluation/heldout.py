@@ -58,7 +58,7 @@ def predict_day(model: Model, label: str, *, metric: str = "energy") -> HeldOut:
     label : str
         Label or number of the day.
     metric : str
-        W1, W2, energy or MMD2.
+        energy, W1, W2 or MMD2.
 
     Raises
     ------

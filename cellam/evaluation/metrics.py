@@ -169,11 +169,11 @@ def _without_populations(cells: Cells, options: Options, holdout: Collection[str
 
 # fmt: off
 METRICS = {metric.name: metric for metric in (
+    Metric("energy", 1, "the unbiased energy distance {cite[energy]}", _of_points(compare_energy)),
     Metric("W1", 1, "the Wasserstein-1 distance (exact, by POT {version[POT]}) {cite[pot]}",
            _of_points(compare_w1)),
     Metric("W2", 1, "the Wasserstein-2 distance (exact, by POT {version[POT]}) {cite[pot]}",
            _of_points(compare_w2)),
-    Metric("energy", 1, "the unbiased energy distance {cite[energy]}", _of_points(compare_energy)),
     Metric("MMD2", 0, "the unbiased squared maximum mean discrepancy {cite[mmd]}",
            _of_points(compare_mmd2)),
     Metric("composition", 0, "the error of the shares of cell types (total variation)",
@@ -182,6 +182,7 @@ METRICS = {metric.name: metric for metric in (
 )}
 # fmt: on
 DISTANCES = tuple(name for name, metric in METRICS.items() if metric.lacking is None)
+LEAD = DISTANCES[0]  # what verdicts and pictures are about, unless another is asked for
 
 
 def check_metrics(names: Iterable[str], known: Collection[str] = tuple(METRICS)) -> tuple[str, ...]:

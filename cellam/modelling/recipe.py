@@ -23,6 +23,7 @@ Because: TypeAlias = Literal[
     "no gain",  # over balanced transport by growth, but for noise
     "one day",  # predicts best without growth, which one day cannot rule out
     "prior grows",  # predicts best without growth, which the prior that is used contradicts
+    "default",
     "predicts best",
     "nothing better",  # the default
     "cheapest",  # share of a prior

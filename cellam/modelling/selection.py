@@ -1,4 +1,4 @@
-"""Selection: how strongly mass may change and paths may bend, judged on the training days alone.
+"""Selection: how strongly mass may change, judged on the training days alone.
 
 Every inner training day is held out in turn, predicted from the days on both sides, and compared
 by the energy distance, which is unbiased. Small subsets of the cells and few features are enough
@@ -44,7 +44,6 @@ TAUS = (0.1, 0.3, 1.0)
 TAU = 1.0  # where fewer than three training days leave nothing to judge by
 SHARES = (0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)  # of the growth that is expected
 CHEAPER = 0.05  # share of the price by which expecting growth has to lower it
-CURVATURES = (0.0, 0.5, CURVATURE)
 CELLS = 300  # a day
 FEATURES = 256
 INNER = 6  # days held out at most, spread evenly
@@ -63,7 +62,11 @@ def choose_recipe(
     curvature: float | None = None,
     on_progress: OnProgress = silent,
 ) -> Choice:
-    """Choose what is not given: the share of the prior, the coupling, then the curvature.
+    """Choose what is not given: the share of the prior and the coupling.
+
+    The curvature is not chosen: of 0, ½ and 1, the one that one or two inner days favour predicts
+    other days no better than 1 does everywhere (32 held-out days of 12 data sets: energy 0.71
+    times that of straight transport by either, and 0.88 without curvature).
 
     Parameters
     ----------
@@ -83,8 +86,6 @@ def choose_recipe(
         distance alone would favour small τ even where it hardly matters, and small τ costs
         growth: its births and deaths mend the prediction wherever it is wrong (on the demo
         data growth correlates with the truth by 0.90 at τ 1, 0.83 at 0.3 and 0.71 at 0.1).
-
-        The curvature needs four days, of which three are left when one is held out.
     """
     few = snapshots.thinned(CELLS, rng)
     trials = _Trials(few, objective, int(rng.integers(2**63)), on_progress)
@@ -95,21 +96,17 @@ def choose_recipe(
         prior, reasons["prior"] = _choose_prior(
             few, coupling if isinstance(coupling, Unbalanced) else Unbalanced(TAU)
         )
+    bend = CURVATURE if curvature is None else curvature
     if coupling is not None:
         couplings, reasons["coupling"] = (coupling,), Reason("asked")
     else:
-        bend = CURVATURE if curvature is None else curvature
         couplings, reasons["coupling"] = _choose_coupling(trials, bend, prior)
         coupling = couplings[-1]
     if not coupling.moves:
         return Choice(Recipe(coupling, 0.0), reasons, couplings)
-    if curvature is not None:
-        reason = Reason("asked")
-    else:
-        curvature, reason = _choose_curvature(trials, coupling, prior)
     if len(snapshots) > 2:  # two days lie on one line
-        reasons["curvature"] = reason
-    return Choice(Recipe(coupling, curvature, prior), reasons, couplings)
+        reasons["curvature"] = Reason("default" if curvature is None else "asked")
+    return Choice(Recipe(coupling, bend, prior), reasons, couplings)
 
 
 def _choose_prior(days: Snapshots, coupling: Unbalanced) -> tuple[float, Reason]:
@@ -162,19 +159,6 @@ def _choose_coupling(
     names = [candidate.label for candidate in candidates]
     found = tuple(candidates[k] for k in sorted(set(good)))
     return found, trials.reason(because, names, means)
-
-
-def _choose_curvature(trials: _Trials, coupling: Coupling, prior: float) -> tuple[float, Reason]:
-    if len(trials.days) < 4:
-        return CURVATURE, Reason("too few days")
-    means = trials.run("choose the curvature", [Recipe(coupling, c, prior) for c in CURVATURES])
-    names = [f"{c:g}" for c in CURVATURES]
-    default = means[CURVATURES.index(CURVATURE)]
-    best = np.nanmin(means) if np.isfinite(means).any() else np.inf
-    if default <= best + trials.noise() or not np.isfinite(best):
-        return CURVATURE, trials.reason("nothing better", names, means)
-    chosen = CURVATURES[int(np.nanargmin(means))]
-    return chosen, trials.reason("predicts best", names, means)
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
     ax = cellam.plots.velocity(model, adata, basis="umap", color="cell_type")
     cellam.plots.growth(model, adata, save="growth.svg")
-    cellam.plots.evaluation(table, metric="W1")
+    cellam.plots.evaluation(table, metric="energy")
 
 A figure is a plain `matplotlib.figure.Figure` (`ax.figure`) that pyplot does not know of: nothing
 has to be closed, and the last line of a notebook's cell shows it.

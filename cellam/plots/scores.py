@@ -10,6 +10,7 @@ import pandas as pd
 
 from cellam.dynamics.fitting import Solved
 from cellam.errors import ConfigError
+from cellam.evaluation.metrics import LEAD
 from cellam.modelling.model import Model
 from cellam.plots import style
 from cellam.reading.labels import offer
@@ -23,7 +24,7 @@ OURS, FLOOR = "cellam", "floor"
 def evaluation(
     table: pd.DataFrame,
     *,
-    metric: str = "W1",
+    metric: str = LEAD,
     ax: Axes | None = None,
     save: str | Path | None = None,
 ) -> Axes:

@@ -21,6 +21,7 @@ from cellam.errors import ConfigError, DataError
 from cellam.options import N_PCS, N_TOP_GENES
 from cellam.reading.amounts import LARGEST_LOG, Matrix
 from cellam.reading.cells import Cells
+from cellam.reading.components import confirmed
 
 Array = NDArray[np.float64]
 
@@ -269,7 +270,8 @@ def _fit_pca(
     X = adata.X.toarray() if sparse.issparse(adata.X) else adata.X
     if not np.ptp(X, axis=0).max() > 0:
         raise DataError(f"All cells of {cells.source} have the same expression.")
-    sc.pp.pca(adata, n_comps=min(n_pcs or N_PCS, most), random_state=seed)
+    chosen = n_pcs or confirmed(X, min(N_PCS, most), seed)
+    sc.pp.pca(adata, n_comps=chosen, random_state=seed)
     components = np.asarray(adata.varm["PCs"].T, dtype=np.float64)
     mean = np.asarray(adata.X.mean(0), dtype=np.float64).ravel()
     coordinates = np.asarray(adata.X @ components.T) - mean @ components.T

@@ -278,7 +278,7 @@ def _score_pictures(table: pd.DataFrame | None) -> list[Picture]:
     if table is None:
         return []
     pictures = []
-    for metric in [m for m in ("W1", "energy") if m in set(table["metric"])]:
+    for metric in [m for m in ("energy", "W1") if m in set(table["metric"])]:
         rows = table[table["metric"] == metric]
         said = [
             f"{label}: " + ", ".join(f"{r['method']} {r['value']:.3g}" for _, r in frame.iterrows())

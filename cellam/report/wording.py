@@ -25,6 +25,7 @@ _WHY = {
     "rule growth out",
     "prior grows": "the least growth of those tried; path ot predicts {days} {ot}, but the growth "
     "prior that is used contradicts it",
+    "default": "the default: cells change their velocity gradually at every day",
     "cheapest": "transport between the training days is cheapest with it",
     "not cheaper": "no share makes transport between the training days clearly cheaper",
 }

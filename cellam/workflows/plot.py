@@ -14,7 +14,7 @@ from cellam.analysis.trends import check_by
 from cellam.display import Displayed
 from cellam.dynamics.fitting import OnProgress, silent
 from cellam.errors import ConfigError, DataError
-from cellam.evaluation.metrics import METRICS, check_metrics
+from cellam.evaluation.metrics import LEAD, METRICS, check_metrics
 from cellam.export.files import check_file
 from cellam.plots.style import FORMATS
 from cellam.reading.cells import read_annotation
@@ -118,7 +118,7 @@ def plot_run(
     holdout : day, optional
         Day to predict.
     metric : str, optional
-        "W1" without it.
+        "energy" without it.
     seed : int, optional
         For drawn cells; 0 without it.
     out : path, optional
@@ -146,7 +146,7 @@ def plot_run(
     }  # fmt: skip
     given = frozenset(name for name, value in options.items() if value is not None)
     picture = check_options(kind, given)
-    metric = check_metrics([metric or "W1"], picture.metrics or METRICS)[0]
+    metric = check_metrics([metric or LEAD], picture.metrics or METRICS)[0]
     by = check_by(by or "fate")
     path = Path(out) if out is not None else None
     if path is not None:

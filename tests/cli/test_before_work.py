@@ -35,8 +35,8 @@ def files(folder: Path) -> set[Path]:
 
 MISTAKES = [
     ("plot velocty", "Did you mean 'velocity'?"),
-    ("plot heldout --holdout day2 --metric W3", "Available: W1, W2, energy, MMD2"),
-    ("plot heldout --holdout day2 --metric composition", "Available: W1, W2, energy, MMD2"),
+    ("plot heldout --holdout day2 --metric W3", "Available: energy, W1, W2, MMD2"),
+    ("plot heldout --holdout day2 --metric composition", "Available: energy, W1, W2, MMD2"),
     ("plot heldout --holdout day3", "The times are"),
     ("plot heldout --holdout day2 --basis X_latnt", "Did you mean 'X_latent'?"),
     ("plot heldout --holdout day2 -o x.jpg", "Use --out x.png"),
@@ -55,7 +55,7 @@ MISTAKES = [
     ("simulate --from day0 --genes Mki68", "Did you mean 'Mki67'?"),
     ("simulate --from day0 -o x.csv", "Use --out x.h5ad"),
     ("simulate --from day0 -o small.h5ad/x.h5ad", "cannot be written"),
-    ("eval --holdout day2 --metrics W3", "Available: W1, W2, energy, MMD2"),
+    ("eval --holdout day2 --metrics W3", "Available: energy, W1, W2, MMD2"),
     ("eval --holdout day2 --baselines prevous", "Did you mean 'previous'?"),
     ("eval --holdout day2 --metrics mass", "is not available"),
     ("eval --holdout day2 --refits 2", "Use 4 or more, or 0"),

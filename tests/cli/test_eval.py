@@ -12,13 +12,13 @@ import pandas as pd
 import pytest
 
 import cellam
-from cellam.evaluation.evaluate import Evaluation, evaluate
+from cellam.evaluation.evaluate import SHRUNK, Evaluation, evaluate
 from cellam.modelling.model import Model
 from cellam.reading.cells import Cells
 
 Call = Callable[..., Any]
 INNER = ("cellam", "balanced", "previous", "next", "mixture", "ot", "floor")
-METRICS = ("W1", "W2", "energy", "MMD2", "composition")
+METRICS = ("energy", "W1", "W2", "MMD2", "composition")
 
 
 @pytest.fixture(scope="session")
@@ -65,7 +65,7 @@ def test_json_is_the_run_the_days_the_rows_and_the_notes(call: Call, run: Path) 
     assert list(what) == ["run", "holdout", "rows", "skill", "notes", "caveats"]
     assert what["run"] == str(run)
     assert what["holdout"] == ["day2"]
-    assert what["notes"] == []
+    assert what["notes"] == [SHRUNK]
     rows = what["rows"]
     assert {"time", "label", "method", "metric", "value", "n"} <= set(rows[0])
     pairs = [(row["method"], row["metric"]) for row in rows]
@@ -118,7 +118,7 @@ def test_metrics_are_chosen_in_any_case(call: Call, scored: Path) -> None:
 def test_an_unknown_metric_lists_those_there_are(call: Call, scored: Path, metrics: str) -> None:
     result = call("eval", "--holdout", "day2", "--metrics", metrics)
     assert result.code == 2
-    assert "W1, W2, energy, MMD2" in result.err
+    assert "energy, W1, W2, MMD2" in result.err
 
 
 def test_the_last_day_is_an_extrapolation(call: Call, scored: Path) -> None:
@@ -127,7 +127,7 @@ def test_the_last_day_is_an_extrapolation(call: Call, scored: Path) -> None:
     assert "note      day7 lies outside the training days" in result.out
     what = json.loads(call("eval", "--holdout", "day7", "--json").out)
     assert {row["method"] for row in what["rows"]} == {"cellam", "balanced", "previous", "floor"}
-    assert len(what["notes"]) == 1
+    assert len(what["notes"]) == 2
     assert [caveat["name"] for caveat in what["caveats"]] == ["gap"]
     assert "caveat    day7 is 3 away" in result.out
 
@@ -184,7 +184,9 @@ def test_moved_data_are_given_with_data(call: Call, scored: Path) -> None:
 
 def test_info_shows_what_was_scored(call: Call, scored: Path, scores: Evaluation) -> None:
     out = call("info").out.split("held out")[1]
-    ours = scores.table.query("method == 'cellam' and metric == 'W1'").set_index("label")["value"]
+    ours = scores.table.query("method == 'cellam' and metric == 'energy'").set_index("label")[
+        "value"
+    ]
     for label in ("day2", "day7"):
         line = next(line for line in out.splitlines() if line.startswith(label))
         assert line.split()[1] == f"{ours[label]:.4g}"
@@ -200,7 +202,7 @@ def test_eval_says_what_the_library_says(call: Call, scored: Path, scores: Evalu
 
 def test_the_skill_stands_below_the_table_and_in_a_sentence(call: Call, scored: Path) -> None:
     what = json.loads(call("eval", "--holdout", "day2", "--json").out)
-    skill = next(s for s in what["skill"] if (s["method"], s["metric"]) == ("cellam", "W1"))
+    skill = next(s for s in what["skill"] if (s["method"], s["metric"]) == ("cellam", "energy"))
     lines = call("eval", "--holdout", "day2").out.splitlines()
     (row,) = (line.split() for line in lines if line.startswith("skill"))
     assert row[1:5] == [

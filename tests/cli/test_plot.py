@@ -122,7 +122,7 @@ def test_an_unknown_kind_lists_those_there_are(call: Call, run: Path) -> None:
         (("velocity", "--metric", "W1"), "--metric has no meaning for the picture velocity"),
         (("history", "--basis", "pca"), "--basis has no meaning for the picture history"),
         (("heldout",), "needs --holdout"),
-        (("heldout", "--holdout", "day2", "--metric", "mass"), "W1, W2, energy, MMD2."),
+        (("heldout", "--holdout", "day2", "--metric", "mass"), "energy, W1, W2, MMD2."),
         (("velocity", "--basis", "umap"), "Available: pca, X_latent."),
         (("velocity", "--color", "x"), "day, cell_type, time, growth, speed, or a gene"),
         (("composition", "--groupby", "x"), "cell types: cell_type."),

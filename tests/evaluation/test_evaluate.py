@@ -12,6 +12,7 @@ import cellam
 from cellam.errors import ConfigError
 from cellam.evaluation.counterparts import COUNTERPARTS, counterparts_of
 from cellam.evaluation.evaluate import (
+    SHRUNK,
     available_metrics,
     evaluate,
     is_complete,
@@ -92,7 +93,7 @@ def test_the_first_and_the_last_day_are_flagged_as_extrapolation(cells, label, m
 
 def test_a_given_representation_is_noted_and_our_own_is_not(latent, every):
     assert any("X_latent" in note and "too good" in note for note in latent.notes)
-    assert every.notes == ()
+    assert every.notes == (SHRUNK,)
 
 
 def test_the_same_seed_gives_the_same_table(cells, every):
@@ -142,7 +143,7 @@ def test_metrics_are_known_by_name_in_any_case():
     assert check_metrics(["w2", "ENERGY", "W2"]) == ("W2", "energy")
     with pytest.raises(ConfigError, match="W3") as caught:
         check_metrics(["W3"])
-    assert "W1, W2, energy" in caught.value.hint
+    assert "energy, W1, W2" in caught.value.hint
     with pytest.raises(ConfigError, match="No metric"):
         check_metrics([""])
 
