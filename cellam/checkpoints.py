@@ -123,6 +123,6 @@ class Checkpoint:
 
 def _damaged(path: Path) -> RunError:
     return RunError(
-        f"{path} is missing or damaged, so that the stopped fit cannot go on.",
+        f"{path} is missing or damaged, so the stopped fit cannot be resumed.",
         "Start again with `overwrite=True` instead of `resume=True`.",
     )

@@ -281,7 +281,7 @@ class Branching:
             z += self.sigma * dt**0.5 * rng.standard_normal(z.shape)
         if len(z) < n:
             raise ConfigError(
-                f"{len(z)} cells live on day {day:g}, and {n} were to be taken.",
+                f"{len(z)} cells are alive on day {day:g}, but {n} were to be sampled.",
                 f"Start with more founders than {founders}.",
             )
         return z[rng.choice(len(z), size=n, replace=False)], len(z) / founders

@@ -65,7 +65,8 @@ def parallel_map(
             yield waiting[done], done.result()
     except BrokenProcessPool:
         raise TrainingError(
-            "A worker process was killed; memory may have run out.", "Try again with `workers=1`."
+            "A worker process was killed, perhaps because memory ran out.",
+            "Try again with `workers=1`.",
         ) from None
     except BaseException:
         for child in set(multiprocessing.active_children()) - earlier:

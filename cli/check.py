@@ -67,7 +67,7 @@ def _print(found: Check) -> None:
     say("types", types)
     batches = [
         f"{batch.where}, {batch.levels} of them, "
-        + ("each in one day only" if batch.confounded else "some in several days")
+        + ("each on one day only" if batch.confounded else "some on several days")
         for batch in found.batches
     ]
     say("batches", "; ".join(batches) or "none found")
@@ -77,8 +77,8 @@ def _print(found: Check) -> None:
         say("growth" if k == 0 else "", f"genes of {species}: {counts}{', too few' * few}")
     say(
         "a fit",
-        f"takes about {found.seconds:.0f} s of one core and {show_bytes(found.memory)} of memory, "
-        "on its defaults (an estimate)",
+        f"takes about {found.seconds:.0f} s of one core and {show_bytes(found.memory)} of "
+        "memory, on its defaults (an estimate)",
     )
     for caveat in found.caveats:
         say("caveat", f"{caveat.finding} {caveat.advice}")

@@ -40,7 +40,7 @@ def _print(opened: Run, types: pd.Series[Any] | None, growth: Sequence[dict[str,
     from cellam.evaluation.baselines import BASELINES
 
     model, seen = opened.model, opened.provenance
-    place = shown(seen["data"]["path"]) if seen["data"]["path"] else "unknown place"
+    place = shown(seen["data"]["path"]) if seen["data"]["path"] else "location unknown"
     say("data", f"{place} ({seen['data']['cells']:,} cells)")
     say("times", model.timeline.describe())
     say_model(model)

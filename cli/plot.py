@@ -25,15 +25,15 @@ def plot(
         str,
         typer.Argument(
             metavar="KIND",
-            help="The picture to draw, by one of these names: {pictures}.",
+            help="Kind of figure: {pictures}.",
         ),
     ],
     basis: BasisOption = None,
     color: Annotated[
         str | None,
         typer.Option(
-            help="Column of obs, or time, growth or speed, or a gene; for fates a state. "
-            "[default: cell types, else time; for fates all states]"
+            help="What colours show: a column of obs, time, growth, speed or a gene; for fates, "
+            "a state. [default: cell types, else time; for fates, all states]"
         ),
     ] = None,
     groupby: GroupbyOption = None,
@@ -44,25 +44,35 @@ def plot(
     from_cells: FromCellsOption = None,
     n_cells: Annotated[
         int | None,
-        typer.Option(min=1, help="Cells to follow at most. [default: 30 ways, 1000 otherwise]"),
+        typer.Option(
+            min=1,
+            help="Maximum number of cells to follow. [default: 30 in trajectories, otherwise 1000]",
+        ),
     ] = None,
     terminal: TerminalOption = None,
-    genes: Annotated[str | None, typer.Option(help="Genes to draw, with commas: A,B.")] = None,
+    genes: Annotated[
+        str | None, typer.Option(help="Genes to draw, separated by commas: A,B.")
+    ] = None,
     by: Annotated[
         str | None,
         typer.Option(
-            help="Group by fate or by start: a cell's last or first type. [default: fate]"
+            help="Group trajectories by the last (fate) or the first (start) cell type. "
+            "[default: fate]"
         ),
     ] = None,
     holdout: Annotated[
         str | None,
-        typer.Option(help="Day to predict; fits again, unless the run was fitted without it."),
+        typer.Option(
+            help="Day to predict; the model is fitted again unless this run was fitted without it."
+        ),
     ] = None,
     metric: Annotated[
         str | None,
-        typer.Option(help="Metric of the scores that are drawn, one of: {metrics}. [default: W1]"),
+        typer.Option(help="Metric of the scores: {metrics}. [default: W1]"),
     ] = None,
-    seed: Annotated[int | None, typer.Option(min=0, help="For drawn cells. [default: 0]")] = None,
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="Random seed for the choice of cells. [default: 0]")
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option(

@@ -24,7 +24,9 @@ def report(
     out: Annotated[
         Path | None,
         typer.Option(
-            "--out", "-o", help="File to write. [default: report.html in the run, replaced]"
+            "--out",
+            "-o",
+            help="HTML file to write. [default: report.html in the run, replaced if it exists]",
         ),
     ] = None,
     overwrite: OverwriteOption = False,

@@ -532,7 +532,7 @@ add("bool-rep", rep(lambda x: x > 0), "type bool", args=REP)
 add("one-d", edited(put("obsm/X_rep", np.zeros(48))), "not a matrix of numbers", args=REP)
 add("three-d", rep(lambda x: np.zeros((48, 3, 2))), "not a matrix of numbers", args=REP)
 add("no-columns", rep(lambda x: x[:, :0]), "no columns", args=REP)
-add("constant-rep", rep(lambda x: x * 0 + 2), "same place", args=REP)
+add("constant-rep", rep(lambda x: x * 0 + 2), "same coordinates", args=REP)
 add("flat-whiten", rep(lambda x: x * [1, 1, 0]), "1 of 3 coordinates", args=(*REP, "--whiten"))
 add("gene-twice", saved(lambda a: setattr(a, "var_names", ["g"] * 12)), "11 repeated gene names")
 add("cell-twice", saved(lambda a: setattr(a, "obs_names", ["c"] * 48)), "47 repeated cell names")
@@ -552,7 +552,7 @@ add("time-bool", times(np.arange(48) % 2 == 0), "holds labels that are not times
 add("time-continuous", times(np.linspace(0, 1, 48) ** 2), "has 1 cell")
 add("time-words", times(["early", "late"] * 24), "--time-map")
 add("time-mixed", times(["day0", "E8.5"] * 24), "mixes units")
-add("time-missing", saved(lambda a: a.obs.drop(columns="day", inplace=True)), "None reads as times")
+add("time-missing", saved(lambda a: a.obs.drop(columns="day", inplace=True)), "None can be read as times")
 
 
 # --------------------------------------------------------------------------------- odd, but fine

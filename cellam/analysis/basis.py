@@ -147,7 +147,7 @@ def find_basis(model: Model, adata: AnnData | None = None, basis: str | None = N
     if asked in own:
         if space.n_dims < 2:
             raise ConfigError(
-                f"The run has {space.n_dims} coordinate, and a picture needs two.",
+                f"The run has {space.n_dims} coordinate, and a figure needs two.",
                 f"Use `basis` with one of: {', '.join(keys)}." if keys else "",
             )
         points = np.concatenate(model.snapshots.points)
@@ -175,9 +175,9 @@ def check_size(model: Model, adata: AnnData) -> None:
     """Refuse data that cannot be those of the fit."""
     if adata.n_obs != model.snapshots.n_cells:
         raise DataError(
-            f"The data have {adata.n_obs:,} cells, and the model was fitted on data with "
+            f"The data have {adata.n_obs:,} cells, but the data of the fit had "
             f"{model.snapshots.n_cells:,}.",
-            "Give the data of the fit.",
+            "Use the data of the fit.",
         )
 
 

@@ -237,7 +237,7 @@ def flow(model: Model, found: Fates, types: pd.Series[Any]) -> pd.DataFrame:
     k = days.index(found.start)
     if days.index(found.terminal.label) < k:
         raise ConfigError(
-            f"A flow goes from an earlier day to a later one, not from {found.start} to "
+            f"A flow runs from an earlier day to a later one, not from {found.start} to "
             f"{found.terminal.label}.",
             "Leave `ancestors` out.",
         )

@@ -79,9 +79,9 @@ class Results:
         if held:
             place, key = held[0].split("/", 1)
             raise DataError(
-                f"The data already have {place}[{key!r}], which cellam has not written"
-                f"{f', and {len(held) - 1} more' if len(held) > 1 else ''}. "
-                "Keys of the user are never overwritten.",
+                f"The data already have {place}[{key!r}], which was not written by "
+                f"cellam{(f', and {len(held) - 1} more' if len(held) > 1 else '')}. cellam never "
+                "overwrites your own keys.",
                 f"Rename it, or delete it: del adata.{place}[{key!r}].",
             )
         for name in earlier:

@@ -74,6 +74,6 @@ def position_of(model: Model, text: str) -> int:
     if not first <= time <= last:
         raise ConfigError(
             f"{model.timeline.labels[k]} lies outside the training days ({first:g} to {last:g}).",
-            f"Those within are: {', '.join(model.training.labels)}.",
+            f"The training days are: {', '.join(model.training.labels)}.",
         )
     return k

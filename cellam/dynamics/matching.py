@@ -227,7 +227,7 @@ def fit_action(
     objective = objective or Objective()
     if objective.own_growth and not isinstance(q, PathSampler):
         raise DataError(
-            "A growth field of its own needs growth rates, and q has no sample_path.",
+            "An independent growth field needs growth rates, but q has no sample_path.",
             "Tie it to the action: Objective(growth_scale=1.0).",
         )
     drawing, choosing, fitting, growing = (

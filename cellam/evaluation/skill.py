@@ -165,11 +165,14 @@ def _sentence(
             "floor."
         )
     if high < 0:
-        floor = ", which is already as near to the day as can be measured" * nothing_to_gain
-        return f"In {metric}, {who} is worse than {rival} ({share}){floor}: use that for this gap."
+        floor = ", which is already as close to the day as can be measured" * nothing_to_gain
+        return (
+            f"In {metric}, {who} is worse than {rival} ({share}){floor}: use that instead for "
+            "this gap."
+        )
     if nothing_to_gain:
         return (
-            f"In {metric}, {rival} is already as near to the day as can be measured (the "
+            f"In {metric}, {rival} is already as close to the day as can be measured (the "
             f"floor), so no method can do better here; {who} is not measurably worse ({share})."
         )
     unsure = f"the difference is within the uncertainty ({share})"

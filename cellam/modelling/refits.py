@@ -87,8 +87,8 @@ def check_refits(K: int) -> None:
     """
     if K < 0 or 0 < K < LEAST:
         raise ConfigError(
-            f"`refits={K!r}`: no interval can be made of so few fits.",
-            f"Use {LEAST} or more, or 0 for none.",
+            f"`refits={K!r}`: too few fits for an interval.",
+            f"Use at least {LEAST}, or 0 for none.",
         )
 
 

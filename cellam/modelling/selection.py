@@ -145,8 +145,8 @@ def _choose_coupling(
     means = trials.run("choose the path", recipes)
     if not np.isfinite(means).any():
         raise TrainingError(
-            "No coupling predicts an inner training day with finite numbers.",
-            "Use `path='ot'`, and look at the representation for extreme values.",
+            "No coupling predicts an inner training day with finite values.",
+            "Use `path='ot'`, and check the representation for extreme values.",
         )
     balanced, best = means[-1], np.nanmin(means)
     enough = best + KEPT * (balanced - best) if np.isfinite(balanced) else best

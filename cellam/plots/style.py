@@ -171,7 +171,7 @@ def _suffix(path: str | Path) -> str:
     suffix = Path(path).suffix.lower()
     if suffix not in FORMATS:
         raise ConfigError(
-            f"{path}: a picture is not written as {suffix or 'a file without a suffix'}.",
+            f"{path}: a figure cannot be written as {suffix or 'a file without a suffix'}.",
             f"Use one of: {', '.join(FORMATS)}.",
         )
     return suffix

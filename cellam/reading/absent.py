@@ -72,19 +72,19 @@ def absent_genes(
         if not block.how:
             notes.append(
                 f"{named} are zero in all cells of {on} and widely detected on the other days, "
-                f"e.g. {listed}. They are taken as not expressed; if they were not measured, "
+                f"e.g. {listed}. They are treated as not expressed; if they were not measured, "
                 "remove them."
             )
             continue
         absent[block.genes] = True
         notes.append(
             f"{named} are left out, e.g. {listed}: not measured on {on}, where they are "
-            f"{block.how} in all cells, as a join of samples with other genes leaves them"
+            f"{block.how} in all cells, as after joining samples with different genes"
         )
     if absent.all():
         raise DataError(
             f"No gene of {where} was measured on every day.",
-            "Were days with other names of genes joined? Give all days the same names.",
+            "Were days with different gene names joined? Use the same gene names on all days.",
         )
     return absent, tuple(notes)
 

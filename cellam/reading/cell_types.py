@@ -137,7 +137,7 @@ def resolve_types(
         raise ConfigError(f"No cell has a value in obs[{key!r}].", list_offers(obs, days))
     if tells_time(obs[key], days):
         raise ConfigError(
-            f"obs[{key!r}] tells when cells were taken, not what they are.",
+            f"obs[{key!r}] says when cells were sampled, not what they are.",
             list_offers(obs, days),
         )
     return types

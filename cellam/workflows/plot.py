@@ -150,7 +150,7 @@ def plot_run(
     by = check_by(by or "fate")
     path = Path(out) if out is not None else None
     if path is not None:
-        check_file(path, "out", FORMATS, overwrite=overwrite, noun="a picture")
+        check_file(path, "out", FORMATS, overwrite=overwrite, noun="a figure")
     names = ",".join(name_list(genes)) if genes is not None else None
     needed = bool(data or given & {"basis", "groupby", "from-cells", "color"})
     adata, source, notes = _find(run, data, needed=needed or picture.annotated)
@@ -175,18 +175,18 @@ def check_options(kind: str, given: Collection[str]) -> Picture:
     ConfigError
     """
     if kind not in PICTURES:
-        raise ConfigError(f"There is no picture {kind!r}.", offer(kind, PICTURES))
+        raise ConfigError(f"Unknown kind of figure: {kind!r}.", offer(kind, PICTURES))
     picture = PICTURES[kind]
     heard = picture.options
     deaf = sorted(set(given) - set(heard))
     if deaf:
         raise ConfigError(
-            f"{_parameter(deaf[0])} has no meaning for the picture {kind}.",
+            f"{_parameter(deaf[0])} does not apply to `plot {kind}`.",
             f"Its options are: {', '.join(map(_parameter, heard))}." if heard else "Leave it out.",
         )
     for name, hint in picture.needs.items():
         if name not in given:
-            raise ConfigError(f"The picture {kind} needs {_parameter(name)}.", hint)
+            raise ConfigError(f"`plot {kind}` needs {_parameter(name)}.", hint)
     return picture
 
 
@@ -199,7 +199,11 @@ def _find(
     except DataError as error:
         if needed:
             raise
-        return None, None, (f"{error.message} No names or types of cells. {error.hint}",)
+        return (
+            None,
+            None,
+            (f"{error.message} Cell names and cell types are not available. {error.hint}",),
+        )
     adata = read_annotation(source)
     run.check_cells(adata.obs)
     return adata, source, ()

@@ -64,7 +64,7 @@ def test_columns_that_read_as_times_are_listed(call: Call, here: Path) -> None:
     assert "also      obs['sampled']: D0 = 0, D2 = 2, D4 = 4, D7 = 7 (days); the same times" in (
         shown.out
     )
-    assert "          obs['code']: 0, 1, 2, 3; the same order, other gaps" in shown.out
+    assert "          obs['code']: 0, 1, 2, 3; the same order, different gaps" in shown.out
     found = json.loads(call("check", "columns.h5ad", "--json").out)["other_times"]
     assert [(o["column"], o["relation"], o["agrees"]) for o in found] == [
         ("sampled", "same", True),

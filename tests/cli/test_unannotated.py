@@ -92,7 +92,7 @@ def test_the_day_is_refused_as_a_cell_type(
 ) -> None:
     result = call(*command)
     assert result.code != 0
-    assert "tells when cells were taken" in result.err
+    assert "says when cells were sampled" in result.err
     assert "Columns that may name cell types: cell_type, other." in result.err
 
 
