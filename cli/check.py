@@ -32,7 +32,7 @@ def check(
     options: ReadOptions,
     as_json: JsonOption = False,
 ) -> None:
-    """Show what is in the data, and what a fit will take; nothing is fitted or written."""
+    """Show what is in the data and what a fit will need; fits and writes nothing."""
     from cellam.checks.check import check as check_data
 
     found = check_data(data, options)

@@ -50,7 +50,7 @@ def drivers(
     run: RunOption = None,
     data: DataOption = None,
 ) -> None:
-    """List the genes that go with growth, speed or a fate, within days."""
+    """List the genes that correlate with growth, speed or a fate, within days."""
     from cellam.reading.labels import named
     from cellam.workflows.run import open_run
 

@@ -56,8 +56,8 @@ def evaluate(
         int,
         typer.Option(
             metavar="N",
-            help="Number of refits to random halves of the training cells, so that the intervals "
-            "include the uncertainty of the fit: at least 4, or 0 for none.",
+            help="Number of refits to random halves of the training cells, which add the "
+            "uncertainty of the fit to the intervals: at least 4, or 0 for none.",
         ),
     ] = 8,
     workers: Annotated[
@@ -71,7 +71,7 @@ def evaluate(
     report: ReportOption = True,
     as_json: JsonOption = False,
 ) -> None:
-    """Refit without a day, predict it, and score the prediction beside simple baselines."""
+    """Refit without a day, predict it, and score the prediction against simple baselines."""
     from cellam.workflows.run import open_run
 
     opened = open_run(run)

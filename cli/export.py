@@ -48,7 +48,7 @@ def export(
     run: RunOption = None,
     data: DataOption = None,
 ) -> None:
-    """Write the results for scanpy, scVelo, CellRank, R or a spreadsheet."""
+    """Export the results for scanpy, scVelo, CellRank, R or a spreadsheet."""
     from cellam.workflows.run import open_run
 
     opened = open_run(run)

@@ -63,7 +63,7 @@ def fit(
     ] = False,
     report: ReportOption = True,
 ) -> None:
-    """Learn how the cells move and grow; write a run."""
+    """Learn how the cells move and grow, and write a run."""
     from cellam.checks.caveats import caveats
     from cellam.checks.check import lacking_memory
     from cellam.errors import DataError, OutputError, Stopped
@@ -127,7 +127,7 @@ def fit(
 
 
 def _again(folder: Path) -> str:
-    """The command that goes on with this fit."""
+    """The command that resumes this fit."""
     words = [w for w in sys.argv[1:] if w not in ("--resume", "--overwrite")]
     if "--name" not in words:
         words += ["--name", folder.name]

@@ -21,7 +21,7 @@ def info(
     data: DataOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show a run: what went in, what was chosen, how types of cells grow, what was scored."""
+    """Show a run: its data, the choices made, growth by cell type, and scores."""
     from cellam.workflows.run import open_run
 
     opened = open_run(run)

@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 
 def check_report(data: Path) -> None:
-    """Refuse before the work data of which no report could be written.
+    """Refuse, before any work, data of which no report could be written.
 
     Raises
     ------
     DataError
-        If a part of `obsm` cannot be read, which only the pictures of a report may need.
+        If a part of `obsm` cannot be read, which only the figures of a report may need.
     """
     from cellam.errors import DataError
     from cellam.reading.cells import read_annotation

@@ -48,7 +48,7 @@ def perturb(
     run: RunOption = None,
     data: DataOption = None,
 ) -> None:
-    """Change the expression of cells, and see what becomes of their fates and their growth."""
+    """Change the expression of genes, and predict the effect on fates and growth."""
     from cellam.reading.labels import named
     from cellam.workflows.run import open_run
 

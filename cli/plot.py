@@ -25,7 +25,7 @@ def plot(
         str,
         typer.Argument(
             metavar="KIND",
-            help="Kind of figure: {pictures}.",
+            help="Kind of figure: {figures}.",
         ),
     ],
     basis: BasisOption = None,
@@ -85,7 +85,7 @@ def plot(
     run: RunOption = None,
     data: DataOption = None,
 ) -> None:
-    """Draw one picture of a run."""
+    """Draw one figure of a run."""
     from cellam.workflows.run import open_run
 
     opened = open_run(run)

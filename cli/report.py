@@ -33,7 +33,7 @@ def report(
     run: RunOption = None,
     data: DataOption = None,
 ) -> None:
-    """Write one HTML page: what went in, how good it is, what it found, and how it was done."""
+    """Write one HTML page with data, scores, results, caveats and methods of a run."""
     from cellam.workflows.run import open_run
 
     opened = open_run(run)

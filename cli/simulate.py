@@ -75,7 +75,7 @@ def simulate(
     run: RunOption = None,
     data: DataOption = None,
 ) -> None:
-    """Follow the cells of one day through time; write them with their weights."""
+    """Simulate the cells of one day through time, and write them with their weights."""
     from cellam.reading.labels import named
     from cellam.workflows.run import open_run
 

@@ -80,7 +80,7 @@ def unannotated(types: pd.Series[Any]) -> str:
 
 
 def say_growth(model: Model, cells: Cells) -> None:
-    """Print the mean growth of the types of cells, and how it goes with genes of division."""
+    """Print the mean growth of each cell type, and its correlation with division genes."""
     from cellam.analysis.division import compare_division
     from cellam.workflows.info import growth_of_types
 

@@ -41,7 +41,7 @@ def validate(
     overwrite: CsvOverwriteOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Score predicted fates by where sisters of the same clone were found, beside baselines."""
+    """Score predicted fates with lineage barcodes, and compare them with baselines."""
     from cellam.evaluation.clones import SCORES
     from cellam.reading.labels import named
     from cellam.workflows.run import open_run

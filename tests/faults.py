@@ -128,7 +128,7 @@ add("noise", written(np.random.default_rng(0).bytes(4096)), "unknown format")
 add("lfs", written(b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n"), "git lfs pull")
 add("html", written(b"\n<!DOCTYPE html>\n<html><body>404"), "error page of a download")
 add("xml", written(b'<?xml version="1.0"?><Error><Code>AccessDenied</Code></Error>'), "error page")
-add("json", written(b'{"message": "not found"}'), "answer of a server")
+add("json", written(b'{"message": "not found"}'), "reply of a server")
 add("csv", written(TABLE, "x.csv"), "sc.read_csv(")
 add("csv-named-h5ad", written(TABLE), "a comma between columns")
 add("tsv", written(TABLE.replace(b",", b"\t"), "x.tsv"), "delimiter='\\t'")
@@ -145,7 +145,7 @@ add(
 add("parquet", written(b"PAR1\x15\x04" + b"\0" * 40, "x.parquet"), "pd.read_parquet(")
 add("npy", written(b"\x93NUMPY\x01\0" + b"\0" * 40, "x.npy"), "np.load(")
 add("rds", written(gzip.compress(b"X\n\0\0\0\x03" + b"\0" * 40), "x.rds"), "zellkonverter")
-add("rdata", written(gzip.compress(b"RDX3\nX\n\0\0"), "x.RData"), ".RData file of R")
+add("rdata", written(gzip.compress(b"RDX3\nX\n\0\0"), "x.RData"), "R .RData file")
 add("pickle", written(pickle.dumps({"a": 1}), "x.pkl"), "was not opened")
 add("mat", written(b"MATLAB 5.0 MAT-file" + b" " * 120, "x.mat"), "loadmat(")
 add("pdf", written(b"%PDF-1.7\n"), "PDF")
@@ -223,7 +223,7 @@ def broken_link(folder: Path) -> Path:
     return folder / "x.h5ad"
 
 
-@fault("link-to-itself", "leads back to itself")
+@fault("link-to-itself", "points back to itself")
 def circle(folder: Path) -> Path:
     (folder / "x.h5ad").symlink_to("x.h5ad")
     return folder / "x.h5ad"

@@ -209,9 +209,9 @@ def test_a_type_has_the_same_colour_in_every_picture(
 def test_an_ensemble_keeps_the_legend_of_types(unsure_model: Model, small: anndata.AnnData) -> None:
     ax = plots.velocity(unsure_model, small)
     listed = [t.get_text() for t in ax.get_legend().get_texts()]
-    assert listed == [*small.obs["cell_type"].cat.categories, "direction unsure"]
+    assert listed == [*small.obs["cell_type"].cat.categories, "direction uncertain"]
     by_time = plots.velocity(unsure_model, small, color="time")
-    assert [t.get_text() for t in by_time.get_legend().get_texts()] == ["direction unsure"]
+    assert [t.get_text() for t in by_time.get_legend().get_texts()] == ["direction uncertain"]
 
 
 def test_numbered_clusters_are_names_where_they_are_the_cell_types(

@@ -170,7 +170,7 @@ def _path(model: Model, text: Methods, versions: dict[str, str]) -> str:
     if judged:
         said.append(
             f"{_capital(_listed(judged))} {'were' if len(judged) > 1 else 'was'} chosen by the "
-            "energy distance of predicted to measured cells over inner training time points, "
+            "energy distance of predicted to observed cells over inner training time points, "
             "each held out in turn."
         )
     return " ".join(said)
@@ -281,10 +281,10 @@ def _scores(model: Model, table: pd.DataFrame, text: Methods, versions: dict[str
     )
     return (
         f"To judge the fit, {_listed(labels)} {each} held out: the model was fitted again without "
-        f"the time point{pca} and predicted it {sides}. Predicted and measured cells were "
+        f"the time point{pca} and predicted it {sides}. Predicted and observed cells were "
         f"compared by {_listed(metrics)}, with {n} cells on each side and means over {draws} "
-        f"draws, beside {_listed([*also, *rivals])}, and beside the "
-        "distance between two halves of the measured cells (the floor). Intervals are 95 %, over "
+        f"draws, and compared with {_listed([*also, *rivals])}, and with the "
+        "distance between two halves of the observed cells (the floor). Intervals are 95 %, over "
         f"other samples of cells from the held-out time point and those next to it{again}; skill "
         "is the share of the gap between the best baseline and the floor that the fit closes."
     )

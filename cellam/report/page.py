@@ -325,9 +325,9 @@ def _score_notes(model: Model, table: pd.DataFrame | None) -> list[str]:
     seen = dict.fromkeys(table.loc[table["seen"], "label"])
     if seen:
         notes.append(
-            f"The representation {model.space.rep} was given, and may have been computed with "
-            f"{' and '.join(seen)}: all scores can be too good. Without `use_rep` a PCA is fitted "
-            "on the other days alone."
+            f"The representation {model.space.rep} may have been computed with "
+            f"{' and '.join(seen)}, so all scores may be too good. Without `use_rep`, a PCA is "
+            "fitted on the other days only."
         )
     return notes
 

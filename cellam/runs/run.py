@@ -97,8 +97,8 @@ class StoredRun(Displayed):
             if os.path.lexists(path):
                 return path
         raise DataError(
-            f"{moved or known}, the data of the run {self.path.name}, was not found{{('' if "
-            "moved else ', nor next to the run')}.",
+            f"{moved or known}, the data of the run {self.path.name}, was not found"
+            f"{'' if moved else ', nor next to the run'}.",
             "Set its new location with `data`.",
         )
 

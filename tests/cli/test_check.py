@@ -83,7 +83,7 @@ def test_a_run_keeps_what_labels_hold_beside_the_time(call: Call, here: Path) ->
     assert call("simulate", "--from", "D2", "--to", 4).code == 0
     refused = call("simulate", "--from", "D2_rep1")
     assert refused.code == 2
-    assert "Give the time: 'D2'" in refused.err
+    assert "Use the time 'D2'" in refused.err
     kept = cellam.open_run(next(Path("cellam_runs").iterdir())).model.timeline.replicates
     assert (kept["D0_rep1"], kept["D7_rep2"], len(kept)) == ("rep1", "rep2", 8)
 

@@ -246,7 +246,7 @@ def test_a_prior_of_growth_is_said_kept_and_evaluated_beside_the_fit_without_it(
     methods = [row["method"] for row in json.loads(scored.out)["rows"]]
     assert {"cellam", "balanced", "no-prior"} <= set(methods)
     again = call("eval", "--holdout", "day2", "--metrics", "energy")
-    assert "scored before" in again.out
+    assert "saved scores of an earlier evaluation" in again.out
     assert "fitted without the prior of growth" in again.out
 
 

@@ -126,7 +126,7 @@ def test_an_unknown_kind_lists_those_there_are(call: Call, run: Path) -> None:
         (("velocity", "--basis", "umap"), "Available: pca, X_latent."),
         (("velocity", "--color", "x"), "day, cell_type, time, growth, speed, or a gene"),
         (("composition", "--groupby", "x"), "cell types: cell_type."),
-        (("eval",), "Score it first"),
+        (("eval",), "Score one first"),
         (("heldout", "--holdout", "day3"), "day4"),
         (("trajectories", "--from", "day9"), "day7"),
         (("trajectories", "--from-cells", "day =="), "cannot be understood"),
@@ -157,7 +157,7 @@ def test_without_the_data_the_own_coordinates_can_be_drawn(call: Call, run: Path
     shutil.move("small.h5ad", "moved.h5ad")
     result = call("plot", "velocity")
     assert result.code == 0
-    assert "No names or types of cells" in result.err
+    assert "Cell names and cell types are not available" in result.err
     refused = call("plot", "velocity", "--basis", "latent")
     assert refused.code == 1
     assert "--data" in refused.err

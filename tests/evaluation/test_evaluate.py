@@ -160,7 +160,7 @@ def test_of_two_days_none_can_be_spared(small, asked):
     two = cellam.read(small[small.obs["day"].isin(["day0", "day7"])].copy())
     with pytest.raises(ConfigError) as caught:
         resolve_holdout(two, (asked,), Options())
-    assert "`holdout" not in caught.value.hint and "takes three" in caught.value.hint
+    assert "`holdout" not in caught.value.hint and "three are needed" in caught.value.hint
 
 
 def test_a_day_of_too_few_cells_is_refused_before_the_fit(small):
