@@ -82,7 +82,7 @@ class ReadOptions(BaseModel):
     )
     growth_prior: str | None = option(
         None,
-        "Expected growth rates: human or mouse (from division and apoptosis genes), or a column "
+        "Expected growth rates: human or mouse (from division and death genes), or a column "
         "of obs with rates per unit of time. Weighted by how well it explains the training days.",
         Group.GROWTH,
         otherwise="none",

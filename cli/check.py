@@ -72,9 +72,9 @@ def _print(found: Check) -> None:
     ]
     say("batches", "; ".join(batches) or "none found")
     for k, (species, sets) in enumerate(found.genes.items()):
-        counts = ", ".join(f"{n} of {all_} of {name}" for name, (n, all_) in sets.items())
+        counts = ", ".join(f"{n} of {all_} {name} genes" for name, (n, all_) in sets.items())
         few = min(n for n, _ in sets.values()) < LEAST
-        say("growth" if k == 0 else "", f"genes of {species}: {counts}{', too few' * few}")
+        say("growth" if k == 0 else "", f"{species}: {counts}{', too few' * few}")
     say(
         "a fit",
         f"takes about {found.seconds:.0f} s of one core and {show_bytes(found.memory)} of "

@@ -59,7 +59,7 @@ def fates(
     overwrite: CsvOverwriteOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Predict the fate of every earlier cell: the probability of each cell type on the terminal day."""
+    """Predict fates: which cell types the descendants of every earlier cell become."""
     from cellam.errors import ConfigError
     from cellam.reading.labels import named
     from cellam.workflows.run import open_run

@@ -552,7 +552,11 @@ add("time-bool", times(np.arange(48) % 2 == 0), "holds labels that are not times
 add("time-continuous", times(np.linspace(0, 1, 48) ** 2), "has 1 cell")
 add("time-words", times(["early", "late"] * 24), "--time-map")
 add("time-mixed", times(["day0", "E8.5"] * 24), "mixes units")
-add("time-missing", saved(lambda a: a.obs.drop(columns="day", inplace=True)), "None can be read as times")
+add(
+    "time-missing",
+    saved(lambda a: a.obs.drop(columns="day", inplace=True)),
+    "None can be read as times",
+)
 
 
 # --------------------------------------------------------------------------------- odd, but fine

@@ -1,8 +1,8 @@
 """What users read is plain English, in the words of README's table "Words".
 
-Read here: every text in `cellam/` and `cli/` but docstrings (of commands, which are their help, those
-too), the template of the report, and the prose of README. A word that the table does not want is a
-line there; a turn of phrase is a line in `PLAINER`.
+Read here: every text in `cellam/` and `cli/` except docstrings (those of commands are their help,
+so they are read too), the template of the report, and the prose of README. A word to avoid is an
+entry in that table; a turn of phrase is a line in `PLAINER`.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -44,7 +45,7 @@ PLAINER = {
     r"\b(solved|leave|ends) at once\b": "'in closed form' or 'immediately'",
     r"\bcan be had\b": "'is available'",
     r"\bare told by\b": "'are defined by'",
-    r"\bgenes? of (division|death)\b": "'division genes', 'apoptosis genes'",
+    r"\bgenes? of (division|death)\b": "'division genes', 'death genes'",
     r"\bnames of genes\b": "'gene names'",
     r"\b(takes?|taken) (another|as (they|it))\b": "'choose another', 'used as given'",
     r"\bis not there\b": "'does not exist' or 'was not found'",
@@ -67,6 +68,13 @@ def unwanted() -> dict[str, str]:
     return found
 
 
+@cache
+def patterns() -> list[tuple[re.Pattern[str], str]]:
+    """All that is looked for, over the ends of lines too, each with what is said instead."""
+    every = PLAINER | unwanted()
+    return [(re.compile(p.replace(" ", r"\s+"), re.I), better) for p, better in every.items()]
+
+
 def words(text: str) -> str:
     """The section "Words" of README."""
     return text.partition("\n## Words\n")[2].partition("\n## ")[0]
@@ -84,7 +92,8 @@ def texts(path: Path) -> Iterator[tuple[int, str]]:
         yield 1, source
     else:
         for code in (
-            r"<!-- (\w+): .*?<!-- end of \1 -->", r"```.*?```", r"`[^`]*`", r"^## Words$.*?^(?=## )",
+            r"<!-- (\w+): .*?<!-- end of \1 -->", r"```.*?```", r"`[^`]*`",
+            r"^## Words$.*?^(?=## )",
         ):  # fmt: skip
             source = re.sub(code, _blank, source, flags=re.S | re.M)
         yield 1, source
@@ -106,18 +115,16 @@ def _literals(tree: ast.AST, *, docstrings: bool) -> Iterator[tuple[int, str]]:
             skipped.update(part for part in node.values if isinstance(part, ast.Constant))
             parts = (p.value if isinstance(p, ast.Constant) else "{}" for p in node.values)
             yield node.lineno, "".join(map(str, parts))
-        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-            if node not in skipped:
-                yield node.lineno, re.sub(r"{\w+}", "{}", node.value)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and node not in skipped:
+            yield node.lineno, re.sub(r"{\w+}", "{}", node.value)
 
 
 def faults(path: Path) -> list[str]:
     """Each fault of a file: where it is, what it is, and what is said instead."""
     found = []
     for line, text in texts(path):
-        for pattern, better in (PLAINER | unwanted()).items():
-            pattern = pattern.replace(" ", r"\s+")
-            for match in re.finditer(pattern, text, flags=re.I):
+        for pattern, better in patterns():
+            for match in pattern.finditer(text):
                 at = line + text.count("\n", 0, match.start())
                 said = " ".join(match.group().split())
                 found.append(f"{path}:{at}: {said!r}; write {better}")

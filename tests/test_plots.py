@@ -457,7 +457,7 @@ def test_history_is_that_of_the_fit(model: Model) -> None:
     losses = list(model.fit.record.losses.values())
     np.testing.assert_allclose(line.get_ydata(), losses)
     assert star.get_ydata()[0] == min(losses)
-    assert str(star.get_label()) == f"taken: ridge {model.fit.record.ridge:g}"
+    assert str(star.get_label()) == f"used: ridge {model.fit.record.ridge:g}"
 
 
 def test_history_of_a_network_is_over_its_steps(cells: Cells) -> None:

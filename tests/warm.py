@@ -1,6 +1,6 @@
 """`cellam` in processes that begin warm: forked from one that has loaded its libraries already.
 
-Python with torch and scanpy three are needed seconds of a processor to start, a fork milliseconds. What
+Python with torch and scanpy takes three seconds of a processor to start, a fork milliseconds. What
 is forked is a process like any other: it has a number, streams, variables, limits and a working
 directory of its own, is reached by signals, and ends as an interpreter ends. What it does not
 show is what happens while the libraries are loaded.

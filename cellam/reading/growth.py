@@ -110,8 +110,8 @@ def expected_growth(cells: Cells, training: NDArray[np.bool_]) -> Expected | Non
     for name, signature in (("division", BIRTH[prior]), ("death", DEATH[prior])):
         if len(found[name]) < LEAST:
             raise DataError(
-                f"{cells.source} has {len(found[name])} of the {len(signature.genes)} genes of "
-                f"{name} of the {prior} ({signature.source}) among its {len(expression.genes):,} "
+                f"{cells.source} has {len(found[name])} of the {len(signature.genes)} {name} "
+                f"genes of the {prior} ({signature.source}) among its {len(expression.genes):,} "
                 f"genes, e.g. {expression.genes[0]!r}; at least {LEAST} are needed.",
                 "Genes are matched by symbol. Does var hold other names, or is the species "
                 "wrong? You can also use your own rates, with `growth_prior` and a column of obs.",

@@ -194,7 +194,7 @@ def _masses(cells: Cells, population: Population) -> tuple[float, ...]:
         if missing:
             raise ConfigError(
                 f"`population` has no size for {', '.join(missing)}.",
-                f"Set one for every day: {', '.join((f'{label}=…' for label in labels))}.",
+                f"Set one for every day: {', '.join(f'{label}=…' for label in labels)}.",
             )
         sizes = [given[k] for k in range(len(labels))]
     return tuple(size / sizes[0] for size in sizes)

@@ -22,7 +22,8 @@ def test_check_says_what_is_there_and_what_to_type_next(
     assert (result.code, result.err) == (0, "")
     for text in (
         "3,000 cells; 300 genes, counts", "day7 = 7 (days)", "day4: 800", "gaps      2, 2, 3",
-        "X_latent (2 columns)", "obs['cell_type'], 4 types", "22 of 97 of division", "an estimate",
+        "X_latent (2 columns)", "obs['cell_type'], 4 types", "22 of 97 division genes",
+        "an estimate",
     ):  # fmt: skip
         assert text in result.out
     assert demo_path.read_bytes() == before

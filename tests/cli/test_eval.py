@@ -298,5 +298,8 @@ def test_refits_widen_the_interval_are_kept_and_asked_for_again(call: Call, run:
     held, moved = interval("--refits", "0"), interval("--refits", "4")
     assert (held[0], moved[0]) == (0, 4)
     assert moved[1] > held[1]
-    assert "saved scores of an earlier evaluation" in call("eval", "--holdout", "day2", "--refits", "4").out
+    assert (
+        "saved scores of an earlier evaluation"
+        in call("eval", "--holdout", "day2", "--refits", "4").out
+    )
     assert "--refits 3" in call("eval", "--holdout", "day2", "--refits", "3").err

@@ -199,7 +199,7 @@ def test_an_export_can_be_exported_again(call: Call, run: Path, here: Path) -> N
 @pytest.mark.parametrize(
     ("args", "code", "phrase"),
     [
-        ([], 2, "No destination?"),
+        ([], 2, "No destination of the export"),
         (["--cellrank", "--tables", "t"], 2, "--cellrank adds keys"),
         (["--into", "out.loom"], 2, "the copy must end in .h5ad or .zarr"),
         (["--into", "out"], 2, "Use --into out.h5ad"),

@@ -119,8 +119,8 @@ def test_an_unknown_kind_lists_those_there_are(call: Call, run: Path) -> None:
 @pytest.mark.parametrize(
     ("args", "words"),
     [
-        (("velocity", "--metric", "W1"), "--metric does not apply to the picture velocity"),
-        (("history", "--basis", "pca"), "--basis does not apply to the picture history"),
+        (("velocity", "--metric", "W1"), "--metric does not apply to `plot velocity`"),
+        (("history", "--basis", "pca"), "--basis does not apply to `plot history`"),
         (("heldout",), "needs --holdout"),
         (("heldout", "--holdout", "day2", "--metric", "mass"), "W1, W2, energy, MMD2."),
         (("velocity", "--basis", "umap"), "Available: pca, X_latent."),

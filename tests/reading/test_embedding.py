@@ -185,9 +185,7 @@ def test_as_many_variable_genes_are_kept_as_asked_for(cells: Cells) -> None:
 def test_most_variable_genes_are_refused_where_they_mean_nothing(
     small: anndata.AnnData, rep_cells: Cells
 ) -> None:
-    with pytest.raises(
-        ConfigError, match="`n_top_genes=9` does not apply to `use_rep='X_latent'`"
-    ):
+    with pytest.raises(ConfigError, match="`n_top_genes=9` does not apply to `use_rep='X_latent'`"):
         cellam.fit(rep_cells, n_top_genes=9)
     values = np.log1p(small.X.toarray())
     small.X = (values - values.mean(0)) / (values.std(0) + 1e-3)

@@ -176,7 +176,7 @@ def test_a_prior_of_growth_is_said_with_its_sources_and_how_much_was_taken(
         share = f"{model.choice.recipe.prior:g}"
         texts[prior] = _described(model, cells, tmp_path / prior)
         if prior != "wrong":
-            assert f"a share of {share} of it was taken" in _text(texts[prior])
+            assert f"given a weight of {share}" in _text(texts[prior])
     assert "22 of 97 division genes (Tirosh et al. 2016), 7 of 192 death genes" in _text(
         texts["mouse"]
     )
