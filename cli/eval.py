@@ -137,9 +137,9 @@ def _print_day(frame: pd.DataFrame, skills: list[Skill], label: str, cached: str
     order = [*wide.drop(index="floor").sort_values(metrics[0]).index, "floor"]
     meaning = {name: METHODS[name].description for name in order}
     if "previous" not in frame["method"].to_numpy() and first["extrapolation"]:
-        meaning["cellam"] = "the day after, followed backward by the fit"
+        meaning["cellam"] = "the day after, simulated backward by the fit"
     elif "next" not in frame["method"].to_numpy() and first["extrapolation"]:
-        meaning["cellam"] = "the day before, followed forward by the fit"
+        meaning["cellam"] = "the day before, simulated forward by the fit"
     rows = [
         [
             name,

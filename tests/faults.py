@@ -217,7 +217,7 @@ add("name-too-long", lambda d: d / ("x" * 300 + ".h5ad"), "there is no such file
 add("inside-a-file", lambda d: saved()(d) / "x.h5ad", "there is no such file")
 
 
-@fault("broken-link", "is a link to nowhere.h5ad, which is not there")
+@fault("broken-link", "is a link to nowhere.h5ad, which does not exist")
 def broken_link(folder: Path) -> Path:
     (folder / "x.h5ad").symlink_to("nowhere.h5ad")
     return folder / "x.h5ad"

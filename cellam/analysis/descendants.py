@@ -87,7 +87,7 @@ def transitions(
     k, l = position_of(model, start), position_of(model, end)  # noqa: E741
     if k == l:
         raise ConfigError(
-            f"{days.labels[k]} is both the start and the end.", "Give two different days."
+            f"{days.labels[k]} is both the start and the end.", "Choose two different days."
         )
     x, n = days.points[k], draws if model.fit.objective.sigma > 0 else 1
     moved, w = model.follow(np.repeat(x, n, axis=0), days.times[k], days.times[l], seed=seed)

@@ -108,7 +108,7 @@ def check_quantity(model: Model, of: str, types: pd.Series[Any] | None) -> None:
         )
     if types is None:
         raise ConfigError(
-            f"`of={of!r}`: no column of obs has the usual name of a cell type.",
+            f"`of={of!r}`: no column of obs is recognised as cell types.",
             "Choose the column with `groupby`.",
         )
     last = model.training.labels[-1]

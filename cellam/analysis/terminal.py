@@ -60,7 +60,7 @@ def parse_terminal(
     key = key if key is not None else find_types(obs, days)
     if key is None:
         raise ConfigError(
-            "No column of obs has the usual name of a cell type.",
+            "No column of obs is recognised as cell types.",
             f"{list_offers(obs, days)} Choose one: `terminal={label}:COLUMN`.",
         )
     resolve_types(obs, days, key)

@@ -231,7 +231,7 @@ def _obs(source: Source) -> pd.DataFrame:
     if not isinstance(obs, pd.DataFrame) or not len(obs):
         raise DataError(
             f"{source.name} has no cells: its obs is empty.",
-            "Was a filter too strict? Save the data with the cells in it.",
+            "Was a filter too strict? Save the data with its cells.",
         )
     obs = obs.set_axis(list(map(str, obs.columns)), axis=1)
     if not obs.columns.is_unique:

@@ -39,7 +39,7 @@ def start_days(
     side = "after" if backward else "before"
     hint = f"Days {side} it: {', '.join(possible) or 'none'}.{f' {more}' * bool(more)}"
     if not possible:
-        raise ConfigError(f"There is no day {side} {end} to follow.", hint)
+        raise ConfigError(f"There is no day {side} {end}.", hint)
     days = (day_texts(asked) if asked is not None else []) or possible
     labels = tuple(dict.fromkeys(model.timeline.labels[model.timeline.index(d)] for d in days))
     for label in labels:

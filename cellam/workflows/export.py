@@ -215,7 +215,7 @@ def _notes(run: StoredRun, types: pd.Series[Any] | None) -> tuple[str, ...]:
     """What the results do not have, and why."""
     said = []
     if types is None:
-        said.append("No column of obs has the usual name of a cell type: no fates (see `groupby`).")
+        said.append("No column of obs is recognised as cell types: no fates (see `groupby`).")
     elif n := int(types.isna().sum()):
         said.append(
             f"{n:,} of {len(types):,} cells {('is' if n == 1 else 'are')} unannotated; fates are "

@@ -104,7 +104,7 @@ class Request:
         types = resolve_types(obs, codes, self.groupby) if obs is not None else None
         if types is None and needed:
             raise ConfigError(
-                "No column of obs has the usual name of a cell type.",
+                "No column of obs is recognised as cell types.",
                 f"{list_offers(obs, codes)} Choose one: `groupby=COLUMN`."
                 if obs is not None
                 else "Set the location of the data with `data`.",

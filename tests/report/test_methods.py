@@ -94,7 +94,7 @@ def test_a_given_representation_has_no_pca(
     rep_model: Model, rep_cells: Cells, tmp_path: Path
 ) -> None:
     text = _text(_described(rep_model, rep_cells, tmp_path))
-    assert "first 2 of the representation X_latent as it was given" in text
+    assert "first 2 of the representation X_latent, used as given" in text
     assert "principal components" not in text
     assert "scanpy" not in text
 

@@ -227,7 +227,7 @@ def test_a_fit_that_was_not_scored_says_so_and_what_to_type(bare: Written) -> No
 
 
 def test_what_it_found(full: Written) -> None:
-    assert "What cells of day0 become by day7" in full.text
+    assert "Fates of the cells of day0 on day7" in full.text
     assert "Growth rate per day by cell_type" in full.text
     assert "All 40 cells of day0, simulated." in full.text
 
@@ -256,7 +256,7 @@ def test_caveats_that_were_not_looked_for_are_not_said_to_be_none(
         ),
     )  # fmt: skip
     opened = cellam.open_run(run)
-    assert "Nothing but the rotation of the flow was checked" in render_report(opened)
+    assert "Only the rotation of the flow could be checked" in render_report(opened)
     assert "<p>None.</p>" in render_report(opened, caveats=[])
 
 
@@ -291,7 +291,7 @@ def test_data_of_other_cells_are_refused(
     small[1:].write_h5ad(tmp_path / "other.h5ad")
     with pytest.raises(cellam.DataError, match="have changed"):
         render_report(full.run, data=tmp_path / "other.h5ad")
-    with pytest.raises(cellam.DataError, match="is not there"):
+    with pytest.raises(cellam.DataError, match="was not found"):
         render_report(full.run, data=tmp_path / "nothing.h5ad")
 
 
