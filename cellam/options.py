@@ -40,7 +40,7 @@ CHOSEN = "chosen on the training days"
 
 
 class Conflict(NamedTuple):
-    """An option that means nothing beside others, with a sentence and what to do instead."""
+    """An option that conflicts with others, with a sentence and what to do instead."""
 
     name: str
     happens: Callable[[Any], bool]  # of the options, where this one is given
@@ -124,7 +124,7 @@ class Options(ReadOptions):
     Raises
     ------
     ConfigError
-        If there is no such option, it takes no such value, or it means nothing beside others.
+        If there is no such option, it takes no such value, or it conflicts with others.
 
     Examples
     --------

@@ -77,7 +77,7 @@ def write_synced(path: Path, content: bytes) -> str:
 
 
 def sync_folder(path: Path) -> None:
-    """Sync the entries of a folder, so that a rename survives a power cut."""
+    """Sync the entries of a folder so that a rename survives a power cut."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

@@ -1,6 +1,6 @@
 """Workers: independent jobs side by side, in processes of their own.
 
-A job runs on one thread wherever it runs, so that its result has the same bytes with any number
+A job runs on one thread wherever it runs, so its result has the same bytes with any number
 of workers.
 """
 

@@ -142,12 +142,12 @@ def reference(model: Model, days: Sequence[int], types: pd.Series[Any]) -> Refer
 
 
 def reference_of(model: Model, day: str, types: pd.Series[Any]) -> Reference:
-    """The cells of a day within those fitted on, whose types are the states that fates end in.
+    """The cells of a day within the training days, whose types are the states that fates end in.
 
     Raises
     ------
     ConfigError
-        If there is no such day, or it lies outside those fitted on.
+        If there is no such day, or it lies outside the training days.
     DataError
         If the day has no cell with a state, or too many states.
     """

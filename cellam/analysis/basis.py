@@ -1,7 +1,7 @@
-"""Projection: cells and velocities of a model in the two coordinates of a picture.
+"""Projection: cells and velocities of a model in the two coordinates of a figure.
 
 The model's own coordinates are drawn as they are: positions and velocities are linear in them,
-and a picture shows their first two. Any other basis, such as a UMAP, has no formula that takes
+and a figure shows their first two. Any other basis, such as a UMAP, has no formula that takes
 the model's space to it. There a simulated cell is put among the observed cells that it is
 nearest to, and a velocity becomes the mean direction towards the neighbours that it points to
 [1]_ [2]_: lengths then say how well neighbours agree, and no longer how fast cells move.

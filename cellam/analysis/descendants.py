@@ -68,7 +68,7 @@ def transitions(
     ----------
     model : Model
     start, end : str
-        Labels or numbers of days within the days fitted on.
+        Labels or numbers of days within the training days.
     types : pandas.Series
         Type of every cell of the data, in its order. Those of `end` without one stand for nobody.
     draws : int
@@ -79,7 +79,7 @@ def transitions(
     Raises
     ------
     ConfigError
-        If the days are one, or outside those fitted on, or noise would have to run backward.
+        If the days are one, or outside the training days, or noise would have to run backward.
     DataError
         If no cell of `end` has a type.
     """

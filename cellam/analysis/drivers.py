@@ -7,7 +7,7 @@ otherwise go with everything else that does. It is a partial correlation given t
 
 tested against zero by Student's t with n − days − 1 degrees of freedom, and corrected for the
 number of genes by Benjamini and Hochberg [1]_. Growth, speed and fates are themselves read from
-the expression by the model, so that small p-values are the rule: they rank genes and do not show
+the expression by the model, so small p-values are the rule: they rank genes and do not show
 that a gene is a cause.
 
 References

@@ -268,7 +268,7 @@ def perturb(
     types : pandas.Series
         State of every cell of the data.
     terminal : str, optional
-        Later day whose states are the fates; the last one fitted on without it.
+        Later day whose states are the fates; the last training day without it.
     rows : (k,) int array, optional
         Only these cells, as rows of the data.
     seed : int

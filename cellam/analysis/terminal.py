@@ -19,7 +19,7 @@ class Terminal(NamedTuple):
 
 
 def days_before(model: Model, label: str, *, backward: bool = False) -> tuple[str, ...]:
-    """Labels of the observed days within those fitted on that lie before another one.
+    """Labels of the observed days within the training days that lie before another one.
 
     With `backward` those that lie after it.
     """
@@ -42,7 +42,7 @@ def parse_terminal(
     obs : pandas.DataFrame
         Annotation of all cells.
     text : str or None
-        E.g. "day7:cell_type", "day7", "cell_type". Without a day it is the last one fitted on (the
+        E.g. "day7:cell_type", "day7", "cell_type". Without a day it is the last training day (the
         first if `backward`), without a column the one with the usual name of cell types.
 
     Raises
@@ -68,7 +68,7 @@ def parse_terminal(
 
 
 def position_of(model: Model, text: str) -> int:
-    """Position of a day that is within those fitted on."""
+    """Position of a day that is within the training days."""
     k = model.timeline.index(text)
     time, first, last = model.snapshots.times[k], model.training.times[0], model.training.times[-1]
     if not first <= time <= last:

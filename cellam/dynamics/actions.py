@@ -1,6 +1,6 @@
 """Actions: the scalar s(t, x) whose gradient is the velocity.
 
-Two forms. `Kernel` is linear in its parameters, so that the loss has a closed-form minimum;
+Two forms. `Kernel` is linear in its parameters, so the loss has a closed-form minimum;
 `MLP` is a network for stochastic gradients. Both give, for t (N,) and x (N, d),
 
     s (N,),   ∇s (N, d),   ∂ₜs (N,),   Δs (N,).

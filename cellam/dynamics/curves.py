@@ -18,7 +18,7 @@ first and the last day nothing is known of the other side, and the acceleration 
 (d_0 = −½ d_1). Between even days κ = 1 is the spline of [1]_, whose velocity is continuous; on
 uneven days that spline would stretch the acceleration seen over a short gap, and its noise, over a
 long one (the factor would be Δ²), and the minimum keeps it from that. The ends of all lines stay
-where they are, so that the marginals do, and growth is not touched.
+where they are, so the marginals do, and growth is not touched.
 
 It is a spline in the space of populations in the sense of [2]_, to first order in κ. Where a day
 is held out among even ones, its gap is twice as long as its neighbours, and κ = 1 bends it half

@@ -161,7 +161,7 @@ def fit_action(
         the marginals alone (equation 9 of `objectives`), with `sample_path` from the
         velocities too (equation 10). Where mass changes, the draws have weights.
         `cellam.Tabulated` is such an object for points that are known at some times. Draws from few
-        data should come from an object that also has ``split(n, generator)``, so that what
+        data should come from an object that also has ``split(n, generator)``, so what
         judges the fit has not trained it.
     objective : Objective, optional
         Which method; plain Action Matching without it. Its σ and λ are in the user's units.

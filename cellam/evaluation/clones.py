@@ -5,7 +5,7 @@ late day are sisters, not mother and daughter, but nothing that can be measured 
 truth of a fate. Every contender says for every early cell which observed cells of the late day
 stand for its descendants (`analysis.fates.Transitions`), and none of them sees the barcodes.
 
-Cells of one clone are not independent, so that intervals come from drawing clones anew.
+Cells of one clone are not independent, so intervals come from drawing clones anew.
 """
 
 from __future__ import annotations
@@ -202,12 +202,12 @@ def validate(
     n_boot : int
         Draws of the clones.
     seed : int
-        For these draws.
+        Random seed for these draws.
 
     Raises
     ------
     DataError
-        If hardly any clone was found on both an early and the late day.
+        If very few clones were found on both an early and the late day.
     """
     days = model.snapshots
     late_cells = reference_of(model, terminal, types)

@@ -10,7 +10,7 @@ an amount that depends on n.
 
 The intervals say how far skill would vary if other cells had been measured, on all days. Every
 cell has an influence on every score (`distances`); all scores of a day are to first order a sum
-over cells, so that together they are normal, with the covariance of those sums. That is for a fit
+over cells, so together they are normal, with the covariance of those sums. That is for a fit
 that is held; how far its score moves with the cells that it is fitted to is the scatter of fits
 to half of them (`modelling.refits`). The bootstrap draws scores from all of that, and takes
 the best baseline of each draw: which one it is, is part of what is not known. What is held on the

@@ -124,7 +124,7 @@ class Model(Displayed):
 
     @property
     def training(self) -> Snapshots:
-        """The days that the model was fitted on."""
+        """The training days of the model."""
         return self.snapshots.without(self.options.exclude)
 
     @property
@@ -263,7 +263,7 @@ class Model(Displayed):
         Parameters
         ----------
         time : float
-            In the user's unit; a day that was fitted on is predicted from its neighbours.
+            In the user's unit; a training day is predicted from its neighbours.
         n_cells : int, optional
             Thin the prediction to so many draws, spread evenly over it.
         seed : int

@@ -1,6 +1,6 @@
 """Pipeline: a fit in one place. Cells → space → snapshots → path → action.
 
-Every stage has random numbers of its own, so that a change to one leaves the others, and a
+Every stage has random numbers of its own, so a change to one leaves the others, and a
 stage that was kept in a checkpoint can be left out.
 """
 

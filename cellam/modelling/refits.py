@@ -59,7 +59,7 @@ def refit(model: Model, K: int) -> Refits:
     Returns
     -------
     Refits
-        Each has all cells in its snapshots, so that it predicts from the same as `model` does.
+        Each has all cells in its snapshots, so it predicts from the same as `model` does.
     """
     options = model.options
     if effective_refits(options, K) == 0:

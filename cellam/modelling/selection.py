@@ -236,7 +236,7 @@ class _Trials:
         return energy(x, w / w.sum(), truth, _even(truth))
 
     def _straight(self, k: int, coupling: Coupling, prior: float) -> Path:
-        """The path past day k. Pairing costs more than all the rest, so that gaps are kept."""
+        """The path past day k. Pairing costs more than all the rest, so gaps are kept."""
         days = self.days.with_prior(prior)
         others = [j for j in range(len(self.days)) if j != k]
         for ends in itertools.pairwise(others):

@@ -155,7 +155,7 @@ def trajectories(
     ax: Axes | None = None,
     save: str | Path | None = None,
 ) -> Axes:
-    """Draw the ways of simulated cells, all that the simulation holds, with their weights.
+    """Draw the trajectories of simulated cells, all that the simulation holds, with their weights.
 
     Parameters
     ----------
@@ -163,7 +163,7 @@ def trajectories(
         From `Model.simulate`: a few dozen cells, saved often enough (`save_every`) to be smooth.
 
     Others, returns and errors as for `velocity`. A line's colour is the time, its width and the
-    size of its end the weight; every line starts at a ring, and ends in a cross where hardly any
+    size of its end the weight; every line starts at a ring, and ends in a cross where few
     cells were observed.
     """
     where = find_basis(model, adata, basis)
@@ -298,7 +298,7 @@ def heldout(
 
 
 def on_grid(xy: Array, values: Array) -> tuple[Any, ...]:
-    """Average what cells have on a regular grid, masked where hardly any cells are.
+    """Average what cells have on a regular grid, masked where few cells are.
 
     Parameters
     ----------

@@ -29,7 +29,7 @@ def composition(
     ax: Axes | None = None,
     save: str | Path | None = None,
 ) -> Axes:
-    """Draw shares of cell types at every observed day, observed beside simulated.
+    """Draw shares of cell types at every observed day, observed next to simulated.
 
     Parameters
     ----------

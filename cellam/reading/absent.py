@@ -5,7 +5,7 @@ in all of them may have been off, and that is biology which must not be lost. No
 looks like this:
 
 - Genes share it as a block: all are absent on exactly the same days.
-- Many of the block are detected widely on every other day, so that chance does not make their
+- Many of the block are detected widely on every other day, so chance does not make their
   zeros. Where it lies between days that have them, a few such genes suffice, as none is switched
   off for a day in every single cell and then on again. At the first or the last days, where a
   programme may begin or end, they are a twentieth of the widely detected genes and at least ten.

@@ -3,7 +3,7 @@
 A `Space` is fitted on the training days only. Expression is normalised, logged and projected
 by PCA (scanpy); a given representation is taken as it is. Model coordinates are centred and
 divided by one number (the largest standard deviation), or by each standard deviation where
-the space is whitened, so that one unit is about one standard deviation of the data.
+the space is whitened, so one unit is about one standard deviation of the data.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Expression: the values of genes in X, a layer or raw, what they are, and which genes to take.
 
-Genes are sorted by name, so that their order in the file cannot matter to anything that follows.
+Genes are sorted by name, so their order in the file cannot matter to anything that follows.
 """
 
 from __future__ import annotations

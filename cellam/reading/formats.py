@@ -2,7 +2,7 @@
 
 Other formats are told from their first bytes and, within HDF5, from the names at the root. They
 are named and never converted: which column holds the days is for the user to say. Only the
-first bytes are looked at, so that nothing in such a file is ever run or unpacked.
+first bytes are looked at, so nothing in such a file is ever run or unpacked.
 """
 
 from __future__ import annotations

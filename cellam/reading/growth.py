@@ -51,7 +51,7 @@ class Expected:
     ----------
     rates : (n,) array
         d log(mass)/dt of every cell of the data, per unit of the user's time; nan for cells
-        of days that are not fitted on.
+        of days that are not training days.
     source : PriorSource
     """
 
@@ -82,7 +82,7 @@ class PriorSource:
 def expected_growth(cells: Cells, training: NDArray[np.bool_]) -> Expected | None:
     """The growth that `cells` were read with a prior for, or None.
 
-    Scores compare genes over the training cells alone, so that nothing of other days is in them.
+    Scores compare genes over the training cells alone, so nothing of other days is in them.
 
     Parameters
     ----------

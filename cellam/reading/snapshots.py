@@ -1,7 +1,7 @@
 """Snapshots: embedded cells by time, with the mass of each day, and the unit time of a fit.
 
 A `Snapshots` is all that the dynamics are learned from. Its points are in model
-coordinates (see `embedding`), so that one unit is about one standard deviation.
+coordinates (see `embedding`), so one unit is about one standard deviation.
 """
 
 from __future__ import annotations

@@ -77,7 +77,7 @@ class Form:
         """What each cell's sum is brought to before the log; 0 where it is left alone.
 
         It is the median of the counts. Shares have none: their least value in a cell stands for
-        one count, so that the median of its inverse does, up to the usual 10,000.
+        one count, so the median of its inverse does, up to the usual 10,000.
         """
         if self.kind == "counts":
             return float(np.median(np.asarray(matrix.sum(1))))

@@ -97,7 +97,7 @@ def claim(
     overwrite: bool = False,
     resume: bool = False,
 ) -> Iterator[Claim]:
-    """Claim the place of a run, so that nobody else writes there.
+    """Claim the place of a run so that no other process writes there.
 
     Parameters
     ----------

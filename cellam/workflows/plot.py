@@ -1,4 +1,4 @@
-"""Plot: draw one picture of a run."""
+"""Plot: draw one figure of a run."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ from cellam.workflows.plot_kinds import PICTURES, Picture, Request
 
 @dataclass(frozen=True, repr=False)
 class PlotResult(Displayed):
-    """A picture.
+    """A figure.
 
     Parameters
     ----------
     run : pathlib.Path
     kind : str
-        Name of the picture.
+        Name of the figure.
     axes : matplotlib Axes, or several
         What was drawn on.
     written : pathlib.Path or None
@@ -90,13 +90,13 @@ def plot_run(
     data: Path | str | None = None,
     on_progress: OnProgress = silent,
 ) -> PlotResult:
-    """Draw one picture of a run.
+    """Draw one figure of a run.
 
     Parameters
     ----------
     run : StoredRun
     kind : str
-        One of `PICTURES`, which also says what each of them listens to.
+        One of `PICTURES`, which also says which options each of them has.
     basis : str, optional
         Map to draw on: pca, or a key of `obsm`; X_umap, else pca, without it.
     color : str, optional
@@ -128,12 +128,12 @@ def plot_run(
     data : path, optional
         The data of the run, if they have moved.
     on_progress : callable
-        Told how far a fit is, where the picture needs one.
+        Told how far a fit is, where the figure needs one.
 
     Raises
     ------
     ConfigError
-        For an unknown picture, and for options that it does not listen to.
+        For an unknown figure, and for options that do not apply to it.
     DataError
         If the data are needed, and are not there or not those of the fit.
     OutputError
@@ -168,7 +168,7 @@ def _parameter(flag: str) -> str:
 
 
 def check_options(kind: str, given: Collection[str]) -> Picture:
-    """The picture of that name, which listens to all options given, and lacks none.
+    """The figure of that name, which takes all options given, and lacks none.
 
     Raises
     ------

@@ -1,7 +1,7 @@
 """Pictures: the kinds that can be drawn of a run.
 
-A picture is a function of a request and its line in `PICTURES`. The help of the command line and
-the errors read that line, so everything else is imported when a picture is drawn.
+A figure is a function of a request and its line in `PICTURES`. The help of the command line and
+the errors read that line, so everything else is imported when a figure is drawn.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ MOST_GENES = 24  # panels of trends
 
 @dataclass(frozen=True)
 class Request:
-    """What a picture is asked for; None stands for what was not given.
+    """What a figure is asked for; None stands for what was not given.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ class Request:
     save : pathlib.Path or None
         File to write.
     on_progress : callable
-        For a picture that fits again.
+        For a figure that fits again.
     """
 
     run: StoredRun
@@ -72,7 +72,7 @@ class Request:
 
     @property
     def annotated(self) -> AnnData:
-        """The annotation, for a picture that cannot do without."""
+        """The annotation, for a figure that cannot do without."""
         assert self.adata is not None
         return self.adata
 
@@ -96,7 +96,7 @@ class Request:
         )
 
     def types(self, *, needed: bool) -> pd.Series[Any] | None:
-        """Cell types, which some pictures cannot do without."""
+        """Cell types, which some figures cannot do without."""
         from cellam.errors import ConfigError
         from cellam.reading.cell_types import list_offers, resolve_types
 
@@ -112,7 +112,7 @@ class Request:
         return types
 
     def colours(self, types: pd.Series[Any] | None) -> Palette | None:
-        """Colours of cell types, the same in every picture of the run."""
+        """Colours of cell types, the same in every figure of the run."""
         from cellam.reading.palette import find_palette
 
         return find_palette(self.annotated, str(types.name)) if types is not None else None
@@ -305,7 +305,7 @@ def _history(request: Request) -> Any:
 @final
 @dataclass(frozen=True)
 class Picture:
-    """One kind of picture.
+    """One kind of figure.
 
     Parameters
     ----------
@@ -313,7 +313,7 @@ class Picture:
     description : str
         What it shows.
     options : tuple of str
-        Those that it listens to, as flags.
+        Its options, as flags.
     draw : callable
         From a request to matplotlib axes.
     needs : dict of str to str
