@@ -371,7 +371,7 @@ def test_a_held_out_day_is_drawn_as_measured_and_as_predicted(
 
 
 def test_a_day_that_was_fitted_on_is_not_held_out(model: Model) -> None:
-    with pytest.raises(ConfigError, match="was fitted on day4"):
+    with pytest.raises(ConfigError, match="day4 is a training day"):
         cellam.predict_day(model, "day4")
 
 

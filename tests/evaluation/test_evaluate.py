@@ -122,7 +122,7 @@ def test_a_model_fitted_without_the_day_is_used_as_it_is(cells, every):
 
 def test_a_model_that_saw_the_day_is_never_scored_on_it(cells):
     model = cellam.fit(cells, **FAST)
-    with pytest.raises(ConfigError, match="was fitted on day2"):
+    with pytest.raises(ConfigError, match="day2 is a training day"):
         score(model, "day2", metrics=["W1"])
     found = evaluate(cells, "day2", fitted=model, metrics=["energy"], **HELD)
     assert set(found.table["fit_seconds"]) != {model.seconds}
