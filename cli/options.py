@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 RunOption = Annotated[
-    str | None, typer.Option(help="Run to use. [default: $CELLAM_RUN, or the last one here]")
+    str | None, typer.Option(help="Run to use. [default: $CELLAM_RUN, or the latest run here]")
 ]
 DataOption = Annotated[
     Path | None, typer.Option(help="The data of the run, if the file has moved.")
@@ -49,7 +49,7 @@ StartOption = Annotated[
     list[str] | None,
     typer.Option(
         "--from",
-        help="Day whose cells are followed; repeatable. [default: every earlier day]",
+        help="Day to start from; repeatable. [default: every earlier day]",
     ),
 ]
 CsvOverwriteOption = Annotated[

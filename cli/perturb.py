@@ -35,7 +35,7 @@ def perturb(
     ],
     start: Annotated[
         str | None,
-        typer.Option("--from", help="Day whose cells are changed. [default: the first]"),
+        typer.Option("--from", help="Day whose cells are perturbed. [default: the first]"),
     ] = None,
     from_cells: FromCellsOption = None,
     terminal: TerminalOption = None,

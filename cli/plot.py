@@ -39,14 +39,15 @@ def plot(
     groupby: GroupbyOption = None,
     start: Annotated[
         str | None,
-        typer.Option("--from", help="Day whose cells are followed. [default: the first]"),
+        typer.Option("--from", help="Day to start from. [default: the first]"),
     ] = None,
     from_cells: FromCellsOption = None,
     n_cells: Annotated[
         int | None,
         typer.Option(
             min=1,
-            help="Maximum number of cells to follow. [default: 30 in trajectories, otherwise 1000]",
+            help="Maximum number of cells to simulate. [default: 30 in trajectories, otherwise "
+            "1000]",
         ),
     ] = None,
     terminal: TerminalOption = None,

@@ -30,7 +30,7 @@ MOST_TYPES = 8  # columns of the table
 
 
 def simulate(
-    start: Annotated[str, typer.Option("--from", help="Day whose cells are followed.")],
+    start: Annotated[str, typer.Option("--from", help="Day to start from.")],
     to: Annotated[
         str | None, typer.Option(help="Day or time to simulate to. [default: the last day]")
     ] = None,

@@ -337,7 +337,7 @@ FOLLOWED = ("from", "from-cells", "n-cells", "seed")
 
 # fmt: off
 PICTURES = {picture.name: picture for picture in (
-    Picture("velocity", "velocity of the cells, as streamlines", ("basis", "color"),
+    Picture("velocity", "motion of the cells, as streamlines", ("basis", "color"),
             _velocity),
     Picture("trajectories", "trajectories of single cells, with their weights",
             ("basis", *FOLLOWED), _trajectories),
@@ -348,7 +348,7 @@ PICTURES = {picture.name: picture for picture in (
             ("basis", "color", "from", "terminal", "seed"), _fates, annotated=True),
     Picture("flow", "mass that flows between the types of two days", ("from", "terminal", "seed"),
             _flow, annotated=True),
-    Picture("mass", "mass over time", ("from", "n-cells", "seed"), _mass),
+    Picture("mass", "mass of the population over time", ("from", "n-cells", "seed"), _mass),
     Picture("trends", "gene expression along simulated trajectories",
             ("genes", "by", "groupby", *FOLLOWED), _trends,
             needs={"genes": "Name them with `genes='A,B'`. `cellam drivers` ranks genes."}),
