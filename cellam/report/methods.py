@@ -212,7 +212,7 @@ def _action(run: StoredRun, text: Methods, versions: dict[str, str]) -> str:
         said.append(
             "The action is a neural network with three hidden layers, trained for "
             f"{record.steps:,} steps with AdamW {text.cite('adamw')} in PyTorch "
-            f"{versions['torch']}; the weights with the least loss on held-out cells were kept."
+            f"{versions['torch']}; the weights with the lowest loss on held-out cells were kept."
         )
     if options.has_noise:
         said.append(
