@@ -145,7 +145,7 @@ def _say_remote(obs: pd.DataFrame, model: Model, end: float) -> None:
         n, N = far.to_numpy()[far.index == time][0].tolist()
         share = (
             f"{n:,} of {plural(N, 'cell')} ({100 * n / N:.0f} %) lie outside the observed data "
-            f"on {_when(model, time)}"
+            f"at {_when(model, time)}"
         )
         beyond = end - last if end > last else first - end
         if what == "beyond" and beyond > 0:
