@@ -522,8 +522,12 @@ add("rep-1e30", rep(cell_value(1e30)), "as large as 1e+30 in 2 of 48 cells", arg
 add("rep-1e10", rep(cell_value(1e10)), "2 of the 48 training cells", args=REP)
 add("scaled-1e12", matrix(lambda x: cell_value(1e12)(x - 5.5)), "2 of the 48 training cells")
 add("uint64", matrix(lambda x: cell_value(2.0**63)(x).astype(np.uint64)), "9.22e+18 in 2 of 48")
-add("empty-cells", matrix(lambda x: x * (np.arange(48) > 1)[:, None]), "2 of 48 cells without")
-add("empty-matrix", matrix(lambda x: sparse.csr_matrix(x * 0)), "48 of 48 cells without")
+add(
+    "empty-cells",
+    matrix(lambda x: x * (np.arange(48) > 1)[:, None]),
+    "2 of 48 cells have no counts",
+)
+add("empty-matrix", matrix(lambda x: sparse.csr_matrix(x * 0)), "48 of 48 cells have no counts")
 add("log-empty-cell", matrix(lambda x: np.log1p(x) * (np.arange(48) > 0)[:, None]), "filter_cells")
 add("constant", matrix(lambda x: np.full_like(x, 3)), "same expression")
 add("complex", edited(put("obsm/X_rep", np.zeros((48, 3), complex))), "complex128", args=REP)

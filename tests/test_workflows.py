@@ -196,7 +196,7 @@ def test_an_export_goes_to_a_file_or_into_an_object(
     check_forms(both)
     with pytest.raises(cellam.OutputError, match="exists already"):
         opened.export(small, tables="tables")
-    with pytest.raises(cellam.ConfigError, match="A dict is no place"):
+    with pytest.raises(cellam.ConfigError, match="an object of type dict"):
         opened.export({"a": 1})
     with pytest.raises(cellam.ConfigError, match="No destination"):
         opened.export()

@@ -180,11 +180,11 @@ def test_trends_are_drawn_by_fate_start_or_column(
 @pytest.mark.parametrize(
     ("args", "phrase"),
     [
-        ([], "The picture trends needs --genes"),
+        ([], "`plot trends` needs --genes"),
         (["--genes", "nope"], "nope is not among"),
         (["--genes", "none"], "0 genes cannot be drawn"),
         (["--genes", "all"], "50 genes cannot be drawn"),
-        (["--genes", "Klf1", "--basis", "pca"], "--basis has no meaning"),
+        (["--genes", "Klf1", "--basis", "pca"], "--basis does not apply"),
     ],
 )
 def test_trends_need_some_genes(call: Call, run: Path, args: list[str], phrase: str) -> None:

@@ -67,7 +67,7 @@ def test_what_was_asked_for_is_not_said_to_be_chosen(cells: Cells, tmp_path: Pat
         ({"method": "eam", "sigma": 0.7}, ["entropic Action Matching", "σ = 0.7", "Euler–Maruyama"],
          ["growth rate", "Runge–Kutta"]),
         ({"growth": "tied", "growth_scale": 2.0, "tau": 3.0},
-         ["growth rate of a cell is 2 times its action", "τ = 3"], ["field of its own"]),
+         ["growth rate of a cell is 2 times its action", "τ = 3"], ["independent function"]),
         ({"path": "independent"}, ["pairing cells at random", "growth is zero"], ["optimal"]),
         ({"path": "mixture"}, ["mixing both populations"], ["move along"]),
         ({"tau": 1.0, "curvature": 0.0}, ["along straight lines"], ["spline"]),
