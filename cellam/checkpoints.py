@@ -1,4 +1,4 @@
-"""Checkpoints: what a fit has worked out so far, so that it can be stopped and go on.
+"""Checkpoints: what a fit has computed so far, so that it can be stopped and resumed.
 
 A fit is a row of stages (the recipe, the pairs of every gap, the action), each with random
 numbers of its own. A stage that is done is kept; a fit that goes on recalls it instead of
@@ -123,6 +123,6 @@ class Checkpoint:
 
 def _damaged(path: Path) -> RunError:
     return RunError(
-        f"{path} is missing or damaged, so that the stopped fit cannot go on.",
+        f"{path} is missing or damaged, so the stopped fit cannot be resumed.",
         "Start again with `overwrite=True` instead of `resume=True`.",
     )

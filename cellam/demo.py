@@ -125,7 +125,7 @@ def write_demo(path: str | Path) -> None:
         adata.write_h5ad(unfinished, compression="gzip", compression_opts=9)
         unfinished.replace(path)
     except OSError as error:
-        hint = "Name a file in a folder that exists and can be written."
+        hint = "Choose a file in a folder that exists and is writable."
         raise OutputError(f"Cannot write {path}: {error}", hint) from error
     finally:
         unfinished.unlink(missing_ok=True)

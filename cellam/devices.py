@@ -27,8 +27,8 @@ def choose_device(name: str) -> str:
     }
     if not available[name]:
         raise ConfigError(
-            f"`device={name!r}`: torch {torch.__version__} sees no such device here.",
-            "Use `device='cpu'`, or install a torch that supports it.",
+            f"`device={name!r}`: torch {torch.__version__} finds no such device here.",
+            "Use `device='cpu'`, or install a version of torch that supports it.",
         )
     return name
 

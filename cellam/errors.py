@@ -75,6 +75,6 @@ class Stopped(CellamError):
     """
 
     def __init__(self, signal: int) -> None:
-        super().__init__("The fit was stopped.", "Go on with `resume=True`.")
+        super().__init__("The fit was stopped.", "Resume with `resume=True`.")
         self.signal = signal
         self.exit_code = 128 + signal

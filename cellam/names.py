@@ -59,7 +59,7 @@ def known_names(names: Iterable[str], known: Collection[str], noun: str) -> tupl
     unknown = [name for name in asked if name.lower() not in spelt]
     if unknown or not asked:
         raise ConfigError(
-            f"There is no {noun} {unknown[0]!r}." if unknown else f"No {noun} is given.",
+            f"There is no {noun} {unknown[0]!r}." if unknown else f"No {noun} was given.",
             offer("".join(unknown[:1]), known),
         )
     return tuple(dict.fromkeys(spelt[name.lower()] for name in asked))

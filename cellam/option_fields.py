@@ -158,7 +158,7 @@ def refusal(model: type[BaseModel], error: ErrorDetails) -> ConfigError:
     """Say what is wrong with a value, from the first of the errors that pydantic lists."""
     value = error["input"]
     if not error["loc"]:
-        return ConfigError(f"Options are names with values, not {value!r}.")
+        return ConfigError(f"Options must be names with values, not {value!r}.")
     name = str(error["loc"][0])
     if error["type"] == "extra_forbidden":
         return ConfigError(f"There is no option {name!r}.", offer(name, model.model_fields))

@@ -40,7 +40,7 @@ CHOSEN = "chosen on the training days"
 
 
 class Conflict(NamedTuple):
-    """An option that means nothing beside others, with a sentence and what to do instead."""
+    """An option that conflicts with others, with a sentence and what to do instead."""
 
     name: str
     happens: Callable[[Any], bool]  # of the options, where this one is given
@@ -59,29 +59,31 @@ class ReadOptions(BaseModel):
     )
 
     time_key: str | None = option(
-        None, "Column of obs with the time.", Group.CELLS, otherwise="found by its name"
+        None, "Column of obs that holds the time.", Group.CELLS, otherwise="found by its name"
     )
     time_map: dict[str, float] | None = option(
         None,
-        "Times of all labels, e.g. 'early=0,late=7'.",
+        "Time of every label, e.g. 'early=0,late=7'.",
         Group.CELLS,
         otherwise="read from the labels",
         form="LABEL=TIME,...",
     )
     use_rep: str | None = option(
         None,
-        "Key of obsm to work in, e.g. X_pca.",
+        "Representation to use: a key of obsm, e.g. X_pca.",
         Group.CELLS,
         otherwise="a PCA of the expression",
     )
-    layer: str | None = option(None, "Layer of the expression, or raw.", Group.CELLS, otherwise="X")
+    layer: str | None = option(
+        None, "Layer that holds the expression, or raw.", Group.CELLS, otherwise="X"
+    )
     values: Kind | None = option(
-        None, "What the expression values are.", Group.CELLS, otherwise="judged by the values"
+        None, "Scale of the expression values.", Group.CELLS, otherwise="inferred from the values"
     )
     growth_prior: str | None = option(
         None,
-        "Growth that is expected: human or mouse, from genes of division and death, or a column of "
-        "obs with rates per unit of time. As much of it is used as the training days bear out.",
+        "Expected growth rates: human or mouse (from division and death genes), or a column "
+        "of obs with rates per unit of time. Weighted by how well it explains the training days.",
         Group.GROWTH,
         otherwise="none",
     )
@@ -91,7 +93,7 @@ class ReadOptions(BaseModel):
             "layer",
             lambda o: o.use_rep is not None,
             "{layer} is not used with {use_rep}.",
-            "Give one of the two.",
+            "Use only one of them.",
         ),
     )
 
@@ -122,7 +124,7 @@ class Options(ReadOptions):
     Raises
     ------
     ConfigError
-        If there is no such option, it takes no such value, or it means nothing beside others.
+        If there is no such option, it takes no such value, or it conflicts with others.
 
     Examples
     --------
@@ -132,41 +134,46 @@ class Options(ReadOptions):
 
     n_pcs: int | None = option(
         None,
-        "Components to work in.",
+        "Number of components.",
         Group.COORDINATES,
         otherwise=f"those that other cells confirm, {N_PCS} at most; all of `use_rep`",
         least=1,
     )
     n_top_genes: int | None = option(
         None,
-        "Most variable genes kept for the PCA.",
+        "Number of most variable genes used for the PCA.",
         Group.COORDINATES,
         otherwise=N_TOP_GENES,
         least=2,
     )
-    whiten: bool = option(False, "Give all components the same variance.", Group.COORDINATES)
+    whiten: bool = option(False, "Scale all components to the same variance.", Group.COORDINATES)
     population: Literal["cells"] | dict[str, float] | None = option(
         None,
-        "Size of the population by day: a CSV file with time and count, 'day0=1e5,day2=3e5', or "
-        "cells: as many as there are cells.",
+        "Population size on each day: a CSV file with time and count, 'day0=1e5,day2=3e5', or "
+        "cells to use the numbers of sequenced cells.",
         Group.GROWTH,
         otherwise="growth is relative",
         form="FILE|DAY=COUNT,...|cells",
     )
     method: Method = option(
         "uam",
-        "am: cells move; eam: with noise; uam: they move, grow and die; ueam: all three.",
+        "am: motion only; eam: motion with noise; uam: motion and growth; ueam: motion with "
+        "noise, and growth.",
         Group.METHOD,
     )
     sigma: float | None = option(
         None,
-        "Noise of eam and ueam, in standard deviations of the data over the whole range of times.",
+        "Noise of eam and ueam: its standard deviation over the whole time course, relative to "
+        "that of the data.",
         Group.METHOD,
         otherwise=SIGMA,
         above=0,
     )
     growth: Growth = option(
-        "own", "Growth of uam and ueam: a field of its own, or tied to the action.", Group.GROWTH
+        "own",
+        "Growth of uam and ueam: own is an independent function, tied is proportional to "
+        "the action.",
+        Group.GROWTH,
     )
     growth_scale: float | None = option(
         None,
@@ -177,58 +184,79 @@ class Options(ReadOptions):
     )
     path: PathName | None = option(
         None,
-        "uot: transport with growth; ot: transport; independent: any cell to any other; mixture: "
-        "days fade into each other, and nobody moves.",
+        "How cells of adjacent days are coupled. uot: optimal transport with growth; ot: optimal "
+        "transport; independent: at random; mixture: days fade into each other, and cells do not "
+        "move.",
         Group.PATH,
         otherwise=CHOSEN,
     )
     tau: float | None = option(
         None,
-        "Price of growth in `path='uot'`: small is cheap.",
+        "Penalty on growth with `path='uot'`; smaller values allow more growth.",
         Group.PATH,
         otherwise=CHOSEN,
         above=0,
     )
     curvature: float | None = option(
         None,
-        "Bend of the path: 0 straight from day to day, 1 a spline through all days.",
+        "Curvature of the path: 0 for straight lines between days, 1 for a spline through all "
+        "days.",
         Group.PATH,
         otherwise=CHOSEN,
         least=0,
         most=1,
     )
     action: ActionName = option(
-        "kernel", "kernel: solved at once; mlp: a network, trained.", Group.ACTION
+        "kernel",
+        "kernel: random features, solved in closed form; mlp: a neural network, "
+        "trained by gradient descent.",
+        Group.ACTION,
     )
     n_features: int = option(
-        1_000, "Random features of the kernel action.", Group.ACTION, least=16, most=20_000
+        1_000,
+        "Number of random features of the kernel action.",
+        Group.ACTION,
+        least=16,
+        most=20_000,
     )
     max_cells: int = option(
         25_000,
-        "Cells of a day to fit to at most, drawn at random; all are simulated.",
+        "Maximum number of cells per day used for fitting (a random subset); simulations use all "
+        "cells.",
         Group.ACTION,
         least=100,
     )
     steps: int | None = option(
-        None, "Most training steps of `action='mlp'`.", Group.ACTION, otherwise=STEPS, least=1
+        None,
+        "Maximum number of training steps with `action='mlp'`.",
+        Group.ACTION,
+        otherwise=STEPS,
+        least=1,
     )
     exclude: tuple[str, ...] = option(
-        (), "A day to leave out; may be given again.", Group.CELLS, form="DAY"
+        (), "Day to leave out of the fit; repeatable.", Group.CELLS, form="DAY"
     )
     ensemble: int | None = option(
         None,
-        "Fit so many times more, to half of the cells and days, to know how sure the answer is.",
+        "Number of extra fits, each to a random half of the cells and days, from which "
+        "uncertainty is estimated.",
         Group.METHOD,
         otherwise="none",
         least=8,
         most=200,
     )
     seed: int = option(  # what numpy and scikit-learn accept
-        0, "Same seed, same result.", Group.COMPUTATION, least=0, most=2**32 - 1
+        0,
+        "Random seed; the same seed gives the same result.",
+        Group.COMPUTATION,
+        least=0,
+        most=2**32 - 1,
     )
-    device: Device = option("auto", "auto is cuda where there is one, else cpu.", Group.COMPUTATION)
+    device: Device = option(
+        "auto", "Device of torch; auto uses cuda if available, else cpu.", Group.COMPUTATION
+    )
     threads: int | None = option(
-        None, "Threads of torch.", Group.COMPUTATION, otherwise="as torch decides", least=1
+        None, "Number of threads of torch.", Group.COMPUTATION, otherwise="chosen by torch", least=1
     )
 
     conflicts: ClassVar[tuple[Conflict, ...]] = (
@@ -236,49 +264,49 @@ class Options(ReadOptions):
         Conflict(
             "n_top_genes",
             lambda o: o.use_rep is not None,
-            "{n_top_genes} has no meaning for {use_rep}, which is taken as it is.",
-            "Give one of the two.",
+            "{n_top_genes} does not apply to {use_rep}, which is used as given.",
+            "Use only one of them.",
         ),
         Conflict(
             "sigma",
             lambda o: not o.has_noise,
-            "{sigma} has no meaning for {method}.",
+            "{sigma} does not apply to {method}.",
             "Leave it out, or use `method='eam'` or `method='ueam'`.",
         ),
         Conflict(
             "growth_scale",
             lambda o: not (o.has_growth and o.growth == "tied"),
-            "{growth_scale} has no meaning for {method} with {growth}.",
+            "{growth_scale} does not apply to {method} with {growth}.",
             "Leave it out, or use `method='uam'` with `growth='tied'`.",
         ),
         Conflict(
             "tau",
             lambda o: o.path not in (None, "uot"),
-            "{tau} has no meaning for {path}.",
+            "{tau} does not apply to {path}.",
             "Leave it out, or use `path='uot'`.",
         ),
         Conflict(
             "tau",
             lambda o: o.path is None and not o.has_growth,
-            "{tau} relaxes mass, which {method} conserves.",
+            "{tau} controls growth, and {method} conserves mass.",
             "Leave it out, or use `method='uam'`.",
         ),
         Conflict(
             "curvature",
             lambda o: o.path == "mixture",
-            "{curvature} has no meaning for {path}: nobody moves.",
+            "{curvature} does not apply to {path}, in which cells do not move.",
             "Leave it out, or use another `path`.",
         ),
         Conflict(
             "steps",
             lambda o: o.action != "mlp",
-            "{steps} has no meaning for {action}, which is solved at once.",
+            "{steps} does not apply to {action}, which is solved in closed form.",
             "Leave it out, or use `action='mlp'`.",
         ),
         Conflict(
             "ensemble",
             lambda o: o.action != "kernel",
-            "{ensemble} needs `action='kernel'`, which is solved at once.",
+            "{ensemble} needs `action='kernel'`.",
             "Leave out `action`, or `ensemble`.",
         ),
         Conflict(
@@ -286,25 +314,25 @@ class Options(ReadOptions):
             lambda o: (
                 isinstance(o.population, dict) and not min(o.population.values(), default=0) > 0
             ),
-            "`population`: every size has to be a positive number.",
+            "`population`: every size must be a positive number.",
             "E.g. `population='day0=1e5,day2=3e5'`, or `population='cells'`.",
         ),
         Conflict(
             "population",
             lambda o: not o.has_growth,
-            "`population` has no meaning for {method}, which conserves mass.",
+            "`population` does not apply to {method}, which conserves mass.",
             "Leave it out, or use `method='uam'`.",
         ),
         Conflict(
             "growth_prior",
             lambda o: not o.has_growth,
-            "{growth_prior} has no meaning for {method}, which conserves mass.",
+            "{growth_prior} does not apply to {method}, which conserves mass.",
             "Leave it out, or use `method='uam'`.",
         ),
         Conflict(
             "growth_prior",
             lambda o: o.path not in (None, "uot"),
-            "{growth_prior} has no meaning for {path}, which leaves growth no choice.",
+            "{growth_prior} does not apply to {path}, which fixes growth.",
             "Leave it out, or use `path='uot'`.",
         ),
     )

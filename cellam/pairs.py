@@ -95,7 +95,7 @@ def _read_table(path: Path, *, there: bool) -> dict[str, float]:
     try:
         table = pd.read_csv(path, dtype=str, keep_default_na=False, skipinitialspace=True)
     except PermissionError:
-        raise DataError(f"{path}: no permission to read it.", "Ask its owner.") from None
+        raise DataError(f"{path}: no permission to read it.", "Ask its owner for access.") from None
     except (ValueError, OSError) as error:  # pandas' own errors, and text that is no UTF-8
         reason = str(error).strip().splitlines()[0]
         raise DataError(f"{path} cannot be read as CSV: {reason}.", f"E.g. {EXAMPLE}.") from None
@@ -105,7 +105,7 @@ def _read_table(path: Path, *, there: bool) -> dict[str, float]:
         raise DataError(
             f"{path} has no column {' or '.join(map(repr, missing))}; its columns are: "
             f"{', '.join(map(str, table.columns))}.",
-            f"It has a row for each day, e.g. {EXAMPLE}.",
+            f"It must have a row for each day, e.g. {EXAMPLE}.",
         )
     times = [str(time).strip() for time in table[names["time"]]]
     sizes: dict[str, float] = {}
@@ -114,12 +114,13 @@ def _read_table(path: Path, *, there: bool) -> dict[str, float]:
         if size is None or not size > 0:
             raise DataError(
                 f"{path}, line {row}: the count of {time!r} is {count!r}.",
-                "Every count is a positive number, e.g. 1e5 or 100000: no commas, no units.",
+                "Every count must be a positive number, e.g. 1e5 or 100000, without commas or "
+                "units.",
             )
         if sizes.setdefault(time, size) != size:
             raise DataError(
-                f"{path} counts {time!r} as {sizes[time]:g} and as {size:g}.",
-                "Give one count for each day, e.g. the mean of the replicates.",
+                f"{path} gives {time!r} the counts {sizes[time]:g} and as {size:g}.",
+                "Write one count per day, e.g. the mean of the replicates.",
             )
     if not sizes:
         raise DataError(f"{path} has no rows.", f"E.g. {EXAMPLE}.")

@@ -63,7 +63,7 @@ def writing(path: Path) -> Iterator[None]:
         place = error.filename if isinstance(error.filename, (str, bytes)) else path
         raise OutputError(
             f"{os.fsdecode(place)} cannot be written: {error.strerror or error}.",
-            "Choose another place, or free some space.",
+            "Choose another location, or free some space.",
         ) from None
 
 
@@ -77,7 +77,7 @@ def write_synced(path: Path, content: bytes) -> str:
 
 
 def sync_folder(path: Path) -> None:
-    """Sync the entries of a folder, so that a rename survives a power cut."""
+    """Sync the entries of a folder so that a rename survives a power cut."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -164,8 +164,9 @@ def check_space(folder: Path, needed: int) -> None:
     free = shutil.disk_usage(folder).free
     if free < needed:
         raise OutputError(
-            f"{folder} has {free / 1e6:,.2f} MB left, and {needed / 1e6:,.2f} MB are needed.",
-            "Free some space, or choose another place.",
+            f"{folder} has {free / 1000000.0:,.2f} MB left, but {needed / 1000000.0:,.2f} MB are "
+            "needed.",
+            "Free some space, or choose another location.",
         )
 
 

@@ -122,7 +122,7 @@ class OrnsteinUhlenbeck:
 class WeightChange:
     """Two Gaussians that stay in place while their masses change log-linearly in t.
 
-    M_j(t) = p_j(0)^(1-t) p_j(1)^t for t in [0, 1], so that each grows at the constant rate
+    M_j(t) = p_j(0)^(1-t) p_j(1)^t for t in [0, 1], so each grows at the constant rate
     log(p_j(1) / p_j(0)), the velocity is zero, and the total mass is 1 at both ends.
     The left one sits at -½ gap on the first of d axes, the right one at +½ gap, with variance v
     in each direction; p_0 and p_1 are the share of the right one at t = 0 and at t = 1.
@@ -281,7 +281,7 @@ class Branching:
             z += self.sigma * dt**0.5 * rng.standard_normal(z.shape)
         if len(z) < n:
             raise ConfigError(
-                f"{len(z)} cells live on day {day:g}, and {n} were to be taken.",
+                f"{len(z)} cells are alive on day {day:g}, but {n} were to be sampled.",
                 f"Start with more founders than {founders}.",
             )
         return z[rng.choice(len(z), size=n, replace=False)], len(z) / founders

@@ -1,6 +1,6 @@
 """Workers: independent jobs side by side, in processes of their own.
 
-A job runs on one thread wherever it runs, so that its result has the same bytes with any number
+A job runs on one thread wherever it runs, so its result has the same bytes with any number
 of workers.
 """
 
@@ -65,7 +65,8 @@ def parallel_map(
             yield waiting[done], done.result()
     except BrokenProcessPool:
         raise TrainingError(
-            "A worker process was killed; memory may have run out.", "Try again with `workers=1`."
+            "A worker process was killed, perhaps because memory ran out.",
+            "Try again with `workers=1`.",
         ) from None
     except BaseException:
         for child in set(multiprocessing.active_children()) - earlier:

@@ -18,8 +18,8 @@ from cellam.option_fields import Described, describe
 def from_model(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command an option for every field of the model that its parameter `options` is of.
 
-    The command is called with one validated object. Values reach the model as text, so that there
-    is one place where they are understood and refused.
+    The command is called with one validated object. Values reach the model as text, so there is one
+    place where they are understood and refused.
     """
     signature = inspect.signature(command, eval_str=True)
     model: type[BaseModel] = signature.parameters["options"].annotation

@@ -8,7 +8,7 @@ from typer.core import TyperCommand
 
 
 class NamingCommand(TyperCommand):
-    """A command whose help texts may hold {metrics}, {baselines} and {pictures}."""
+    """A command whose help texts may hold {metrics}, {baselines} and {figures}."""
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Write the options, with the names of today."""
@@ -28,7 +28,7 @@ def _names() -> dict[str, str]:
     return {
         "metrics": ", ".join(METRICS),
         "baselines": ", ".join(BASELINES),
-        "pictures": as_flags(
+        "figures": as_flags(
             "; ".join(f"{name}: {of.description}" for name, of in PICTURES.items())
         ),
     }

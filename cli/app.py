@@ -53,7 +53,7 @@ def _version(asked: bool) -> None:
         raise typer.Exit
 
 
-@app.callback(epilog="These options may also stand after the command.")
+@app.callback(epilog="These options may also follow the command.")
 def _options(
     version: Annotated[
         bool,
@@ -66,7 +66,7 @@ def _options(
         bool, typer.Option("--quiet", "-q", help="Print results only: no notes, no progress.")
     ] = False,
     debug: Annotated[
-        bool, typer.Option("--debug", help="Show tracebacks and warnings of libraries.")
+        bool, typer.Option("--debug", help="Show tracebacks and the warnings of libraries.")
     ] = False,
 ) -> None:
     console.quiet = quiet
@@ -100,7 +100,7 @@ def main() -> None:
     try:
         Path.cwd()
     except FileNotFoundError:  # torch's libraries would end the process
-        print("cellam: the working directory is gone.", file=sys.stderr)
+        print("cellam: the working directory no longer exists.", file=sys.stderr)
         raise SystemExit(funnel.Exit.FILES) from None
     args = sys.argv[1:]
     end = args.index("--") if "--" in args else len(args)

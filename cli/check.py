@@ -32,7 +32,7 @@ def check(
     options: ReadOptions,
     as_json: JsonOption = False,
 ) -> None:
-    """Show what is in the data, and what a fit will take; nothing is fitted or written."""
+    """Show what is in the data and what a fit will need; fits and writes nothing."""
     from cellam.checks.check import check as check_data
 
     found = check_data(data, options)
@@ -67,18 +67,18 @@ def _print(found: Check) -> None:
     say("types", types)
     batches = [
         f"{batch.where}, {batch.levels} of them, "
-        + ("each in one day only" if batch.confounded else "some in several days")
+        + ("each on one day only" if batch.confounded else "some on several days")
         for batch in found.batches
     ]
     say("batches", "; ".join(batches) or "none found")
     for k, (species, sets) in enumerate(found.genes.items()):
-        counts = ", ".join(f"{n} of {all_} of {name}" for name, (n, all_) in sets.items())
+        counts = ", ".join(f"{n} of {all_} {name} genes" for name, (n, all_) in sets.items())
         few = min(n for n, _ in sets.values()) < LEAST
-        say("growth" if k == 0 else "", f"genes of {species}: {counts}{', too few' * few}")
+        say("growth" if k == 0 else "", f"{species}: {counts}{', too few' * few}")
     say(
         "a fit",
-        f"takes about {found.seconds:.0f} s of one core and {show_bytes(found.memory)} of memory, "
-        "on its defaults (an estimate)",
+        f"takes about {found.seconds:.0f} s of one core and {show_bytes(found.memory)} of "
+        "memory, on its defaults (an estimate)",
     )
     for caveat in found.caveats:
         say("caveat", f"{caveat.finding} {caveat.advice}")

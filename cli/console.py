@@ -76,7 +76,7 @@ def flags(text: str) -> str:
 
 
 def say_run(path: Path, *, as_json: bool = False) -> None:
-    """Print which run is used; beside JSON to stderr, where it is in nobody's way."""
+    """Print which run is used: to stderr where the result is JSON."""
     if as_json and not quiet:
         warn(f"{'run':<9} {shown(path)}")
     elif not as_json:

@@ -16,28 +16,41 @@ if TYPE_CHECKING:
 
 
 def drivers(
-    of: Annotated[str, typer.Option(help="Correlate genes with growth, speed or fate:TYPE.")],
+    of: Annotated[
+        str,
+        typer.Option(
+            help="Quantity to correlate with gene expression: growth, speed or fate:TYPE."
+        ),
+    ],
     top: Annotated[
-        int, typer.Option("--top", "-n", min=1, help="Genes to print, of each sign.")
+        int,
+        typer.Option(
+            "--top",
+            "-n",
+            min=1,
+            help="Number of genes to print with positive, and with negative, correlation.",
+        ),
     ] = 10,
     day: Annotated[
         list[str] | None,
-        typer.Option(help="Only cells of this day; may be given again. [default: all that count]"),
+        typer.Option(help="Use only cells of this day; repeatable. [default: all eligible days]"),
     ] = None,
     from_cells: FromCellsOption = None,
     groupby: GroupbyOption = None,
     csv: Annotated[
-        Path | None, typer.Option("--csv", help="File to write the table of all genes to.")
+        Path | None, typer.Option("--csv", help="Write the table of all genes to this CSV file.")
     ] = None,
     as_json: JsonOption = False,
-    seed: Annotated[int, typer.Option(min=0, help="For noise, where the fit has it.")] = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, help="Random seed for the noise, if the fit has any.")
+    ] = 0,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace --csv if it is there.")
+        bool, typer.Option("--overwrite", help="Replace the file of --csv if it exists.")
     ] = False,
     run: RunOption = None,
     data: DataOption = None,
 ) -> None:
-    """List the genes that go with growth, speed or a fate, within days."""
+    """List the genes that correlate with growth, speed or a fate, within days."""
     from cellam.reading.labels import named
     from cellam.workflows.run import open_run
 
@@ -61,8 +74,10 @@ def drivers(
     say("", f"{plural(found.cells, 'cell')} of {of_days}; {plural(len(found.table), 'gene')}.")
     _print_top(found)
     print()
-    print("Correlation within days; q: false discovery rate over all genes. The model reads its")
-    print("quantities from expression: this ranks genes, and does not show causes.")
+    print(
+        "Correlation within days; q: false discovery rate over all genes. Growth, speed and fates"
+    )
+    print("are computed from expression, so this ranks genes; it does not identify causes.")
     if found.division is not None:
         say("division" if found.division.contradicts else "", str(found.division))
     if found.written is not None:

@@ -22,53 +22,56 @@ if TYPE_CHECKING:
 def evaluate(
     holdout: Annotated[
         list[str],
-        typer.Option(help="Day to predict, or all (every inner day); may be given again."),
+        typer.Option(
+            help="Day to hold out and predict, or all (all but the first and last); repeatable."
+        ),
     ],
     metrics: Annotated[
         str | None,
         typer.Option(
-            help="Metrics to score by, with commas between them: some of {metrics}. "
-            "[default: all that the data allow]"
+            help="Metrics, separated by commas: {metrics}. [default: all that the data allow]"
         ),
     ] = None,
     baselines: Annotated[
         str | None,
         typer.Option(
-            help="Baselines that skill is measured against, with commas between them: some of "
-            "{baselines}. [default: all]"
+            help="Baselines for the skill, separated by commas: {baselines}. [default: all]"
         ),
     ] = None,
     n_boot: Annotated[
-        int, typer.Option(min=100, max=1_000_000, help="Draws of the bootstrap of the skill.")
+        int,
+        typer.Option(
+            min=100, max=1_000_000, help="Number of bootstrap draws for the skill interval."
+        ),
     ] = 4_000,
     counterpart: Annotated[
         bool,
         typer.Option(
             "--counterpart/--no-counterpart",
             help="Also score the same fit with growth switched off (or on, if it is off), and "
-            "without --growth-prior, if it had one.",
+            "without --growth-prior if it had one.",
         ),
     ] = True,
     refits: Annotated[
         int,
         typer.Option(
             metavar="N",
-            help="Refits on half of the cells, so that the intervals include how far scores move "
-            "with the cells that were fitted on: 4 or more, or 0 for none.",
+            help="Number of refits to random halves of the training cells, which add the "
+            "uncertainty of the fit to the intervals: at least 4, or 0 for none.",
         ),
     ] = 8,
     workers: Annotated[
         int | None,
-        typer.Option(min=1, help="Processes that refit side by side. [default: one for each core]"),
+        typer.Option(min=1, help="Number of refits run in parallel. [default: one per core]"),
     ] = None,
     run: RunOption = None,
     data: DataOption = None,
-    csv: Annotated[Path | None, typer.Option(help="Also write the table to this file.")] = None,
+    csv: Annotated[Path | None, typer.Option(help="Also write the table to this CSV file.")] = None,
     overwrite: CsvOverwriteOption = False,
     report: ReportOption = True,
     as_json: JsonOption = False,
 ) -> None:
-    """Refit without a day, predict it, and score the prediction beside simple baselines."""
+    """Refit without a day, predict it, and score the prediction against simple baselines."""
     from cellam.workflows.run import open_run
 
     opened = open_run(run)
@@ -102,7 +105,7 @@ def _print(found: EvaluationResult) -> None:
     """The scores of each day, then what has to be known of them."""
     table = found.evaluation.table
     for label in found.holdout:
-        cached = ", from the run: scored before" if label in found.earlier else ""
+        cached = "; saved scores of an earlier evaluation" if label in found.earlier else ""
         ours = [skill for skill in found.skills if (skill.label, skill.method) == (label, "cellam")]
         _print_day(table[table["label"] == label], ours, label, cached)
     print()
@@ -120,7 +123,7 @@ def _print_day(frame: pd.DataFrame, skills: list[Skill], label: str, cached: str
     first = frame.iloc[0]
     marks = [
         *(["extrapolation"] if first["extrapolation"] else []),
-        *(["in a representation that may have seen it"] if first["seen"] else []),
+        *(["in a representation that may have been computed with it"] if first["seen"] else []),
     ]
     marked = f" ({'; '.join(marks)})" if marks else ""
     print()
@@ -134,9 +137,9 @@ def _print_day(frame: pd.DataFrame, skills: list[Skill], label: str, cached: str
     order = [*wide.drop(index="floor").sort_values(metrics[0]).index, "floor"]
     meaning = {name: METHODS[name].description for name in order}
     if "previous" not in frame["method"].to_numpy() and first["extrapolation"]:
-        meaning["cellam"] = "the day after, followed backward by the fit"
+        meaning["cellam"] = "the day after, simulated backward by the fit"
     elif "next" not in frame["method"].to_numpy() and first["extrapolation"]:
-        meaning["cellam"] = "the day before, followed forward by the fit"
+        meaning["cellam"] = "the day before, simulated forward by the fit"
     rows = [
         [
             name,
@@ -154,7 +157,7 @@ def _print_day(frame: pd.DataFrame, skills: list[Skill], label: str, cached: str
         lead = of[metrics[0]]
         shares = [f"{of[metric].value:.2f}" for metric in metrics]
         shares.insert(1, f"{lead.low:.2f} to {lead.high:.2f}")
-        rows.append(["skill", *shares, "  share of what can be gained over the best baseline"])
+        rows.append(["skill", *shares, "  share of the possible gain over the best baseline"])
     width = max(len(row[-1]) for row in rows)
     columns = ["", metrics[0], "95 %", *metrics[1:], ""]
     table(columns, [[*row[:-1], row[-1].ljust(width)] for row in rows])

@@ -19,33 +19,36 @@ def export(
     into: Annotated[
         Path | None,
         typer.Option(
-            help="New .h5ad or .zarr: a copy of the data with velocities, growth and fates."
+            help="New .h5ad or .zarr for a copy of the data with velocities, growth rates and "
+            "fates."
         ),
     ] = None,
     cellrank: Annotated[
         bool,
         typer.Option(
             "--cellrank",
-            help="Also what CellRank reads: a transition matrix and lineages in the copy, and "
-            "couplings in <into>_couplings.",
+            help="Also write the input of CellRank: a transition matrix and lineages in the "
+            "copy, and couplings in <into>_couplings.",
         ),
     ] = False,
     tables: Annotated[
         Path | None,
         typer.Option(
-            help="New folder for velocities, growth, fates and couplings in long form, as CSV "
-            "and Parquet."
+            help="New folder for velocities, growth rates, fates and couplings as long tables "
+            "(CSV and Parquet)."
         ),
     ] = None,
     groupby: GroupbyOption = None,
-    seed: Annotated[int, typer.Option(min=0, help="For noise, where the fit has it.")] = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, help="Random seed for the noise, if the fit has any.")
+    ] = 0,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace earlier exports of these names.")
+        bool, typer.Option("--overwrite", help="Replace earlier exports with these names.")
     ] = False,
     run: RunOption = None,
     data: DataOption = None,
 ) -> None:
-    """Write the results for scanpy, scVelo, CellRank, R or a spreadsheet."""
+    """Export the results for scanpy, scVelo, CellRank, R or a spreadsheet."""
     from cellam.workflows.run import open_run
 
     opened = open_run(run)

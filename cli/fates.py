@@ -35,34 +35,39 @@ def fates(
         typer.Option(
             "--ancestors",
             "--backward",
-            help="Follow later cells backward: which states of an earlier day they came from. "
-            "[default day: the first]",
+            help="Follow later cells backward, to the states of an earlier day that they came "
+            "from. [default day: the first]",
         ),
     ] = False,
     flow: Annotated[
         bool,
-        typer.Option("--flow", help="Also print the mass that goes from each type to each state."),
+        typer.Option("--flow", help="Also print the mass that flows from each type to each state."),
     ] = False,
     draws: Annotated[
-        int, typer.Option(min=1, max=10_000, help="Trajectories per cell, if the fit has noise.")
+        int,
+        typer.Option(
+            min=1, max=10_000, help="Number of trajectories per cell, if the fit has noise."
+        ),
     ] = 16,
-    seed: Annotated[int, typer.Option(min=0, help="For noise.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Random seed for the noise.")] = 0,
     run: RunOption = None,
     data: DataOption = None,
     csv: Annotated[
         Path | None,
-        typer.Option(help="File for the table of all cells. [default: in the run]"),
+        typer.Option(help="CSV file for the table of all cells. [default: in the run]"),
     ] = None,
     overwrite: CsvOverwriteOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Probability of each terminal state for every earlier cell; table, flow and ancestors."""
+    """Predict fates: which cell types the descendants of every earlier cell become."""
     from cellam.errors import ConfigError
     from cellam.reading.labels import named
     from cellam.workflows.run import open_run
 
     if flow and ancestors:
-        raise ConfigError("--flow goes forward, and --ancestors backward.", "Give one of the two.")
+        raise ConfigError(
+            "--flow goes forward in time, --ancestors backward.", "Use only one of them."
+        )
     opened = open_run(run)
     say_run(opened.path, as_json=as_json)
     found = opened.fates(
@@ -102,27 +107,28 @@ def _print_legend(found: FatesResult) -> None:
     day, kin = named(found.terminal.label), "ancestors" if found.ancestors else "descendants"
     verb = "came from" if found.ancestors else "arrive"
     spread = (
-        f"; ±: standard deviation, by {found.members} members of the ensemble"
+        f"; ±: standard deviation over {found.members} fits of the ensemble"
         if found.members
         else ""
     )
     print(
-        f"Share of each obs[{found.terminal.key!r}] of {day} in the {kin} of these cells by mass, "
-        f"by the observed cells nearest to where they {verb}{spread}.\nMass: of the {kin}, for "
-        "each cell. Entropy of single cells in bits: 0 is certain, 1 even between two."
+        f"Share of each obs[{found.terminal.key!r}] of {day} in the {kin} of these cells, by "
+        f"mass, judged by the observed cells nearest to where they {verb}{spread}.\nMass: that "
+        f"of the {kin} of one cell, on average. Entropy of single cells, in bits: 0 for one "
+        "certain fate, 1 for two equally likely ones."
     )
     if found.few:
-        print(f"*: fewer than {FEW} cells, which say little.")
+        print(f"*: fewer than {FEW} cells; not reliable.")
     if found.mixed_up:
         listed = ", ".join(f"{name} {100 * share:.0f} %" for name, share in found.mixed_up.items())
         print(
-            f"Hard to tell from their neighbours on {day}: {listed} (share of the observed cells "
-            "that are recognised). Shares of these types are unsure."
+            f"Hard to distinguish from other types on {day}: {listed} (share of the observed "
+            "cells that are recognised). Shares of these types are uncertain."
         )
     if n := int(found.types.isna().sum()):
         print(
-            f"{n:,} of {plural(len(found.types), 'cell')} {'is' if n == 1 else 'are'} unannotated; "
-            "fates are read from annotated cells alone."
+            f"{n:,} of {plural(len(found.types), 'cell')} {('is' if n == 1 else 'are')} "
+            "unannotated; fates are assigned from annotated cells only."
         )
 
 
@@ -167,4 +173,7 @@ def _print_flow(frame: pd.DataFrame, found: Fates) -> None:
     total = f"{before.to_numpy().sum():.3f} > {after.to_numpy().sum():.3f}"
     corner = f"{found.start} > {found.terminal.label}"
     table([corner, *states, "all"], [*rows, ["all", *sums, total]])
-    print("Mass of the cells of a type that become a state, before > after growth.")
+    print(
+        "Mass of the cells of each type (rows) that become each state (columns), before > "
+        "after growth."
+    )

@@ -41,25 +41,29 @@ def fit(
     name: Annotated[
         str | None,
         typer.Option(
-            help="Name of the run. [default: that of the data, numbered if taken]",
+            help="Name of the run. [default: the name of the data, numbered if taken]",
             rich_help_panel=RUN,
         ),
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option(help="Folder for runs. [default: ./cellam_runs]", rich_help_panel=RUN),
+        typer.Option(
+            help="Folder in which runs are kept. [default: ./cellam_runs]", rich_help_panel=RUN
+        ),
     ] = None,
     overwrite: Annotated[
         bool,
-        typer.Option("--overwrite", help="Replace a run of the same name.", rich_help_panel=RUN),
+        typer.Option(
+            "--overwrite", help="Replace an existing run of this name.", rich_help_panel=RUN
+        ),
     ] = False,
     resume: Annotated[
         bool,
-        typer.Option("--resume", help="Go on with a fit that was stopped.", rich_help_panel=RUN),
+        typer.Option("--resume", help="Resume a fit that was stopped.", rich_help_panel=RUN),
     ] = False,
     report: ReportOption = True,
 ) -> None:
-    """Learn how the cells move and grow; write a run."""
+    """Learn how the cells move and grow, and write a run."""
     from cellam.checks.caveats import caveats
     from cellam.checks.check import lacking_memory
     from cellam.errors import DataError, OutputError, Stopped
@@ -100,9 +104,9 @@ def fit(
             saved = save(model, cells, place, data=data, command=command)
         except (Stopped, OutputError) as error:
             if place.checkpoint.started:
-                error.hint = f"Go on with: {_again(folder)}"
+                error.hint = f"Resume with: {_again(folder)}"
             elif isinstance(error, Stopped):
-                error.hint = "Nothing had been worked out yet, so nothing is kept."
+                error.hint = "Nothing had been computed yet, so nothing was saved."
             raise
     point_to(folder)
     say_model(model)
@@ -123,7 +127,7 @@ def fit(
 
 
 def _again(folder: Path) -> str:
-    """The command that goes on with this fit."""
+    """The command that resumes this fit."""
     words = [w for w in sys.argv[1:] if w not in ("--resume", "--overwrite")]
     if "--name" not in words:
         words += ["--name", folder.name]
@@ -142,7 +146,7 @@ def _folder(data: Path, name: str | None, out: Path | None, *, resume: bool) -> 
         if not plain or name in ("", "current") or len(name.encode()) > LONGEST or "\n" in name:
             raise ConfigError(
                 f"--name {name[:80]!r} cannot be the name of a run.",
-                "Use a short, plain name; --out says where runs are kept.",
+                "Use a short, plain name; --out sets the folder in which runs are kept.",
             )
         return runs / name
     stem = data.name.removesuffix(".h5ad").removesuffix(".zarr").replace("\n", " ").strip(" .")
@@ -153,7 +157,11 @@ def _folder(data: Path, name: str | None, out: Path | None, *, resume: bool) -> 
         if is_stopped(folder):
             if resume:
                 break
-            say("note", f"{folder} was stopped before it ended: --name {folder.name} --resume")
+            say(
+                "note",
+                f"{folder} was stopped before it finished; resume it with --name "
+                f"{folder.name} --resume",
+            )
         number += 1
         folder = runs / f"{stem}-{number}"
     return folder

@@ -76,15 +76,15 @@ def _explain(error: Exception) -> int:
         return Exit.TRAINING
     if isinstance(error, ImportError) and not str(error.name).startswith("cellam"):
         warn(f"cellam: a required library could not be loaded: {error}.")
-        warn("  Install cellam again, or free some memory.")
+        warn("  Reinstall cellam, or free some memory.")
         return Exit.FILES
     if isinstance(error, OSError) and error.errno is not None:
         where = f"{os.fsdecode(error.filename)}: " if error.filename else ""
         warn(f"cellam: {where}{error.strerror}.")
-        warn("  The operating system refused this; nothing was changed.")
+        warn("  The operating system reported this error; nothing was changed.")
         return Exit.FILES
     warn(f"cellam: this is a bug in cellam: {type(error).__name__}: {error}")
-    warn(f"  Please report it with {_kept(error)} and the command.")
+    warn(f"  Please report it, with {_kept(error)} and the command.")
     return Exit.BUG
 
 

@@ -21,7 +21,7 @@ def info(
     data: DataOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show a run: what went in, what was chosen, how types of cells grow, what was scored."""
+    """Show a run: its data, the choices made, growth by cell type, and scores."""
     from cellam.workflows.run import open_run
 
     opened = open_run(run)
@@ -41,7 +41,7 @@ def _print(opened: Run, types: pd.Series[Any] | None, growth: Sequence[dict[str,
     from cellam.evaluation.metrics import LEAD
 
     model, seen = opened.model, opened.provenance
-    place = shown(seen["data"]["path"]) if seen["data"]["path"] else "unknown place"
+    place = shown(seen["data"]["path"]) if seen["data"]["path"] else "location unknown"
     say("data", f"{place} ({seen['data']['cells']:,} cells)")
     say("times", model.timeline.describe())
     say_model(model)

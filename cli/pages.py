@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 
 def check_report(data: Path) -> None:
-    """Refuse before the work data of which no report could be written.
+    """Refuse, before any work, data of which no report could be written.
 
     Raises
     ------
     DataError
-        If a part of `obsm` cannot be read, which only the pictures of a report may need.
+        If a part of `obsm` cannot be read, which only the figures of a report may need.
     """
     from cellam.errors import DataError
     from cellam.reading.cells import read_annotation
@@ -30,7 +30,7 @@ def check_report(data: Path) -> None:
     try:
         read_annotation(data)
     except DataError as error:
-        error.hint = f"{error.hint} Or add --no-report, if nothing else needs it.".strip()
+        error.hint = f"{error.hint} Or skip the report with --no-report.".strip()
         raise
 
 
@@ -56,8 +56,8 @@ def add_report(
     except CellamError as error:
         warn(f"No report was written: {error.message}")
         warn(
-            f"  {error.hint} The run itself is complete; for the report: cellam report --run "
-            f"{shlex.quote(shown(run.path))}"
+            f"  {error.hint} The run itself is complete. To write the report later: cellam "
+            f"report --run {shlex.quote(shown(run.path))}"
         )
         return None
     return page.written

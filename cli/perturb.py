@@ -29,26 +29,26 @@ def perturb(
             "--gene",
             "-g",
             metavar="GENE=SHIFT",
-            help="Shift a gene by standard deviations, e.g. Gata1=-3, or knock it out: Gata1=ko. "
-            "May be given again: all are changed at once.",
+            help="Gene to shift by a number of standard deviations, e.g. Gata1=-3, or to knock "
+            "out: Gata1=ko. Repeatable; all genes are changed together.",
         ),
     ],
     start: Annotated[
         str | None,
-        typer.Option("--from", help="Day whose cells are changed. [default: the first]"),
+        typer.Option("--from", help="Day whose cells are perturbed. [default: the first]"),
     ] = None,
     from_cells: FromCellsOption = None,
     terminal: TerminalOption = None,
-    seed: Annotated[int, typer.Option(min=0, help="For noise.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Random seed for the noise.")] = 0,
     csv: Annotated[
-        Path | None, typer.Option(help="Also write a row for each cell to this file.")
+        Path | None, typer.Option(help="Also write a table with a row per cell to this CSV file.")
     ] = None,
     overwrite: CsvOverwriteOption = False,
     as_json: JsonOption = False,
     run: RunOption = None,
     data: DataOption = None,
 ) -> None:
-    """Change the expression of cells, and see what becomes of their fates and their growth."""
+    """Change the expression of genes, and predict the effect on fates and growth."""
     from cellam.reading.labels import named
     from cellam.workflows.run import open_run
 
@@ -102,11 +102,12 @@ def _print(found: Perturbation) -> None:
     table([found.terminal.key, "before", "after", "change", *sure], rows)
     print(
         f"Share of each obs[{found.terminal.key!r}] in the descendants on "
-        f"{named(found.terminal.label)}, by weight without the change; changes in percentage "
-        "points.\nLog mass: of the descendants of each cell; above 0 they are more."
+        f"{named(found.terminal.label)}, by mass, without the perturbation; then its change, in "
+        "percentage points.\nLog mass: that of the descendants of each cell; above 0, the "
+        "perturbation increases it."
     )
     print(
-        "Same sign: members of the ensemble that say so too."
+        "Same sign: number of ensemble fits in which the change has the same sign."
         if K
-        else "No intervals: the run has no ensemble (`cellam fit --ensemble 8`)."
+        else "No intervals: this run has no ensemble (`cellam fit --ensemble 8`)."
     )

@@ -25,46 +25,55 @@ def plot(
         str,
         typer.Argument(
             metavar="KIND",
-            help="The picture to draw, by one of these names: {pictures}.",
+            help="Kind of figure: {figures}.",
         ),
     ],
     basis: BasisOption = None,
     color: Annotated[
         str | None,
         typer.Option(
-            help="Column of obs, or time, growth or speed, or a gene; for fates a state. "
-            "[default: cell types, else time; for fates all states]"
+            help="What colours show: a column of obs, time, growth, speed or a gene; for fates, "
+            "a state. [default: cell types, else time; for fates, all states]"
         ),
     ] = None,
     groupby: GroupbyOption = None,
     start: Annotated[
         str | None,
-        typer.Option("--from", help="Day whose cells are followed. [default: the first]"),
+        typer.Option("--from", help="Day to start from. [default: the first]"),
     ] = None,
     from_cells: FromCellsOption = None,
     n_cells: Annotated[
         int | None,
-        typer.Option(min=1, help="Cells to follow at most. [default: 30 ways, 1000 otherwise]"),
+        typer.Option(
+            min=1,
+            help="Maximum number of cells to simulate. [default: 30 in trajectories, otherwise "
+            "1000]",
+        ),
     ] = None,
     terminal: TerminalOption = None,
-    genes: Annotated[str | None, typer.Option(help="Genes to draw, with commas: A,B.")] = None,
+    genes: Annotated[
+        str | None, typer.Option(help="Genes to draw, separated by commas: A,B.")
+    ] = None,
     by: Annotated[
         str | None,
         typer.Option(
-            help="Group by fate or by start: a cell's last or first type. [default: fate]"
+            help="Group trajectories by the last (fate) or the first (start) cell type. "
+            "[default: fate]"
         ),
     ] = None,
     holdout: Annotated[
         str | None,
-        typer.Option(help="Day to predict; fits again, unless the run was fitted without it."),
+        typer.Option(
+            help="Day to predict; the model is fitted again unless this run was fitted without it."
+        ),
     ] = None,
     metric: Annotated[
         str | None,
-        typer.Option(
-            help="Metric of the scores that are drawn, one of: {metrics}. [default: energy]"
-        ),
+        typer.Option(help="Metric of the scores: {metrics}. [default: energy]"),
     ] = None,
-    seed: Annotated[int | None, typer.Option(min=0, help="For drawn cells. [default: 0]")] = None,
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="Random seed for the choice of cells. [default: 0]")
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -77,7 +86,7 @@ def plot(
     run: RunOption = None,
     data: DataOption = None,
 ) -> None:
-    """Draw one picture of a run."""
+    """Draw one figure of a run."""
     from cellam.workflows.run import open_run
 
     opened = open_run(run)

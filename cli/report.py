@@ -24,14 +24,16 @@ def report(
     out: Annotated[
         Path | None,
         typer.Option(
-            "--out", "-o", help="File to write. [default: report.html in the run, replaced]"
+            "--out",
+            "-o",
+            help="HTML file to write. [default: report.html in the run, replaced if it exists]",
         ),
     ] = None,
     overwrite: OverwriteOption = False,
     run: RunOption = None,
     data: DataOption = None,
 ) -> None:
-    """Write one HTML page: what went in, how good it is, what it found, and how it was done."""
+    """Write one HTML page with data, scores, results, caveats and methods of a run."""
     from cellam.workflows.run import open_run
 
     opened = open_run(run)

@@ -24,7 +24,7 @@ class Interrupted(KeyboardInterrupt):
 
 @contextmanager
 def ending() -> Iterator[None]:
-    """End at once on a signal, through every `finally`."""
+    """End immediately on a signal, through every `finally`."""
 
     def leave(number: int, frame: Any) -> None:
         raise Interrupted(number)
@@ -35,7 +35,7 @@ def ending() -> Iterator[None]:
 
 @contextmanager
 def pausing(checkpoint: Checkpoint) -> Iterator[None]:
-    """Let the first signal ask the fit to stop when its state is kept; the second ends at once."""
+    """Let the first signal stop the fit once its state is saved; the second ends it immediately."""
 
     def ask(number: int, frame: Any) -> None:
         if checkpoint.signal:

@@ -30,35 +30,43 @@ MOST_TYPES = 8  # columns of the table
 
 
 def simulate(
-    start: Annotated[str, typer.Option("--from", help="Day whose cells are followed.")],
+    start: Annotated[str, typer.Option("--from", help="Day to start from.")],
     to: Annotated[
-        str | None, typer.Option(help="Time to follow them to. [default: the last day]")
+        str | None, typer.Option(help="Day or time to simulate to. [default: the last day]")
     ] = None,
     backward: Annotated[
-        bool, typer.Option("--backward", help="Run time backward, to the first day.")
+        bool, typer.Option("--backward", help="Simulate backward in time, to the first day.")
     ] = False,
     from_cells: FromCellsOption = None,
     n_cells: Annotated[
-        int | None, typer.Option(min=1, help="How many cells to draw. [default: all]")
+        int | None, typer.Option(min=1, help="Number of cells to draw at random. [default: all]")
     ] = None,
     stochastic: Annotated[
         bool,
-        typer.Option("--stochastic", help="Insist on noise: an error unless the fit has it."),
+        typer.Option("--stochastic", help="Fail unless the fit has noise."),
     ] = False,
     save_every: Annotated[
         float | None,
-        typer.Option(help="Save at these steps too. [default: the observed days]"),
+        typer.Option(
+            help="Also save at regular steps of this length. [default: only the observed days]"
+        ),
     ] = None,
     genes: Annotated[
         str | None,
         typer.Option(
-            help="Genes to decode: all, none, or A,B. [default: all if the space is our PCA]"
+            help="Genes whose expression is computed: all, none, or A,B. [default: all if the "
+            "space is a PCA by cellam]"
         ),
     ] = None,
     extrapolate: Annotated[
-        bool, typer.Option("--extrapolate", help="Allow times outside the training days.")
+        bool,
+        typer.Option(
+            "--extrapolate", help="Allow times before the first or after the last training day."
+        ),
     ] = False,
-    seed: Annotated[int, typer.Option(min=0, help="For drawn cells and for noise.")] = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, help="Random seed for the choice of cells and for the noise.")
+    ] = 0,
     out: Annotated[
         Path | None,
         typer.Option("--out", "-o", help="File to write. [default: in the run]"),
@@ -67,7 +75,7 @@ def simulate(
     run: RunOption = None,
     data: DataOption = None,
 ) -> None:
-    """Follow the cells of one day through time; write them with their weights."""
+    """Simulate the cells of one day through time, and write them with their weights."""
     from cellam.reading.labels import named
     from cellam.workflows.run import open_run
 
@@ -136,19 +144,19 @@ def _say_remote(obs: pd.DataFrame, model: Model, end: float) -> None:
     for time, what in ((worst, "off data"), (end, "beyond")):
         n, N = far.to_numpy()[far.index == time][0].tolist()
         share = (
-            f"{n:,} of {plural(N, 'cell')} ({100 * n / N:.0f} %) lie outside the observed data at "
-            f"{_when(model, time)}"
+            f"{n:,} of {plural(N, 'cell')} ({100 * n / N:.0f} %) lie outside the observed data "
+            f"at {_when(model, time)}"
         )
         beyond = end - last if end > last else first - end
         if what == "beyond" and beyond > 0:
             edge = last if end > last else first
             give(
                 what,
-                f"{_when(model, end)} lies {beyond:g} outside the training days: the motion and "
-                f"growth of {_when(model, edge)} are held; {share}",
+                f"{_when(model, end)} lies {beyond:g} outside the training days: motion and "
+                f"growth are those of {_when(model, edge)}; {share}",
             )
         elif what == "off data" and n > 0 and (beyond <= 0 or time != end):
-            say(what, f"{share} (off_manifold in the file)")
+            say(what, f"{share} (flagged off_manifold)")
 
 
 def _print_composition(
@@ -183,10 +191,11 @@ def _print_composition(
         rows.append([name, mass, f"{row['ess']:.0f}", *shares])
     table(["day", "mass (90 %)" if masses else "mass", "ESS", *types], rows)
     if of_cell is not None and types:
-        brackets = " (in brackets: as observed that day)" * compared
+        brackets = " (in brackets: share observed on that day)" * compared
         print(
-            f"Shares of obs[{of_cell.name!r}] by weight{brackets}; at the start the cells' own, "
-            f"then by the ten nearest annotated cells of the day.{unannotated(of_cell)}"
+            f"Shares of obs[{of_cell.name!r}] by weight{brackets}. At the start, cells keep "
+            "their own types; later, types are those of the ten nearest annotated cells of the "
+            f"day.{unannotated(of_cell)}"
         )
         _print_bias(frame, types)
 
@@ -201,6 +210,6 @@ def _print_bias(frame: pd.DataFrame, types: list[str]) -> None:
             said.append(f"{row['label']}: {off or 'none above 0.5'}")
     if said:
         print(
-            f"Bias of this, from observed cells assigned without themselves, in percentage points: "
+            "Bias of this assignment, measured on observed cells, in percentage points: "
             f"{'; '.join(said)}."
         )

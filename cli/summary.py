@@ -57,7 +57,11 @@ def say_model(model: Model) -> None:
             else f"population: {', '.join(f'{label} {size:.4g}' for label, size in sizes)}",
         )
     if model.ensemble:
-        say("", f"an ensemble of {len(model.ensemble)}: simulate, plot and export say how sure")
+        say(
+            "",
+            f"an ensemble of {len(model.ensemble)} fits: simulate, plot and export give "
+            "uncertainties",
+        )
     shares = f"{100 * model.rotation.gradient:.0f} %", f"{100 * model.rotation.free:.0f} %"
     say(
         "motion",
@@ -72,11 +76,11 @@ def unannotated(types: pd.Series[Any]) -> str:
     if not n:
         return ""
     verb = "is" if n == 1 else "are"
-    return f" {n:,} of {plural(len(types), 'cell')} {verb} unannotated and not counted."
+    return f" {n:,} of {plural(len(types), 'cell')} {verb} unannotated and not included."
 
 
 def say_growth(model: Model, cells: Cells) -> None:
-    """Print the mean growth of the types of cells, and how it goes with genes of division."""
+    """Print the mean growth of each cell type, and its correlation with division genes."""
     from cellam.analysis.division import compare_division
     from cellam.workflows.info import growth_of_types
 

@@ -27,18 +27,21 @@ def validate(
     start: StartOption = None,
     terminal: TerminalOption = None,
     n_boot: Annotated[
-        int, typer.Option(min=100, max=100_000, help="Draws of the clones, for the intervals.")
+        int,
+        typer.Option(
+            min=100, max=100_000, help="Number of bootstrap draws of the clones, for the intervals."
+        ),
     ] = 1_000,
-    seed: Annotated[int, typer.Option(min=0, help="For these draws.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Random seed for these draws.")] = 0,
     run: RunOption = None,
     data: DataOption = None,
     csv: Annotated[
-        Path | None, typer.Option(help="Also write the table, of every state, to this file.")
+        Path | None, typer.Option(help="Also write the table, with every state, to this CSV file.")
     ] = None,
     overwrite: CsvOverwriteOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Score predicted fates by where sisters of the same clone were found, beside baselines."""
+    """Score predicted fates with lineage barcodes, and compare them with baselines."""
     from cellam.evaluation.clones import SCORES
     from cellam.reading.labels import named
     from cellam.workflows.run import open_run
@@ -65,7 +68,7 @@ def validate(
         f"on {' or '.join(map(named, found.start))} and {plural(scores.sisters, 'sister')} on "
         f"{named(scores.terminal.label)}",
     )
-    rare = "; the others are too rare to score"
+    rare = "; other states are too rare to score"
     say("states", f"{', '.join(scores.states)} of obs[{scores.terminal.key!r}]{rare}")
     print()
     _print_scores(scores.table)
@@ -103,8 +106,8 @@ def _print_scores(frame: pd.DataFrame) -> None:
         table([title, *headings, ""], [[*row[:-1], row[-1].ljust(width)] for row in rows])
         print()
     print(
-        f"In brackets 95 % over clones. A gain is above 0 where {OURS} is better, whichever way "
-        "the score goes."
+        f"In brackets: 95 % intervals over clones. A gain above 0 means that {OURS} is better, "
+        "also where lower scores are better."
     )
 
 

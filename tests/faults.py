@@ -128,7 +128,7 @@ add("noise", written(np.random.default_rng(0).bytes(4096)), "unknown format")
 add("lfs", written(b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n"), "git lfs pull")
 add("html", written(b"\n<!DOCTYPE html>\n<html><body>404"), "error page of a download")
 add("xml", written(b'<?xml version="1.0"?><Error><Code>AccessDenied</Code></Error>'), "error page")
-add("json", written(b'{"message": "not found"}'), "answer of a server")
+add("json", written(b'{"message": "not found"}'), "reply of a server")
 add("csv", written(TABLE, "x.csv"), "sc.read_csv(")
 add("csv-named-h5ad", written(TABLE), "a comma between columns")
 add("tsv", written(TABLE.replace(b",", b"\t"), "x.tsv"), "delimiter='\\t'")
@@ -145,7 +145,7 @@ add(
 add("parquet", written(b"PAR1\x15\x04" + b"\0" * 40, "x.parquet"), "pd.read_parquet(")
 add("npy", written(b"\x93NUMPY\x01\0" + b"\0" * 40, "x.npy"), "np.load(")
 add("rds", written(gzip.compress(b"X\n\0\0\0\x03" + b"\0" * 40), "x.rds"), "zellkonverter")
-add("rdata", written(gzip.compress(b"RDX3\nX\n\0\0"), "x.RData"), ".RData file of R")
+add("rdata", written(gzip.compress(b"RDX3\nX\n\0\0"), "x.RData"), "R .RData file")
 add("pickle", written(pickle.dumps({"a": 1}), "x.pkl"), "was not opened")
 add("mat", written(b"MATLAB 5.0 MAT-file" + b" " * 120, "x.mat"), "loadmat(")
 add("pdf", written(b"%PDF-1.7\n"), "PDF")
@@ -217,13 +217,13 @@ add("name-too-long", lambda d: d / ("x" * 300 + ".h5ad"), "there is no such file
 add("inside-a-file", lambda d: saved()(d) / "x.h5ad", "there is no such file")
 
 
-@fault("broken-link", "is a link to nowhere.h5ad, which is not there")
+@fault("broken-link", "is a link to nowhere.h5ad, which does not exist")
 def broken_link(folder: Path) -> Path:
     (folder / "x.h5ad").symlink_to("nowhere.h5ad")
     return folder / "x.h5ad"
 
 
-@fault("link-to-itself", "leads back to itself")
+@fault("link-to-itself", "points back to itself")
 def circle(folder: Path) -> Path:
     (folder / "x.h5ad").symlink_to("x.h5ad")
     return folder / "x.h5ad"
@@ -522,8 +522,12 @@ add("rep-1e30", rep(cell_value(1e30)), "as large as 1e+30 in 2 of 48 cells", arg
 add("rep-1e10", rep(cell_value(1e10)), "2 of the 48 training cells", args=REP)
 add("scaled-1e12", matrix(lambda x: cell_value(1e12)(x - 5.5)), "2 of the 48 training cells")
 add("uint64", matrix(lambda x: cell_value(2.0**63)(x).astype(np.uint64)), "9.22e+18 in 2 of 48")
-add("empty-cells", matrix(lambda x: x * (np.arange(48) > 1)[:, None]), "2 of 48 cells without")
-add("empty-matrix", matrix(lambda x: sparse.csr_matrix(x * 0)), "48 of 48 cells without")
+add(
+    "empty-cells",
+    matrix(lambda x: x * (np.arange(48) > 1)[:, None]),
+    "2 of 48 cells have no counts",
+)
+add("empty-matrix", matrix(lambda x: sparse.csr_matrix(x * 0)), "48 of 48 cells have no counts")
 add("log-empty-cell", matrix(lambda x: np.log1p(x) * (np.arange(48) > 0)[:, None]), "filter_cells")
 add("constant", matrix(lambda x: np.full_like(x, 3)), "same expression")
 add("complex", edited(put("obsm/X_rep", np.zeros((48, 3), complex))), "complex128", args=REP)
@@ -532,7 +536,7 @@ add("bool-rep", rep(lambda x: x > 0), "type bool", args=REP)
 add("one-d", edited(put("obsm/X_rep", np.zeros(48))), "not a matrix of numbers", args=REP)
 add("three-d", rep(lambda x: np.zeros((48, 3, 2))), "not a matrix of numbers", args=REP)
 add("no-columns", rep(lambda x: x[:, :0]), "no columns", args=REP)
-add("constant-rep", rep(lambda x: x * 0 + 2), "same place", args=REP)
+add("constant-rep", rep(lambda x: x * 0 + 2), "same coordinates", args=REP)
 add("flat-whiten", rep(lambda x: x * [1, 1, 0]), "1 of 3 coordinates", args=(*REP, "--whiten"))
 add("gene-twice", saved(lambda a: setattr(a, "var_names", ["g"] * 12)), "11 repeated gene names")
 add("cell-twice", saved(lambda a: setattr(a, "obs_names", ["c"] * 48)), "47 repeated cell names")
@@ -552,7 +556,11 @@ add("time-bool", times(np.arange(48) % 2 == 0), "holds labels that are not times
 add("time-continuous", times(np.linspace(0, 1, 48) ** 2), "has 1 cell")
 add("time-words", times(["early", "late"] * 24), "--time-map")
 add("time-mixed", times(["day0", "E8.5"] * 24), "mixes units")
-add("time-missing", saved(lambda a: a.obs.drop(columns="day", inplace=True)), "None reads as times")
+add(
+    "time-missing",
+    saved(lambda a: a.obs.drop(columns="day", inplace=True)),
+    "None can be read as times",
+)
 
 
 # --------------------------------------------------------------------------------- odd, but fine

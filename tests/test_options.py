@@ -87,7 +87,7 @@ def test_a_conflict_names_both_options_with_their_values() -> None:
     with pytest.raises(ConfigError) as caught:
         Options(growth_scale=2, growth="own")
     assert caught.value.message == (
-        "`growth_scale=2.0` has no meaning for `method='uam'` with `growth='own'`."
+        "`growth_scale=2.0` does not apply to `method='uam'` with `growth='own'`."
     )
     assert Options(growth_scale=2, growth="tied").growth_scale == 2.0
     assert Options(sigma=0.5, method="ueam").sigma == 0.5

@@ -209,9 +209,9 @@ def test_a_type_has_the_same_colour_in_every_picture(
 def test_an_ensemble_keeps_the_legend_of_types(unsure_model: Model, small: anndata.AnnData) -> None:
     ax = plots.velocity(unsure_model, small)
     listed = [t.get_text() for t in ax.get_legend().get_texts()]
-    assert listed == [*small.obs["cell_type"].cat.categories, "direction unsure"]
+    assert listed == [*small.obs["cell_type"].cat.categories, "direction uncertain"]
     by_time = plots.velocity(unsure_model, small, color="time")
-    assert [t.get_text() for t in by_time.get_legend().get_texts()] == ["direction unsure"]
+    assert [t.get_text() for t in by_time.get_legend().get_texts()] == ["direction uncertain"]
 
 
 def test_numbered_clusters_are_names_where_they_are_the_cell_types(
@@ -371,7 +371,7 @@ def test_a_held_out_day_is_drawn_as_measured_and_as_predicted(
 
 
 def test_a_day_that_was_fitted_on_is_not_held_out(model: Model) -> None:
-    with pytest.raises(ConfigError, match="was fitted on day4"):
+    with pytest.raises(ConfigError, match="day4 is a training day"):
         cellam.predict_day(model, "day4")
 
 
@@ -457,7 +457,7 @@ def test_history_is_that_of_the_fit(model: Model) -> None:
     losses = list(model.fit.record.losses.values())
     np.testing.assert_allclose(line.get_ydata(), losses)
     assert star.get_ydata()[0] == min(losses)
-    assert str(star.get_label()) == f"taken: ridge {model.fit.record.ridge:g}"
+    assert str(star.get_label()) == f"used: ridge {model.fit.record.ridge:g}"
 
 
 def test_history_of_a_network_is_over_its_steps(cells: Cells) -> None:

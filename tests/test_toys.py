@@ -154,7 +154,7 @@ def test_fates_agree_with_the_cells_that_are_alive_at_the_end() -> None:
 
 
 def test_too_few_living_cells_are_refused() -> None:
-    with pytest.raises(ConfigError, match="10 cells live on day 0, and 11 were to be taken"):
+    with pytest.raises(ConfigError, match="10 cells are alive on day 0, but 11 were to be sampled"):
         Branching().simulate([0], [11], np.random.default_rng(0), founders=10)
 
 

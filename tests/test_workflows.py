@@ -196,9 +196,9 @@ def test_an_export_goes_to_a_file_or_into_an_object(
     check_forms(both)
     with pytest.raises(cellam.OutputError, match="exists already"):
         opened.export(small, tables="tables")
-    with pytest.raises(cellam.ConfigError, match="A dict is no place"):
+    with pytest.raises(cellam.ConfigError, match="an object of type dict"):
         opened.export({"a": 1})
-    with pytest.raises(cellam.ConfigError, match="Export to where"):
+    with pytest.raises(cellam.ConfigError, match="No destination"):
         opened.export()
 
 
@@ -212,7 +212,7 @@ def test_a_picture_is_drawn_with_or_without_a_file(call: Call, run: Path, here: 
     assert call("plot", "mass", "--seed", 1, "--out", "one.svg").code == 0
     opened.plot("mass", seed=1, out="two.svg")
     assert (here / "one.svg").read_bytes() == (here / "two.svg").read_bytes()
-    with pytest.raises(cellam.ConfigError, match="no picture 'mas'"):
+    with pytest.raises(cellam.ConfigError, match="kind of figure: 'mas'"):
         opened.plot("mas")
 
 
@@ -288,21 +288,21 @@ def test_days_names_and_cells_are_given_in_the_forms_at_hand(
 @pytest.mark.parametrize(
     ("ask", "says"),
     [
-        (lambda run: run.evaluate([]), "Which day is held out"),
-        (lambda run: run.simulate(2, from_cells=[True, False]), "does not mark cells"),
-        (lambda run: run.simulate(2, from_cells=np.arange(160)), "does not mark cells"),
+        (lambda run: run.evaluate([]), "No day to hold out was given"),
+        (lambda run: run.simulate(2, from_cells=[True, False]), "does not select cells"),
+        (lambda run: run.simulate(2, from_cells=np.arange(160)), "does not select cells"),
         (
             lambda run: run.simulate(2, from_cells=pd.Series(np.ones(160, dtype=bool))),
             "other names",
         ),
-        (lambda run: run.drivers("speed", from_cells=np.zeros(160, dtype=bool)), "marks none"),
+        (lambda run: run.drivers("speed", from_cells=np.zeros(160, dtype=bool)), "selects none"),
         (lambda run: run.evaluate("day2", metrics="W1;W2"), "no metric 'W1;W2'"),
         (lambda run: run.fates("day7"), "day7'` is not a day before day7"),
         (lambda run: run.fates("day0", ancestors=True), "day0'` is not a day after day0"),
         (lambda run: run.validate("clone", start="day7"), "day7'` is not a day before day7"),
         (lambda run: run.simulate("day2", stochastic=True), "fitted without noise"),
         (lambda run: run.drivers("growth", from_cells="nope == 1"), "cannot be understood"),
-        (lambda run: run.perturb({}), "No gene is given"),
+        (lambda run: run.perturb({}), "No gene was given"),
         (lambda run: run.evaluate("day2", refits=1), "refits"),
     ],
 )

@@ -142,12 +142,12 @@ def reference(model: Model, days: Sequence[int], types: pd.Series[Any]) -> Refer
 
 
 def reference_of(model: Model, day: str, types: pd.Series[Any]) -> Reference:
-    """The cells of a day within those fitted on, whose types are the states that fates end in.
+    """The cells of a day within the training days, whose types are the states that fates end in.
 
     Raises
     ------
     ConfigError
-        If there is no such day, or it lies outside those fitted on.
+        If there is no such day, or it lies outside the training days.
     DataError
         If the day has no cell with a state, or too many states.
     """
@@ -156,14 +156,14 @@ def reference_of(model: Model, day: str, types: pd.Series[Any]) -> Reference:
     if not found.names:
         raise DataError(
             f"None of the {len(found.codes):,} cells of {label} has a value in "
-            f"obs[{types.name!r}], and fates are told by it.",
-            "Choose a day whose cells are annotated, or another column: `terminal=DAY:COLUMN`.",
+            f"obs[{types.name!r}], which defines the fates.",
+            "Choose a day with annotated cells, or another column: `terminal=DAY:COLUMN`.",
         )
     if len(found.names) > MOST_TYPES:
         raise DataError(
             f"obs[{types.name!r}] has {len(found.names):,} different values in the "
-            f"{len(found.codes):,} cells of {label}; states are 1 to {MOST_TYPES}.",
-            "Give a column with cell types, e.g. `terminal='cell_type'`.",
+            f"{len(found.codes):,} cells of {label}; between 1 and {MOST_TYPES} are allowed.",
+            "Choose a column of cell types, e.g. `terminal='cell_type'`.",
         )
     return found
 

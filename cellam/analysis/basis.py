@@ -1,7 +1,7 @@
-"""Projection: cells and velocities of a model in the two coordinates of a picture.
+"""Projection: cells and velocities of a model in the two coordinates of a figure.
 
 The model's own coordinates are drawn as they are: positions and velocities are linear in them,
-and a picture shows their first two. Any other basis, such as a UMAP, has no formula that takes
+and a figure shows their first two. Any other basis, such as a UMAP, has no formula that takes
 the model's space to it. There a simulated cell is put among the observed cells that it is
 nearest to, and a velocity becomes the mean direction towards the neighbours that it points to
 [1]_ [2]_: lengths then say how well neighbours agree, and no longer how fast cells move.
@@ -147,7 +147,7 @@ def find_basis(model: Model, adata: AnnData | None = None, basis: str | None = N
     if asked in own:
         if space.n_dims < 2:
             raise ConfigError(
-                f"The run has {space.n_dims} coordinate, and a picture needs two.",
+                f"The run has {space.n_dims} coordinate, and a figure needs two.",
                 f"Use `basis` with one of: {', '.join(keys)}." if keys else "",
             )
         points = np.concatenate(model.snapshots.points)
@@ -175,9 +175,9 @@ def check_size(model: Model, adata: AnnData) -> None:
     """Refuse data that cannot be those of the fit."""
     if adata.n_obs != model.snapshots.n_cells:
         raise DataError(
-            f"The data have {adata.n_obs:,} cells, and the model was fitted on data with "
+            f"The data have {adata.n_obs:,} cells, but the data of the fit had "
             f"{model.snapshots.n_cells:,}.",
-            "Give the data of the fit.",
+            "Use the data of the fit.",
         )
 
 

@@ -29,7 +29,7 @@ def composition(
     types : pandas.Series, optional
         Cell type of every cell of the data, in its order; cells without one take no part.
     chosen : bool
-        Whether the cells were chosen from their day for what they are, so that what was observed
+        Whether the cells were chosen from their day for what they are, so what was observed
         of all cells is nothing to compare them with.
 
     Returns

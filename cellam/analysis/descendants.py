@@ -68,7 +68,7 @@ def transitions(
     ----------
     model : Model
     start, end : str
-        Labels or numbers of days within the days fitted on.
+        Labels or numbers of days within the training days.
     types : pandas.Series
         Type of every cell of the data, in its order. Those of `end` without one stand for nobody.
     draws : int
@@ -79,7 +79,7 @@ def transitions(
     Raises
     ------
     ConfigError
-        If the days are one, or outside those fitted on, or noise would have to run backward.
+        If the days are one, or outside the training days, or noise would have to run backward.
     DataError
         If no cell of `end` has a type.
     """
@@ -87,7 +87,7 @@ def transitions(
     k, l = position_of(model, start), position_of(model, end)  # noqa: E741
     if k == l:
         raise ConfigError(
-            f"{days.labels[k]} is both the start and the end.", "Give two different days."
+            f"{days.labels[k]} is both the start and the end.", "Choose two different days."
         )
     x, n = days.points[k], draws if model.fit.objective.sigma > 0 else 1
     moved, w = model.follow(np.repeat(x, n, axis=0), days.times[k], days.times[l], seed=seed)

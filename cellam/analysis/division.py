@@ -35,7 +35,7 @@ class Division:
     correlation : float
         Spearman's, within training days and pooled over them.
     genes : int
-        Genes of division that were found.
+        Division genes that were found.
     cells : int
         Cells that were compared.
     """

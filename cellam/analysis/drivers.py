@@ -7,7 +7,7 @@ otherwise go with everything else that does. It is a partial correlation given t
 
 tested against zero by Student's t with n − days − 1 degrees of freedom, and corrected for the
 number of genes by Benjamini and Hochberg [1]_. Growth, speed and fates are themselves read from
-the expression by the model, so that small p-values are the rule: they rank genes and do not show
+the expression by the model, so small p-values are the rule: they rank genes and do not show
 that a gene is a cause.
 
 References
@@ -108,14 +108,14 @@ def check_quantity(model: Model, of: str, types: pd.Series[Any] | None) -> None:
         )
     if types is None:
         raise ConfigError(
-            f"`of={of!r}`: no column of obs has the usual name of a cell type.",
-            "Give the column with `groupby`.",
+            f"`of={of!r}`: no column of obs is recognised as cell types.",
+            "Choose the column with `groupby`.",
         )
     last = model.training.labels[-1]
     names = reference_of(model, last, types).names
     if of.removeprefix(FATE) not in names:
         raise ConfigError(
-            f"`of={of!r}`: no cell of {named(last)}, the last day of the fit, is of that type.",
+            f"`of={of!r}`: no cell of {named(last)}, the last training day, has that type.",
             offer(of, [FATE + name for name in names]),
         )
 
@@ -151,12 +151,14 @@ def drivers(cells: Cells, y: Array, keep: NDArray[np.bool_] | None = None) -> pd
     codes = cells.codes[rows]
     freedom = len(rows) - len(np.unique(codes)) - 1
     if freedom < FEWEST:
-        raise DataError(f"{len(rows)} cells are too few to correlate genes with.", "Use more.")
+        raise DataError(
+            f"{len(rows)} cells are too few to correlate genes with.", "Use more cells."
+        )
     X = log_normalised(cells)[rows]
     y = y[rows]
     xy, xx, yy, mean = _moments(X, y, codes)
     if not yy > 1e-12 * max((y**2).sum(), 1e-300):
-        raise DataError("It is the same in all of these cells, so that no gene goes with it.")
+        raise DataError("It is the same in all of these cells, so no gene can correlate with it.")
     varies = xx > 1e-9 * np.maximum(mean**2 * len(rows), 1e-12)
     # Beyond 1 by rounding alone.
     r = np.clip(xy[varies] / np.sqrt(xx[varies] * yy), -1, 1)

@@ -161,7 +161,7 @@ def predict_fates(
         State of every cell of the data, in its order; cells of the other day without one stand for
         nobody.
     terminal : str, optional
-        Label or number of the day whose states are meant: the last one fitted on without it. If it
+        Label or number of the day whose states are meant: the last training day without it. If it
         is earlier than `start`, cells are followed backward, to their ancestors.
     draws, seed
         As for `transitions`.
@@ -237,7 +237,7 @@ def flow(model: Model, found: Fates, types: pd.Series[Any]) -> pd.DataFrame:
     k = days.index(found.start)
     if days.index(found.terminal.label) < k:
         raise ConfigError(
-            f"A flow goes from an earlier day to a later one, not from {found.start} to "
+            f"A flow runs from an earlier day to a later one, not from {found.start} to "
             f"{found.terminal.label}.",
             "Leave `ancestors` out.",
         )

@@ -166,8 +166,8 @@ def parse_changes(changes: Changes) -> tuple[Change, ...]:
     twice = [c.gene for c in found if sum(c.gene == other.gene for other in found) > 1]
     if twice or not found:
         raise ConfigError(
-            f"{twice[0]} is given twice." if twice else "No gene is given.",
-            "Give every gene once, e.g. -g Gata1=-3 -g Spi1=+2.",
+            f"{twice[0]} is given twice." if twice else "No gene was given.",
+            "Name every gene once, e.g. -g Gata1=-3 -g Spi1=+2.",
         )
     return tuple(found)
 
@@ -216,14 +216,15 @@ def shift(model: Model, cells: Cells, changes: Sequence[Change], x: Array) -> Ar
     space = model.space
     if space.rep is not None:
         raise ConfigError(
-            f"The run was fitted in obsm[{space.rep!r}], where expression cannot be projected to.",
+            f"The run was fitted in obsm[{space.rep!r}], into which expression cannot be "
+            "projected.",
             "Fit without `use_rep` to perturb genes.",
         )
     genes = [_find(change.gene, space.genes) for change in changes]
     scaled = cells.kind == "scaled"
     if scaled and any(change.z is None for change in changes):
         raise ConfigError(
-            "Expression is scaled, so that no value means no expression.",
+            'Expression is scaled, so no value stands for "not expressed".',
             "Give a shift instead, e.g. -g Gata1=-3, or fit on counts to knock genes out.",
         )
     trained = model.training.data_rows
@@ -267,7 +268,7 @@ def perturb(
     types : pandas.Series
         State of every cell of the data.
     terminal : str, optional
-        Later day whose states are the fates; the last one fitted on without it.
+        Later day whose states are the fates; the last training day without it.
     rows : (k,) int array, optional
         Only these cells, as rows of the data.
     seed : int
@@ -288,14 +289,14 @@ def perturb(
     first, last = model.training.times[0], model.training.times[-1]
     if not first <= days.times[k] < days.times[end] <= last:
         raise ConfigError(
-            f"{days.labels[end]} is not a day after {days.labels[k]} among those fitted on.",
-            f"Those are: {', '.join(model.training.labels)}.",
+            f"{days.labels[end]} is not a training day after {days.labels[k]}.",
+            f"The training days are: {', '.join(model.training.labels)}.",
         )
     chosen = np.arange(len(days.rows[k]))
     if rows is not None:
         chosen = chosen[np.isin(days.rows[k], rows)]
         if not len(chosen):
-            raise ConfigError(f"None of the cells asked for is of {days.labels[k]}.")
+            raise ConfigError(f"None of the selected cells is from {days.labels[k]}.")
     states = reference_of(model, days.labels[end], types)
     x = days.points[k][chosen]
     moved = shift(model, cells, changes, x)
@@ -347,7 +348,7 @@ def _no_change(
     return ConfigError(
         f"{', '.join(map(str, changes))} changes nothing: {who} of {named(label)} "
         f"{'expresses' if n < 2 else 'express'} it"
-        + (", and the components of the fit do not see it there." if n else "."),
+        + (", and the components of the fit do not capture it in these cells." if n else "."),
         f"Cells that express it, by day: {', '.join(found)}. Choose others with `start` or "
         "`from_cells`.",
     )

@@ -1,7 +1,7 @@
 """Results: what a model says of each cell of its data, under keys of an AnnData.
 
 All keys begin with `cellam_`, save those that CellRank prescribes. Values are plain arrays and
-numbers, so that they survive .h5ad and .zarr, and are in the order of the data.
+numbers, so they survive .h5ad and .zarr, and are in the order of the data.
 
     adata = anndata.read_h5ad("data.h5ad")
     run = cellam.open_run()
@@ -79,9 +79,9 @@ class Results:
         if held:
             place, key = held[0].split("/", 1)
             raise DataError(
-                f"The data already have {place}[{key!r}], which cellam has not written"
-                f"{f', and {len(held) - 1} more' if len(held) > 1 else ''}. "
-                "Keys of the user are never overwritten.",
+                f"The data already have {place}[{key!r}], which was not written by "
+                f"cellam{(f', and {len(held) - 1} more' if len(held) > 1 else '')}. cellam never "
+                "overwrites your own keys.",
                 f"Rename it, or delete it: del adata.{place}[{key!r}].",
             )
         for name in earlier:
@@ -213,7 +213,7 @@ def fates(model: Model, types: pd.Series[Any], *, seed: int = 0) -> tuple[Array,
     """Probability of every cell to become each type of the last training day.
 
     Those of `fates.predict_fates`; a cell of that day is what it is, an unannotated one what the
-    annotated cells nearest to it are, and one of a day outside those fitted on counts for its
+    annotated cells nearest to it are, and one of a day outside the training days counts for its
     nearest cells of that day where it stands.
 
     Returns

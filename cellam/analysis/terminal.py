@@ -19,7 +19,7 @@ class Terminal(NamedTuple):
 
 
 def days_before(model: Model, label: str, *, backward: bool = False) -> tuple[str, ...]:
-    """Labels of the observed days within those fitted on that lie before another one.
+    """Labels of the observed days within the training days that lie before another one.
 
     With `backward` those that lie after it.
     """
@@ -42,7 +42,7 @@ def parse_terminal(
     obs : pandas.DataFrame
         Annotation of all cells.
     text : str or None
-        E.g. "day7:cell_type", "day7", "cell_type". Without a day it is the last one fitted on (the
+        E.g. "day7:cell_type", "day7", "cell_type". Without a day it is the last training day (the
         first if `backward`), without a column the one with the usual name of cell types.
 
     Raises
@@ -60,7 +60,7 @@ def parse_terminal(
     key = key if key is not None else find_types(obs, days)
     if key is None:
         raise ConfigError(
-            "No column of obs has the usual name of a cell type.",
+            "No column of obs is recognised as cell types.",
             f"{list_offers(obs, days)} Choose one: `terminal={label}:COLUMN`.",
         )
     resolve_types(obs, days, key)
@@ -68,12 +68,12 @@ def parse_terminal(
 
 
 def position_of(model: Model, text: str) -> int:
-    """Position of a day that is within those fitted on."""
+    """Position of a day that is within the training days."""
     k = model.timeline.index(text)
     time, first, last = model.snapshots.times[k], model.training.times[0], model.training.times[-1]
     if not first <= time <= last:
         raise ConfigError(
             f"{model.timeline.labels[k]} lies outside the training days ({first:g} to {last:g}).",
-            f"Those within are: {', '.join(model.training.labels)}.",
+            f"The training days are: {', '.join(model.training.labels)}.",
         )
     return k

@@ -72,7 +72,7 @@ def transition_matrix(
 
     where d₁ and d₅ are the distances to the first and the fifth of them: what all have in common, y
     lying beside the cloud, does not count. There is no later day than the last. Its cells stay
-    where they are with probability 0.95 and go to their own neighbours otherwise, so that the chain
+    where they are with probability 0.95 and go to their own neighbours otherwise, so the chain
     has groups of alike cells to end in rather than every cell for itself; were they to move
     faster, the groups would melt, and earlier cells would seem the more certain ones.
 

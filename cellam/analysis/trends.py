@@ -72,7 +72,7 @@ def groups(
     ]
     if not seen:
         raise ConfigError(
-            "No observed day with annotated cells is on the way, by which fates could be told.",
+            "No observed day in this range has annotated cells, so fates cannot be assigned.",
             "Use `by='start'`.",
         )
     found = reference(model, [days.times.index(simulation.times[seen[-1]])], types)

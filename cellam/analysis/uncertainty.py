@@ -4,7 +4,7 @@ Any question that a model can be asked is asked of every member of its ensemble 
 scatter of their answers about the model's own is its spread. Members leave open which cells and
 days were measured and how cells moved between the days (`modelling.ensemble`). What they all share
 (that days can be joined by smooth ways, that growth is a property of the cell's state) they
-cannot doubt, so that their spread is widened by a factor that was measured where the
+cannot doubt, so their spread is widened by a factor that was measured where the
 truth is known.
 """
 
@@ -199,7 +199,7 @@ def remoteness(model: Model, x: Array) -> Array:
     (n,) array
         Mean distance to the five nearest cells of the training days, divided by the 99th
         percentile of the same distance among these cells themselves. Above 1 a cell is where
-        hardly any were seen, and what is said of it rests on no data.
+        few were seen, and what is said of it rests on no data.
     """
     from sklearn.neighbors import NearestNeighbors
 

@@ -79,7 +79,7 @@ class Batch:
     levels : int
         Number of batches.
     confounded : bool
-        Whether each batch is in one day only, so that batches and days cannot be told apart.
+        Whether each batch is in one day only, so batches and days cannot be told apart.
     groups : tuple of tuple of str
         Labels of days, in groups that no batch links to one another; a single one where all are
         linked.

@@ -98,26 +98,28 @@ def _unlinked(groups: tuple[tuple[str, ...], ...], batches: list[Batch]) -> tupl
     """What is wrong with days that no batch links, and what can be done."""
     where = _listed([batch.where for batch in batches])
     alone = [group[0] for group in groups if len(group) == 1]
-    mend = "Integrate on genes that do not change in time, or repeat a day in another batch."
+    mend = (
+        "Integrate batches on genes that do not change over time, or repeat a day in another batch."
+    )
     if len(alone) == len(groups):
         if all(batch.confounded for batch in batches):
-            says = f"Each of the {batches[0].levels} levels of {where} is in one day only"
+            says = f"Each of the {batches[0].levels} levels of {where} occurs on one day only"
         else:
             says = f"No level of {where} has {LINK} cells or more on two days"
-        return f"{says}: what differs between days may be technical.", mend
+        return f"{says}: differences between days may be technical.", mend
     if len(alone) == len(groups) - 1:
         days = " or ".join(_named(day) for day in alone)
         them = "it" if len(alone) == 1 else "them"
         leave = f"`exclude={list(alone)!r}`"
         return (
-            f"No level of {where} links {days} to another day: what differs there may be "
-            "technical.",
+            f"No level of {where} links {days} to another day: differences from other days may "
+            "be technical.",
             f"Compare with a fit without {them} ({leave}), or repeat {them} together with another "
             "day.",
         )
     listed = "; ".join(_listed([_named(day) for day in group]) for group in groups)
     return (
-        f"No level of {where} links these groups of days: {listed}. What differs between them may "
+        f"No level of {where} links these groups of days: {listed}. Differences between them may "
         "be technical.",
         mend,
     )
@@ -131,9 +133,10 @@ def _pooled(found: Iterable[Pool]) -> Iterator[Caveat]:
         column = f"adata.obs[{pool.key!r}]"
         yield Caveat(
             "pooled",
-            f"Cells of {len(pool.levels)} levels of obs[{pool.key!r}] ({levels}{more}) are pooled "
-            f"on {_listed([_named(day) for day in pool.labels])}: the fit describes their mixture.",
-            f"Fit each alone. In Python: adata[{column} == {first!r}].write_h5ad('one.h5ad')",
+            f"Cells of {len(pool.levels)} levels of obs[{pool.key!r}] ({levels}{more}) are "
+            f"pooled on {_listed([_named(day) for day in pool.labels])}: the fit describes their "
+            "mixture.",
+            f"Fit each separately. In Python: adata[{column} == {first!r}].write_h5ad('one.h5ad')",
         )
 
 
@@ -150,13 +153,13 @@ def _duplicates(cells: Cells) -> Iterator[Caveat]:
         frame = "adata.raw.to_adata().to_df()"
     else:
         frame = "adata.to_df()" if layer is None else f"adata.to_df(layer={layer!r})"
-    stand = "cell stands" if found.n == 1 else "cells stand"
+    stand = "cell occurs" if found.n == 1 else "cells occur"
     across = f", {found.days:,} of them on another day" if found.days else ""
     yield Caveat(
         "duplicates",
         f"{found.n:,} {stand} in the data again under another name{across}: {found.first!r} and "
         f"{found.second!r} have the same values in all {values}.",
-        f"Keep one of each. In Python: adata = adata[~{frame}.duplicated().to_numpy()].copy()",
+        f"Keep one copy of each. In Python: adata = adata[~{frame}.duplicated().to_numpy()].copy()",
     )
 
 
@@ -177,16 +180,17 @@ def few_cells(counts: Mapping[str, int]) -> Iterator[Caveat]:
         yield Caveat(
             "cells",
             f"{len(few)} of {len(counts)} days have fewer than {FEW} cells ({named(least)} has "
-            f"{few[least]}): rare types are missed, their means are uncertain.",
-            "Join days that are near each other (`time_map`).",
+            f"{few[least]}): rare types may be missing, and averages are uncertain.",
+            "Merge days that are close in time (`time_map`).",
         )
         return
     for label, n in few.items():
         yield Caveat(
             "cells",
-            f"{named(label)} has only {count_cells(n)}: rare types are missed, its mean is "
-            "uncertain.",
-            f"Leave it out (`exclude={label!r}`), or join it with a day beside it (`time_map`).",
+            f"{named(label)} has only {count_cells(n)}: rare types may be missing, and averages "
+            "are uncertain.",
+            f"Leave it out (`exclude={label!r}`), or merge it with a neighbouring day "
+            "(`time_map`).",
         )
 
 
@@ -200,9 +204,10 @@ def _far_out(model: Model) -> Iterator[Caveat]:
         days = [named(label) for label, k in zip(model.training.labels, far, strict=True) if k]
         yield Caveat(
             "outliers",
-            f"{count_cells(n)} of {_listed(days)} {'lies' if n == 1 else 'lie'} more than {FAR:g} "
-            "times as far out as the others: distances, and growth with them, are mostly theirs.",
-            "Remove such cells, or mend their values.",
+            f"{count_cells(n)} of {_listed(days)} {('lies' if n == 1 else 'lie')} more than "
+            f"{FAR:g} times as far from the centre as the others: they dominate distances, and "
+            "therefore growth.",
+            "Remove these cells, or correct their values.",
         )
 
 
@@ -217,8 +222,9 @@ def _collapse(model: Model) -> Iterator[Caveat]:
     if ess < COLLAPSED * n:
         yield Caveat(
             "weights",
-            f"{n} cells of {named(first)}, followed to {named(last)}, have the weight of {ess:.0f} "
-            "(effective number of cells): averages over them are noisy.",
+            f"{n} cells of {named(first)}, followed to {named(last)}, carry as much information "
+            f"as {ess:.0f} cells of equal weight (effective sample size): averages over them are "
+            "noisy.",
             "Follow cells over shorter times, or allow less growth with a larger `tau`.",
         )
 
@@ -232,9 +238,9 @@ def _counted_growth(model: Model, cells: Cells) -> Iterator[Caveat]:
     if np.ptp(off) < ALIKE and np.ptp(counted) > ALIKE:
         yield Caveat(
             "growth",
-            "The population sizes are the numbers of sequenced cells: growth mirrors how many "
-            "cells were sampled, which says nothing about how many lived.",
-            "Give counts of living cells (`population={'day0': 1e5, 'day2': 3e5}`), or leave "
+            "The population sizes are the numbers of sequenced cells: growth then reflects how "
+            "many cells were sampled, not how many were alive.",
+            "Use counts of living cells (`population={'day0': 1e5, 'day2': 3e5}`), or leave "
             "`population` out.",
         )
 
@@ -243,10 +249,11 @@ def _rotation(model: Model) -> Iterator[Caveat]:
     if model.rotation.rotates:
         yield Caveat(
             "rotation",
-            f"A steady gradient explains {100 * model.rotation.gradient:.0f} % of the motion, a "
-            f"steady field that may rotate {100 * model.rotation.free:.0f} %: cells move in "
+            f"A steady landscape explains {100 * model.rotation.gradient:.0f} % of the motion, "
+            f"and {100 * model.rotation.free:.0f} % if circular flow is allowed: cells move in "
             "circles.",
-            "Trust predictions between days, not a landscape or cells followed for long.",
+            "Predictions between days remain valid; do not interpret a landscape, or "
+            "trajectories over long times.",
         )
 
 
@@ -263,8 +270,8 @@ def _wide_gaps(model: Model, holdout: Collection[str]) -> Iterator[Caveat]:
         if gaps and reach > max(gaps):
             yield Caveat(
                 "gap",
-                f"{named(label)} is {reach:g} away from the nearest day that it is predicted from, "
-                f"and no other gap is longer than {max(gaps):g}: nothing shows how cells move over "
-                "so long.",
+                f"{named(label)} is {reach:g} away from the nearest day it is predicted from, "
+                f"and no gap between the other days is longer than {max(gaps):g}: the data do "
+                "not show how cells move over such a long time.",
                 "Hold out a day with closer neighbours, or read this score as a worst case.",
             )

@@ -168,7 +168,8 @@ def lacking_memory(cells: Cells) -> Caveat | None:
         return None
     return Caveat(
         "memory",
-        f"A fit may take {show_bytes(needed)} of memory, and {show_bytes(available)} can be had.",
+        f"A fit may take {show_bytes(needed)} of memory, and {show_bytes(available)} are "
+        "available.",
         "Use fewer genes or cells, or `use_rep`.",
     )
 

@@ -85,8 +85,8 @@ def _contrary(model: Model, cells: Cells) -> Iterator[Caveat]:
             f"Within days, growth has a correlation of {found.correlation:+.2f} (Spearman, "
             f"{found.cells:,} cells) with the expression of {found.genes} division genes: growth "
             "here does not follow division.",
-            "Do not read these rates as proliferation. Death, sampling that favours some types, or "
-            "errors of the motion may be behind them.",
+            "Do not read these rates as proliferation. They may reflect death, sampling that "
+            "favours some types, or errors in the motion.",
         )
 
 
@@ -99,7 +99,7 @@ def _strayed(followed: _Followed) -> Iterator[Caveat]:
             "off data",
             f"{100 * share:.0f} % of {followed.who} end outside the observed data when followed to "
             f"{named(model.training.labels[-1])}.",
-            "Follow cells over shorter times, and leave out those marked off_manifold.",
+            "Follow cells over shorter times, and exclude those flagged off_manifold.",
         )
 
 
@@ -116,12 +116,12 @@ def _crept(followed: _Followed) -> Iterator[Caveat]:
     ratio = float(w.mean()) / right
     if abs(ratio - 1) > max(CREPT, ERRORS * error / right):
         what = (
-            "by convention every day has the same" if model.options.population is None else "given"
+            "by convention, every day has the same" if model.options.population is None else "given"
         )
         yield Caveat(
             "mass",
             f"Followed to {named(days.labels[-1])}, {followed.who} have {ratio:.2f} times the mass "
-            f"that they should ({what}).",
+            f"they should have ({what}).",
             "Read growth rates and masses as relative: compare cells, not totals.",
         )
 
@@ -145,9 +145,9 @@ def _missed(followed: _Followed, cells: Cells) -> Iterator[Caveat]:
         _, label, name, simulated, share = worst
         yield Caveat(
             "composition",
-            f"On {named(label)}, a day it was fitted on, {100 * simulated:.0f} % of the simulated "
-            f"cells are {name} and {100 * share:.0f} % of the observed ones.",
-            "Take shares of cell types from the observed days, and fates with as much doubt.",
+            f"On {named(label)}, a training day, {100 * simulated:.0f} % of the simulated cells "
+            f"are {name}, compared with {100 * share:.0f} % of the observed ones.",
+            "Take shares of cell types from the observed cells, and treat fates with caution.",
         )
 
 
@@ -168,6 +168,6 @@ def _unsure(model: Model) -> Iterator[Caveat]:
         yield Caveat(
             "unsure",
             f"The {len(model.ensemble)} fits of the ensemble disagree on {' and '.join(found)}.",
-            "Trust averages over many cells, with the intervals that simulate and fates print, "
-            "rather than arrows or growth rates of single cells.",
+            "Rely on averages over many cells, with the intervals that simulate and fates print, "
+            "not on the velocity or growth rate of single cells.",
         )

@@ -1,6 +1,6 @@
 """Actions: the scalar s(t, x) whose gradient is the velocity.
 
-Two forms. `Kernel` is linear in its parameters, so that the loss has a closed-form minimum;
+Two forms. `Kernel` is linear in its parameters, so the loss has a closed-form minimum;
 `MLP` is a network for stochastic gradients. Both give, for t (N,) and x (N, d),
 
     s (N,),   ∇s (N, d),   ∂ₜs (N,),   Δs (N,).
@@ -136,12 +136,12 @@ class Kernel:
         Raises
         ------
         KeyError, ValueError
-            If one is missing, or their shapes do not fit each other.
+            If one is missing, or their shapes are inconsistent.
         """
         names = ("omega", "nu", "beta", "a", "theta")
         omega, *others = (torch.from_numpy(arrays[prefix + name]) for name in names)
         if omega.ndim != 2 or any(part.shape != omega.shape[:1] for part in others):
-            raise ValueError("the shapes of a kernel's arrays do not fit each other")
+            raise ValueError("the shapes of a kernel's arrays are inconsistent")
         nu, beta, a, theta = others
         return Kernel(Features(omega, nu, beta, a), theta)
 

@@ -166,9 +166,10 @@ class Unbalanced(Planned):
     entropy: float = 0.01
     name: ClassVar[str] = "uot"
     description: ClassVar[str] = (
-        "unbalanced optimal transport (price of growth τ = {coupling.tau:g}; translation-invariant "
-        "Sinkhorn iterations {cite[sinkhorn]}, then an exact plan, by POT {version[POT]} "
-        "{cite[pot]}), its cost measured after the affine part of the motion"
+        "unbalanced optimal transport (penalty on growth τ = {coupling.tau:g}; "
+        "translation-invariant Sinkhorn iterations {cite[sinkhorn]}, then an exact plan, by POT "
+        "{version[POT]} {cite[pot]}), with the cost measured after removal of the affine part of "
+        "the motion"
     )
 
     @property
@@ -219,7 +220,7 @@ class Unbalanced(Planned):
         if not np.isfinite(unit):
             raise TrainingError(
                 "Cells are too far apart for their distances to be finite numbers.",
-                "Look at the representation for extreme values.",
+                "Check the representation for extreme values.",
             )
         found = solve_relaxed(cost / unit, a, b, tau=self.tau, entropy=self.entropy)
         if not found.converged:

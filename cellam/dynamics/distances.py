@@ -1,7 +1,7 @@
 """Distances between weighted clouds of cells, and what each cell adds to them.
 
 All take `x (n, d), u (n,), y (m, d), v (m,)` with weights that sum to one. W1 and W2 are exact;
-finite samples bias them upward, so that only clouds of the same size may be compared, and
+finite samples bias them upward, so only clouds of the same size may be compared, and
 a sampling floor belongs beside them. The energy distance and MMD² are unbiased.
 
 The functions `compare_…` give the same with the influence of every cell: by how much the distance
@@ -148,7 +148,7 @@ def resample(
 ) -> tuple[Array, Array]:
     """Thin a weighted cloud to n draws in proportion to weight (systematic resampling).
 
-    With `stratified` the cells are first put in the order of a k-d tree, so that neighbours share
+    With `stratified` the cells are first put in the order of a k-d tree, so neighbours share
     draws and every region gets its due: the thin cloud is nearer to the whole one than draws of a
     random order are. A score that compares it with a random sample is then a little too good.
 

@@ -324,7 +324,7 @@ def solve_halves(
             return theta, losses, ridge
     raise TrainingError(
         "The equations of the fit could not be solved with any ridge.",
-        "Are some coordinates of the representation enormous, or all constant?",
+        "Are some coordinates of the representation extremely large, or all constant?",
     )
 
 

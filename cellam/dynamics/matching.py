@@ -161,7 +161,7 @@ def fit_action(
         the marginals alone (equation 9 of `objectives`), with `sample_path` from the
         velocities too (equation 10). Where mass changes, the draws have weights.
         `cellam.Tabulated` is such an object for points that are known at some times. Draws from few
-        data should come from an object that also has ``split(n, generator)``, so that what
+        data should come from an object that also has ``split(n, generator)``, so what
         judges the fit has not trained it.
     objective : Objective, optional
         Which method; plain Action Matching without it. Its σ and λ are in the user's units.
@@ -227,7 +227,7 @@ def fit_action(
     objective = objective or Objective()
     if objective.own_growth and not isinstance(q, PathSampler):
         raise DataError(
-            "A growth field of its own needs growth rates, and q has no sample_path.",
+            "An independent growth field needs growth rates, but q has no sample_path.",
             "Tie it to the action: Objective(growth_scale=1.0).",
         )
     drawing, choosing, fitting, growing = (

@@ -187,7 +187,7 @@ class Objective:
                 "neither can be negative."
             )
         if self.own_growth and self.growth_scale > 0:
-            raise ConfigError("Growth is either tied to the action or a field of its own.")
+            raise ConfigError("Growth is either tied to the action or an independent field.")
 
     @property
     def grows(self) -> bool:

@@ -94,7 +94,7 @@ class Path:
     sigma : float
         Noise of the bridges; 0 for straight lines.
     conserved : bool
-        Divide all weights by the mass at their time, so that q_t is a probability. Growth
+        Divide all weights by the mass at their time, so q_t is a probability. Growth
         rates then no longer belong to the weights: use the samples' estimator.
     """
 

@@ -96,7 +96,7 @@ class Tabulated:
             raise DataError(
                 f"{n} sets of points, {len(times)} times"
                 + (f" and {len(self.masses)} masses" if self.masses is not None else "")
-                + ": there must be as many of each, and two at least."
+                + ": there must be the same number of each, and at least two."
             )
         if not (np.diff(times) > 0).all():
             raise DataError(f"The times {times.tolist()} do not increase.")
@@ -257,14 +257,14 @@ class Draws:
         moves = isinstance(self.sampler, PathSampler)
         if not moves and from_samples is False:
             raise ConfigError(
-                "from_samples = False needs velocities, and the sampler has no sample_path."
+                "from_samples = False needs velocities, but the sampler has no sample_path."
             )
         if moves and not from_samples and not grows:
             t = self.frame.outward(np.arange(0, 1, 0.01))
             growth = _drawn(self.sampler, t, _probe()).growth
             if growth is not None and growth.any():
                 raise ConfigError(
-                    "The path changes mass, and the objective has no growth.",
+                    "The path changes mass, but the objective has no growth.",
                     "Give Objective(growth_scale=…) or Objective(own_growth=True).",
                 )
         return self, bool(from_samples) or not moves

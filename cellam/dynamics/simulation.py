@@ -108,7 +108,7 @@ def simulate(
     lost = int((~np.isfinite(points).all((0, 2)) | ~np.isfinite(log_weights).all(0)).sum())
     if lost:
         raise TrainingError(
-            f"{lost} of {len(x)} simulated cells ran off to infinity.",
+            f"{lost} of {len(x)} simulated cells diverged to infinity.",
             "Stay within the range of the data, or fit again with a larger `tau`.",
         )
     return Trajectories(np.asarray(times, dtype=float), points, log_weights)

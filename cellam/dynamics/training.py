@@ -136,7 +136,7 @@ def _back(good: _State, failed: _State) -> _State:
     """The last good state, to go on from with half the rate."""
     if failed.setbacks == SETBACKS:
         raise TrainingError(
-            f"The network's loss was no longer finite at step {failed.step + 1}, "
+            f"The loss of the network became infinite or undefined at step {failed.step + 1}, "
             f"{SETBACKS + 1} times, each with half the step size of the last.",
             "Use `action='kernel'`, or a representation without extreme values.",
         )

@@ -109,10 +109,11 @@ def _transport(sides: Sides, rng: np.random.Generator) -> Contender | None:
 BASELINES = {baseline.name: baseline for baseline in (
     Baseline("previous", "the unchanged {day} before", "the day before, unchanged", 3, _previous),
     Baseline("next", "the unchanged {day} after", "the day after, unchanged", 4, _next),
-    Baseline("mixture", "the mixture of both {day}s", "both, weighted by nearness in time", 5,
-             _mixture),
+    Baseline("mixture", "the mixture of both {day}s",
+             "the days on both sides, unchanged, weighted by nearness in time", 5, _mixture),
     Baseline("ot", "optimal-transport interpolation",
-             "straight lines between both, along exact optimal transport", 6, _transport),
+             "straight lines between the days on both sides, along exact optimal transport", 6,
+             _transport),
 )}
 # fmt: on
 

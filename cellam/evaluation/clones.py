@@ -5,7 +5,7 @@ late day are sisters, not mother and daughter, but nothing that can be measured 
 truth of a fate. Every contender says for every early cell which observed cells of the late day
 stand for its descendants (`analysis.fates.Transitions`), and none of them sees the barcodes.
 
-Cells of one clone are not independent, so that intervals come from drawing clones anew.
+Cells of one clone are not independent, so intervals come from drawing clones anew.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ MOST_POINTS = 500  # of what a clone is predicted to be; a clone has few sisters
 AT_ONCE = 4_000_000  # weights of cells in draws of the bootstrap that are held in memory
 FEWEST = 5  # clones with and without a state on the late day, for the state to be scored
 SCORES = {
-    "correlation": "of the predicted probability with the share of the sisters, over cells",
-    "AUROC": "chance that a sister in a state had the higher predicted probability of it than "
-    "one that is not",
+    "correlation": "between the predicted probability and the share of the sisters, over cells",
+    "AUROC": "probability that a sister in a state had a higher predicted probability of it than "
+    "one in another state",
     "Brier": "mean squared error of the probabilities, summed over states",
     "W1": "Wasserstein-1 between predicted and observed sisters of a clone",
 }
@@ -169,11 +169,11 @@ def _ours(model: Model, start: str, end: str, types: pd.Series[Any]) -> sparse.c
 # How each contender finds the cells of the late day that stand for descendants: a row for each
 # cell of the early day, or one for all of them.
 CONTENDERS: dict[str, tuple[Contender, str]] = {
-    OURS: (_ours, "followed by the fit"),
-    "nearest": (_stand_still, "the nearest cells of the late day, without dynamics"),
-    "ot": (_chained(Balanced()), "exact optimal transport, chained over the days between"),
+    OURS: (_ours, "predicted by the fit"),
+    "nearest": (_stand_still, "the nearest cells of the terminal day, without dynamics"),
+    "ot": (_chained(Balanced()), "exact optimal transport, chained over the days in between"),
     "uot": (_chained(Unbalanced()), "unbalanced transport with tau 1, chained"),
-    "mean": (_everyone, "all cells of the late day, the same for every cell"),
+    "mean": (_everyone, "shares of all cells of the terminal day, the same for every cell"),
 }
 
 
@@ -202,12 +202,12 @@ def validate(
     n_boot : int
         Draws of the clones.
     seed : int
-        For these draws.
+        Random seed for these draws.
 
     Raises
     ------
     DataError
-        If hardly any clone was found on both an early and the late day.
+        If very few clones were found on both an early and the late day.
     """
     days = model.snapshots
     late_cells = reference_of(model, terminal, types)
@@ -223,7 +223,7 @@ def validate(
         raise DataError(
             f"{len(shared)} of the {len(names):,} clones in obs[{clones.name!r}] have cells both "
             f"on {' or '.join(start)} and on {terminal}; at least {2 * FEWEST} are needed.",
-            "Check the column, and give other days with `start` and `terminal`.",
+            "Check the column, or choose other days with `start` and `terminal`.",
         )
     found = _compare(model, early, late, shared, of_state, terminal, types)
     with_state = np.array([found.share[found.clone == c].max(0) for c in range(len(shared))])
@@ -233,7 +233,7 @@ def validate(
         raise DataError(
             f"No state of obs[{types.name!r}] is found in {FEWEST} of the {len(shared)} clones and "
             f"missing in {FEWEST} others.",
-            "Give another column: `terminal=DAY:COLUMN`.",
+            "Choose another column: `terminal=DAY:COLUMN`.",
         )
     rng = np.random.default_rng(seed)
     return Validation(

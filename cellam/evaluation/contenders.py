@@ -53,8 +53,8 @@ class Own:
     stream: int
 
 
-FIT = Own("cellam", "the days on both sides, followed to it by the fit", stream=0)
-FLOOR = Own("floor", "one half of the measured cells, scored against the other", stream=7)
+FIT = Own("cellam", "the days on both sides, simulated to the held-out day by the fit", stream=0)
+FLOOR = Own("floor", "one half of the observed cells, scored against the other half", stream=7)
 
 
 @final

@@ -25,7 +25,7 @@ class Counterpart:
     stream : int
         See `contenders.Method`.
     change : callable
-        Options of the counterpart, without the prior of growth; None where the fit has none.
+        Options of the counterpart, without the growth prior; None where the fit has none.
     """
 
     name: str
@@ -68,7 +68,7 @@ COUNTERPARTS = {
     for counterpart in (
         Counterpart("balanced", "with mass conserved", 1, _balanced),
         Counterpart("unbalanced", "with growth", 2, _unbalanced),
-        Counterpart("no-prior", "without the prior of growth", 8, _no_prior),
+        Counterpart("no-prior", "without the growth prior", 8, _no_prior),
     )
 }
 

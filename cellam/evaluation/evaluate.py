@@ -82,9 +82,9 @@ class Evaluation:
         seen = tuple(dict.fromkeys(table.loc[table["seen"], "label"]))
         if seen:
             notes.append(
-                f"The representation {cells.rep} was given, and may have been computed with "
-                f"{' and '.join(seen)}: all scores can be too good. Without `use_rep` a PCA is "
-                "fitted on the other days alone."
+                f"The representation {cells.rep} may have been computed with {' and '.join(seen)}, "
+                "so all scores may be too good. Without `use_rep`, a PCA is fitted on the other "
+                "days only."
             )
         if {"W1", "W2"} & set(table["metric"]) and LEAD in set(table["metric"]):
             notes.append(SHRUNK)
@@ -263,8 +263,8 @@ def resolve_holdout(
         chosen = tuple(used[1:-1])
         if not chosen:
             raise ConfigError(
-                "`holdout='all'` means every training day but the first and the last, and there is "
-                "none between.",
+                "`holdout='all'` means every training day except the first and the last, and "
+                "there is none in between.",
                 _instead(used, excluded),
             )
     else:
@@ -272,14 +272,14 @@ def resolve_holdout(
     for label in chosen:
         if len([other for other in used if other != label]) < 2:
             raise ConfigError(
-                f"Without {named(label)}, {count_days(len(used) - 1)} would be left to fit on, and "
-                "two are needed.",
+                f"Without {named(label)}, {count_days(len(used) - 1)} would be left for "
+                "training; two are needed.",
                 _instead(used, excluded),
             )
         if cells.counts[label] < FEWEST:
             raise ConfigError(
                 f"{named(label)} has {count_cells(cells.counts[label])}, too few to be scored: "
-                f"{FEWEST} are the least.",
+                f"at least {FEWEST} are needed.",
                 "Hold out another day.",
             )
     return chosen
@@ -290,8 +290,8 @@ def _instead(used: list[str], excluded: set[str]) -> str:
     if excluded:
         return f"Score a day that was left out of the fit: `holdout={min(excluded)!r}`."
     return (
-        f"With {count_days(len(used))} no prediction can be scored: that takes three. A "
-        "fit with `ensemble=8` says how sure it is of itself."
+        f"No prediction can be scored with {count_days(len(used))}; three are needed. A fit with "
+        "`ensemble=8` gives its uncertainty."
     )
 
 

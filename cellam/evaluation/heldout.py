@@ -21,7 +21,7 @@ Array = NDArray[np.float64]
 class HeldOut:
     """A held-out day, its prediction and its best baseline, in model coordinates.
 
-    A prediction is thinned, by its weights, to the number of cells that were measured, so that the
+    A prediction is thinned, by its weights, to the number of cells that were measured, so the
     clouds can be compared by eye.
 
     Parameters
@@ -49,7 +49,7 @@ class HeldOut:
 
 
 def predict_day(model: Model, label: str, *, metric: str = "energy") -> HeldOut:
-    """Predict a day that a model was not fitted on, beside the best baseline.
+    """Predict a day that is not a training day of a model, beside the best baseline.
 
     Parameters
     ----------
@@ -63,7 +63,7 @@ def predict_day(model: Model, label: str, *, metric: str = "energy") -> HeldOut:
     Raises
     ------
     ConfigError
-        For an unknown day or metric, or a day that the model was fitted on.
+        For an unknown day or metric, or a training day of the model.
     """
     (metric,) = check_metrics([metric], DISTANCES)
     label = model.timeline.labels[model.timeline.index(label)]

@@ -163,7 +163,7 @@ def compare_mass(
 
 def _without_populations(cells: Cells, options: Options, holdout: Collection[str]) -> str:
     if options.population is None:
-        return "the fit knows no sizes of the population (fit with `population`)"
+        return "the fit has no population sizes (fit with `population`)"
     return ""
 
 

@@ -1,6 +1,6 @@
 """Scores: a table of held-out days, and how its values vary together.
 
-Two scores of a day share the cells that were measured, so that their errors go together. Skill,
+Two scores of a day share the cells that were measured, so their errors go together. Skill,
 which is a ratio of differences of scores, needs their covariance.
 """
 

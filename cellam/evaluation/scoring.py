@@ -108,7 +108,7 @@ def contenders(
         If the model was fitted on the day.
     """
     if label not in model.options.exclude:
-        raise ConfigError(f"The model was fitted on {label}, so that it cannot be scored there.")
+        raise ConfigError(f"{label} is a training day of this model, so it cannot be scored.")
     k = model.snapshots.index(label)
     time = model.snapshots.times[k]
     fits = {FIT.name: model, **(counterparts or {})}

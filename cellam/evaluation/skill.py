@@ -10,7 +10,7 @@ an amount that depends on n.
 
 The intervals say how far skill would vary if other cells had been measured, on all days. Every
 cell has an influence on every score (`distances`); all scores of a day are to first order a sum
-over cells, so that together they are normal, with the covariance of those sums. That is for a fit
+over cells, so together they are normal, with the covariance of those sums. That is for a fit
 that is held; how far its score moves with the cells that it is fitted to is the scatter of fits
 to half of them (`modelling.refits`). The bootstrap draws scores from all of that, and takes
 the best baseline of each draw: which one it is, is part of what is not known. What is held on the
@@ -165,11 +165,14 @@ def _sentence(
             "floor."
         )
     if high < 0:
-        floor = ", which is already as near to the day as can be measured" * nothing_to_gain
-        return f"In {metric}, {who} is worse than {rival} ({share}){floor}: use that for this gap."
+        floor = ", which is already as close to the day as can be measured" * nothing_to_gain
+        return (
+            f"In {metric}, {who} is worse than {rival} ({share}){floor}: use that instead for "
+            "this gap."
+        )
     if nothing_to_gain:
         return (
-            f"In {metric}, {rival} is already as near to the day as can be measured (the "
+            f"In {metric}, {rival} is already as close to the day as can be measured (the "
             f"floor), so no method can do better here; {who} is not measurably worse ({share})."
         )
     unsure = f"the difference is within the uncertainty ({share})"

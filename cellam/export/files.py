@@ -61,7 +61,7 @@ def check_file(
         If it is the input or a folder, is there already, or its folder cannot be written to.
     """
     if path.is_dir():
-        raise OutputError(f"`{option}={str(path)!r}` is a folder.", "Give the name of a file.")
+        raise OutputError(f"`{option}={str(path)!r}` is a folder.", "Add the name of a file.")
     if data is not None and path.exists() and path.samefile(data):
         raise OutputError(f"`{option}={str(path)!r}` is the input; it is never written to.")
     if path.suffix.lower() not in suffixes:
@@ -78,9 +78,9 @@ def check_file(
     if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
         raise OutputError(
             f"`{option}={str(path)!r}` cannot be written.",
-            f"{folder} is not a folder that you may write to: name a file in another one."
+            f"{folder} is not a folder that you may write to: choose another one."
             if folder.exists()
-            else "Name a file in a folder that exists.",
+            else "Choose a file in a folder that exists.",
         )
     if path.exists() and not overwrite:
         raise OutputError(

@@ -264,8 +264,8 @@ def check_output(path: Path, *, option: str, overwrite: bool, ours: re.Pattern[s
         foreign = sorted(p.name for p in path.iterdir() if not ours.fullmatch(p.name))
         if foreign:
             raise OutputError(
-                f"{path} holds {foreign[0]!r}, which cellam has not written; a folder is replaced "
-                "as a whole.",
+                f"{path} holds {foreign[0]!r}, which was not written by cellam; a folder is only "
+                "replaced as a whole.",
                 "Choose another name.",
             )
 

@@ -124,7 +124,7 @@ class Model(Displayed):
 
     @property
     def training(self) -> Snapshots:
-        """The days that the model was fitted on."""
+        """The training days of the model."""
         return self.snapshots.without(self.options.exclude)
 
     @property
@@ -148,9 +148,9 @@ class Model(Displayed):
                 f"method {method} conserves mass, so no cell grows or dies",
                 f"Fit with `method={'ueam' if self.options.has_noise else 'uam'!r}`",
             )
-        whose = "that you asked for" if self.options.path else "that was chosen"
+        whose = "which you asked for" if self.options.path else "which was chosen"
         return (
-            f"the path {self.choice.recipe.coupling.name} {whose} conserves mass, so no cell grows "
+            f"path {self.choice.recipe.coupling.name}, {whose}, conserves mass, so no cell grows "
             f"or dies (method {method} would allow it)",
             "Fit with `path='uot'`",
         )
@@ -228,8 +228,8 @@ class Model(Displayed):
             chosen = chosen[np.isin(self.snapshots.rows[k], rows)]
             if not len(chosen):
                 raise ConfigError(
-                    f"None of the {len(self.snapshots.rows[k])} cells of {self.timeline.labels[k]} "
-                    "is among the cells asked for."
+                    f"None of the {len(self.snapshots.rows[k])} cells of "
+                    f"{self.timeline.labels[k]} is among the selected cells."
                 )
         if n_cells is not None:
             chosen = np.sort(rng.choice(chosen, n_cells, replace=n_cells > len(chosen)))
@@ -263,7 +263,7 @@ class Model(Displayed):
         Parameters
         ----------
         time : float
-            In the user's unit; a day that was fitted on is predicted from its neighbours.
+            In the user's unit; a training day is predicted from its neighbours.
         n_cells : int, optional
             Thin the prediction to so many draws, spread evenly over it.
         seed : int
@@ -318,10 +318,10 @@ class Model(Displayed):
         end = self.timeline.position(to) if to is not None else first if backward else last
         if end == begin:
             raise ConfigError(
-                f"There is no time to simulate: start and end are both {begin:g}.",
-                "Give another `to`."
+                f"Start and end of the simulation are both {begin:g}.",
+                "Choose another `to`."
                 if to is not None
-                else f"Give `to`{' or `backward=True`' * (not backward)}.",
+                else f"Set `to`{' or `backward=True`' * (not backward)}.",
             )
         if backward and end > begin:
             raise ConfigError(f"`backward` from {begin:g} cannot reach {end:g}, which is later.")
@@ -329,13 +329,13 @@ class Model(Displayed):
         if outside and not extrapolate:
             raise ConfigError(
                 f"Time {outside[0]:g} lies outside the training days ({first:g} to {last:g}).",
-                "Add `extrapolate=True` to hold the dynamics of the nearest day there.",
+                "Add `extrapolate=True` to use the dynamics of the nearest training day there.",
             )
         sign = 1.0 if end > begin else -1.0
         saved = {begin, end, *(t for t in self.snapshots.times if (t - begin) * (end - t) > 0)}
         if save_every is not None:
             if not 0 < save_every < float("inf"):
-                raise ConfigError(f"`save_every={save_every:g}` is not a positive step of time.")
+                raise ConfigError(f"`save_every={save_every:g}` is not a positive time step.")
             n = int(abs(end - begin) / save_every + 1e-9)
             if n > 10_000:
                 raise ConfigError(f"`save_every={save_every:g}` would save {n:,} times.")

@@ -1,6 +1,6 @@
 """Pipeline: a fit in one place. Cells → space → snapshots → path → action.
 
-Every stage has random numbers of its own, so that a change to one leaves the others, and a
+Every stage has random numbers of its own, so a change to one leaves the others, and a
 stage that was kept in a checkpoint can be left out.
 """
 
@@ -259,7 +259,7 @@ def _check_days(cells: Cells, excluded: tuple[str, ...]) -> None:
     counts = {label: n for label, n in cells.counts.items() if label not in excluded}
     if len(counts) < 2:
         raise DataError(
-            f"{len(counts)} day is left to fit on"
+            f"{len(counts)} training day is left"
             + (f" without {', '.join(excluded)}" if excluded else "")
             + "; two are needed.",
             "Exclude fewer days." if excluded else "",

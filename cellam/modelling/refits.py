@@ -59,7 +59,7 @@ def refit(model: Model, K: int) -> Refits:
     Returns
     -------
     Refits
-        Each has all cells in its snapshots, so that it predicts from the same as `model` does.
+        Each has all cells in its snapshots, so it predicts from the same as `model` does.
     """
     options = model.options
     if effective_refits(options, K) == 0:
@@ -87,8 +87,8 @@ def check_refits(K: int) -> None:
     """
     if K < 0 or 0 < K < LEAST:
         raise ConfigError(
-            f"`refits={K!r}`: no interval can be made of so few fits.",
-            f"Use {LEAST} or more, or 0 for none.",
+            f"`refits={K!r}`: too few fits for an interval.",
+            f"Use at least {LEAST}, or 0 for none.",
         )
 
 

@@ -76,7 +76,7 @@ def velocity(
     """
     where = find_basis(model, adata, basis)
     values, label, colours = colour_values(model, adata, color)
-    unsure_key = Line2D([], [], color=style.COLOURS[7], label="direction unsure")
+    unsure_key = Line2D([], [], color=style.COLOURS[7], label="direction uncertain")
     besides = [unsure_key] if model.ensemble else []
     with style.drawing(ax, save) as axes:
         scatter_cells(axes, where.xy, values, label, colours, besides)
@@ -123,7 +123,7 @@ def growth(
             axes.scatter(
                 where.xy[unsure, 0], where.xy[unsure, 1], c=style.COLOURS[7], alpha=0.5,
                 s=size_of(len(rate)), linewidths=0, rasterized=True,
-                label="sign unsure (90 % interval spans 0)",
+                label="sign uncertain (90 % interval spans 0)",
             )  # fmt: skip
             axes.legend(loc="upper left", bbox_to_anchor=(0.0, -0.06))
         order = np.argsort(np.abs(rate), kind="stable")  # the strongest on top
@@ -155,7 +155,7 @@ def trajectories(
     ax: Axes | None = None,
     save: str | Path | None = None,
 ) -> Axes:
-    """Draw the ways of simulated cells, all that the simulation holds, with their weights.
+    """Draw the trajectories of simulated cells, all that the simulation holds, with their weights.
 
     Parameters
     ----------
@@ -163,7 +163,7 @@ def trajectories(
         From `Model.simulate`: a few dozen cells, saved often enough (`save_every`) to be smooth.
 
     Others, returns and errors as for `velocity`. A line's colour is the time, its width and the
-    size of its end the weight; every line starts at a ring, and ends in a cross where hardly any
+    size of its end the weight; every line starts at a ring, and ends in a cross where few
     cells were observed.
     """
     where = find_basis(model, adata, basis)
@@ -216,7 +216,9 @@ def trajectories(
             ),
         ]  # fmt: skip
         if far.any():
-            marks.append(Line2D([], [], ls="", marker="x", color=ring, label="off the data"))
+            marks.append(
+                Line2D([], [], ls="", marker="x", color=ring, label="outside the observed data")
+            )
         axes.legend(handles=marks, loc="upper center", bbox_to_anchor=(0.5, -0.08), ncols=3)
         name_axes(axes, where)
     return axes
@@ -254,7 +256,7 @@ def heldout(
     before = sum(len(x) for x in model.snapshots.points[:k])
     truth = where.xy[before : before + len(day.measured)]
     panels = [
-        (f"{named(day.label)}, measured", truth),
+        (f"{named(day.label)}, observed", truth),
         (
             f"predicted by cellam\n({day.metric} {day.score:.3g})",
             where.place(model, day.predicted),
@@ -296,7 +298,7 @@ def heldout(
 
 
 def on_grid(xy: Array, values: Array) -> tuple[Any, ...]:
-    """Average what cells have on a regular grid, masked where hardly any cells are.
+    """Average what cells have on a regular grid, masked where few cells are.
 
     Parameters
     ----------

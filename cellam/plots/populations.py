@@ -29,7 +29,7 @@ def composition(
     ax: Axes | None = None,
     save: str | Path | None = None,
 ) -> Axes:
-    """Draw shares of cell types at every observed day, observed beside simulated.
+    """Draw shares of cell types at every observed day, observed next to simulated.
 
     Parameters
     ----------
@@ -52,8 +52,8 @@ def composition(
     """
     if "simulated" not in frame:
         raise DataError(
-            "There are no cell types to draw the composition of.",
-            "Give their column of obs, e.g. `groupby='cell_type'`.",
+            "The data have no cell types, so there is no composition to draw.",
+            "Name their column of obs, e.g. `groupby='cell_type'`.",
         )
     # Of chosen cells nothing was observed, and only what was simulated is drawn.
     sides = {"obs.": "observed"} if any(frame["observed"]) else {}
@@ -139,7 +139,7 @@ def mass(
         )  # fmt: skip
         axes.plot(
             days.times, days.masses, ls="", marker="o", mfc=style.paper(), mec=style.ink(), ms=6,
-            label="1 by convention: no population sizes were given" if relative else "given",
+            label="1 by convention (no population sizes given)" if relative else "given",
         )  # fmt: skip
         top = max(float(simulated.max()), *days.masses)
         if spread is not None:
@@ -150,7 +150,7 @@ def mass(
             )  # fmt: skip
             top = max(top, float(high.max()))
         axes.set_xticks(days.times, days.labels)
-        axes.set(ylabel=f"mass, relative to {days.labels[0]}", ylim=(0, 1.15 * top))
+        axes.set(ylabel=f"mass relative to {days.labels[0]}", ylim=(0, 1.15 * top))
         axes.grid(axis="y", lw=0.4, alpha=0.4)
         axes.legend(loc="lower left" if simulated[-1] > 0.4 * top else "upper right")
     return axes

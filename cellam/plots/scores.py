@@ -51,7 +51,7 @@ def evaluation(
     metrics = list(dict.fromkeys(table["metric"]))
     spelt = {name.lower(): name for name in metrics}
     if metric.lower() not in spelt:
-        raise ConfigError(f"Nothing was scored by {metric!r}.", offer(metric, metrics))
+        raise ConfigError(f"There are no scores in {metric!r}.", offer(metric, metrics))
     metric = spelt[metric.lower()]
     rows = table[table["metric"] == metric]
     values = rows.pivot(index="label", columns="method", values="value")
@@ -74,10 +74,10 @@ def evaluation(
         if FLOOR in values:
             for k, level in enumerate(values[FLOOR].reindex(labels)):
                 axes.plot([k - 0.45, k + 0.45], [level] * 2, color=style.ink(), ls="--", lw=1.2,
-                          label="floor: as good as can be" if k == 0 else None)  # fmt: skip
+                          label="floor: best possible score" if k == 0 else None)  # fmt: skip
         axes.axhline(0, color=style.ink(), lw=0.6)
         axes.set_xticks(range(len(labels)), labels)
-        axes.set(ylabel=f"{metric} to the measured cells\n(lower is better)")
+        axes.set(ylabel=f"{metric} to the observed cells\n(lower is better)")
         axes.tick_params(axis="x", length=0)
         axes.set_xlabel("held-out day\n(whiskers: 95 % intervals)")
         handles, names = axes.get_legend_handles_labels()
@@ -105,7 +105,7 @@ def history(model: Model, *, ax: Axes | None = None, save: str | Path | None = N
                   label="loss on held-out cells")  # fmt: skip
         axes.plot(best[over], best["held_out_loss"], ls="", marker="*", ms=13,
                   mfc=style.COLOURS[1], mec=style.ink(),
-                  label=f"taken: {over} {best[over]:g}")  # fmt: skip
+                  label=f"used: {over} {best[over]:g}")  # fmt: skip
         if over == "ridge":
             axes.set_xscale("log")
             axes.set_xticks(frame[over], [f"{ridge:g}" for ridge in frame[over]], minor=False)

@@ -1,7 +1,7 @@
 """Style: what all figures share. Colours that differ for every eye, and in grey by shape.
 
 Everything is local: no figure is registered with pyplot, no backend is chosen, and matplotlib's
-settings are as they were once a figure is drawn. Files hold no date, so that the same seed
+settings are as they were once a figure is drawn. Files hold no date, so the same seed
 gives the same bytes.
 
 References
@@ -171,7 +171,7 @@ def _suffix(path: str | Path) -> str:
     suffix = Path(path).suffix.lower()
     if suffix not in FORMATS:
         raise ConfigError(
-            f"{path}: a picture is not written as {suffix or 'a file without a suffix'}.",
+            f"{path}: a figure cannot be written as {suffix or 'a file without a suffix'}.",
             f"Use one of: {', '.join(FORMATS)}.",
         )
     return suffix

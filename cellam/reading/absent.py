@@ -5,7 +5,7 @@ in all of them may have been off, and that is biology which must not be lost. No
 looks like this:
 
 - Genes share it as a block: all are absent on exactly the same days.
-- Many of the block are detected widely on every other day, so that chance does not make their
+- Many of the block are detected widely on every other day, so chance does not make their
   zeros. Where it lies between days that have them, a few such genes suffice, as none is switched
   off for a day in every single cell and then on again. At the first or the last days, where a
   programme may begin or end, they are a twentieth of the widely detected genes and at least ten.
@@ -72,19 +72,19 @@ def absent_genes(
         if not block.how:
             notes.append(
                 f"{named} are zero in all cells of {on} and widely detected on the other days, "
-                f"e.g. {listed}. They are taken as not expressed; if they were not measured, "
+                f"e.g. {listed}. They are treated as not expressed; if they were not measured, "
                 "remove them."
             )
             continue
         absent[block.genes] = True
         notes.append(
             f"{named} are left out, e.g. {listed}: not measured on {on}, where they are "
-            f"{block.how} in all cells, as a join of samples with other genes leaves them"
+            f"{block.how} in all cells, as after joining samples with different genes"
         )
     if absent.all():
         raise DataError(
             f"No gene of {where} was measured on every day.",
-            "Were days with other names of genes joined? Give all days the same names.",
+            "Were days with different gene names joined? Use the same gene names on all days.",
         )
     return absent, tuple(notes)
 

@@ -1,6 +1,6 @@
 """Amounts: what the numbers of each cell show of themselves, without a guess at what they mean.
 
-Every cell is looked at, in blocks, so that nothing of the size of the data is copied.
+Every cell is looked at, in blocks, so nothing of the size of the data is copied.
 """
 
 from __future__ import annotations

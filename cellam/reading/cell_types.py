@@ -69,7 +69,7 @@ def split_levels(
 
 
 def find_types(obs: pd.DataFrame, days: NDArray[np.int64]) -> str | None:
-    """The column of `obs` that has the usual name of a cell type and 2 to 100 types.
+    """The column of `obs` that is recognised as cell types and 2 to 100 types.
 
     Parameters
     ----------
@@ -137,7 +137,7 @@ def resolve_types(
         raise ConfigError(f"No cell has a value in obs[{key!r}].", list_offers(obs, days))
     if tells_time(obs[key], days):
         raise ConfigError(
-            f"obs[{key!r}] tells when cells were taken, not what they are.",
+            f"obs[{key!r}] says when cells were sampled, not what they are.",
             list_offers(obs, days),
         )
     return types
@@ -155,7 +155,7 @@ def tells_time(values: pd.Series[Any], days: NDArray[np.int64]) -> bool:
     """Whether a column says no more of a cell than when it was taken.
 
     So does one whose values follow the time, and one with the same value in all cells of a day
-    (unless it is the same on all days, or the column has the usual name of a cell type).
+    (unless it is the same on all days, or the column is recognised as cell types).
     """
     if follows_time(values, days):
         return True

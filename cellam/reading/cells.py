@@ -225,11 +225,13 @@ def _obs(source: Source) -> pd.DataFrame:
     """Annotation of the cells, its columns named by text."""
     obs = source.element("obs")
     if isinstance(obs, np.ndarray) and obs.dtype.names:
-        raise DataError(f"{source.name} was written by an anndata before 0.7.", SAVE_AGAIN)
+        raise DataError(
+            f"{source.name} was written by a version of anndata before 0.7.", SAVE_AGAIN
+        )
     if not isinstance(obs, pd.DataFrame) or not len(obs):
         raise DataError(
             f"{source.name} has no cells: its obs is empty.",
-            "Was a filter too strict? Save the data with the cells in it.",
+            "Was a filter too strict? Save the data with its cells.",
         )
     obs = obs.set_axis(list(map(str, obs.columns)), axis=1)
     if not obs.columns.is_unique:

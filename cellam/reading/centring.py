@@ -44,16 +44,17 @@ def describe_centring(
     overall = sizes @ means / sizes.sum()
     if (_departs(means - overall, sizes, within) < BY_CHANCE).all():
         return (
-            "Every gene has the same mean on every day: days were centred or corrected each by "
-            "itself, and what moved between them is gone. Scale or correct all cells together.",
+            "Every gene has the same mean on every day: the days were centred or corrected "
+            "separately, which removes the differences between them. Scale or correct all cells "
+            "together.",
         )
     alone = np.flatnonzero(_departs(means, sizes, within) < BY_CHANCE)
     if not len(alone):
         return ()
     days = ", ".join(labels[int(k)] for k in alone)
     return (
-        f"Every gene has a mean of zero on {days}: centred apart from the other days, which looks "
-        "like motion. Scale all cells together.",
+        f"Every gene has a mean of zero on {days}: centred separately from the other days, which "
+        "looks like motion. Scale all cells together.",
     )
 
 

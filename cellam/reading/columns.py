@@ -38,10 +38,10 @@ _MOST = 5 * MAX_TIMES  # labels of a column of times, with their replicates
 _HEAD = 5000  # cells that show that a column holds no times
 RELATIONS = {
     "same": "the same times",
-    "scaled": "the same order, proportionate gaps",
-    "order": "the same order, other gaps",
+    "scaled": "the same order, proportional gaps",
+    "order": "the same order, different gaps",
     "nested": "the same order, finer or coarser",
-    "contrary": "another order",
+    "contrary": "a different order",
 }
 
 
@@ -67,7 +67,7 @@ class TimeColumn:
 
     @property
     def agrees(self) -> bool:
-        """Whether no two cells are in another order."""
+        """Whether no two cells are in a different order."""
         return self.relation != "contrary"
 
     def describe(self) -> str:
@@ -112,9 +112,9 @@ def read_times(
     if refused and time_key is None and time_map is None:
         listed = ". ".join(other.describe() for other in refused[:4])
         raise DataError(
-            f"Several columns may hold the times, and contradict each other. obs[{key!r}]: "
+            f"Several columns may hold the times, and they contradict each other. obs[{key!r}]: "
             f"{timeline.describe()}. {listed}.",
-            f"Say which: `time_key={refused[0].name!r}` or `time_key={key!r}`",
+            f"Choose one: `time_key={refused[0].name!r}` or `time_key={key!r}`",
         )
     notes = tuple(
         f"{other.describe()}. If it holds the times: `time_key={other.name!r}`"
@@ -166,15 +166,15 @@ def find_time_key(obs: pd.DataFrame, requested: str | None) -> str:
     if len(found) == 1 or agree:
         return found[0]
     if found:
-        problem = "differ" if times else "cannot be read as they are"
+        problem = "differ" if times else "cannot be read as times"
         message = f"Several columns of obs may hold the times, and they {problem}: "
     else:
         found = plausible or list(reads)
         message = "No column of obs has a name such as 'day', 'time' or 'stage'. "
-        message += "These read as times: " if found else "None reads as times."
+        message += "These can be read as times: " if found else "None can be read as times."
     shown = (f"{s!r} with {list_labels(tally(columns[s])[2], 4)}" for s in found[:6])
     option = repr(found[0]) if len(found) == 1 else "NAME"
-    hint = f"Say which: `time_key={option}`. {everything}"
+    hint = f"Choose one: `time_key={option}`. {everything}"
     raise DataError(message + "; ".join(shown), hint)
 
 

@@ -3,7 +3,7 @@
 A `Space` is fitted on the training days only. Expression is normalised, logged and projected
 by PCA (scanpy); a given representation is taken as it is. Model coordinates are centred and
 divided by one number (the largest standard deviation), or by each standard deviation where
-the space is whitened, so that one unit is about one standard deviation of the data.
+the space is whitened, so one unit is about one standard deviation of the data.
 """
 
 from __future__ import annotations
@@ -133,27 +133,28 @@ class Space:
                 raise DataError(
                     f"{cells.source} lacks {len(missing):,} of the {len(wanted):,} genes of the "
                     f"fit, e.g. {missing[0]!r}.",
-                    "Give data with all genes of the fit, under the same names.",
+                    "Use data with all genes of the fit, under the same names.",
                 )
             matrix = cells.matrix[:, [where[gene] for gene in wanted]]
         assert cells.form is not None
         if cells.form.logged != self.log or (cells.kind == "counts" and not self.library):
             raise DataError(
-                f"{cells.source} has {cells.form.describe()}, and the values of the fit were "
+                f"{cells.source} has {cells.form.describe()}, but the values of the fit were "
                 f"{self._prepared_how()}.",
-                "Give values like those of the fit, or say with `values` what they are.",
+                "Use values on the same scale as those of the fit, or state their scale with "
+                "`values`.",
             )
         if self.log and matrix.min() < 0:
             raise DataError(
-                f"{cells.source} has negative expression, and the cells of the fit have none, so "
-                "it cannot be logged as they are.",
-                "Give the expression in the form that the fit had.",
+                f"{cells.source} has negative expression values, unlike the cells of the fit, so "
+                "they cannot be logged in the same manner.",
+                "Use expression on the same scale as for the fit.",
             )
         return matrix, wanted
 
     def _prepared_how(self) -> str:
         done = ["normalised"] * (self.library > 0) + ["logged"] * self.log
-        return " and ".join(done) or "taken as they were"
+        return " and ".join(done) or "used as given"
 
     def from_coordinates(self, coordinates: Array) -> Array:
         """From the coordinates of the representation to those of the model, (…, p) -> (…, p)."""
@@ -185,7 +186,7 @@ def fit_space(
     Raises
     ------
     ConfigError
-        If more components are asked for than there can be.
+        If more components are requested than are available.
     DataError
         If all coordinates or the expression are constant, or a few cells lie absurdly far out.
     """
@@ -194,7 +195,7 @@ def fit_space(
         if n_pcs is not None and n_pcs > available:
             raise ConfigError(
                 f"`n_pcs={n_pcs!r}`: obsm[{cells.rep!r}] has {available} columns.",
-                f"Use `n_pcs={available!r}` or less.",
+                f"Use `n_pcs={available!r}` or fewer.",
             )
         coordinates = np.asarray(cells.matrix[training, : n_pcs or available], dtype=np.float64)
         none = np.zeros(0)
@@ -206,7 +207,7 @@ def fit_space(
         fitted, coordinates = _fit_pca(cells, training, n_pcs, n_top_genes, seed)
     sd = coordinates.std(0)
     if not sd.max() > 0:
-        raise DataError(f"All cells of {cells.source} are at the same place.")
+        raise DataError(f"All cells of {cells.source} have the same coordinates.")
     _check_outliers(coordinates, sd, cells)
     if whiten and not sd.min() > 1e-6 * sd.max():
         flat = int((sd <= 1e-6 * sd.max()).sum())
@@ -228,8 +229,9 @@ def _check_outliers(coordinates: Array, sd: Array, cells: Cells) -> None:
     far = (np.abs(coordinates - middle) > FARTHEST * width).any(1)
     raise DataError(
         f"{int(far.sum())} of the {len(far)} training cells of {cells.source} lie more than "
-        f"{FARTHEST:,.0f} times as far out as the others, up to {np.abs(coordinates).max():.3g}.",
-        "Remove those cells, or mend their values.",
+        f"{FARTHEST:,.0f} times as far from the centre as the others, up to "
+        f"{np.abs(coordinates).max():.3g}.",
+        "Remove those cells, or correct their values.",
     )
 
 
@@ -251,9 +253,9 @@ def _fit_pca(
     comparable = adata.X.min() >= 0 and adata.X.max() <= LARGEST_LOG
     if n_top_genes is not None and not comparable:
         raise ConfigError(
-            f"`n_top_genes={n_top_genes}`: the most variable genes are found among logged values, "
-            f"and {cells.source} has {cells.form.describe()}.",
-            "Leave it out to keep all genes, or give counts.",
+            f"`n_top_genes={n_top_genes}`: the most variable genes are found from logged values, "
+            f"but {cells.source} has {cells.form.describe()}.",
+            "Leave it out to keep all genes, or use counts.",
         )
     if adata.n_vars > (n_top_genes or N_TOP_GENES) and comparable:
         sc.pp.highly_variable_genes(adata, n_top_genes=n_top_genes or N_TOP_GENES)
@@ -263,7 +265,7 @@ def _fit_pca(
         raise ConfigError(
             f"`n_pcs={n_pcs!r}`: {adata.n_obs} training cells and {adata.n_vars} genes allow "
             f"at most {most} components.",
-            f"Use `n_pcs={most!r}` or less.",
+            f"Use `n_pcs={most!r}` or fewer.",
         )
     if most < 1:
         raise DataError(f"{cells.source} has too few cells or genes for a PCA.")

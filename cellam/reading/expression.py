@@ -1,6 +1,6 @@
 """Expression: the values of genes in X, a layer or raw, what they are, and which genes to take.
 
-Genes are sorted by name, so that their order in the file cannot matter to anything that follows.
+Genes are sorted by name, so their order in the file cannot matter to anything that follows.
 """
 
 from __future__ import annotations
@@ -94,13 +94,14 @@ def _read(source: Source, layer: str | None, n_cells: int) -> tuple[Matrix, tupl
             f"{source.name} has no expression matrix in X.",
             f"Use `use_rep` with one of: {', '.join(reps)}."
             if reps
-            else "Save the data with the expression in X, or in a layer to be named with `layer`.",
+            else "Save the data with the expression in X, or in a layer that you name with "
+            "`layer`.",
         )
     where = f"{path} of {source.name}"
     matrix = read_numbers(value, where, "biuf", n_cells, may_lack=True)
     names = getattr(source.element(f"{RAW}/var" if is_raw else "var"), "index", None)
     if names is None:
-        raise DataError(f"{source.name} has no names of genes: its var is not a table.", SAVE_AGAIN)
+        raise DataError(f"{source.name} has no gene names: its var is not a table.", SAVE_AGAIN)
     if matrix.shape[1] != len(names):
         raise DataError(
             f"{where} has {matrix.shape[1]:,} columns for {len(names):,} genes.", SAVE_AGAIN
@@ -122,8 +123,8 @@ def _beside(source: Source, layer: str | None, days: Days) -> tuple[str, ...]:
             continue
         if form.kind != "scaled":
             return (
-                f"{'raw' if other == RAW else f'layer {other}'} holds {form.words} of "
-                f"{len(genes):,} genes, which are better to fit to: `layer={other!r}`",
+                f"{('raw' if other == RAW else f'layer {other}')} holds {form.words} of "
+                f"{len(genes):,} genes, which are better for the fit: `layer={other!r}`",
             )
     return ()
 

@@ -2,7 +2,7 @@
 
 Other formats are told from their first bytes and, within HDF5, from the names at the root. They
 are named and never converted: which column holds the days is for the user to say. Only the
-first bytes are looked at, so that nothing in such a file is ever run or unpacked.
+first bytes are looked at, so nothing in such a file is ever run or unpacked.
 """
 
 from __future__ import annotations
@@ -43,12 +43,12 @@ _MAGIC: tuple[tuple[bytes, str, str], ...] = (
     (b"ARROW1", "a feather table", _python("anndata.AnnData(pd.read_feather({path}))")),
     (b"\x93NUMPY", "a numpy array", _python("anndata.AnnData(np.load({path}))")),
     (b"%%MatrixMarket", "a matrix in MatrixMarket format (.mtx)", ""),
-    (b"RDX2\n", "an .RData file of R", _R),
-    (b"RDX3\n", "an .RData file of R", _R),
-    (b"X\n\x00\x00\x00", "an .rds file of R", _R),
+    (b"RDX2\n", "an R .RData file", _R),
+    (b"RDX3\n", "an R .RData file", _R),
+    (b"X\n\x00\x00\x00", "an R .rds file", _R),
     (
         b"MATLAB 5.0",
-        "a .mat file of MATLAB",
+        "a MATLAB .mat file",
         _python("anndata.AnnData(scipy.io.loadmat({path})['NAME'])"),
     ),
     (
@@ -56,7 +56,7 @@ _MAGIC: tuple[tuple[bytes, str, str], ...] = (
         "an Excel workbook (.xls)",
         _python("anndata.AnnData(pd.read_excel({path}, index_col=0))"),
     ),
-    (b"%PDF", "a PDF document", "Give the data that it describes."),
+    (b"%PDF", "a PDF document", "Use the data that it describes."),
 )
 
 # Names at the root of an HDF5 file that tell what wrote it, and what to do.
@@ -71,7 +71,7 @@ _HDF5_KINDS: tuple[tuple[frozenset[str], str, str], ...] = (
         "a MuData file (.h5mu) with several modalities",
         "In Python: mudata.read_h5mu({path})['rna'].write_h5ad('data.h5ad')",
     ),
-    (frozenset({"model_weights"}), "a Keras model", "Give the data that it was trained on."),
+    (frozenset({"model_weights"}), "a Keras model", "Use the data that it was trained on."),
     (
         frozenset({"cell.names", "assays"}),
         "a Seurat file (.h5seurat)",
@@ -79,8 +79,8 @@ _HDF5_KINDS: tuple[tuple[frozenset[str], str, str], ...] = (
     ),
     (
         frozenset({"molecule_info"}),
-        "a molecule_info.h5 of 10x",
-        "Give the filtered_feature_bc_matrix.h5 of the same run.",
+        "a 10x molecule_info.h5",
+        "Use the filtered_feature_bc_matrix.h5 of the same run.",
     ),
 )
 
@@ -94,7 +94,7 @@ def file_error(path: Path) -> DataError:
         return DataError(f"{path} is empty (0 bytes).", "Copy or download it again.")
     if head.startswith(HDF5):
         return DataError(
-            f"{path} is not a whole .h5ad file: it is truncated or damaged ({size:,} bytes).",
+            f"{path} is not a complete .h5ad file: it is truncated or damaged ({size:,} bytes).",
             "Copy or download it again, and compare the sizes.",
         )
     what, hint = _recognise(head, path)
@@ -116,13 +116,13 @@ def hdf5_error(path: Path, file: Any) -> DataError:
         )
     if "PYTABLES_FORMAT_VERSION" in file.attrs:
         return DataError(
-            f"{path} is a table of pandas (PyTables), not an AnnData.",
+            f"{path} is a pandas table (PyTables), not an AnnData.",
             _python(f"anndata.AnnData(pd.read_hdf({call}))"),
         )
     shown = ", ".join(repr(name) for name in sorted(names)[:6]) or "nothing"
     return DataError(
         f"{path} is an HDF5 file but not an AnnData: it has no 'obs'; at its root: {shown}.",
-        "Make an AnnData of it, and save that with adata.write_h5ad('data.h5ad').",
+        "Convert it to an AnnData, and save that with adata.write_h5ad('data.h5ad').",
     )
 
 
@@ -144,7 +144,7 @@ def folder_error(path: Path) -> DataError:
         f"{path} is a folder but not an AnnData in zarr format.",
         f"Did you mean {path / files[0]}?"
         if files
-        else "Give an .h5ad file, or a folder written by adata.write_zarr.",
+        else "Use an .h5ad file, or a folder written by adata.write_zarr.",
     )
 
 
@@ -168,13 +168,16 @@ def _recognise(head: bytes, path: Path) -> tuple[str, str]:
         return _zip(head, call)
     if head[:1] == b"\x80" and head[1:2] in b"\x02\x03\x04\x05":
         return (
-            "a pickle, which can run any code when it is opened, and was not opened",
+            "a pickle, which was not opened because it can run any code",
             "Ask whoever made it for adata.write_h5ad('data.h5ad').",
         )
     if head[257:262] == b"ustar":
         return "a tar archive", f"Unpack it: tar -xf {call}"
     if not head.strip(b"\0"):
-        return "nothing but zeros: its copy or download broke off", "Copy or download it again."
+        return (
+            "nothing but zeros: its copy or download was interrupted",
+            "Copy or download it again.",
+        )
     return _text(head, path)
 
 
@@ -224,20 +227,20 @@ def _text(head: bytes, path: Path) -> tuple[str, str]:
     fields = first.split("\t")
     if len(fields) in (4, 5) and fields[0].startswith("chr") and fields[1].isdigit():
         return (
-            "a file of 10x fragments, which has no expression",
+            "a 10x fragments file, which has no expression matrix",
             "Count genes or peaks first, e.g. snapatac2.pp.make_gene_matrix, and save an .h5ad.",
         )
     if first.startswith(("{", "[")):
-        return "a text in JSON, probably the answer of a server", "Download the data again."
+        return "a JSON text, probably the reply of a server", "Download the data again."
     for mark, name in (("\t", "tab"), (",", "comma"), (";", "semicolon")):
         if mark in first:
             option = {"\t": ", delimiter='\\t'", ",": "", ";": ", delimiter=';'"}[mark]
             hint = _python(f"sc.read_csv({call}{option})")
             return (
-                f"a table in text, with a {name} between columns",
+                f"a text table with a {name} between columns",
                 f"{hint}  # read_csv(…).T if genes are rows",
             )
-    return f"a text, which begins {first[:40]!r}", _SAVE
+    return f"a text file that begins with {first[:40]!r}", _SAVE
 
 
 def _children(file: Any, name: str) -> frozenset[str]:

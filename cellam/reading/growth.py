@@ -51,7 +51,7 @@ class Expected:
     ----------
     rates : (n,) array
         d log(mass)/dt of every cell of the data, per unit of the user's time; nan for cells
-        of days that are not fitted on.
+        of days that are not training days.
     source : PriorSource
     """
 
@@ -82,7 +82,7 @@ class PriorSource:
 def expected_growth(cells: Cells, training: NDArray[np.bool_]) -> Expected | None:
     """The growth that `cells` were read with a prior for, or None.
 
-    Scores compare genes over the training cells alone, so that nothing of other days is in them.
+    Scores compare genes over the training cells alone, so nothing of other days is in them.
 
     Parameters
     ----------
@@ -110,11 +110,11 @@ def expected_growth(cells: Cells, training: NDArray[np.bool_]) -> Expected | Non
     for name, signature in (("division", BIRTH[prior]), ("death", DEATH[prior])):
         if len(found[name]) < LEAST:
             raise DataError(
-                f"{cells.source} has {len(found[name])} of the {len(signature.genes)} genes of "
-                f"{name} of the {prior} ({signature.source}) among its {len(expression.genes):,} "
-                f"genes, e.g. {expression.genes[0]!r}; {LEAST} are the least.",
-                "Genes are found by symbol: are other names in var, or was the other species "
-                "meant? Or give rates of your own, with `growth_prior` and a column of obs.",
+                f"{cells.source} has {len(found[name])} of the {len(signature.genes)} {name} "
+                f"genes of the {prior} ({signature.source}) among its {len(expression.genes):,} "
+                f"genes, e.g. {expression.genes[0]!r}; at least {LEAST} are needed.",
+                "Genes are matched by symbol. Does var hold other names, or is the species "
+                "wrong? You can also use your own rates, with `growth_prior` and a column of obs.",
             )
     scores = _scores(expression, training, list(found.values()))
     unit = DAYS.get(cells.timeline.unit, 1.0)
@@ -213,7 +213,7 @@ def _scores(
         raise DataError(
             f"Among {len(expression.genes):,} genes there are none to compare the "
             f"{len(genes)} of a signature with: {one_line(error)}.",
-            "Give more genes, or growth rates of your own: `growth_prior='COLUMN'`.",
+            "Use more genes, or your own growth rates: `growth_prior='COLUMN'`.",
         ) from error
     finally:
         np.random.set_state(state)
@@ -224,7 +224,7 @@ def _column(cells: Cells, key: str) -> Array:
     """A column of obs as numbers; what is missing is nan."""
     if key not in cells.obs:
         raise DataError(
-            f"`growth_prior={key!r}`: it is neither a species nor a column of obs.",
+            f"`growth_prior={key!r}`is neither a species nor a column of obs.",
             f"{did_you_mean(key, [*BIRTH, *cells.obs])}Give {', '.join(BIRTH)}, or a column with "
             "growth rates per unit of time.",
         )
@@ -241,12 +241,12 @@ def _check_rates(rates: Array, key: str) -> None:
     bad = int((~np.isfinite(rates)).sum())
     if bad:
         raise DataError(
-            f"obs[{key!r}] has no finite number in {count_cells(bad)} of {len(rates):,} that are "
-            "fitted on.",
-            "Fill them in: 0 where nothing is known.",
+            f"obs[{key!r}] has no finite number in {count_cells(bad)} of {len(rates):,} of the "
+            "training days.",
+            "Fill them in, with 0 where nothing is known.",
         )
     if not np.ptp(rates) > 0:
         raise DataError(
-            f"obs[{key!r}] is {rates[0]:g} in all cells that are fitted on.",
-            "A prior has to tell cells apart: the growth of all alike is that of `population`.",
+            f"obs[{key!r}] is {rates[0]:g} in all cells of the training days.",
+            "A prior must differ between cells; for uniform growth use `population`.",
         )

@@ -38,8 +38,8 @@ def how_to_fix(key: str, times: Mapping[str, str]) -> str:
         points = f"{column} = {column}.astype(str).str.replace(',', '.')"
         return f"Write decimal points, not commas. In Python: {points}"
     if len(times) > 50:
-        return "Is another column meant? `time_key=NAME`"
-    return f"Give the times: {write_map(times)} (your numbers, in one unit)"
+        return "Did you mean another column? `time_key=NAME`"
+    return f"State the times: {write_map(times)} (your numbers, in one unit)"
 
 
 def write_map(times: Mapping[str, str]) -> str:

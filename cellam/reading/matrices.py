@@ -36,7 +36,7 @@ def read_representation(source: Source, key: str, n_cells: int) -> Matrix:
     matrix = read_numbers(value, f"obsm[{key!r}] of {source.name}", "iuf", n_cells)
     if not matrix.shape[1]:
         raise DataError(
-            f"obsm[{key!r}] of {source.name} has no columns.", "Take another with `use_rep`."
+            f"obsm[{key!r}] of {source.name} has no columns.", "Choose another with `use_rep`."
         )
     return matrix.toarray() if sparse.issparse(matrix) else matrix
 
@@ -73,7 +73,7 @@ def read_numbers(
     if value.ndim != 2 or value.dtype.kind not in kinds:
         raise DataError(
             f"{where} is not a matrix of numbers (shape {value.shape}, type {value.dtype}).",
-            "Take another with `use_rep` or `layer`, or save it as a matrix of real numbers.",
+            "Choose another with `use_rep` or `layer`, or save it as a matrix of real numbers.",
         )
     if value.shape[0] != n_cells:
         raise DataError(f"{where} has {value.shape[0]:,} rows for {n_cells:,} cells.", SAVE_AGAIN)
@@ -129,7 +129,7 @@ def _check_values(
     raise DataError(
         f"{where} has values as large as {np.abs(values[bad]).max():.3g} in "
         f"{_cells_of(matrix, bad):,} of {n:,} cells; the limit is {LARGEST:g}.",
-        "Remove those cells, or mend the values before saving.",
+        "Remove those cells, or correct the values before saving.",
     )
 
 

@@ -1,8 +1,8 @@
-"""Palette: a colour for each cell type of the data, the same in every picture.
+"""Palette: a colour for each cell type of the data, the same in every figure.
 
 Colours are those that scanpy keeps beside the column, where there are enough of them; else those
 that scanpy would give: from its sets of 20, 28 and 102 colours, by the place of the type among the
-categories of the column, whether or not it has cells in the picture at hand.
+categories of the column, whether or not it has cells in the figure at hand.
 """
 
 from __future__ import annotations

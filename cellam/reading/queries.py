@@ -45,7 +45,7 @@ def select_rows(obs: pd.DataFrame, query: Query) -> NDArray[np.int64]:
         return _marked(obs, query)
     try:
         if "@" in query or "__" in query:
-            raise ValueError("names of Python are not allowed")
+            raise ValueError("Python names are not allowed")
         selected = obs.eval(query, engine="python", local_dict={}, global_dict={})
         mask = np.asarray(selected)
         if mask.shape != (len(obs),) or mask.dtype != bool:
@@ -57,7 +57,7 @@ def select_rows(obs: pd.DataFrame, query: Query) -> NDArray[np.int64]:
             "Example: `from_cells='cell_type == \"HSC\"'`.",
         ) from None
     if not mask.any():
-        raise ConfigError(f"`from_cells={query!r}` fits none of the {len(obs)} cells.")
+        raise ConfigError(f"`from_cells={query!r}` matches none of the {len(obs)} cells.")
     return np.flatnonzero(mask)
 
 
@@ -65,14 +65,15 @@ def _marked(obs: pd.DataFrame, marks: ArrayLike) -> NDArray[np.int64]:
     mask = np.asarray(marks)
     if mask.shape != (len(obs),) or mask.dtype != bool:
         raise ConfigError(
-            f"`from_cells`: an array of {mask.dtype} of shape {mask.shape} does not mark cells.",
-            f"Give True or False for each of the {len(obs):,} cells of the data, or a query.",
+            f"`from_cells`: an array of {mask.dtype} of shape {mask.shape} does not select cells.",
+            f"Use True or False for each of the {len(obs):,} cells of the data, or a query.",
         )
     if isinstance(marks, pd.Series) and not marks.index.equals(obs.index):
         raise ConfigError(
-            "`from_cells`: the cells that are marked have other names, or another order.",
-            "Mark the cells of the data of the run.",
+            "`from_cells`: the marked cells have other names, or another order, than those of "
+            "the run.",
+            "Mark cells of the data of the run.",
         )
     if not mask.any():
-        raise ConfigError(f"`from_cells` marks none of the {len(obs):,} cells.")
+        raise ConfigError(f"`from_cells` selects none of the {len(obs):,} cells.")
     return np.flatnonzero(mask)

@@ -62,7 +62,7 @@ def too_large(
     largest = max(arrays, key=lambda array: array.size)
     return DataError(
         f"{name}: {_described(path, node, largest)}, which takes {show_bytes(needed)} of memory "
-        f"to read; {show_bytes(available)} are free.",
+        f"to read, but only {show_bytes(available)} are free.",
         _advice(name, path, node, needed / max(available, 1), reps),
     )
 

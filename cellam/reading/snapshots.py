@@ -1,7 +1,7 @@
 """Snapshots: embedded cells by time, with the mass of each day, and the unit time of a fit.
 
 A `Snapshots` is all that the dynamics are learned from. Its points are in model
-coordinates (see `embedding`), so that one unit is about one standard deviation.
+coordinates (see `embedding`), so one unit is about one standard deviation.
 """
 
 from __future__ import annotations
@@ -194,7 +194,7 @@ def _masses(cells: Cells, population: Population) -> tuple[float, ...]:
         if missing:
             raise ConfigError(
                 f"`population` has no size for {', '.join(missing)}.",
-                f"Give one for every day: {', '.join(f'{label}=…' for label in labels)}.",
+                f"Set one for every day: {', '.join(f'{label}=…' for label in labels)}.",
             )
         sizes = [given[k] for k in range(len(labels))]
     return tuple(size / sizes[0] for size in sizes)

@@ -65,14 +65,16 @@ def opened(data: str | Path | AnnData) -> Iterator[Source]:
         If it is not there, may not be read, or is no AnnData; the message says what it is.
     """
     if hasattr(data, "mod") and hasattr(data, "obsm"):
-        raise DataError("This is a MuData with several modalities.", "Give one: mdata['rna'].")
+        raise DataError(
+            "This is a MuData with several modalities.", "Use one of them, e.g. mdata['rna']."
+        )
     if hasattr(data, "obs") and hasattr(data, "obsm"):
         yield Loaded(data)
         return
     if not isinstance(data, str | os.PathLike):
         raise DataError(
             f"Cells cannot be read from an object of type {type(data).__name__}.",
-            "Give the path of an .h5ad or .zarr, or an AnnData.",
+            "Use the path of an .h5ad or .zarr, or an AnnData.",
         )
     path = Path(data)
     try:
@@ -81,7 +83,8 @@ def opened(data: str | Path | AnnData) -> Iterator[Source]:
             yield Store(path.name, root)
     except PermissionError:
         raise DataError(
-            f"{path}: no permission to read it.", f"Ask its owner, or: chmod -R u+rX {str(path)!r}"
+            f"{path}: you have no permission to read it.",
+            f"Ask its owner, or: chmod -R u+rX {str(path)!r}",
         ) from None
 
 
@@ -101,12 +104,12 @@ def _mode(path: Path) -> int:
 
 def _missing(path: Path, error: Exception) -> DataError:
     if getattr(error, "errno", None) == errno.ELOOP:
-        return DataError(f"{path} is a link that leads back to itself.", "Check the path.")
+        return DataError(f"{path} is a link that points back to itself.", "Check the path.")
     try:
         if path.is_symlink():
             return DataError(
-                f"{path} is a link to {path.readlink()}, which is not there.",
-                "Mend the link, or give the path of the file itself.",
+                f"{path} is a link to {path.readlink()}, which does not exist.",
+                "Repair the link, or use the path of the file itself.",
             )
         beside = [p.name for p in path.parent.iterdir()]
     except (OSError, ValueError):
@@ -130,7 +133,7 @@ def _hdf5(path: Path) -> Iterator[Any]:
         if isinstance(error, BlockingIOError) or "already open for write" in str(error):
             raise DataError(
                 f"{path} is open for writing in another program.",
-                "Close it there, or wait until it is written.",
+                "Close it there, or wait until it has been written.",
             ) from None
         raise file_error(path) from None
     with file:

@@ -94,7 +94,8 @@ class Store:
             return DataError(
                 f"{self.name}: {path!r} is stored in a way that anndata {version('anndata')} does "
                 f"not know ({one_line(error)}).",
-                "Update it: pip install -U anndata; or save the data again where they were made.",
+                "Update it: pip install -U anndata; or save the data again with the version that "
+                "wrote them.",
             )
         return DataError(
             f"{self.name}: {path!r} cannot be read ({type(error).__name__}: {one_line(error)}).",
@@ -142,8 +143,8 @@ class Store:
             if array.external or array.is_virtual:
                 kind = "external" if array.external else "virtual"
                 raise DataError(
-                    f"{self.name}: the values of {path!r} lie in other files ({kind} storage), "
-                    "which are not opened.",
+                    f"{self.name}: the values of {path!r} are stored in other files ({kind} "
+                    "storage), which are not opened.",
                     SAVE_AGAIN,
                 )
             created = array.id.get_create_plist()
@@ -175,7 +176,7 @@ class Store:
         if hasattr(node, "keys"):
             if depth > _DEEPEST:
                 raise DataError(
-                    f"{self.name}: {path!r}: groups lie in groups without end.", SAVE_AGAIN
+                    f"{self.name}: {path!r}: its groups are nested without end.", SAVE_AGAIN
                 )
             order = sparse_order(node)
             for name in sorted(node.keys()):
@@ -202,7 +203,7 @@ class Store:
             raise self._corrupt(path, f"it has {by(data)} values and {by(indices)} indices")
         if indptr != (lines + 1,):
             raise self._corrupt(
-                path, f"indptr has {by(indptr)} numbers, and {lines:,} lines need one more"
+                path, f"indptr has {by(indptr)} numbers, but {lines:,} lines need one more"
             )
         for name in ("indices", "indptr"):
             if parts[name].dtype.kind not in "iu":

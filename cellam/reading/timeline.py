@@ -71,7 +71,7 @@ class Timeline:
         time = self.position(text)
         nearest = min(range(len(self.times)), key=lambda k: abs(self.times[k] - time))
         if abs(self.times[nearest] - time) > SAME:
-            raise self._refusal(spell(text), "no cells were taken then")
+            raise self._refusal(spell(text), "no cells were sampled at that time")
         return nearest
 
     def position(self, text: str | float) -> float:
@@ -90,8 +90,8 @@ class Timeline:
         text = spell(text)
         if text in self.replicates:
             label = self.labels[self.times.index(self.spellings[text])]
-            message = f"Time {text!r} is a part of the cells of {label!r}, which are pooled."
-            raise ConfigError(message, f"Give the time: {label!r}.")
+            message = f"Time {text!r} is one of the labels that are pooled as {label!r}."
+            raise ConfigError(message, f"Use the time {label!r}.")
         if text in self.spellings:
             return self.spellings[text]
         alike = {time for label, time in self.spellings.items() if label.lower() == text.lower()}
@@ -104,9 +104,9 @@ class Timeline:
             raise self._refusal(text, "the mark before its number may be a minus or a point")
         if asked.unit and not self.unit and any(r.unit for r in known):
             # With a map "d2=48", "D 2" must not become time 2.
-            raise self._refusal(text, "the times come from a map, so give a label or a number")
+            raise self._refusal(text, "the times come from `time_map`, so use a label or a number")
         if asked.unit and self.unit and asked.unit != self.unit:
-            raise self._refusal(text, f"it is in {asked.unit}s, the data are in {self.unit}s")
+            raise self._refusal(text, f"it is in {asked.unit}s, but the data are in {self.unit}s")
         if asked.origin and any(r.origin not in ("", asked.origin) for r in known):
             raise self._refusal(text, f"the data are not counted in {asked.origin}")
         return asked.time
@@ -129,7 +129,7 @@ class Timeline:
         return f"{line} ({self.unit}s)" if self.unit else line
 
     def _refusal(self, text: str, reason: str) -> ConfigError:
-        near = "Give the option once for each time. " if "," in text else ""
+        near = "Repeat the option for each time. " if "," in text else ""
         near = near or did_you_mean(text, self.spellings)
         hint = f"{near}The times are: {self.describe()}."
         return ConfigError(f"Time {text!r}: {reason}.", hint)

@@ -98,7 +98,7 @@ def read_timeline(
     if len(groups) == 1:
         raise DataError(
             f"Column {key!r} holds a single time: {list_labels(cells)}.",
-            "Two times at least are needed. If another column holds them: `time_key=NAME`",
+            "At least two time points are needed. If another column holds them: `time_key=NAME`",
         )
     index = {label: k for k, group in enumerate(groups) for label in group}
     names: list[dict[str, int]] = [{} for _ in groups]  # of each time, without replicates
@@ -128,7 +128,7 @@ def _contradicts(values: pd.Series, index: Mapping[str, int], labels: Sequence[s
         return []
     return [
         f"The order of the categories, {' < '.join(map(repr, declared[:8]))}, contradicts the "
-        f"times, which are used: {' < '.join(map(repr, labels[:8]))}."
+        f"times. The order of the times is used: {' < '.join(map(repr, labels[:8]))}."
     ]
 
 
@@ -140,7 +140,7 @@ def count_numbers(values: pd.Series) -> int:
 def _continuous(key: str, n: int) -> DataError:
     return DataError(
         f"Column {key!r} has {n} distinct times: a pseudotime or a measurement?",
-        "Name the column with the day on which each cell was taken: `time_key=NAME`",
+        "Name the column with the day on which each cell was sampled: `time_key=NAME`",
     )
 
 
@@ -166,7 +166,7 @@ def _read_parts(
     if unsure:
         listed = list_labels({s: cells[s] for s in unsure})
         raise DataError(
-            f"Column {key!r} has numbers behind a point that may be decimals, or replicates as "
+            f"Column {key!r} has numbers after a point that may be decimals, or replicates as "
             f"R's make.unique names them: {listed}.",
             f"If they are replicates: {write_map(merged)} If they are decimals: "
             f"{write_map(one_by_one)}",
@@ -174,7 +174,7 @@ def _read_parts(
     if repeats:
         listed = _list_parts(repeats, "replicate ")
         return repeats, [
-            f"{listed}: make.unique in R names repeated labels in this way. If they are times: "
+            f"{listed}: make.unique in R renames repeated labels like this. If they are times: "
             f"{write_map(one_by_one)}"
         ]
     parts = find_replicates(cells)
@@ -183,7 +183,11 @@ def _read_parts(
     of_parts = [part.reading.time for part in parts.values()]
     times = of_parts + [time for label, time in read.items() if label not in parts]
     pooled = len(set(times)) < len(times)
-    does = "replicates or conditions of one time are pooled" if pooled else "the rest is left out"
+    does = (
+        "replicates or conditions of one time are pooled"
+        if pooled
+        else ("the rest of the label is ignored")
+    )
     return parts, [f"{_list_parts(parts)}: {does}."]
 
 
@@ -225,7 +229,9 @@ def _read_labels(
         raise DataError(f"Column {key!r} mixes units. {listed}.", hint)
     loose = [label for label, r in read.items() if r.loose]
     if 0 < len(loose) < len(read):
-        raise refuse("has a mark before some numbers that may be a minus or a point", loose)
+        raise refuse(
+            "has a mark before some numbers that may be a minus sign or a separator", loose
+        )
     ranges = [label for label, r in read.items() if r.low < r.high]
     spans = sorted({(r.low, r.high) for r in read.values()})
     if any(before[1] - after[0] > SAME for before, after in itertools.pairwise(spans)):
@@ -235,9 +241,13 @@ def _read_labels(
     unit, notes = "".join(units), []
     bare = [label for label, r in read.items() if not r.unit]
     if unit and bare:
-        notes.append(f"{', '.join(map(repr, bare))}: no unit, taken as {unit}s like the others.")
+        notes.append(
+            f"{', '.join(map(repr, bare))}: no unit, assumed to be {unit}s like the others."
+        )
     if loose:
-        notes.append(f"{loose[0]!r} is read as {spell(read[loose[0]].time)}, not as a minus.")
+        notes.append(
+            f"{loose[0]!r} is read as {spell(read[loose[0]].time)}, not as a negative time."
+        )
     if ranges:
         midpoints = (f"{s!r} is read as {spell(read[s].time)}" for s in ranges)
         notes.append(f"{', '.join(midpoints)}: the midpoint of a range.")
@@ -250,7 +260,7 @@ def _read_map(
     """Check that a time map names each label that occurs, no other, and finite times."""
     for label, time in time_map.items():
         if parse_number(time) is None:
-            raise ConfigError(f"The time map gives {label!r} the time {time!r}.", "Give a number.")
+            raise ConfigError(f"The time map gives {label!r} the time {time!r}.", "Use a number.")
     if missing := {s: n for s, n in cells.items() if s not in time_map}:
         times = {s: spell(time_map[s]) if s in time_map else "NUMBER" for s in cells}
         message = f"The time map lacks labels of column {key!r}: {list_labels(missing)}."

@@ -41,8 +41,8 @@ SOME = 0.01  # of the cells
 LEAST_TOTAL, LEAST_VALUE = 101.0, 0.5  # of a cell whose values can be logged as they are
 
 ONE_FORM = (
-    "Give all cells in the same form, best as counts (in X, or with `layer`). If they are, say "
-    "which: `values` is counts, normalised, log or scaled."
+    "Use the same scale for all cells, preferably counts (in X, or with `layer`). If the scale "
+    "is the same, state it: `values` is counts, normalised, log or scaled."
 )
 
 
@@ -54,11 +54,11 @@ class Form:
     ----------
     kind : {"counts", "normalised", "log", "scaled"}
         What is done to them: counts are divided by the sum of their cell and logged, normalised
-        values logged, the others taken as they are.
+        values logged, the others taken used as given.
     words : str
         What they are, in words.
     shares : bool
-        Whether they are parts of a whole, too small to be logged as they are.
+        Whether they are parts of a whole, too small to be logged used as given.
     notes : tuple of str
         What a user should know of them.
     """
@@ -77,7 +77,7 @@ class Form:
         """What each cell's sum is brought to before the log; 0 where it is left alone.
 
         It is the median of the counts. Shares have none: their least value in a cell stands for
-        one count, so that the median of its inverse does, up to the usual 10,000.
+        one count, so the median of its inverse does, up to the usual 10,000.
         """
         if self.kind == "counts":
             return float(np.median(np.asarray(matrix.sum(1))))
@@ -93,7 +93,7 @@ class Form:
             if self.kind == "counts" or self.shares
             else "logged"
             if self.logged
-            else "as they are"
+            else "used as given"
         )
         return f"{self.words}, {done}"
 
@@ -146,8 +146,7 @@ def _check_empty(amounts: Amounts, where: str) -> None:
     empty = int((amounts.detected == 0).sum())
     if empty:
         raise DataError(
-            f"{where} has {empty:,} of {len(amounts.detected):,} cells without a single count: "
-            "they express no gene.",
+            f"{where}: {empty:,} of {len(amounts.detected):,} cells have no counts at all.",
             "Remove them first: sc.pp.filter_cells(adata, min_counts=1).",
         )
 
@@ -165,7 +164,8 @@ def _as_told(told: Kind, amounts: Amounts, where: str) -> Form:
     if (amounts.negative > 0).any() and told in ("counts", "normalised"):
         raise DataError(
             f"`values={told!r}`: {where} has values below zero in {_cells(amounts.negative > 0)}.",
-            "Use `values='log'` or `values='scaled'` to take them as they are, or another `layer`.",
+            "Use `values='log'` or `values='scaled'` to take them used as given, or another "
+            "`layer`.",
         )
     words = {"log": "log values", "scaled": "scaled values", "normalised": "normalised values"}
     shares = told == "normalised" and _are_shares(amounts, float(np.median(amounts.sums[""])))
@@ -184,7 +184,7 @@ def _check_days(
         for part in parts:
             if part is not main and not _alike(amounts, main, part):
                 raise DataError(
-                    f"{where} is not in one form within {named(label)}: {_number(main)} "
+                    f"{where} is not on one scale within {named(label)}: {_number(main)} "
                     f"{_describe(amounts, main)}, and {_number(part)} {_describe(amounts, part)}.",
                     ONE_FORM,
                 )
@@ -197,7 +197,7 @@ def _check_days(
         f"\n    {label:<{width}}  {_describe(amounts, part)}"
         for label, part in zip(labels, mains, strict=True)
     )
-    raise DataError(f"{where} is not in one form; its days hold:{table}", ONE_FORM)
+    raise DataError(f"{where} is not on one scale; its days hold:{table}", ONE_FORM)
 
 
 def _alike(amounts: Amounts, one: Part, other: Part) -> bool:
@@ -257,8 +257,8 @@ def _form(parts: list[Part], amounts: Amounts) -> Form:
         spreads = [spread(np.log(amounts.sums[""][part.rows])) for part in parts]
         if not main.has_total and np.median(spreads) > LIKE_DEPTH:
             notes = (
-                "Their sums differ between cells as those of counts do. If they are counts, say "
-                "`values='counts'`; else depth may look like motion.",
+                "Their sums differ between cells, as with counts. If they are counts, use "
+                "`values='counts'`; otherwise depth may look like motion.",
             )
         if main.has_total:
             words += f" with a sum of {_show(total)} in each cell"
@@ -268,8 +268,8 @@ def _form(parts: list[Part], amounts: Amounts) -> Form:
     counted = amounts.counted[main.undone].mean() > COUNTED
     if not main.has_total and counted and np.median(spreads) > VARIES:
         notes = (
-            f"They are {main.words} of whole numbers with other sums in other cells: depth, which "
-            "was not taken out, may look like motion. Give the counts, or normalise before.",
+            f"They are {main.words} of whole numbers whose sums differ between cells: depth was "
+            "not normalised, and may look like motion. Use the counts, or normalise first.",
         )
     return Form("log", main.words, notes=notes)
 
@@ -283,9 +283,9 @@ def _with_negatives(amounts: Amounts, where: str) -> Form:
     below = amounts.negative > 0
     if amounts.whole.all():
         raise DataError(
-            f"{where} has whole numbers, as counts have, but negative ones in "
-            f"{int(below.sum()):,} of {len(below):,} cells.",
-            "Give the counts themselves, with `layer`, or save them again.",
+            f"{where} has whole numbers, like counts, but negative ones in {int(below.sum()):,} "
+            f"of {len(below):,} cells.",
+            "Use the counts themselves, with `layer`, or save them again.",
         )
     if np.median(amounts.balance) < CENTRED:
         return Form("scaled", "scaled values")
@@ -312,7 +312,7 @@ def _check_centred(
         for k, label in enumerate(labels)
     )
     raise DataError(
-        f"{where} is not in one form: some cells are centred about zero, as scaled values are, and "
+        f"{where} is not on one scale: some cells are centred on zero, like scaled values, and "
         f"others have no value below zero. Its days hold:{table}",
         ONE_FORM,
     )

@@ -89,8 +89,8 @@ def describe(run: StoredRun, table: pd.DataFrame | None = None, *, projected: st
         text.paragraphs.append(_scores(run.model, table, text, versions))
     if projected:
         text.paragraphs.append(
-            f"For figures, velocities were projected onto {projected} by the neighbours that they "
-            f"point to {text.cite('velocity')}."
+            f"For figures, velocities were projected onto {projected} through the neighbours "
+            f"that they point to {text.cite('velocity')}."
         )
     return text
 
@@ -111,8 +111,8 @@ def _data(run: StoredRun, text: Methods, versions: dict[str, str]) -> str:
     ]
     if space.rep is not None:
         said.append(
-            f"The coordinates were the first {space.n_dims} of the representation {space.rep} as "
-            f"it was given (anndata {versions['anndata']} {text.cite('anndata')})."
+            f"The coordinates were the first {space.n_dims} of the representation {space.rep}, "
+            f"used as given (anndata {versions['anndata']} {text.cite('anndata')})."
         )
     else:
         steps = []
@@ -126,14 +126,14 @@ def _data(run: StoredRun, text: Methods, versions: dict[str, str]) -> str:
         genes = variables(space.genes)
         if run.provenance["data"].get("kind") != "scaled":
             kept = run.model.options.n_top_genes or N_TOP_GENES
-            genes += f" (at most the {kept:,} most variable ones are kept)"
+            genes += f" (the {kept:,} most variable ones at most)"
         steps.append(
             f"{'' if steps else 'values were '}projected on the first {space.n_dims} principal "
             f"components of {genes}"
         )
         said.append(
-            f"{_capital(_listed(steps))}, with scanpy {versions['scanpy']} {text.cite('scanpy')}; "
-            "all of this was fitted on the training time points alone."
+            f"{_capital(_listed(steps))}, with scanpy {versions['scanpy']} "
+            f"{text.cite('scanpy')}; all of this was fitted on the training time points only."
         )
     scaled = "each by its own" if space.whitened else "by the largest"
     said.append(f"Coordinates were centred and divided {scaled} standard deviation.")
@@ -157,10 +157,11 @@ def _path(model: Model, text: Methods, versions: dict[str, str]) -> str:
         said.append(_prior(model.prior_source, choice.recipe.prior, text, versions))
     if coupling.moves:
         said.append(
-            "Coupled cells move on curves, bent by the acceleration between adjacent intervals "
-            f"(curvature {choice.recipe.curvature:g}; cubic Hermite splines {text.cite('spline')})."
+            "Coupled cells move along curves that follow the acceleration between adjacent "
+            f"intervals (curvature {choice.recipe.curvature:g}; cubic Hermite splines "
+            f"{text.cite('spline')})."
             if "curvature" in choice.reasons and choice.recipe.curvature > 0
-            else "Coupled cells move on straight lines."
+            else "Coupled cells move along straight lines."
         )
     names: dict[str, Part] = {"τ": "coupling", "the curvature": "curvature"}
     judged = [
@@ -169,7 +170,7 @@ def _path(model: Model, text: Methods, versions: dict[str, str]) -> str:
     if judged:
         said.append(
             f"{_capital(_listed(judged))} {'were' if len(judged) > 1 else 'was'} chosen by the "
-            "energy distance of predicted to measured cells over inner training time points, "
+            "energy distance of predicted to observed cells over inner training time points, "
             "each held out in turn."
         )
     return " ".join(said)
@@ -185,13 +186,13 @@ def _prior(source: PriorSource, share: float, text: Methods, versions: dict[str,
     else:
         where = f"the column {source.prior} of the annotation"
     taken = (
-        f"a share of {share:g} of it was taken, with which unbalanced transport between the "
-        "training time points costs least"
+        f"they were given a weight of {share:g}, the one with which unbalanced transport between "
+        "the training time points costs least"
         if share > 0
-        else "none of it was taken, as it does not make unbalanced transport between the training "
+        else "they were not used, as they do not make unbalanced transport between the training "
         "time points cheaper"
     )
-    return f"The growth expected beforehand came from {where}; {taken}."
+    return f"Prior growth rates came from {where}; {taken}."
 
 
 def _action(run: StoredRun, text: Methods, versions: dict[str, str]) -> str:
@@ -211,17 +212,17 @@ def _action(run: StoredRun, text: Methods, versions: dict[str, str]) -> str:
         said.append(
             "The action is a neural network with three hidden layers, trained for "
             f"{record.steps:,} steps with AdamW {text.cite('adamw')} in PyTorch "
-            f"{versions['torch']}; the weights with the least loss on held-out cells were kept."
+            f"{versions['torch']}; the weights with the lowest loss on held-out cells were kept."
         )
     if options.has_noise:
         said.append(
-            f"Cells move with noise of σ = {options.sigma or SIGMA:g} (in standard deviations of "
+            f"Cells move with noise σ = {options.sigma or SIGMA:g} (in standard deviations of "
             "the data over the whole range of times)."
         )
     if options.has_growth and options.growth == "own":
         said.append(
-            "The growth rate of cells is a field of its own, constant in time, fitted by least "
-            "squares to the growth along the coupled paths."
+            "The growth rate of cells is an independent function, constant in time, fitted by "
+            "least squares to the growth along the coupled paths."
             if not model.conserves_mass
             else "The path conserves mass, so growth is zero."
         )
@@ -229,7 +230,7 @@ def _action(run: StoredRun, text: Methods, versions: dict[str, str]) -> str:
         scale = options.growth_scale or GROWTH_SCALE
         said.append(f"The growth rate of a cell is {scale:g} times its action.")
     said.append(
-        "Cells were followed by the "
+        "Cells were simulated with the "
         + ("Euler–Maruyama" if options.has_noise else "fourth-order Runge–Kutta")
         + f" scheme. The random seed was {options.seed}."
     )
@@ -237,15 +238,15 @@ def _action(run: StoredRun, text: Methods, versions: dict[str, str]) -> str:
 
 
 def _ensemble(model: Model, text: Methods) -> str:
-    free = "random features drawn anew"
+    free = "newly drawn random features"
     if model.options.curvature is None and len(model.training) > 2:
         free += ", a curvature drawn between 0 and 1"
     if len(model.training) > 2:
         free += ", and half of the inner time points left out"
     return (
-        f"How sure the model is was judged by {len(model.ensemble)} more fits, each to half of "
-        f"the cells of every time point, drawn without replacement {text.cite('subsampling')}, "
-        f"with {free}. Intervals of 90 % are the value ± t·{WIDENING:g}·s, with s the root mean "
+        f"Uncertainty was estimated from {len(model.ensemble)} further fits, each to half of the "
+        f"cells of every time point, drawn without replacement {text.cite('subsampling')}, with "
+        f"{free}. Intervals of 90 % are the value ± t·{WIDENING:g}·s, with s the root mean "
         "square deviation of these fits from the model and t the quantile of Student's "
         f"distribution with {len(model.ensemble)} degrees of freedom."
     )
@@ -280,10 +281,10 @@ def _scores(model: Model, table: pd.DataFrame, text: Methods, versions: dict[str
     )
     return (
         f"To judge the fit, {_listed(labels)} {each} held out: the model was fitted again without "
-        f"the time point{pca} and predicted it {sides}. Predicted and measured cells were "
+        f"the time point{pca} and predicted it {sides}. Predicted and observed cells were "
         f"compared by {_listed(metrics)}, with {n} cells on each side and means over {draws} "
-        f"draws, beside {_listed([*also, *rivals])}, and beside the "
-        "distance between two halves of the measured cells (the floor). Intervals are 95 %, over "
+        f"draws, and compared with {_listed([*also, *rivals])}, and with the "
+        "distance between two halves of the observed cells (the floor). Intervals are 95 %, over "
         f"other samples of cells from the held-out time point and those next to it{again}; skill "
         "is the share of the gap between the best baseline and the floor that the fit closes."
     )

@@ -166,8 +166,8 @@ def render_report(
             "Loss on held-out cells "
             + ("for each ridge." if run.model.options.action == "kernel" else "during training.")
             + f" {_taken(run.model)}",
-            "How the fit came about. The loss has no unit and only ranks fits of the same data; "
-            "the least one was taken.",
+            "Selection of the fit. The loss has no unit and only ranks fits to the same data; "
+            "the fit with the lowest loss was used.",
         ),
         scored=_score_tables(scored, run.model.options.seed),
         score_pictures=_score_pictures(table),
@@ -223,9 +223,9 @@ def _taken(model: Model) -> str:
     record = model.fit.record
     if isinstance(record, Solved):
         ridge, least = min(record.losses.items(), key=lambda pair: pair[1])
-        return f"The least, {least:.4g}, is that of ridge {ridge:g}."
+        return f"The lowest, {least:.4g}, is that of ridge {ridge:g}."
     best = min(record.history, key=lambda row: row["held_out_loss"])
-    return f"The least, {best['held_out_loss']:.4g}, is that of step {best['step']:g}."
+    return f"The lowest, {best['held_out_loss']:.4g}, is that of step {best['step']:g}."
 
 
 # --------------------------------------------------------------------------------- how good it is
@@ -249,7 +249,7 @@ def _score_tables(scored: Scores | None, seed: int) -> list[dict[str, Any]]:
                 "extrapolation": bool(frame["extrapolation"].iloc[0]),
                 "n": int(frame["n"].iloc[0]),
                 "draws": int(frame["draws"].iloc[0]),
-                "verdict": found[0].says if found else "No baseline was scored beside it.",
+                "verdict": found[0].says if found else "No baseline was scored.",
                 "skills": found,
                 "metrics": metrics,
                 "rows": [
@@ -288,8 +288,9 @@ def _score_pictures(table: pd.DataFrame | None) -> list[Picture]:
             picture(
                 lambda metric=metric: scores.evaluation(table, metric=metric),  # type: ignore[misc]
                 f"Bars of {metric} for each held-out day. {'; '.join(said)}.",
-                f"{metric} of predicted to measured cells on days that the fit had not seen. Lower "
-                "is better; the dashed line is what two halves of the measured cells score.",
+                f"{metric} between predicted and observed cells on held-out days. Lower is "
+                "better; the dashed line is the floor: the score of one half of the observed "
+                "cells against the other.",
             )
         )
     return pictures
@@ -304,10 +305,10 @@ def _heldout_pictures(
     return [
         picture(
             lambda model=model, day=day: maps.heldout(model, day, adata, basis=basis)[0],  # type: ignore[misc]
-            f"Three maps of {named(day.label)}: cells measured, cells predicted by cellam, and "
-            "cells of the best baseline, each over the measured cells in grey.",
-            f"{named(day.label)} was held out of this fit. As many predicted cells are drawn as "
-            "were measured.",
+            f"Three maps of {named(day.label)}: observed cells, cells predicted by cellam, and "
+            "cells of the best baseline, each on top of the observed cells in grey.",
+            f"{named(day.label)} was held out of this fit. Each map shows as many predicted "
+            "cells as were observed.",
         )
         for model, day in days
     ]
@@ -324,9 +325,9 @@ def _score_notes(model: Model, table: pd.DataFrame | None) -> list[str]:
     seen = dict.fromkeys(table.loc[table["seen"], "label"])
     if seen:
         notes.append(
-            f"The representation {model.space.rep} was given, and may have been computed with "
-            f"{' and '.join(seen)}: all scores can be too good. Without `use_rep` a PCA is fitted "
-            "on the other days alone."
+            f"The representation {model.space.rep} may have been computed with "
+            f"{' and '.join(seen)}, so all scores may be too good. Without `use_rep`, a PCA is "
+            "fitted on the other days only."
         )
     return notes
 
@@ -372,26 +373,27 @@ def _findings(
         "velocity": picture(
             lambda: maps.velocity(model, adata, basis=basis, color=key),
             f"Map of all cells in {where.axes[0]} and {where.axes[1]}, coloured by "
-            f"{key or 'time'}, with streams along the velocity.",
-            "Velocity of cells, each on its own day."
+            f"{key or 'time'}, with streamlines of the velocity.",
+            "Velocity of each cell on its own day."
             + (
                 ""
                 if where.own
-                else f" In {where.name} it is a mean direction towards neighbours, not a speed."
+                else f" In {where.name} it shows the mean direction towards neighbours, not speed."
             ),
         ),
         "trajectories": picture(
             lambda: maps.trajectories(model, thinned_out(moved, DRAWN), adata, basis=basis),
-            f"Ways of {min(DRAWN, n)} cells of {start} to {end} over a map of all cells.",
-            f"Ways of {min(DRAWN, n)} cells of {start}, from ring to dot. Colour is time; a wider "
-            "line has more descendants (weight).",
+            f"Trajectories of {min(DRAWN, n)} cells from {start} to {end} on a map of all cells.",
+            f"Trajectories of {min(DRAWN, n)} cells of {start}, from ring to dot. Colour shows "
+            "time; a wider line means more descendants (weight).",
         ),
         "growth": picture(
             lambda: maps.growth(model, adata, basis=basis),
-            f"Map of all cells by growth rate: median {np.median(rate):.2g}, from "
+            f"Map of all cells coloured by growth rate: median {np.median(rate):.2g}, from "
             f"{np.quantile(rate, 0.02):.2g} to {np.quantile(rate, 0.98):.2g} "
             f"{model.timeline.per_time} for 96 % of them.",
-            "Growth rate of cells, each on its own day. Upward triangles grow, downward ones shrink"
+            "Growth rate of each cell on its own day. Upward triangles grow, downward triangles "
+            "shrink"
             + (
                 ", relative to the population."
                 if model.options.population is None
@@ -407,17 +409,17 @@ def _findings(
             "Mass over time: "
             + ", ".join(f"{r['label']} {r['mass']:.2f}" for _, r in frame.iterrows())
             + f" times that of {start}.",
-            f"{who}: their mass as it is simulated, beside the masses of the days.",
+            f"{who}: their simulated mass, and the masses of the days.",
         )
         if not model.conserves_mass
         else None,
         "composition": picture(
             lambda: populations.composition(frame, colours=colours),
-            f"Shares of {key} at each day, observed and simulated; the table below has the "
+            f"Shares of {key} on each day, observed and simulated; the table below has the "
             "numbers.",
-            f"{who}: their types as they are simulated, by weight, beside what was observed. At "
-            "the start they are the cells' own, later those of the ten nearest annotated cells of "
-            "the day.",
+            f"{who}: their simulated types, by weight, and the observed shares. At the start, "
+            "cells keep their own types; later, types are those of the ten nearest annotated "
+            "cells of the day.",
         )
         if types is not None
         else None,
@@ -436,7 +438,7 @@ def _fates(model: Model, types: pd.Series[Any] | None) -> dict[str, Any] | None:
     found = predict_fates(few, start, types, seed=model.options.seed)
     n, N = len(found.rows), len(days.points[0])
     return {
-        "drawn": f"From {n:,} of {N:,} cells, drawn at random." if n < N else "",
+        "drawn": f"Based on {n:,} of {N:,} cells, drawn at random." if n < N else "",
         "states": found.states,
         "rows": [*found.by_type(types), {"type": "all", **found.together()}],
         "mixed_up": reference_of(model, end, types).mixed_up(),

@@ -13,16 +13,16 @@ from cellam.reading.growth import PriorSource
 from cellam.reading.signatures import BIRTH, DEATH
 
 _WHY = {
-    "asked": "as asked",
-    "not recorded": "the version that made this run did not record why",
+    "asked": "set by the user",
+    "not recorded": "the version of cellam that made this run did not record why",
     "predicts best": "predicts {days} best",
     "nothing better": "the default; no other value predicts {days} better",
     "least growth": "the least growth that keeps "
     f"{100 * (1 - KEPT):.0f} % of the gain over path ot in "
     "predicting {days}",
     "no gain": "no growth predicts {days} clearly better",
-    "one day": "the least growth of those tried; path ot predicts {days} {ot}, but one day cannot "
-    "rule growth out",
+    "one day": "the least growth of those tried; path ot predicts {days} {ot}, but one day "
+    "cannot rule out growth",
     "prior grows": "the least growth of those tried; path ot predicts {days} {ot}, but the growth "
     "prior that is used contradicts it",
     "default": "the default: cells change their velocity gradually at every day",
@@ -76,7 +76,7 @@ def explain_record(record: Solved | Trained) -> str:
             else (f"ran all {record.limit} steps")
         )
         back = (
-            f"; training diverged and went back, with steps of {record.scale:g} of the usual size"
+            f"; training diverged and was resumed with steps of {record.scale:g} of the usual size"
             if record.scale < 1
             else ""
         )
@@ -85,7 +85,7 @@ def explain_record(record: Solved | Trained) -> str:
         return f"ridge raised to {record.ridge:g}: the equations are nearly singular"
     lost = f" ({record.unsolved} smaller ones could not be solved)" if record.unsolved else ""
     return (
-        f"ridge {record.ridge:g}: the least loss on held-out cells, of {len(record.losses)} "
+        f"ridge {record.ridge:g}: the lowest loss on held-out cells among {len(record.losses)} "
         f"ridges{lost}"
     )
 
@@ -115,7 +115,7 @@ def _listed(scores: Mapping[str, float]) -> str:
 def _prior_source(source: PriorSource) -> str:
     if source.prior not in BIRTH:
         return f"growth prior: obs[{source.prior!r}], per unit of time"
-    assumed = "; times without a unit are taken as days" if source.assumes_days else ""
+    assumed = "; times without a unit are assumed to be days" if source.assumes_days else ""
     return f"growth prior {source.prior}: {signature_genes(source)}{assumed}"
 
 

@@ -83,7 +83,7 @@ def from_files(files: Mapping[str, bytes], *, seconds: float) -> Model:
             arrays[name] = load(content)
             for key, value in arrays[name].items():
                 if not np.isfinite(value).all():
-                    raise ValueError(f"{name} holds numbers that are not finite, in {key!r}")
+                    raise ValueError(f"{name} contains values that are not finite, in {key!r}")
     if "notes" in parsed["fit.json"]:
         upgrade(parsed, arrays)
     timeline = _timeline(parsed["timeline.json"])

@@ -97,7 +97,7 @@ def claim(
     overwrite: bool = False,
     resume: bool = False,
 ) -> Iterator[Claim]:
-    """Claim the place of a run, so that nobody else writes there.
+    """Claim the place of a run so that no other process writes there.
 
     Parameters
     ----------
@@ -134,7 +134,8 @@ def claim(
     }
     if resume and not is_stopped(path):
         raise RunError(
-            f"There is no stopped fit of {path} to go on with.", "Leave `resume` out to start one."
+            f"There is no stopped fit of {path} to resume.",
+            "Leave out `resume` to start a new fit.",
         )
     with contextlib.ExitStack() as stack:
         with writing(folder):
@@ -152,8 +153,8 @@ def claim(
                 _check_start(path, first)
             elif not ours and not overwrite:
                 raise OutputError(
-                    f"{path} was being fitted, and that was stopped; what it has done is kept.",
-                    "Go on with `resume=True`, or start anew with `overwrite=True`.",
+                    f"The fit of {path} was stopped before it finished; its progress is saved.",
+                    "Resume with `resume=True`, or start again with `overwrite=True`.",
                 )
             else:
                 _clear(folder)
@@ -225,8 +226,8 @@ def _check_start(path: Path, now: dict[str, Any]) -> None:
     for name, value in now["decides"].items():
         if first["decides"].get(name) != value:
             raise RunError(
-                f"The stopped fit of {path} had another {name}: {first['decides'].get(name)!r}, "
-                f"now {value!r}.",
+                f"The stopped fit of {path} had a different {name}: "
+                f"{first['decides'].get(name)!r}, now {value!r}.",
                 f"Repeat its command ({first.get('command', '')}), or start again with "
                 "`overwrite=True`.",
             )
@@ -238,7 +239,7 @@ def check_free(path: Path, *, overwrite: bool) -> None:
         return
     if not is_run(path):
         raise OutputError(
-            f"{path} exists and is not a cellam run, so it is left alone.",
+            f"{path} exists and is not a cellam run, so it is left unchanged.",
             "Choose another `name` or `out`.",
         )
     if not overwrite:
@@ -248,8 +249,8 @@ def check_free(path: Path, *, overwrite: bool) -> None:
     foreign = _foreign(path)
     if foreign:
         raise OutputError(
-            f"The run {path} also holds {foreign[0]}, which is not of cellam, so that it is not "
-            "replaced.",
+            f"The run {path} also holds {foreign[0]}, which was not written by cellam, so the "
+            "run is not replaced.",
             "Move that file away, or choose another `name`.",
         )
 

@@ -88,8 +88,8 @@ class StoredRun(Displayed):
         known = self.provenance["data"]["path"]
         if moved is None and not known:
             raise DataError(
-                f"The run {self.path.name} does not know where its data are.",
-                "Give the file with `data`.",
+                f"The run {self.path.name} does not record where its data are.",
+                "Name the file with `data`.",
             )
         # A project that was moved as a whole has its data where they were from the run.
         beside = [folder / Path(known).name for folder in self.path.absolute().parents[:2]]
@@ -97,9 +97,9 @@ class StoredRun(Displayed):
             if os.path.lexists(path):
                 return path
         raise DataError(
-            f"{moved or known}, the data of the run {self.path.name}, is not there"
-            f"{'' if moved else ', nor beside the run'}.",
-            "Give its new place with `data`.",
+            f"{moved or known}, the data of the run {self.path.name}, was not found"
+            f"{'' if moved else ', nor next to the run'}.",
+            "Set its new location with `data`.",
         )
 
     def read(self, data: Path) -> Cells:
@@ -146,9 +146,9 @@ class StoredRun(Displayed):
             )
         if not same:
             raise DataError(
-                f"The cells of the data have changed since the run {self.path.name}: other names, "
-                "another order or other times.",
-                "Fit again, or give the file of the fit with `data`.",
+                f"The cells of the data have changed since the run {self.path.name}: their "
+                "names, order or times differ.",
+                "Fit again, or name the original file with `data`.",
             )
 
     def record(self) -> dict[str, str]:
@@ -169,7 +169,7 @@ class StoredRun(Displayed):
             raise DataError(
                 f"{cells.source} is not the data of the run {self.path.name}: its cells, their "
                 "times, its genes or their values have changed since the fit.",
-                "Fit again, or give the file of the fit with `data`.",
+                "Fit again, or name the original file with `data`.",
             )
 
     def evaluation(self, label: str) -> Scores | None:
@@ -180,8 +180,8 @@ class StoredRun(Displayed):
         kept = read_json(path)
         if not isinstance(kept, dict) or kept.get("sha256") != _digest(kept):
             raise RunError(
-                f"{path} is not what was written: its hash differs.",
-                "Remove this file; the day is then scored again.",
+                f"{path} has changed since it was written: its hash differs.",
+                "Remove this file; the day will be scored again.",
             )
         if kept.get("cellam") != __version__ or kept.get("fit") != self._fit:
             return None  # another version, or a fit that was replaced, would score otherwise
@@ -326,13 +326,13 @@ def find_run(given: str | Path | None = None) -> Path:
                 return path
             if is_stopped(path):
                 raise RunError(
-                    f"The fit of {path} was stopped before it ended.",
-                    "Go on with it: the command of then, with `resume=True`.",
+                    f"The fit of {path} was stopped before it finished.",
+                    "Repeat its command with `resume=True`.",
                 )
         raise RunError(
             f"{named}{'' if given else ' (from $CELLAM_RUN)'} is not a cellam run: it has no "
             "manifest.json.",
-            "Give the folder that `cellam fit` printed, or fit first.",
+            "Use the folder that `cellam fit` printed, or fit first.",
         )
     here = Path.cwd()
     for folder in (here, *here.parents):
@@ -381,7 +381,8 @@ def open_run(path: str | Path | None = None) -> StoredRun:
             if read_manifest(path) != manifest:
                 return open_run(path)
             raise RunError(
-                f"{path / name} is not what was written: its hash differs from the manifest.",
+                f"{path / name} has changed since it was written: its hash differs from the "
+                "manifest.",
                 "Restore the run from a copy, or fit again.",
             )
     try:

@@ -37,9 +37,9 @@ def start_days(
     """
     possible = days_before(model, end, backward=backward)
     side = "after" if backward else "before"
-    hint = f"Days {side} it are: {', '.join(possible) or 'none'}.{f' {more}' * bool(more)}"
+    hint = f"Days {side} it: {', '.join(possible) or 'none'}.{f' {more}' * bool(more)}"
     if not possible:
-        raise ConfigError(f"There is no day {side} {end} to follow.", hint)
+        raise ConfigError(f"There is no day {side} {end}.", hint)
     days = (day_texts(asked) if asked is not None else []) or possible
     labels = tuple(dict.fromkeys(model.timeline.labels[model.timeline.index(d)] for d in days))
     for label in labels:

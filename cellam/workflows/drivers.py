@@ -154,9 +154,9 @@ def find_drivers(
         keep &= np.isin(cells.codes, days)
     if not keep.any():
         raise ConfigError(
-            "None of the cells asked for count"
-            + (": fates are open only before the last day." if of.startswith("fate:") else "."),
-            "Take other cells with `day` or `from_cells`.",
+            "None of the selected cells can be used"
+            + (": fates are defined only before the last day." if of.startswith("fate:") else "."),
+            "Select other cells with `day` or `from_cells`.",
         )
     labels = cells.timeline.labels
     used = tuple(label for k, label in enumerate(labels) if (cells.codes[keep] == k).any())

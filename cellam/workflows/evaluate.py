@@ -168,7 +168,9 @@ def evaluate_run(
     check_refits(refits)
     days = day_texts(holdout)
     if not days:
-        raise ConfigError("Which day is held out?", "Give its label, or all.")
+        raise ConfigError(
+            "No day to hold out was given.", "Set `holdout` to the label of a day, or to all."
+        )
     path = Path(csv) if csv is not None else None
     check_csv(path, overwrite)
     source = run.data(data)

@@ -142,18 +142,20 @@ def export_run(
     adata = None if into is None or isinstance(into, Path | str) else into
     if adata is not None and not hasattr(adata, "obs"):
         raise ConfigError(
-            f"A {type(into).__name__} is no place to export to.",
-            "Give an AnnData of the cells of the fit, or the name of a file.",
+            f"Results cannot be exported into an object of type {type(into).__name__}.",
+            "Use an AnnData with the cells of the fit, or the name of a file.",
         )
     copy = Path(into) if isinstance(into, Path | str) else None
     folder = Path(tables) if tables is not None else None
     if adata is None and copy is None and folder is None:
         raise ConfigError(
-            "Export to where?", "Give `into='results.h5ad'`, or `tables=FOLDER`, or both."
+            "No destination of the export was given.",
+            "Use `into='results.h5ad'`, `tables=FOLDER`, or both.",
         )
     if cellrank and into is None:
         raise ConfigError(
-            "`cellrank` adds keys to a copy of the data.", "Give it: `into='results.h5ad'`."
+            "`cellrank` adds keys to a copy of the data.",
+            "Name the copy, e.g. `into='results.h5ad'`.",
         )
     couplings = copy.with_name(f"{copy.stem}_couplings") if copy is not None and cellrank else None
     source = None
@@ -194,7 +196,7 @@ def _check_places(
     """Refuse before the work what could not be written after it."""
     if copy is not None and copy.suffix not in (".h5ad", ".zarr"):
         raise ConfigError(
-            f"`into={str(copy)!r}`: the copy is an .h5ad or a .zarr.",
+            f"`into={str(copy)!r}`: the name of the copy must end in .h5ad or .zarr.",
             f"Use `into={copy.stem + '.h5ad'!r}`.",
         )
     for option, path, ours in (
@@ -213,11 +215,11 @@ def _notes(run: StoredRun, types: pd.Series[Any] | None) -> tuple[str, ...]:
     """What the results do not have, and why."""
     said = []
     if types is None:
-        said.append("No column of obs has the usual name of a cell type: no fates (see `groupby`).")
+        said.append("No column of obs is recognised as cell types: no fates (see `groupby`).")
     elif n := int(types.isna().sum()):
         said.append(
-            f"{n:,} of {len(types):,} cells {'is' if n == 1 else 'are'} unannotated; fates "
-            "are read from annotated cells alone."
+            f"{n:,} of {len(types):,} cells {('is' if n == 1 else 'are')} unannotated; fates are "
+            "assigned from annotated cells only."
         )
     if run.model.conserves_mass:
         said.append(f"No growth: {run.model.without_growth[0]}.")

@@ -96,7 +96,7 @@ def describe_run(run: StoredRun, *, data: Path | str | None = None) -> InfoResul
     except DataError as error:
         if data is not None:
             raise
-        notes = (f"{error.message} No growth of types of cells. {error.hint}",)
+        notes = (f"{error.message} Growth by cell type is not available. {error.hint}",)
     return InfoResult(run.path, types, growth, notes, run)
 
 

@@ -63,21 +63,21 @@ class PerturbationResult(Result):
         found, said = self.perturbation, []
         if found.silent:
             said.append(
-                f"None of these cells was measured to express {' or '.join(found.silent)}: what "
-                "changes is what the model ascribes to them from cells like them, and says little."
+                f"None of these cells was measured to express {' or '.join(found.silent)}: the "
+                "effect is extrapolated from similar cells, and is not reliable."
             )
         elif not found.visible:
             said.append(
-                "No effect is visible, as the change moves these cells too little "
+                "No effect is visible: the perturbation moves these cells too little "
                 f"({self.expressing}). Choose cells that express more of it with `start` or "
                 "`from_cells`, or change more genes."
             )
         before, after = found.remote
         if after > before + TOO_MANY:
             said.append(
-                f"{100 * after:.0f} % of the changed cells are where hardly any cells were "
-                f"observed (unchanged: {100 * before:.0f} %), so no data support what is said "
-                "of them. Use a smaller shift, or fewer genes."
+                f"{100 * after:.0f} % of the perturbed cells lie outside the observed data "
+                f"(unperturbed: {100 * before:.0f} %), so no data support their prediction. Use "
+                "a smaller shift, or fewer genes."
             )
         return tuple(said)
 

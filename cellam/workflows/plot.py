@@ -1,4 +1,4 @@
-"""Plot: draw one picture of a run."""
+"""Plot: draw one figure of a run."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ from cellam.workflows.plot_kinds import PICTURES, Picture, Request
 
 @dataclass(frozen=True, repr=False)
 class PlotResult(Displayed):
-    """A picture.
+    """A figure.
 
     Parameters
     ----------
     run : pathlib.Path
     kind : str
-        Name of the picture.
+        Name of the figure.
     axes : matplotlib Axes, or several
         What was drawn on.
     written : pathlib.Path or None
@@ -90,13 +90,13 @@ def plot_run(
     data: Path | str | None = None,
     on_progress: OnProgress = silent,
 ) -> PlotResult:
-    """Draw one picture of a run.
+    """Draw one figure of a run.
 
     Parameters
     ----------
     run : StoredRun
     kind : str
-        One of `PICTURES`, which also says what each of them listens to.
+        One of `PICTURES`, which also says which options each of them has.
     basis : str, optional
         Map to draw on: pca, or a key of `obsm`; X_umap, else pca, without it.
     color : str, optional
@@ -128,12 +128,12 @@ def plot_run(
     data : path, optional
         The data of the run, if they have moved.
     on_progress : callable
-        Told how far a fit is, where the picture needs one.
+        Told how far a fit is, where the figure needs one.
 
     Raises
     ------
     ConfigError
-        For an unknown picture, and for options that it does not listen to.
+        For an unknown figure, and for options that do not apply to it.
     DataError
         If the data are needed, and are not there or not those of the fit.
     OutputError
@@ -150,7 +150,7 @@ def plot_run(
     by = check_by(by or "fate")
     path = Path(out) if out is not None else None
     if path is not None:
-        check_file(path, "out", FORMATS, overwrite=overwrite, noun="a picture")
+        check_file(path, "out", FORMATS, overwrite=overwrite, noun="a figure")
     names = ",".join(name_list(genes)) if genes is not None else None
     needed = bool(data or given & {"basis", "groupby", "from-cells", "color"})
     adata, source, notes = _find(run, data, needed=needed or picture.annotated)
@@ -168,25 +168,25 @@ def _parameter(flag: str) -> str:
 
 
 def check_options(kind: str, given: Collection[str]) -> Picture:
-    """The picture of that name, which listens to all options given, and lacks none.
+    """The figure of that name, which takes all options given, and lacks none.
 
     Raises
     ------
     ConfigError
     """
     if kind not in PICTURES:
-        raise ConfigError(f"There is no picture {kind!r}.", offer(kind, PICTURES))
+        raise ConfigError(f"Unknown kind of figure: {kind!r}.", offer(kind, PICTURES))
     picture = PICTURES[kind]
     heard = picture.options
     deaf = sorted(set(given) - set(heard))
     if deaf:
         raise ConfigError(
-            f"{_parameter(deaf[0])} has no meaning for the picture {kind}.",
+            f"{_parameter(deaf[0])} does not apply to `plot {kind}`.",
             f"Its options are: {', '.join(map(_parameter, heard))}." if heard else "Leave it out.",
         )
     for name, hint in picture.needs.items():
         if name not in given:
-            raise ConfigError(f"The picture {kind} needs {_parameter(name)}.", hint)
+            raise ConfigError(f"`plot {kind}` needs {_parameter(name)}.", hint)
     return picture
 
 
@@ -199,7 +199,11 @@ def _find(
     except DataError as error:
         if needed:
             raise
-        return None, None, (f"{error.message} No names or types of cells. {error.hint}",)
+        return (
+            None,
+            None,
+            (f"{error.message} Cell names and cell types are not available. {error.hint}",),
+        )
     adata = read_annotation(source)
     run.check_cells(adata.obs)
     return adata, source, ()

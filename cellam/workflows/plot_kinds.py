@@ -1,7 +1,7 @@
 """Pictures: the kinds that can be drawn of a run.
 
-A picture is a function of a request and its line in `PICTURES`. The help of the command line and
-the errors read that line, so everything else is imported when a picture is drawn.
+A figure is a function of a request and its line in `PICTURES`. The help of the command line and
+the errors read that line, so everything else is imported when a figure is drawn.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ MOST_GENES = 24  # panels of trends
 
 @dataclass(frozen=True)
 class Request:
-    """What a picture is asked for; None stands for what was not given.
+    """What a figure is asked for; None stands for what was not given.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ class Request:
     save : pathlib.Path or None
         File to write.
     on_progress : callable
-        For a picture that fits again.
+        For a figure that fits again.
     """
 
     run: StoredRun
@@ -72,7 +72,7 @@ class Request:
 
     @property
     def annotated(self) -> AnnData:
-        """The annotation, for a picture that cannot do without."""
+        """The annotation, for a figure that cannot do without."""
         assert self.adata is not None
         return self.adata
 
@@ -96,7 +96,7 @@ class Request:
         )
 
     def types(self, *, needed: bool) -> pd.Series[Any] | None:
-        """Cell types, which some pictures cannot do without."""
+        """Cell types, which some figures cannot do without."""
         from cellam.errors import ConfigError
         from cellam.reading.cell_types import list_offers, resolve_types
 
@@ -104,15 +104,15 @@ class Request:
         types = resolve_types(obs, codes, self.groupby) if obs is not None else None
         if types is None and needed:
             raise ConfigError(
-                "No column of obs has the usual name of a cell type.",
+                "No column of obs is recognised as cell types.",
                 f"{list_offers(obs, codes)} Choose one: `groupby=COLUMN`."
                 if obs is not None
-                else "Say where the data are with `data`.",
+                else "Set the location of the data with `data`.",
             )
         return types
 
     def colours(self, types: pd.Series[Any] | None) -> Palette | None:
-        """Colours of cell types, the same in every picture of the run."""
+        """Colours of cell types, the same in every figure of the run."""
         from cellam.reading.palette import find_palette
 
         return find_palette(self.annotated, str(types.name)) if types is not None else None
@@ -254,8 +254,8 @@ def _genes_to_draw(model: Model, genes: str | None) -> list[str]:
     names = genes_of(model, genes or "")
     if not 0 < len(names) <= MOST_GENES:
         raise ConfigError(
-            f"`genes={genes!r}`: {len(names):,} genes cannot be drawn.",
-            f"Give 1 to {MOST_GENES}, with commas between them.",
+            f"`genes={genes!r}`: {len(names):,} genes cannot be drawn at once.",
+            f"Name 1 to {MOST_GENES} genes, separated by commas.",
         )
     return names
 
@@ -290,8 +290,8 @@ def _eval(request: Request) -> Any:
     scores = request.run.scores()
     if scores is None:
         raise ConfigError(
-            f"Nothing was scored yet in the run {request.run.path.name}.",
-            "Score it first: `cellam eval`, or run.evaluate().",
+            f"No held-out day has been scored yet in the run {request.run.path.name}.",
+            "Score one first, with `cellam eval` or run.evaluate().",
         )
     return plots.evaluation(scores.table, metric=request.metric, save=request.save)
 
@@ -305,7 +305,7 @@ def _history(request: Request) -> Any:
 @final
 @dataclass(frozen=True)
 class Picture:
-    """One kind of picture.
+    """One kind of figure.
 
     Parameters
     ----------
@@ -313,7 +313,7 @@ class Picture:
     description : str
         What it shows.
     options : tuple of str
-        Those that it listens to, as flags.
+        Its options, as flags.
     draw : callable
         From a request to matplotlib axes.
     needs : dict of str to str
@@ -337,27 +337,27 @@ FOLLOWED = ("from", "from-cells", "n-cells", "seed")
 
 # fmt: off
 PICTURES = {picture.name: picture for picture in (
-    Picture("velocity", "streams of velocity over a map of the cells", ("basis", "color"),
+    Picture("velocity", "motion of the cells, as streamlines", ("basis", "color"),
             _velocity),
-    Picture("trajectories", "ways of single cells, with their weights", ("basis", *FOLLOWED),
-            _trajectories),
-    Picture("growth", "growth rates on a map of the cells", ("basis",), _growth),
+    Picture("trajectories", "trajectories of single cells, with their weights",
+            ("basis", *FOLLOWED), _trajectories),
+    Picture("growth", "growth rates of the cells", ("basis",), _growth),
     Picture("composition", "cell types over time, observed and simulated", ("groupby", *FOLLOWED),
             _composition),
-    Picture("fates", "what cells become, on a map; `color=STATE` for one probability",
+    Picture("fates", "fates of the cells; the probability of one with `color=STATE`",
             ("basis", "color", "from", "terminal", "seed"), _fates, annotated=True),
-    Picture("flow", "mass between the types of two days, as bands", ("from", "terminal", "seed"),
+    Picture("flow", "mass that flows between the types of two days", ("from", "terminal", "seed"),
             _flow, annotated=True),
-    Picture("mass", "mass over time", ("from", "n-cells", "seed"), _mass),
-    Picture("trends", "decoded expression of genes along simulated trajectories",
+    Picture("mass", "mass of the population over time", ("from", "n-cells", "seed"), _mass),
+    Picture("trends", "gene expression along simulated trajectories",
             ("genes", "by", "groupby", *FOLLOWED), _trends,
-            needs={"genes": "Give them: `genes='A,B'`. `cellam drivers` finds those that matter."}),
+            needs={"genes": "Name them with `genes='A,B'`. `cellam drivers` ranks genes."}),
     # A picture of a refit has no types and no sizes of a population to score by.
-    Picture("heldout", "a day that was held out: measured, predicted, best baseline",
+    Picture("heldout", "a held-out day: observed cells, prediction and best baseline",
             ("basis", "holdout", "metric"), _heldout, metrics=DISTANCES,
-            needs={"holdout": "Give the day to predict: `holdout='day4'`."}),
-    Picture("eval", "scores of held-out days beside baselines and the floor", ("metric",), _eval,
+            needs={"holdout": "Name the day to predict, e.g. `holdout='day4'`."}),
+    Picture("eval", "scores of held-out days, with baselines and the floor", ("metric",), _eval,
             metrics=tuple(METRICS)),
-    Picture("history", "how the fit came about", (), _history),
+    Picture("history", "loss of the fit, by ridge or training step", (), _history),
 )}
 # fmt: on

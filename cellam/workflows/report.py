@@ -150,7 +150,7 @@ def _read(
     except DataError as error:
         if data is not None:
             raise
-        note = f"{error.message} The report has no cell types and no caveats. {error.hint}"
+        note = f"{error.message} The report will lack cell types and caveats. {error.hint}"
         return None, (note,)
     report.check_names(run, source, groupby, basis)
     return run.read(source), ()

@@ -249,7 +249,7 @@ def _find(
     except DataError as error:
         if needed:
             raise
-        return None, (f"{error.message} No names or types of cells. {error.hint}",)
+        return None, (f"{error.message} Cell names and cell types are not available. {error.hint}",)
 
 
 def _file_name(label: str, moved: Simulation, special: tuple[object, ...] | None) -> str:

@@ -135,7 +135,7 @@ def validate_run(
     if clones not in obs:
         columns = list(map(str, obs.columns))
         raise ConfigError(
-            f"`clones={clones!r}`: there is no such column in obs.",
+            f"`clones={clones!r}`: obs has no such column.",
             f"{did_you_mean(clones, columns)}The columns are: {', '.join(columns)}.",
         )
     end = parse_terminal(model, obs, day_text(terminal) if terminal is not None else None)

@@ -139,7 +139,7 @@ def test_data_that_do_not_fit_are_refused(drifting: anndata.AnnData, drift: Mode
 def test_one_coordinate_is_no_picture(drifting: anndata.AnnData) -> None:
     cells = cellam.read(drifting, use_rep="X_latent")
     model = cellam.fit(cells, method="am", n_features=16, n_pcs=1, curvature=0.0)
-    with pytest.raises(ConfigError, match="a picture needs two"):
+    with pytest.raises(ConfigError, match="a figure needs two"):
         find_basis(model)
 
 

@@ -119,7 +119,7 @@ def test_what_cannot_be_asked_for_is_refused(model: Model, cells: Cells) -> None
     with pytest.raises(ConfigError, match="no cell of day7") as caught:
         quantity(model, "fate:neuron", cells.obs["cell_type"])
     assert "fate:myeloid" in caught.value.hint
-    with pytest.raises(ConfigError, match="usual name of a cell type"):
+    with pytest.raises(ConfigError, match="is recognised as cell types"):
         quantity(model, "fate:myeloid")
     still = cellam.fit(cells, n_features=32, method="am", n_pcs=3)
     with pytest.raises(ConfigError, match="conserves mass"):

@@ -32,7 +32,7 @@ def test_terminal_names_what_there_is_not(model: Model, cells: Cells) -> None:
     with pytest.raises(ConfigError, match="no column 'type' in obs") as caught:
         parse_terminal(model, cells.obs, "day7:type")
     assert "cell_type" in caught.value.hint
-    with pytest.raises(ConfigError, match="usual name of a cell type"):
+    with pytest.raises(ConfigError, match="is recognised as cell types"):
         parse_terminal(model, cells.obs[["day"]], None)
     with pytest.raises(ConfigError, match="day9"):
         parse_terminal(model, cells.obs, "day9")

@@ -48,7 +48,7 @@ def test_samples_that_are_each_in_one_day_leave_all_days_alone(key: str) -> None
     assert (found.key, found.levels, found.confounded) == (key, 8, True)
     assert found.groups == ALONE
     (caveat,) = confounded([found])
-    assert caveat.finding.startswith(f"Each of the 8 levels of obs[{key!r}] is in one day only")
+    assert caveat.finding.startswith(f"Each of the 8 levels of obs[{key!r}] occurs on one day only")
 
 
 @pytest.mark.parametrize(

@@ -68,9 +68,9 @@ def test_every_cell_twice_is_found_and_the_advice_removes_it() -> None:
     x = np.repeat(counts(), 2, axis=0)
     (caveat,) = of_design(cells_of(x))
     assert caveat.name == "duplicates"
-    assert caveat.finding.startswith(f"{N} cells stand in the data again")
+    assert caveat.finding.startswith(f"{N} cells occur in the data again")
     adata = anndata.AnnData(sparse.csr_matrix(x))
-    code = caveat.advice.removeprefix("Keep one of each. In Python: ")
+    code = caveat.advice.removeprefix("Keep one copy of each. In Python: ")
     scope = {"adata": adata}
     exec(code, scope)
     assert scope["adata"].n_obs == N

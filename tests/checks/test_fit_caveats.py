@@ -63,7 +63,7 @@ def test_cells_that_all_become_the_rarest_type_are_found(
     there = model.space.to_coordinates(rare).mean(0)
     changed(monkeypatch, lambda m: replace(m, points=0 * m.points + there))
     (found,) = [c for c in fit_caveats(model, cells) if c.name == "composition"]
-    assert "a day it was fitted on" in found.finding
+    assert "a training day" in found.finding
 
 
 def test_growth_that_was_chosen_away_is_said_and_what_was_asked_for_is_not(cells: Cells) -> None:
@@ -71,7 +71,7 @@ def test_growth_that_was_chosen_away_is_said_and_what_was_asked_for_is_not(cells
     assert "no growth" not in names(asked, cells)
     chosen = replace(asked, options=asked.options.model_copy(update={"path": None}))
     (found,) = [c for c in fit_caveats(chosen, cells) if c.name == "no growth"]
-    assert "path ot that was chosen conserves mass" in found.finding
+    assert "path ot, which was chosen, conserves mass" in found.finding
     assert "path='uot'" in found.advice
 
 

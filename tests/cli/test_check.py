@@ -22,7 +22,8 @@ def test_check_says_what_is_there_and_what_to_type_next(
     assert (result.code, result.err) == (0, "")
     for text in (
         "3,000 cells; 300 genes, counts", "day7 = 7 (days)", "day4: 800", "gaps      2, 2, 3",
-        "X_latent (2 columns)", "obs['cell_type'], 4 types", "22 of 97 of division", "an estimate",
+        "X_latent (2 columns)", "obs['cell_type'], 4 types", "22 of 97 division genes",
+        "an estimate",
     ):  # fmt: skip
         assert text in result.out
     assert demo_path.read_bytes() == before
@@ -64,7 +65,7 @@ def test_columns_that_read_as_times_are_listed(call: Call, here: Path) -> None:
     assert "also      obs['sampled']: D0 = 0, D2 = 2, D4 = 4, D7 = 7 (days); the same times" in (
         shown.out
     )
-    assert "          obs['code']: 0, 1, 2, 3; the same order, other gaps" in shown.out
+    assert "          obs['code']: 0, 1, 2, 3; the same order, different gaps" in shown.out
     found = json.loads(call("check", "columns.h5ad", "--json").out)["other_times"]
     assert [(o["column"], o["relation"], o["agrees"]) for o in found] == [
         ("sampled", "same", True),
@@ -83,7 +84,7 @@ def test_a_run_keeps_what_labels_hold_beside_the_time(call: Call, here: Path) ->
     assert call("simulate", "--from", "D2", "--to", 4).code == 0
     refused = call("simulate", "--from", "D2_rep1")
     assert refused.code == 2
-    assert "Give the time: 'D2'" in refused.err
+    assert "Use the time 'D2'" in refused.err
     kept = cellam.open_run(next(Path("cellam_runs").iterdir())).model.timeline.replicates
     assert (kept["D0_rep1"], kept["D7_rep2"], len(kept)) == ("rep1", "rep2", 8)
 

@@ -53,7 +53,11 @@ def test_a_fit_of_a_representation_takes_the_genes_of_x(call: Call, rep_run: Pat
     [
         (["--of", "size"], 2, "there is no such quantity"),
         (["--of", "fate:neuron"], 2, "fate:myeloid"),
-        (["--of", "fate:myeloid", "--day", "day7"], 2, "fates are open only before the last day"),
+        (
+            ["--of", "fate:myeloid", "--day", "day7"],
+            2,
+            "fates are defined only before the last day",
+        ),
         (["--of", "growth", "--day", "day9"], 2, "day9"),
         (["--of", "growth", "--from-cells", "cell_type =="], 2, "cannot be understood"),
         (["--of", "growth", "--groupby", "nope"], 2, "no column 'nope'"),

@@ -80,7 +80,7 @@ def test_json_is_the_run_the_days_the_rows_and_the_notes(call: Call, run: Path) 
     again = call("eval", "--holdout", "2", "--json")
     assert again.out == result.out
     table = call("eval", "--holdout", "day2")
-    assert "scored before" in table.out
+    assert "saved scores of an earlier evaluation" in table.out
     for row in rows:
         assert f"{row['value']:.4g}" in table.out
 
@@ -149,7 +149,7 @@ def test_a_given_representation_warns_that_it_may_know_the_day(call: Call, rep_r
     result = call("eval", "--holdout", "day2")
     assert result.code == 0
     assert "note      The representation X_latent was given" in result.out
-    assert "day2 held out (in a representation that may have seen it)" in result.out
+    assert "day2 held out (in a representation that may have been computed with it)" in result.out
 
 
 @pytest.mark.parametrize("holdout", ["day3", "soon", "", "all,day2"])
@@ -300,5 +300,8 @@ def test_refits_widen_the_interval_are_kept_and_asked_for_again(call: Call, run:
     held, moved = interval("--refits", "0"), interval("--refits", "4")
     assert (held[0], moved[0]) == (0, 4)
     assert moved[1] > held[1]
-    assert "scored before" in call("eval", "--holdout", "day2", "--refits", "4").out
+    assert (
+        "saved scores of an earlier evaluation"
+        in call("eval", "--holdout", "day2", "--refits", "4").out
+    )
     assert "--refits 3" in call("eval", "--holdout", "day2", "--refits", "3").err

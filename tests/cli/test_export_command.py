@@ -144,7 +144,7 @@ def test_a_folder_with_files_of_others_is_never_replaced(call: Call, run: Path, 
     Path("mine").mkdir()
     Path("mine/thesis.txt").write_text("years")
     result = call("export", "--tables", "mine", "--overwrite")
-    assert result.code == 4 and "'thesis.txt', which cellam has not written" in result.err
+    assert result.code == 4 and "'thesis.txt', which was not written by cellam" in result.err
     result = call("export", "--into", "mine.zarr", "--tables", ".", "--overwrite")
     assert result.code == 4
     assert Path("mine/thesis.txt").read_text() == "years" and not Path("mine.zarr").exists()
@@ -199,9 +199,9 @@ def test_an_export_can_be_exported_again(call: Call, run: Path, here: Path) -> N
 @pytest.mark.parametrize(
     ("args", "code", "phrase"),
     [
-        ([], 2, "Export to where?"),
+        ([], 2, "No destination of the export"),
         (["--cellrank", "--tables", "t"], 2, "--cellrank adds keys"),
-        (["--into", "out.loom"], 2, "the copy is an .h5ad or a .zarr"),
+        (["--into", "out.loom"], 2, "the copy must end in .h5ad or .zarr"),
         (["--into", "out"], 2, "Use --into out.h5ad"),
         (["--into", "o.h5ad", "--groupby", "nope"], 2, "no column 'nope'"),
         (["--into", "o.h5ad", "--data", "nope.h5ad"], 1, "nope.h5ad"),

@@ -110,7 +110,7 @@ def test_an_ensemble_shows_its_spread(
     monkeypatch.setattr("cellam.runs.run.open_run", lambda _: filled)
     out = call("fates", "--from", "day0", "--csv", "x.csv").out
     assert " % ± " in out
-    assert "by 2 members of the ensemble" in out
+    assert "over 2 fits of the ensemble" in out
     assert "fate_erythroid_sd" in pd.read_csv("x.csv")
 
 

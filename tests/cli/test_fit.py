@@ -158,7 +158,7 @@ def test_a_place_that_cannot_be_written_is_exit_4(
         (["small.h5ad", "--tau", "-1"], 2, "--tau"),
         (["small.h5ad", "--steps", "5"], 2, "--action mlp"),
         (["small.h5ad", "--growth-scale", "2"], 2, "--growth tied"),
-        (["small.h5ad", "--layer", "counts", "--use-rep", "X_latent"], 2, "one of the two"),
+        (["small.h5ad", "--layer", "counts", "--use-rep", "X_latent"], 2, "only one of them"),
         (["small.h5ad", "--exclude", "day3"], 2, "day3"),
         (["small.h5ad", "--time-map", "day0"], 2, "LABEL=NUMBER"),
         (["small.h5ad", "--time-map", "day0=0,day2=2"], 2, "day4"),
@@ -246,8 +246,8 @@ def test_a_prior_of_growth_is_said_kept_and_evaluated_beside_the_fit_without_it(
     methods = [row["method"] for row in json.loads(scored.out)["rows"]]
     assert {"cellam", "balanced", "no-prior"} <= set(methods)
     again = call("eval", "--holdout", "day2", "--metrics", "energy")
-    assert "scored before" in again.out
-    assert "fitted without the prior of growth" in again.out
+    assert "saved scores of an earlier evaluation" in again.out
+    assert "fitted without the growth prior" in again.out
 
 
 def test_rates_of_a_column_that_changed_since_the_fit_are_noticed(call: Call, here: Path) -> None:

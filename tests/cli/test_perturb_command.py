@@ -51,7 +51,7 @@ def test_cells_that_leave_the_data_are_warned_of(call: Call, run: Path) -> None:
     [
         (("-g", "Apaf1"), "cannot be understood"),
         (("-g", "Apaff=2"), "Did you mean 'Apaf1'"),
-        (("-g", "Apaf1=2", "--from", "day7"), "is not a day after"),
+        (("-g", "Apaf1=2", "--from", "day7"), "is not a training day after"),
         (("-g", "Apaf1=2", "--terminal", "nope"), "nope"),
         ((), "--gene"),
     ],

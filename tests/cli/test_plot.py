@@ -119,14 +119,14 @@ def test_an_unknown_kind_lists_those_there_are(call: Call, run: Path) -> None:
 @pytest.mark.parametrize(
     ("args", "words"),
     [
-        (("velocity", "--metric", "W1"), "--metric has no meaning for the picture velocity"),
-        (("history", "--basis", "pca"), "--basis has no meaning for the picture history"),
+        (("velocity", "--metric", "W1"), "--metric does not apply to `plot velocity`"),
+        (("history", "--basis", "pca"), "--basis does not apply to `plot history`"),
         (("heldout",), "needs --holdout"),
         (("heldout", "--holdout", "day2", "--metric", "mass"), "energy, W1, W2, MMD2."),
         (("velocity", "--basis", "umap"), "Available: pca, X_latent."),
         (("velocity", "--color", "x"), "day, cell_type, time, growth, speed, or a gene"),
         (("composition", "--groupby", "x"), "cell types: cell_type."),
-        (("eval",), "Score it first"),
+        (("eval",), "Score one first"),
         (("heldout", "--holdout", "day3"), "day4"),
         (("trajectories", "--from", "day9"), "day7"),
         (("trajectories", "--from-cells", "day =="), "cannot be understood"),
@@ -157,7 +157,7 @@ def test_without_the_data_the_own_coordinates_can_be_drawn(call: Call, run: Path
     shutil.move("small.h5ad", "moved.h5ad")
     result = call("plot", "velocity")
     assert result.code == 0
-    assert "No names or types of cells" in result.err
+    assert "Cell names and cell types are not available" in result.err
     refused = call("plot", "velocity", "--basis", "latent")
     assert refused.code == 1
     assert "--data" in refused.err
@@ -180,11 +180,11 @@ def test_trends_are_drawn_by_fate_start_or_column(
 @pytest.mark.parametrize(
     ("args", "phrase"),
     [
-        ([], "The picture trends needs --genes"),
+        ([], "`plot trends` needs --genes"),
         (["--genes", "nope"], "nope is not among"),
         (["--genes", "none"], "0 genes cannot be drawn"),
         (["--genes", "all"], "50 genes cannot be drawn"),
-        (["--genes", "Klf1", "--basis", "pca"], "--basis has no meaning"),
+        (["--genes", "Klf1", "--basis", "pca"], "--basis does not apply"),
     ],
 )
 def test_trends_need_some_genes(call: Call, run: Path, args: list[str], phrase: str) -> None:

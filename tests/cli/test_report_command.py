@@ -121,6 +121,6 @@ def test_without_the_data_there_is_still_a_report(call: Call, run: Path) -> None
     shutil.move("small.h5ad", "moved.h5ad")
     assert call("report").code == 0
     page = (run / "report.html").read_text()
-    assert "The data were not at hand" in page
+    assert "The data were not available" in page
     assert call("report", "--data", "moved.h5ad").code == 0
-    assert "The data were not at hand" not in (run / "report.html").read_text()
+    assert "The data were not available" not in (run / "report.html").read_text()

@@ -87,7 +87,7 @@ def test_a_query_chooses_the_cells(call: Call, run: Path, small: anndata.AnnData
 @pytest.mark.parametrize(
     ("query", "said"),
     [
-        ('cell_type == "HSC"', "fits none of the 160 cells"),
+        ('cell_type == "HSC"', "matches none of the 160 cells"),
         ('cell_type = "myeloid"', "cannot be understood"),
         ("cell_typ == 'myeloid'", "cell_type"),
         ("what is this", "cannot be understood"),

@@ -67,7 +67,7 @@ def test_a_stopped_fit_goes_on_and_ends_in_the_same_bytes(
     assert is_stopped(here / RUNS / "a")
     assert not is_run(here / RUNS / "a")
     if asked != signal.SIGKILL:
-        command = re.search(r"Go on with: cellam (.*)", stopped.err)[1]
+        command = re.search(r"Resume with: cellam (.*)", stopped.err)[1]
         assert spawn(*shlex.split(command)).code == 0
     else:
         assert spawn(*NETWORK, "--name", "a", "--resume").code == 0

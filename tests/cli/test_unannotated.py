@@ -92,7 +92,7 @@ def test_the_day_is_refused_as_a_cell_type(
 ) -> None:
     result = call(*command)
     assert result.code != 0
-    assert "tells when cells were taken" in result.err
+    assert "says when cells were sampled" in result.err
     assert "Columns that may name cell types: cell_type, other." in result.err
 
 
@@ -103,7 +103,7 @@ def test_the_day_is_not_offered_where_there_are_no_types(
     small.write_h5ad("small.h5ad")
     result = call("fates")
     assert result.code != 0
-    assert "usual name of a cell type" in result.err
+    assert "is recognised as cell types" in result.err
     assert "timepoint" not in result.err
     assert "annotate the cells first" in result.err
     assert call("report").code == 0

@@ -155,9 +155,9 @@ def test_times_may_be_given_as_numbers(moved, start, to):
 def test_a_number_that_is_no_time_to_go_to_is_refused(moved):
     with pytest.raises(ConfigError, match="outside the training days"):
         moved.simulate(2, to=8)
-    with pytest.raises(ConfigError, match="start and end are both 0") as caught:
+    with pytest.raises(ConfigError, match="Start and end of the simulation are both 0") as caught:
         moved.simulate(0, to=0)
-    assert caught.value.hint == "Give another `to`."
+    assert caught.value.hint == "Choose another `to`."
 
 
 def test_following_back_undoes_following(moved):
@@ -309,9 +309,9 @@ def test_drawn_cells_are_distinct_where_there_are_enough(moved):
 @pytest.mark.parametrize(
     ("start", "options", "message"),
     [
-        ("day5", {}, "no time to simulate"),
-        ("day0", {"backward": True}, "no time to simulate"),
-        ("day2", {"to": "day2"}, "no time to simulate"),
+        ("day5", {}, "Start and end of the simulation"),
+        ("day0", {"backward": True}, "Start and end of the simulation"),
+        ("day2", {"to": "day2"}, "Start and end of the simulation"),
         ("day0", {"to": "day5", "backward": True}, "later"),
         ("day0", {"to": "9"}, "outside the training days"),
         ("day0", {"save_every": 0.0}, "`save_every="),

@@ -66,7 +66,7 @@ def test_a_column_that_tells_the_time_is_never_a_type(kind: str) -> None:
     frame = obs(when=TIMES[kind], kind=TYPES)
     assert offer_types(frame, DAYS) == ["kind"]
     for requested in ("when", "day"):
-        with pytest.raises(ConfigError, match="tells when cells were taken") as error:
+        with pytest.raises(ConfigError, match="says when cells were sampled") as error:
             resolve_types(frame, DAYS, requested)
         assert error.value.hint == "Columns that may name cell types: kind."
     if kind != "other labels" and kind != "bins":

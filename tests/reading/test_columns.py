@@ -87,7 +87,7 @@ def test_a_telling_name_of_one_value_is_no_time_where_another_column_may_be():
 
 @pytest.mark.parametrize("obs", [pd.DataFrame(), pd.DataFrame({"batch": ["x", "y"]})])
 def test_without_any_such_column_that_is_said(obs):
-    with pytest.raises(DataError, match="None reads as times"):
+    with pytest.raises(DataError, match="None can be read as times"):
         find_time_key(obs, None)
 
 
@@ -148,7 +148,7 @@ def test_bare_numbers_with_other_gaps_are_mentioned_and_not_refused():
     key, timeline, _, _ = read_columns(day=STEP, day_real=DAY)
     assert key == "day"
     (note,) = timeline.notes
-    assert "obs['day_real']: 0, 2, 4, 7; the same order, other gaps" in note
+    assert "obs['day_real']: 0, 2, 4, 7; the same order, different gaps" in note
 
 
 def test_codes_beside_the_times_are_listed_without_a_word():

@@ -185,9 +185,7 @@ def test_as_many_variable_genes_are_kept_as_asked_for(cells: Cells) -> None:
 def test_most_variable_genes_are_refused_where_they_mean_nothing(
     small: anndata.AnnData, rep_cells: Cells
 ) -> None:
-    with pytest.raises(
-        ConfigError, match="`n_top_genes=9` has no meaning for `use_rep='X_latent'`"
-    ):
+    with pytest.raises(ConfigError, match="`n_top_genes=9` does not apply to `use_rep='X_latent'`"):
         cellam.fit(rep_cells, n_top_genes=9)
     values = np.log1p(small.X.toarray())
     small.X = (values - values.mean(0)) / (values.std(0) + 1e-3)
@@ -220,7 +218,7 @@ def test_whitening_a_constant_column_is_refused(rep_cells: Cells) -> None:
 
 def test_cells_at_one_place_are_refused(rep_cells: Cells) -> None:
     cells = replace(rep_cells, matrix=np.ones_like(rep_cells.matrix))
-    with pytest.raises(DataError, match="same place"):
+    with pytest.raises(DataError, match="same coordinates"):
         fit_space(cells, everyone(cells))
 
 
@@ -241,7 +239,7 @@ def test_cells_in_another_form_than_those_of_the_fit_are_not_embedded(
     small.X = np.log1p(normalised) if form == "log" else normalised
     other = cellam.read(small)
     fitted, given = (cells, other) if form == "log" else (other, cells)
-    with pytest.raises(DataError, match="and the values of the fit were") as caught:
+    with pytest.raises(DataError, match="but the values of the fit were") as caught:
         fit_space(fitted, everyone(cells), n_pcs=5).embed(given)
     assert "`values`" in caught.value.hint
 

@@ -153,7 +153,7 @@ def test_negative_counts_and_empty_cells_are_refused_with_their_number(
     for values in (counts, np.log1p(counts)):
         small.X = form(values)
         error = refusal(small)
-        assert "2 of 160 cells without a single count" in error.message
+        assert "2 of 160 cells have no counts" in error.message
         assert "sc.pp.filter_cells" in error.hint
 
 

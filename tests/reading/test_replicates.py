@@ -87,7 +87,7 @@ def test_a_day_is_named_without_its_replicate_and_a_replicate_is_no_day():
     assert timeline.labels == ("D0", "D2")
     assert timeline.describe() == "D0 = 0, D2 = 2 (days)"
     assert timeline.index("D2") == timeline.index("2") == timeline.index(2) == 1
-    with pytest.raises(ConfigError, match="part of the cells of 'D2'"):
+    with pytest.raises(ConfigError, match="pooled as 'D2'"):
         timeline.index("D2_rep1")
 
 

@@ -164,7 +164,7 @@ def test_times_that_differ_by_rounding_are_one_time():
 def test_labels_without_a_unit_take_that_of_the_others_and_say_so():
     timeline = read("0", "day2", "t4")
     assert (timeline.unit, timeline.times) == ("day", (0.0, 2.0, 4.0))
-    assert timeline.notes == ("'0', 't4': no unit, taken as days like the others.",)
+    assert timeline.notes == ("'0', 't4': no unit, assumed to be days like the others.",)
 
 
 def test_midpoints_are_said_aloud():
@@ -194,7 +194,7 @@ def test_a_mark_before_all_numbers_separates_and_is_said_aloud(mark):
 def test_a_mark_before_some_numbers_is_refused(labels):
     error = refused(*labels)
     strange = next(label for label in labels if re.search("[-.]", label))
-    assert f"minus or a point: {strange!r} (1 cell)" in error.message
+    assert f"minus sign or a separator: {strange!r} (1 cell)" in error.message
     assert f"{strange}=NUMBER" in time_map_of(error)
 
 
@@ -405,7 +405,7 @@ def test_what_is_neither_text_nor_a_number_is_refused(value):
 @pytest.mark.parametrize(("text", "time"), [("3.5", 3.5), ("day3", 3.0), ("-1", -1.0), ("d9", 9.0)])
 def test_a_position_may_lie_between_and_beyond_the_snapshots(text, time):
     assert DAYS.position(text) == time
-    with pytest.raises(ConfigError, match="no cells were taken then"):
+    with pytest.raises(ConfigError, match="no cells were sampled at that time"):
         DAYS.index(text)
 
 
@@ -572,5 +572,5 @@ def test_importing_the_module_does_not_import_pandas():
 
 def test_several_times_in_one_text_are_refused_with_the_way_to_give_them() -> None:
     timeline, _ = read_timeline(pd.Series(["day2", "day4"]), key="day")
-    with pytest.raises(ConfigError, match="once for each time"):
+    with pytest.raises(ConfigError, match="Repeat the option for each time"):
         timeline.index("day2,day4")

@@ -37,12 +37,12 @@ def test_it_says_what_the_run_did(model: Model, cells: Cells, tmp_path: Path) ->
     assert "day0: 40; day2: 40; day4: 40; day7: 40" in text
     assert f"normalised to {model.space.library:,.0f} a cell, transformed by log(1 + x)" in text
     assert "first 5 principal components of 50 genes" in text
-    assert "unbalanced optimal transport (price of growth τ = 1;" in text
+    assert "unbalanced optimal transport (penalty on growth τ = 1;" in text
     assert "unbalanced Action Matching" in text
     assert "64 random Fourier features" in text
     ridge = f"ridge of {model.fit.record.ridge:g}"
     assert f"with a {ridge}," in text
-    assert "growth rate of cells is a field of its own" in text
+    assert "growth rate of cells is an independent function" in text
     assert "growth is relative to the population" in text
     assert "fourth-order Runge–Kutta" in text
     assert "left out" not in text
@@ -67,10 +67,10 @@ def test_what_was_asked_for_is_not_said_to_be_chosen(cells: Cells, tmp_path: Pat
         ({"method": "eam", "sigma": 0.7}, ["entropic Action Matching", "σ = 0.7", "Euler–Maruyama"],
          ["growth rate", "Runge–Kutta"]),
         ({"growth": "tied", "growth_scale": 2.0, "tau": 3.0},
-         ["growth rate of a cell is 2 times its action", "τ = 3"], ["field of its own"]),
+         ["growth rate of a cell is 2 times its action", "τ = 3"], ["independent function"]),
         ({"path": "independent"}, ["pairing cells at random", "growth is zero"], ["optimal"]),
-        ({"path": "mixture"}, ["mixing both populations"], ["move on"]),
-        ({"tau": 1.0, "curvature": 0.0}, ["on straight lines"], ["spline"]),
+        ({"path": "mixture"}, ["mixing both populations"], ["move along"]),
+        ({"tau": 1.0, "curvature": 0.0}, ["along straight lines"], ["spline"]),
         ({"tau": 1.0, "whiten": True}, ["each by its own standard deviation"], ["by the largest"]),
         ({"tau": 1.0, "exclude": ("day4",)}, ["120 cells of 3 time points", "; day4 was left out."],
          ["day4: 40"]),
@@ -94,7 +94,7 @@ def test_a_given_representation_has_no_pca(
     rep_model: Model, rep_cells: Cells, tmp_path: Path
 ) -> None:
     text = _text(_described(rep_model, rep_cells, tmp_path))
-    assert "first 2 of the representation X_latent as it was given" in text
+    assert "first 2 of the representation X_latent, used as given" in text
     assert "principal components" not in text
     assert "scanpy" not in text
 
@@ -176,7 +176,7 @@ def test_a_prior_of_growth_is_said_with_its_sources_and_how_much_was_taken(
         share = f"{model.choice.recipe.prior:g}"
         texts[prior] = _described(model, cells, tmp_path / prior)
         if prior != "wrong":
-            assert f"a share of {share} of it was taken" in _text(texts[prior])
+            assert f"given a weight of {share}" in _text(texts[prior])
     assert "22 of 97 division genes (Tirosh et al. 2016), 7 of 192 death genes" in _text(
         texts["mouse"]
     )
@@ -184,4 +184,4 @@ def test_a_prior_of_growth_is_said_with_its_sources_and_how_much_was_taken(
         assert any(source in reference for reference in texts["mouse"].references)
         assert not any(source in reference for reference in texts["right"].references)
     assert "came from the column right of the annotation" in _text(texts["right"])
-    assert "none of it was taken" in _text(texts["wrong"])
+    assert "they were not used" in _text(texts["wrong"])

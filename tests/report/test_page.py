@@ -166,8 +166,8 @@ def test_headings_are_in_order_and_sections_are_named_by_them(written: Written) 
     assert levels.count(1) == 1
     assert all(b - a <= 1 for a, b in itertools.pairwise(levels))
     assert [text for level, text in written.page.headings if level == 2] == [
-        "In short", "What went in", "How good it is", "What it found", "Warnings", "Methods",
-        "How to do it again",
+        "In short", "Data and choices", "How good the fit is", "Results", "Caveats", "Methods",
+        "How to reproduce it",
     ]  # fmt: skip
     ids = {attrs["id"] for _, attrs in written.page.tags if "id" in attrs}
     assert {s["aria-labelledby"] for s in written.page.all("section")} <= ids
@@ -216,32 +216,32 @@ def test_how_good_it_is(full: Written) -> None:
             assert f"{value:.3g}" in full.text
     assert "day7 held out (extrapolation)" in full.text
     assert "day7 lies outside the training days" in full.text
-    assert "Nothing was scored yet" not in full.text
+    assert "No held-out day has been scored yet" not in full.text
     # The run was fitted without day4, so that its prediction can be drawn.
     assert "day4 was held out of this fit" in full.text
 
 
 def test_a_fit_that_was_not_scored_says_so_and_what_to_type(bare: Written) -> None:
-    assert bare.text.count("Nothing was scored yet") == 2
+    assert bare.text.count("No held-out day has been scored yet") == 2
     assert f"cellam eval --holdout all --run {bare.run.path}" in bare.text
 
 
 def test_what_it_found(full: Written) -> None:
-    assert "What cells of day0 become by day7" in full.text
+    assert "Fates of the cells of day0 on day7" in full.text
     assert "Growth rate per day by cell_type" in full.text
     assert "All 40 cells of day0, simulated." in full.text
 
 
 def test_what_cannot_be_shown_is_not(bare: Written) -> None:
     assert "No growth: method eam conserves mass" in bare.text
-    assert "does not know where its data are" in bare.text
+    assert "does not record where its data are" in bare.text
     assert "have become by" not in bare.text
 
 
 def test_warnings(full: Written, bare: Written) -> None:
-    assert '<a href="#warnings">1 warning</a>' in full.text
+    assert '<a href="#caveats">1 caveat</a>' in full.text
     assert "Sequence more." in full.text
-    assert "This flow rotates." in bare.text
+    assert "The flow is circular." in bare.text
 
 
 def test_caveats_that_were_not_looked_for_are_not_said_to_be_none(
@@ -256,7 +256,7 @@ def test_caveats_that_were_not_looked_for_are_not_said_to_be_none(
         ),
     )  # fmt: skip
     opened = cellam.open_run(run)
-    assert "Nothing but the rotation of the flow was checked" in render_report(opened)
+    assert "Only the rotation of the flow could be checked" in render_report(opened)
     assert "<p>None.</p>" in render_report(opened, caveats=[])
 
 
@@ -291,7 +291,7 @@ def test_data_of_other_cells_are_refused(
     small[1:].write_h5ad(tmp_path / "other.h5ad")
     with pytest.raises(cellam.DataError, match="have changed"):
         render_report(full.run, data=tmp_path / "other.h5ad")
-    with pytest.raises(cellam.DataError, match="is not there"):
+    with pytest.raises(cellam.DataError, match="was not found"):
         render_report(full.run, data=tmp_path / "nothing.h5ad")
 
 

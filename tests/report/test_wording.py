@@ -58,6 +58,6 @@ def test_a_ridge_and_a_training_say_how_they_ended() -> None:
     history = ({"step": 100, "loss": 1.0, "held_out_loss": 0.5},)
     assert explain_record(Trained(history, 0.5, 100)) == "ran all 100 steps; held-out loss 0.5"
     assert explain_record(Trained(history, 0.5, 300, 0.5)) == (
-        "stopped at step 100; held-out loss 0.5; training diverged and went back, with steps of "
+        "stopped at step 100; held-out loss 0.5; training diverged and was resumed with steps of "
         "0.5 of the usual size"
     )

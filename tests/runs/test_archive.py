@@ -36,7 +36,7 @@ def test_numbers_that_are_not_finite_are_refused(model: Model, name: str, value:
         return x
 
     key = {"action": "theta", "space": "centre", "snapshots": "points"}[name.split(".")[0]]
-    with pytest.raises(ValueError, match=f"{name} holds numbers that are not finite"):
+    with pytest.raises(ValueError, match=f"{name} contains values that are not finite"):
         from_files(edited(model, name, key, spoil), seconds=1.0)
 
 

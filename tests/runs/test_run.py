@@ -158,7 +158,7 @@ def test_data_that_moved_with_the_run_are_found(
     found = opened.data()
     assert found == tmp_path / "renamed" / "small.h5ad"
     found.unlink()
-    with pytest.raises(DataError, match="nor beside the run"):
+    with pytest.raises(DataError, match="nor next to the run"):
         opened.data()
 
 
