@@ -1,5 +1,11 @@
 """Action Matching for single-cell time courses.
 
+    run = cellam.fit_run("data.h5ad")                 # from a file to a run
+    run.simulate("day2", to="day7").composition
+    run.evaluate("day4").skills[0].says
+
+step by step, without a run,
+
     cells = cellam.read("data.h5ad")
     model = cellam.fit(cells)
     moved = model.simulate("day2", to="day7")
@@ -81,6 +87,7 @@ if TYPE_CHECKING:
     from cellam.workflows.evaluate import EvaluationResult
     from cellam.workflows.export import ExportResult
     from cellam.workflows.fates import FatesResult
+    from cellam.workflows.fit import fit_run
     from cellam.workflows.info import InfoResult
     from cellam.workflows.perturb import PerturbationResult
     from cellam.workflows.plot import PlotResult
@@ -97,7 +104,7 @@ __all__ = [  # noqa: RUF022  (in the order of use)
     "validate", "Validation",
     "predict_fates", "Fates", "flow", "perturb", "Perturbation", "parse_changes", "Change",
     "drivers", "quantity", "trends", "gaps", "Gap",
-    "save", "open_run", "Run", "SimulationResult", "EvaluationResult", "FatesResult",
+    "fit_run", "save", "open_run", "Run", "SimulationResult", "EvaluationResult", "FatesResult",
     "PerturbationResult", "DriversResult", "ValidationResult", "PlotResult", "ReportResult",
     "ExportResult", "InfoResult", "Results", "write_report",
     "to_anndata", "write_h5ad", "write_anndata", "tables", "write_tables", "write_couplings",
@@ -139,6 +146,7 @@ _PUBLIC = {
     "workflows.evaluate": "EvaluationResult",
     "workflows.export": "ExportResult",
     "workflows.fates": "FatesResult",
+    "workflows.fit": "fit_run",
     "workflows.info": "InfoResult",
     "workflows.perturb": "PerturbationResult",
     "workflows.plot": "PlotResult",
