@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -40,7 +39,7 @@ def check(
     where = shlex.join([*(["--"] if str(data).startswith("-") else []), str(data)])
     following = " ".join(["cellam fit", *given, where])
     if as_json:
-        give_json(_as_json(found, following))
+        give_json({**found.to_dict(), "next": following})
         return
     with results():
         _print(found)
@@ -82,46 +81,3 @@ def _print(found: Check) -> None:
     )
     for caveat in found.caveats:
         say("caveat", f"{caveat.finding} {caveat.advice}")
-
-
-def _as_json(found: Check, following: str) -> dict[str, Any]:
-    cells = found.cells
-    return {
-        "data": cells.source,
-        "cells": cells.counts,
-        "time_key": cells.time_key,
-        "times": dict(zip(cells.timeline.labels, cells.timeline.times, strict=True)),
-        "unit": cells.timeline.unit,
-        "gaps": found.gaps,
-        "other_times": [
-            {
-                "column": other.name,
-                "times": dict(zip(other.timeline.labels, other.timeline.times, strict=True)),
-                "unit": other.timeline.unit,
-                "relation": other.relation,
-                "agrees": other.agrees,
-                "plausible": other.plausible,
-            }
-            for other in cells.other_times
-        ],
-        "notes": [*cells.notes, *cells.timeline.notes],
-        "rep": cells.rep,
-        "layer": cells.reading.layer,
-        "kind": cells.kind,
-        "values": cells.form.describe() if cells.form is not None else None,
-        "genes": len(cells.genes),
-        "embeddings": found.embeddings,
-        "layers": list(found.layers),
-        "types": found.types,
-        "n_types": found.n_types,
-        "unannotated": found.unannotated,
-        "batches": [asdict(batch) for batch in found.batches],
-        "growth_genes": {
-            species: {name: n for name, (n, _) in sets.items()}
-            for species, sets in found.genes.items()
-        },
-        "species": found.species,
-        "estimate": {"seconds": round(found.seconds, 1), "bytes": round(found.memory)},
-        "caveats": [asdict(caveat) for caveat in found.caveats],
-        "next": following,
-    }

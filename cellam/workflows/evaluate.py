@@ -30,10 +30,10 @@ from cellam.evaluation.skill import Skill, skills
 from cellam.export.files import check_csv, write_csv
 from cellam.modelling.refits import check_refits, effective_refits
 from cellam.reading.cells import Cells
+from cellam.result import Result
 from cellam.runs.run import StoredRun
 from cellam.workers import cores
 from cellam.workflows.given import Days, Names, day_texts, name_list
-from cellam.workflows.result import Result
 
 SKILL = {"value": "skill", "low": "skill_low", "high": "skill_high", "best": "best_baseline"}
 

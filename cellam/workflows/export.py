@@ -25,8 +25,8 @@ from cellam.export.h5ad import (
 from cellam.export.tables import tables as all_tables
 from cellam.reading.cell_types import resolve_types
 from cellam.reading.cells import read_obs
+from cellam.result import Result
 from cellam.runs.run import StoredRun
-from cellam.workflows.result import Result
 
 if TYPE_CHECKING:
     from anndata import AnnData

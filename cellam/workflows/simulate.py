@@ -20,11 +20,11 @@ from cellam.reading.cell_types import resolve_types
 from cellam.reading.cells import read_obs
 from cellam.reading.labels import named
 from cellam.reading.queries import Query, select_rows
+from cellam.result import Result
 from cellam.runs.claims import SIMULATIONS
 from cellam.runs.run import StoredRun
 from cellam.storage import as_text, sha256
 from cellam.workflows.given import Names
-from cellam.workflows.result import Result
 
 if TYPE_CHECKING:
     from anndata import AnnData
