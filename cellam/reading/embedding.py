@@ -257,18 +257,7 @@ def _fit_pca(
     if adata.n_vars > (n_top_genes or N_TOP_GENES) and comparable:
         sc.pp.highly_variable_genes(adata, n_top_genes=n_top_genes or N_TOP_GENES)
         adata = adata[:, adata.var["highly_variable"].to_numpy()].copy()
-    most = min(adata.n_obs, adata.n_vars) - 1
-    if n_pcs is not None and n_pcs > most:
-        raise ConfigError(
-            f"`n_pcs={n_pcs!r}`: {adata.n_obs} training cells and {adata.n_vars} genes allow "
-            f"at most {most} components.",
-            f"Use `n_pcs={most!r}` or less.",
-        )
-    if most < 1:
-        raise DataError(f"{cells.source} has too few cells or genes for a PCA.")
-    X = adata.X.toarray() if sparse.issparse(adata.X) else adata.X
-    if not np.ptp(X, axis=0).max() > 0:
-        raise DataError(f"All cells of {cells.source} have the same expression.")
+    most = _most_components(adata, cells.source, n_pcs)
     sc.pp.pca(adata, n_comps=min(n_pcs or N_PCS, most), random_state=seed)
     components = np.asarray(adata.varm["PCs"].T, dtype=np.float64)
     mean = np.asarray(adata.X.mean(0), dtype=np.float64).ravel()
@@ -282,6 +271,23 @@ def _fit_pca(
         "components": components,
     }
     return fitted, coordinates
+
+
+def _most_components(adata: Any, source: str, asked: int | None) -> int:
+    """How many components cells and genes allow; refused where that is less than asked for."""
+    most = int(min(adata.n_obs, adata.n_vars)) - 1
+    if asked is not None and asked > most:
+        raise ConfigError(
+            f"`n_pcs={asked!r}`: {adata.n_obs} training cells and {adata.n_vars} genes allow "
+            f"at most {most} components.",
+            f"Use `n_pcs={most!r}` or less.",
+        )
+    if most < 1:
+        raise DataError(f"{source} has too few cells or genes for a PCA.")
+    X = adata.X.toarray() if sparse.issparse(adata.X) else adata.X
+    if not np.ptp(X, axis=0).max() > 0:
+        raise DataError(f"All cells of {source} have the same expression.")
+    return most
 
 
 def log_normalised(cells: Cells) -> Matrix:
