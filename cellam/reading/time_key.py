@@ -53,15 +53,19 @@ def find_time_key(obs: pd.DataFrame, requested: str | None) -> str:
         raise _ambiguous(f"{NAMED_SO}differ: ", times, columns)
     reads = {name: read[0] for name, c in columns.items() if (read := read_column(c))}
     plausible = [name for name, timeline in reads.items() if is_plausible(name, timeline)]
-    if plausible and all(len(tally(columns[name])[2]) == 1 for name in named):
+    if plausible and all(_is_constant(columns[name]) for name in named):
         named = []  # "age" is the same in all cells
     if len(named) == 1:
         return named[0]
     if named:
         raise _ambiguous(f"{NAMED_SO}cannot be read as they are: ", named, columns)
-    found = plausible or list(reads)
-    problem = "These read as times: " if found else "None reads as times."
-    raise _ambiguous(NOT_NAMED + problem, found, columns)
+    if not reads:
+        raise _ambiguous(f"{NOT_NAMED}None reads as times.", [], columns)
+    raise _ambiguous(f"{NOT_NAMED}These read as times: ", plausible or reads, columns)
+
+
+def _is_constant(values: pd.Series) -> bool:
+    return len(tally(values)[2]) == 1
 
 
 def _named(requested: str, columns: Mapping[str, pd.Series]) -> str:

@@ -107,14 +107,16 @@ class Timeline:
     def _strangeness(self, asked: Reading) -> str:
         """Why a time that no label spells cannot be placed among the times; or ""."""
         known = [reading for reading in map(parse_label, self.spellings) if reading]
+        origins = {reading.origin for reading in known} - {"", asked.origin}
         if asked.loose and not all(reading.loose for reading in known):
             return "the mark before its number may be a minus or a point"
-        if asked.unit and not self.unit and any(reading.unit for reading in known):
-            # With a map "d2=48", "D 2" must not become time 2.
-            return "the times come from a map, so give a label or a number"
-        if asked.unit and self.unit and asked.unit != self.unit:
-            return f"it is in {asked.unit}s, the data are in {self.unit}s"
-        if asked.origin and any(reading.origin not in ("", asked.origin) for reading in known):
+        if asked.unit not in ("", self.unit):
+            if self.unit:
+                return f"it is in {asked.unit}s, the data are in {self.unit}s"
+            if any(reading.unit for reading in known):
+                # With a map "d2=48", "D 2" must not become time 2.
+                return "the times come from a map, so give a label or a number"
+        if asked.origin and origins:
             return f"the data are not counted in {asked.origin}"
         return ""
 

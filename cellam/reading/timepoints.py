@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Collection, Mapping, Sequence
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -67,19 +68,8 @@ def read_timeline(
     spelt, inverse, cells = tally(values)
     if not cells:
         raise DataError(f"Column {key!r} is empty: there are no cells.")
-    named = {spell(label): time for label, time in (time_map or {}).items()}
-    _check_present(values, cells, named, key)
-    parts: dict[str, Part] = {}
-    if time_map is None:
-        parts, said = read_parts(cells, key, text=_is_text(values))
-        labelled = Labelled.of(key, cells, parts)
-        labelled.check()
-        times = {label: reading.time for label, reading in labelled.read.items()}
-        unit, notes = "".join(labelled.units), labelled.notes() + said
-    else:
-        unit, times, notes = "", read_map(named, cells, key), ["The times are from the time map."]
-
-    groups = _group(times, cells)
+    found = _read_times(values, cells, time_map, key)
+    groups = _group(found.times, cells)
     if len(groups) > MAX_TIMES:
         raise _continuous(key, len(groups))
     if len(groups) == 1:
@@ -87,20 +77,53 @@ def read_timeline(
             f"Column {key!r} holds a single time: {list_labels(cells)}.",
             "Two times at least are needed. If another column holds them: `time_key=NAME`",
         )
+    timeline = _assemble(found, groups, cells)
     index = {label: k for k, group in enumerate(groups) for label in group}
-    at = [times[group[0]] for group in groups]
-    names = [_count_names(group, cells, parts) for group in groups]
+    codes = np.array([index[s] for s in spelt], dtype=np.intp)[inverse]  # (n,)
+    if wrong := _contradicts(values, index, timeline.labels):
+        timeline = replace(timeline, notes=(*timeline.notes, wrong))
+    return timeline, codes
+
+
+class _Times(NamedTuple):
+    """What the labels of a column say."""
+
+    unit: str
+    times: Mapping[str, float]  # of each label
+    parts: Mapping[str, Part]  # of those that hold more than a time
+    notes: list[str]
+
+
+def _read_times(
+    values: pd.Series, cells: Mapping[str, int], time_map: Mapping[str, float] | None, key: str
+) -> _Times:
+    """Read all labels, or look them up in the map."""
+    named = {spell(label): time for label, time in (time_map or {}).items()}
+    _check_present(values, cells, named, key)
+    if time_map is not None:
+        return _Times("", read_map(named, cells, key), {}, ["The times are from the time map."])
+    parts, said = read_parts(cells, key, text=_is_text(values))
+    labelled = Labelled.of(key, cells, parts)
+    labelled.check()
+    times = {label: reading.time for label, reading in labelled.read.items()}
+    return _Times("".join(labelled.units), times, parts, labelled.notes() + said)
+
+
+def _assemble(found: _Times, groups: Sequence[Sequence[str]], cells: Mapping[str, int]) -> Timeline:
+    """The timeline of groups of spellings, each called by its most frequent name."""
+    at = [found.times[group[0]] for group in groups]
+    names = [_count_names(group, cells, found.parts) for group in groups]
     labels = tuple(min(counts, key=lambda s: (-counts[s], s)) for counts in names)
-    notes += [
+    notes = found.notes + [
         f"{', '.join(map(repr, sorted(counts)))} are one time, {spell(time)}."
         for counts, time in zip(names, at, strict=True)
         if len(counts) > 1
     ]
-    notes += _contradicts(values, index, labels)
-    codes = np.array([index[s] for s in spelt], dtype=np.intp)[inverse]  # (n,)
-    known = {label: at[k] for label, k in index.items()} | dict(zip(labels, at, strict=True))
-    replicates = {s: part.rest for s, part in parts.items() if len(groups[index[s]]) > 1}
-    return Timeline(labels, tuple(at), unit, known, tuple(notes), replicates), codes
+    known = {s: time for group, time in zip(groups, at, strict=True) for s in group}
+    known |= dict(zip(labels, at, strict=True))
+    pooled = {s for group in groups if len(group) > 1 for s in group}
+    replicates = {s: part.rest for s, part in found.parts.items() if s in pooled}
+    return Timeline(labels, tuple(at), found.unit, known, tuple(notes), replicates)
 
 
 def _check_present(
@@ -141,17 +164,17 @@ def _count_names(
     return counts
 
 
-def _contradicts(values: pd.Series, index: Mapping[str, int], labels: Sequence[str]) -> list[str]:
+def _contradicts(values: pd.Series, index: Mapping[str, int], labels: Sequence[str]) -> str:
     """Say where the declared order of an ordered category is not that of the times."""
     if values.dtype != "category" or not values.cat.ordered:
-        return []
+        return ""
     declared = [s for s in map(spell, values.cat.categories) if s in index]
     if all(index[a] <= index[b] for a, b in itertools.pairwise(declared)):
-        return []
-    return [
+        return ""
+    return (
         f"The order of the categories, {' < '.join(map(repr, declared[:8]))}, contradicts the "
         f"times, which are used: {' < '.join(map(repr, labels[:8]))}."
-    ]
+    )
 
 
 def count_numbers(values: pd.Series) -> int:
