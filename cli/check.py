@@ -17,6 +17,7 @@ from .options import JsonOption
 from .summary import say_cells
 
 if TYPE_CHECKING:
+    from cellam.checks.batches import Batch
     from cellam.checks.check import Check
 
 
@@ -49,7 +50,6 @@ def check(
 
 
 def _print(found: Check) -> None:
-    from cellam.reading.growth import LEAST
     from cellam.reading.memory import show_bytes
 
     say_cells(found.cells)
@@ -60,20 +60,10 @@ def _print(found: Check) -> None:
     say("obsm", ", ".join(listed) or "no representation")
     if found.layers:
         say("layers", ", ".join(found.layers))
-    types = f"obs[{found.types!r}], {found.n_types} types" if found.types else "none found by name"
-    if found.unannotated:
-        types += f"; {found.unannotated:,} of {plural(len(found.cells), 'cell')} unannotated"
-    say("types", types)
-    batches = [
-        f"{batch.where}, {batch.levels} of them, "
-        + ("each in one day only" if batch.confounded else "some in several days")
-        for batch in found.batches
-    ]
-    say("batches", "; ".join(batches) or "none found")
-    for k, (species, sets) in enumerate(found.genes.items()):
-        counts = ", ".join(f"{n} of {all_} of {name}" for name, (n, all_) in sets.items())
-        few = min(n for n, _ in sets.values()) < LEAST
-        say("growth" if k == 0 else "", f"genes of {species}: {counts}{', too few' * few}")
+    say("types", _types(found))
+    say("batches", "; ".join(map(_batch, found.batches)) or "none found")
+    for k, species in enumerate(found.genes):
+        say("growth" if k == 0 else "", _growth_genes(found, species))
     say(
         "a fit",
         f"takes about {found.seconds:.0f} s of one core and {show_bytes(found.memory)} of memory, "
@@ -81,3 +71,24 @@ def _print(found: Check) -> None:
     )
     for caveat in found.caveats:
         say("caveat", f"{caveat.finding} {caveat.advice}")
+
+
+def _types(found: Check) -> str:
+    types = f"obs[{found.types!r}], {found.n_types} types" if found.types else "none found by name"
+    if not found.unannotated:
+        return types
+    return f"{types}; {found.unannotated:,} of {plural(len(found.cells), 'cell')} unannotated"
+
+
+def _batch(batch: Batch) -> str:
+    where = "each in one day only" if batch.confounded else "some in several days"
+    return f"{batch.where}, {batch.levels} of them, {where}"
+
+
+def _growth_genes(found: Check, species: str) -> str:
+    from cellam.reading.growth import LEAST
+
+    sets = found.genes[species]
+    counts = ", ".join(f"{n} of {all_} of {name}" for name, (n, all_) in sets.items())
+    few = min(n for n, _ in sets.values()) < LEAST
+    return f"genes of {species}: {counts}{', too few' * few}"
