@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +13,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from cellam.errors import OutputError
+from cellam.storage import atomic_path, writing
 from cellam.toys import Branching, sigmoid
 
 if TYPE_CHECKING:
@@ -118,17 +117,9 @@ def write_demo(path: str | Path) -> None:
     OutputError
         If the file cannot be written.
     """
-    path = Path(path)
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    adata = demo()
-    try:
-        adata.write_h5ad(unfinished, compression="gzip", compression_opts=9)
-        unfinished.replace(path)
-    except OSError as error:
-        hint = "Choose a file in a folder that exists and is writable."
-        raise OutputError(f"Cannot write {path}: {error}", hint) from error
-    finally:
-        unfinished.unlink(missing_ok=True)
+    path, adata = Path(path), demo()
+    with writing(path), atomic_path(path) as new:
+        adata.write_h5ad(new, compression="gzip", compression_opts=9)
 
 
 if __name__ == "__main__":

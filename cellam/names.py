@@ -80,4 +80,15 @@ def variables(names: Sequence[str]) -> str:
     ('2 genes', '3 variables', '2 variables')
     """
     noun = "variable" if names and all(map(_NUMBERED.fullmatch, names)) else "gene"
-    return f"{len(names):,} {noun}{'s' * (len(names) != 1)}"
+    return plural(len(names), noun)
+
+
+def plural(n: int, noun: str) -> str:
+    """Write a number with its noun.
+
+    Examples
+    --------
+    >>> plural(1, "cell"), plural(2000, "cell")
+    ('1 cell', '2,000 cells')
+    """
+    return f"{n:,} {noun}{'' if n == 1 else 's'}"

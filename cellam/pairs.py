@@ -95,7 +95,9 @@ def _read_table(path: Path, *, there: bool) -> dict[str, float]:
     try:
         table = pd.read_csv(path, dtype=str, keep_default_na=False, skipinitialspace=True)
     except PermissionError:
-        raise DataError(f"{path}: no permission to read it.", "Ask its owner for access.") from None
+        raise DataError(
+            f"{path}: you have no permission to read it.", "Ask its owner for access."
+        ) from None
     except (ValueError, OSError) as error:  # pandas' own errors, and text that is no UTF-8
         reason = str(error).strip().splitlines()[0]
         raise DataError(f"{path} cannot be read as CSV: {reason}.", f"E.g. {EXAMPLE}.") from None

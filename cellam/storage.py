@@ -39,19 +39,25 @@ def write_atomically(path: Path, content: bytes) -> None:
 @contextlib.contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
     """Yield a name beside `path` to write to; what is there at the end is synced and renamed."""
-    # The suffix stays: some writers choose the format by it.
-    handle, name = tempfile.mkstemp(UNFINISHED + path.suffix[:20], ".", path.parent)
-    os.close(handle)
-    new = Path(name)
+    new = None
     try:
+        # The suffix stays: some writers choose the format by it.
+        handle, name = tempfile.mkstemp(UNFINISHED + path.suffix[:20], ".", path.parent)
+        os.close(handle)
+        new = Path(name)
         yield new
         with new.open("rb") as file:
             os.fsync(file.fileno())
         new.chmod(0o644)
         new.rename(path)
         sync_folder(path.parent)
+    except OSError as error:
+        if isinstance(error.filename, str) and is_unfinished(Path(error.filename)):
+            error.filename = str(path)  # the user knows no other name of it
+        raise
     finally:
-        new.unlink(missing_ok=True)
+        if new is not None:
+            new.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -18,6 +17,7 @@ from .options import JsonOption
 from .summary import say_cells
 
 if TYPE_CHECKING:
+    from cellam.checks.batches import Batch
     from cellam.checks.check import Check
 
 
@@ -32,7 +32,7 @@ def check(
     options: ReadOptions,
     as_json: JsonOption = False,
 ) -> None:
-    """Show what is in the data and what a fit will need; fits and writes nothing."""
+    """Show what is in the data, and what a fit will take; nothing is fitted or written."""
     from cellam.checks.check import check as check_data
 
     found = check_data(data, options)
@@ -40,7 +40,7 @@ def check(
     where = shlex.join([*(["--"] if str(data).startswith("-") else []), str(data)])
     following = " ".join(["cellam fit", *given, where])
     if as_json:
-        give_json(_as_json(found, following))
+        give_json({**found.to_dict(), "next": following})
         return
     with results():
         _print(found)
@@ -50,7 +50,6 @@ def check(
 
 
 def _print(found: Check) -> None:
-    from cellam.reading.growth import LEAST
     from cellam.reading.memory import show_bytes
 
     say_cells(found.cells)
@@ -61,67 +60,35 @@ def _print(found: Check) -> None:
     say("obsm", ", ".join(listed) or "no representation")
     if found.layers:
         say("layers", ", ".join(found.layers))
-    types = f"obs[{found.types!r}], {found.n_types} types" if found.types else "none found by name"
-    if found.unannotated:
-        types += f"; {found.unannotated:,} of {plural(len(found.cells), 'cell')} unannotated"
-    say("types", types)
-    batches = [
-        f"{batch.where}, {batch.levels} of them, "
-        + ("each on one day only" if batch.confounded else "some on several days")
-        for batch in found.batches
-    ]
-    say("batches", "; ".join(batches) or "none found")
-    for k, (species, sets) in enumerate(found.genes.items()):
-        counts = ", ".join(f"{n} of {all_} {name} genes" for name, (n, all_) in sets.items())
-        few = min(n for n, _ in sets.values()) < LEAST
-        say("growth" if k == 0 else "", f"{species}: {counts}{', too few' * few}")
+    say("types", _types(found))
+    say("batches", "; ".join(map(_batch, found.batches)) or "none found")
+    for k, species in enumerate(found.genes):
+        say("growth" if k == 0 else "", _growth_genes(found, species))
     say(
         "a fit",
-        f"takes about {found.seconds:.0f} s of one core and {show_bytes(found.memory)} of "
-        "memory, on its defaults (an estimate)",
+        f"takes about {found.seconds:.0f} s of one core and {show_bytes(found.memory)} of memory, "
+        "on its defaults (an estimate)",
     )
     for caveat in found.caveats:
         say("caveat", f"{caveat.finding} {caveat.advice}")
 
 
-def _as_json(found: Check, following: str) -> dict[str, Any]:
-    cells = found.cells
-    return {
-        "data": cells.source,
-        "cells": cells.counts,
-        "time_key": cells.time_key,
-        "times": dict(zip(cells.timeline.labels, cells.timeline.times, strict=True)),
-        "unit": cells.timeline.unit,
-        "gaps": found.gaps,
-        "other_times": [
-            {
-                "column": other.name,
-                "times": dict(zip(other.timeline.labels, other.timeline.times, strict=True)),
-                "unit": other.timeline.unit,
-                "relation": other.relation,
-                "agrees": other.agrees,
-                "plausible": other.plausible,
-            }
-            for other in cells.other_times
-        ],
-        "notes": [*cells.notes, *cells.timeline.notes],
-        "rep": cells.rep,
-        "layer": cells.reading.layer,
-        "kind": cells.kind,
-        "values": cells.form.describe() if cells.form is not None else None,
-        "genes": len(cells.genes),
-        "embeddings": found.embeddings,
-        "layers": list(found.layers),
-        "types": found.types,
-        "n_types": found.n_types,
-        "unannotated": found.unannotated,
-        "batches": [asdict(batch) for batch in found.batches],
-        "growth_genes": {
-            species: {name: n for name, (n, _) in sets.items()}
-            for species, sets in found.genes.items()
-        },
-        "species": found.species,
-        "estimate": {"seconds": round(found.seconds, 1), "bytes": round(found.memory)},
-        "caveats": [asdict(caveat) for caveat in found.caveats],
-        "next": following,
-    }
+def _types(found: Check) -> str:
+    types = f"obs[{found.types!r}], {found.n_types} types" if found.types else "none found by name"
+    if not found.unannotated:
+        return types
+    return f"{types}; {found.unannotated:,} of {plural(len(found.cells), 'cell')} unannotated"
+
+
+def _batch(batch: Batch) -> str:
+    where = "each on one day only" if batch.confounded else "some on several days"
+    return f"{batch.where}, {batch.levels} of them, {where}"
+
+
+def _growth_genes(found: Check, species: str) -> str:
+    from cellam.reading.growth import LEAST
+
+    sets = found.genes[species]
+    counts = ", ".join(f"{n} of {all_} {name} genes" for name, (n, all_) in sets.items())
+    few = min(n for n, _ in sets.values()) < LEAST
+    return f"{species}: {counts}{', too few' * few}"

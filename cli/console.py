@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cellam.flags import as_flags
+from cellam.names import plural as plural
 
 from .logs import log
 from .outputs import shown
@@ -88,19 +89,19 @@ def warn(text: str) -> None:
     print(flags(text), file=sys.stderr)
 
 
-def plural(n: int, noun: str) -> str:
-    """Write a number with its noun: 1 cell, 2,000 cells."""
-    return f"{n:,} {noun}{'' if n == 1 else 's'}"
-
-
 def table(columns: list[str], rows: list[list[str]]) -> None:
-    """Print a table, its first column to the left and the others to the right."""
-    widths = [max(len(row[k]) for row in [columns, *rows]) for k in range(len(columns))]
+    """Print a table, its first column to the left and the others to the right.
+
+    It is as wide as it has to be: a file or a pipe has no width, and a terminal wraps by itself.
+    """
+    from rich.cells import cell_len  # Chinese characters are two columns wide
+
+    widths = [max(cell_len(row[k]) for row in [columns, *rows]) for k in range(len(columns))]
     for row in [columns, *rows]:
-        cells = [
-            cell.ljust(width) if k == 0 else cell.rjust(width)
-            for k, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ]
+        cells = []
+        for k, (cell, width) in enumerate(zip(row, widths, strict=True)):
+            blank = " " * (width - cell_len(cell))
+            cells.append(cell + blank if k == 0 else blank + cell)
         print("  ".join(cells).rstrip())
 
 

@@ -24,9 +24,11 @@ def test_every_public_name_is_there_and_documented(name: str) -> None:
             assert (inspect.getdoc(value) or "").strip(), f"{name}.{member}"
 
 
-def test_no_name_is_listed_without_a_home_or_twice() -> None:
-    assert len(set(cellam.__all__)) == len(cellam.__all__)
-    assert set(cellam.__all__) == set(cellam._HOME)
+def test_the_names_are_those_of_the_stub_and_no_others() -> None:
+    stub = Path(cellam.__file__).with_suffix(".pyi").read_text()
+    assert set(re.findall(r" as (\w+)$", stub, re.MULTILINE)) == set(cellam.__all__)
+    assert {"read", "fit", "fit_run", "check", "Run", "plots", "objectives"} <= set(cellam.__all__)
+    assert cellam.objectives.__name__ == "cellam.dynamics.objectives"
     with pytest.raises(AttributeError, match="has no attribute 'fti'"):
         cellam.fti  # noqa: B018
 

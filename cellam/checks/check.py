@@ -10,16 +10,18 @@ fifth above it. Other machines may differ more.
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 from scipy import sparse
 
 from cellam.checks.batches import Batch, find_batches
 from cellam.checks.caveat import Caveat
 from cellam.checks.caveats import of_design
+from cellam.display import enumerated
 from cellam.modelling.selection import INNER
 from cellam.options import N_PCS, N_TOP_GENES, Options, ReadOptions
 from cellam.reading.cell_types import resolve_types
@@ -29,6 +31,8 @@ from cellam.reading.growth import LEAST, find_genes
 from cellam.reading.memory import available_memory, resident_memory, show_bytes
 from cellam.reading.signatures import BIRTH, DEATH
 from cellam.reading.sources import opened
+from cellam.reading.timeline import Timeline
+from cellam.result import Result
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -44,8 +48,8 @@ COPIES = 4  # of the expression
 EMBEDDED = 40  # bytes: of a cell in one coordinate, with all its copies
 
 
-@dataclass(frozen=True)
-class Check:
+@dataclass(frozen=True, repr=False)
+class Check(Result):
     """What is in the data.
 
     Parameters
@@ -89,6 +93,78 @@ class Check:
     def gaps(self) -> list[float]:
         """Time between the days."""
         return [b - a for a, b in itertools.pairwise(self.cells.timeline.times)]
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """What is in the data, and what a fit of them takes."""
+        cells = self.cells
+        return {
+            "data": cells.source,
+            "cells": f"{len(cells):,}",
+            "days": f"obs[{cells.time_key!r}], {enumerated(list(cells.timeline.labels))}",
+            "types": f"obs[{self.types!r}], {self.n_types}" if self.types else "none found",
+            "a fit takes": f"{self.seconds:.0f} s, {show_bytes(self.memory)}",
+            "caveats": enumerated([caveat.name for caveat in self.caveats]) or "none",
+        }
+
+    def to_frame(self) -> pd.DataFrame:
+        """A row for each day: label, time, cells, and the gap since the day before."""
+        timeline = self.cells.timeline
+        return pd.DataFrame(
+            {
+                "label": timeline.labels,
+                "time": timeline.times,
+                "cells": [self.cells.counts[label] for label in timeline.labels],
+                "gap": [np.nan, *self.gaps],
+            }
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """All that was found, as plain values."""
+        cells = self.cells
+        return {
+            "data": cells.source,
+            "cells": cells.counts,
+            "time_key": cells.time_key,
+            **_as_times(cells.timeline),
+            "gaps": self.gaps,
+            "other_times": [
+                {
+                    "column": other.name,
+                    **_as_times(other.timeline),
+                    "relation": other.relation,
+                    "agrees": other.agrees,
+                    "plausible": other.plausible,
+                }
+                for other in cells.other_times
+            ],
+            "notes": [*cells.notes, *cells.timeline.notes],
+            "rep": cells.rep,
+            "layer": cells.reading.layer,
+            "kind": cells.kind,
+            "values": cells.form.describe() if cells.form is not None else None,
+            "genes": len(cells.genes),
+            "embeddings": self.embeddings,
+            "layers": list(self.layers),
+            "types": self.types,
+            "n_types": self.n_types,
+            "unannotated": self.unannotated,
+            "batches": [asdict(batch) for batch in self.batches],
+            "growth_genes": {
+                species: {name: n for name, (n, _) in sets.items()}
+                for species, sets in self.genes.items()
+            },
+            "species": self.species,
+            "estimate": {"seconds": round(self.seconds, 1), "bytes": round(self.memory)},
+            "caveats": [asdict(caveat) for caveat in self.caveats],
+        }
+
+
+def _as_times(timeline: Timeline) -> dict[str, Any]:
+    return {
+        "times": dict(zip(timeline.labels, timeline.times, strict=True)),
+        "unit": timeline.unit,
+    }
 
 
 def check(data: str | Path | AnnData, options: ReadOptions | None = None, **reading: Any) -> Check:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from cellam.analysis.uncertainty import Spread
 from cellam.errors import DataError
@@ -61,30 +62,13 @@ def composition(
     n = len(sides)
     pairs = [(side, row[of]) for _, row in frame.iterrows() for side, of in sides.items()]
     shares = pd.DataFrame([s for _, s in pairs]).fillna(0.0)
-    types = list(shares.sum().sort_values(ascending=False, kind="stable").index)
-    colours = palette(pd.Series(types)) if colours is None else colours
-    if len(types) > MOST_TYPES:
-        rare = types[MOST_TYPES - 1 :]
-        rest = f"{len(rare)} {OTHERS}"
-        shares[rest] = shares[rare].sum(axis=1)
-        types = [*types[: MOST_TYPES - 1], rest]
+    shares = _most_frequent_first(shares)
+    if colours is None:
+        colours = palette(pd.Series(list(shares)))
+    shares = _with_others(shares)
     x = np.array([(0.6 * n + 1.4) * (k // n) + k % n for k in range(len(pairs))])
     with style.drawing(ax, save, size=(max(4.4, 1.3 * len(frame) + 2.0), 3.6)) as axes:
-        base = np.zeros(len(pairs))
-        for name in types:
-            height = shares[name].to_numpy()
-            axes.bar(
-                x, height, 0.9, bottom=base, label=name,
-                color=colours.get(name, NONE), edgecolor=style.paper(), linewidth=0.8,
-            )  # fmt: skip
-            for place, low, h in zip(x, base, height, strict=True):
-                if h >= 0.07:
-                    axes.text(
-                        place, low + h / 2, f"{100 * h:.0f}", ha="center", va="center",
-                        fontsize=8, color="#000000",
-                        bbox={"boxstyle": "round,pad=0.12", "fc": "#ffffff", "ec": "none"},
-                    )  # fmt: skip
-            base = base + height
+        _stack(axes, x, shares, colours)
         axes.set_xticks(x, [side for side, _ in pairs])
         for k, label in enumerate(frame["label"]):
             axes.annotate(
@@ -105,6 +89,37 @@ def composition(
         handles, names = axes.get_legend_handles_labels()
         axes.legend(handles[::-1], names[::-1], loc="center left", bbox_to_anchor=(1.0, 0.5))
     return axes
+
+
+def _most_frequent_first(shares: pd.DataFrame) -> pd.DataFrame:
+    return shares[shares.sum().sort_values(ascending=False, kind="stable").index]
+
+
+def _with_others(shares: pd.DataFrame) -> pd.DataFrame:
+    """The first types by name, and all others together where there are too many."""
+    if shares.shape[1] <= MOST_TYPES:
+        return shares
+    named, rare = shares.iloc[:, : MOST_TYPES - 1], shares.iloc[:, MOST_TYPES - 1 :]
+    return named.assign(**{f"{rare.shape[1]} {OTHERS}": rare.sum(axis=1)})
+
+
+def _stack(axes: Axes, x: NDArray[np.float64], shares: pd.DataFrame, colours: Palette) -> None:
+    """Draw a bar at each place (k,): its shares (k, types) on top of each other."""
+    base = np.zeros(len(shares))
+    for name in shares:
+        height = shares[name].to_numpy()
+        axes.bar(
+            x, height, 0.9, bottom=base, label=name,
+            color=colours.get(str(name), NONE), edgecolor=style.paper(), linewidth=0.8,
+        )  # fmt: skip
+        for place, low, h in zip(x, base, height, strict=True):
+            if h >= 0.07:
+                axes.text(
+                    place, low + h / 2, f"{100 * h:.0f}", ha="center", va="center",
+                    fontsize=8, color="#000000",
+                    bbox={"boxstyle": "round,pad=0.12", "fc": "#ffffff", "ec": "none"},
+                )  # fmt: skip
+        base = base + height
 
 
 def mass(

@@ -47,18 +47,24 @@ def colour_values(
         values = obs[color].iloc[days.data_rows].reset_index(drop=True)
         named = color == of_types or not _is_number(values)  # numbered clusters are names
         return values, color, find_palette(adata, color) if named else None
-    if color == "time":
-        of_cell = np.repeat(days.times, [len(x) for x in days.points])
-        return pd.Series(of_cell), model.timeline.axis_label, None
-    if color == "growth":
-        return pd.Series(growth_rates(model)), f"growth rate {model.timeline.per_time}", None
-    if color == "speed":
-        speed = np.linalg.norm(velocities(model), axis=1)
-        return pd.Series(speed * model.space.unit), f"speed {model.timeline.per_time}", None
+    if color in QUANTITIES:
+        return *_quantity(model, color), None
     if adata is not None and color in adata.var_names:
         expression = np.asarray(adata.obs_vector(color), dtype=np.float64)
         return pd.Series(expression[days.data_rows]), color, None
     raise no_colour(color, obs, adata.var_names if adata is not None else ())
+
+
+def _quantity(model: Model, name: str) -> tuple[pd.Series[Any], str]:
+    """Time, growth or speed of all cells, day by day, and how it is called."""
+    days, per_time = model.snapshots, model.timeline.per_time
+    if name == "time":
+        of_cell = np.repeat(days.times, [len(x) for x in days.points])
+        return pd.Series(of_cell), model.timeline.axis_label
+    if name == "growth":
+        return pd.Series(growth_rates(model)), f"growth rate {per_time}"
+    speed = np.linalg.norm(velocities(model), axis=1)
+    return pd.Series(speed * model.space.unit), f"speed {per_time}"
 
 
 def no_colour(color: str, obs: pd.DataFrame, genes: Iterable[str]) -> ConfigError:

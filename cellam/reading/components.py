@@ -62,4 +62,5 @@ def _kept(fitted: Any, other: Any, n: int, seed: int) -> Array:
     components = np.asarray(adata.varm["PCs"], dtype=np.float64)  # (g, n)
     ours = np.asarray(adata.obsm["X_pca"], dtype=np.float64).var(0)
     theirs = np.asarray(other @ components, dtype=np.float64).var(0)
-    return np.divide(theirs, ours, where=ours > 0, out=np.zeros_like(ours))
+    kept: Array = np.divide(theirs, ours, where=ours > 0, out=np.zeros_like(ours))
+    return kept

@@ -3,7 +3,7 @@
 A `Space` is fitted on the training days only. Expression is normalised, logged and projected
 by PCA (scanpy); a given representation is taken as it is. Model coordinates are centred and
 divided by one number (the largest standard deviation), or by each standard deviation where
-the space is whitened, so one unit is about one standard deviation of the data.
+the space is whitened, so that one unit is about one standard deviation of the data.
 """
 
 from __future__ import annotations
@@ -186,7 +186,7 @@ def fit_space(
     Raises
     ------
     ConfigError
-        If more components are requested than are available.
+        If more components are asked for than there can be.
     DataError
         If all coordinates or the expression are constant, or a few cells lie absurdly far out.
     """
@@ -260,19 +260,8 @@ def _fit_pca(
     if adata.n_vars > (n_top_genes or N_TOP_GENES) and comparable:
         sc.pp.highly_variable_genes(adata, n_top_genes=n_top_genes or N_TOP_GENES)
         adata = adata[:, adata.var["highly_variable"].to_numpy()].copy()
-    most = min(adata.n_obs, adata.n_vars) - 1
-    if n_pcs is not None and n_pcs > most:
-        raise ConfigError(
-            f"`n_pcs={n_pcs!r}`: {adata.n_obs} training cells and {adata.n_vars} genes allow "
-            f"at most {most} components.",
-            f"Use `n_pcs={most!r}` or fewer.",
-        )
-    if most < 1:
-        raise DataError(f"{cells.source} has too few cells or genes for a PCA.")
-    X = adata.X.toarray() if sparse.issparse(adata.X) else adata.X
-    if not np.ptp(X, axis=0).max() > 0:
-        raise DataError(f"All cells of {cells.source} have the same expression.")
-    chosen = n_pcs or confirmed(X, min(N_PCS, most), seed)
+    most = _most_components(adata, cells.source, n_pcs)
+    chosen = n_pcs or confirmed(adata.X, min(N_PCS, most), seed)
     sc.pp.pca(adata, n_comps=chosen, random_state=seed)
     components = np.asarray(adata.varm["PCs"].T, dtype=np.float64)
     mean = np.asarray(adata.X.mean(0), dtype=np.float64).ravel()
@@ -286,6 +275,23 @@ def _fit_pca(
         "components": components,
     }
     return fitted, coordinates
+
+
+def _most_components(adata: Any, source: str, asked: int | None) -> int:
+    """How many components cells and genes allow; refused where that is less than asked for."""
+    most = int(min(adata.n_obs, adata.n_vars)) - 1
+    if asked is not None and asked > most:
+        raise ConfigError(
+            f"`n_pcs={asked!r}`: {adata.n_obs} training cells and {adata.n_vars} genes allow "
+            f"at most {most} components.",
+            f"Use `n_pcs={most!r}` or fewer.",
+        )
+    if most < 1:
+        raise DataError(f"{source} has too few cells or genes for a PCA.")
+    X = adata.X.toarray() if sparse.issparse(adata.X) else adata.X
+    if not np.ptp(X, axis=0).max() > 0:
+        raise DataError(f"All cells of {source} have the same expression.")
+    return most
 
 
 def log_normalised(cells: Cells) -> Matrix:

@@ -2,7 +2,7 @@
 
 Other formats are told from their first bytes and, within HDF5, from the names at the root. They
 are named and never converted: which column holds the days is for the user to say. Only the
-first bytes are looked at, so nothing in such a file is ever run or unpacked.
+first bytes are looked at, so that nothing in such a file is ever run or unpacked.
 """
 
 from __future__ import annotations
@@ -210,6 +210,15 @@ def _zip(head: bytes, call: str) -> tuple[str, str]:
     return "a zip archive", f"Unpack it: unzip {call}"
 
 
+_PAGE = ("<!doctype html", "<html", "<?xml", "<error", "<head")
+# Marks between columns: how they are called, and how scanpy is told of them.
+_DELIMITERS = {
+    "\t": ("tab", ", delimiter='\\t'"),
+    ",": ("comma", ""),
+    ";": ("semicolon", ", delimiter=';'"),
+}
+
+
 def _text(head: bytes, path: Path) -> tuple[str, str]:
     """What a text is; anything else is called unknown."""
     call = repr(str(path))
@@ -217,13 +226,11 @@ def _text(head: bytes, path: Path) -> tuple[str, str]:
         text = head.decode("utf-8-sig", errors="strict" if len(head) < HEAD else "ignore")
     except UnicodeDecodeError:
         text = "\0"
-    start = text.lstrip()[:200].lower()
-    if start.startswith(("<!doctype html", "<html", "<?xml", "<error", "<head")):
+    if text.lstrip()[:200].lower().startswith(_PAGE):
         return "a web page, probably the error page of a download", "Download the data again."
-    if "\0" in text or any(ord(c) < 9 for c in text):
+    if any(ord(c) < 9 for c in text):
         return "of an unknown format, or damaged", _SAVE
-    lines = [line for line in text.splitlines() if line and not line.startswith("#")]
-    first = lines[0] if lines else ""
+    first = next((line for line in text.splitlines() if line and not line.startswith("#")), "")
     fields = first.split("\t")
     if len(fields) in (4, 5) and fields[0].startswith("chr") and fields[1].isdigit():
         return (
@@ -232,13 +239,11 @@ def _text(head: bytes, path: Path) -> tuple[str, str]:
         )
     if first.startswith(("{", "[")):
         return "a JSON text, probably the reply of a server", "Download the data again."
-    for mark, name in (("\t", "tab"), (",", "comma"), (";", "semicolon")):
+    for mark, (name, option) in _DELIMITERS.items():
         if mark in first:
-            option = {"\t": ", delimiter='\\t'", ",": "", ";": ", delimiter=';'"}[mark]
-            hint = _python(f"sc.read_csv({call}{option})")
             return (
                 f"a text table with a {name} between columns",
-                f"{hint}  # read_csv(…).T if genes are rows",
+                f"{_python(f'sc.read_csv({call}{option})')}  # read_csv(…).T if genes are rows",
             )
     return f"a text file that begins with {first[:40]!r}", _SAVE
 

@@ -24,6 +24,7 @@ from cellam.names import closest as closest
 from cellam.names import did_you_mean as did_you_mean
 from cellam.names import known_names as known_names
 from cellam.names import offer as offer
+from cellam.names import plural as plural
 from cellam.names import variables as variables
 from cellam.pairs import parse_number as parse_number
 
@@ -133,7 +134,7 @@ def tally(values: pd.Series) -> tuple[list[str], np.ndarray, dict[str, int]]:
 
 def count_cells(n: int) -> str:
     """Write a number of cells."""
-    return f"{n} cell{'s' * (n != 1)}"
+    return plural(n, "cell")
 
 
 def list_labels(cells: Mapping[str, int], at_most: int = 8) -> str:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -80,56 +80,93 @@ def find_repeats(labels: Collection[str]) -> tuple[dict[str, Part], dict[str, Pa
     >>> [*find_repeats(["D0", "D0.1", "D2", "D2.1"])[0]], find_repeats(["E8", "E8.5", "E9"])
     (['D0.1', 'D2.1'], ({}, {}))
     """
-    times = {label: reading for label in labels if (reading := parse_label(label))}
-    gaps = np.diff(sorted({reading.time for reading in times.values()}))
-    if not len(gaps) or np.ptp(gaps) < 1e-9 * gaps.max():
+    times = {label: reading.time for label in labels if (reading := parse_label(label))}
+    if _evenly_spaced(times.values()):
         return {}, {}
     numbered: dict[str, dict[int, str]] = {}  # of each time, what its labels have behind a point
     for label in times:
         if (cut := _REPEATED.fullmatch(label)) and parse_label(cut[1]):
             numbered.setdefault(cut[1], {})[int(cut[2])] = label
     beside = {t: ks for t, ks in numbered.items() if t in times and _count_up(ks, from_=[1])}
-    sure = len(beside) > 1
-    if not beside and len(numbered) > 1 and not numbered.keys() & times.keys():
-        # "D0.1", "D0.2", "D2.1", "D2.2": as near to each other as replicates are.
-        several = all(len(ks) > 1 for ks in numbered.values())
-        if several and _count_up({k for ks in numbered.values() for k in ks}, from_=[0, 1]):
-            beside = numbered
-    found = {
+    if len(beside) > 1:
+        return _as_parts(beside), {}
+    if not beside and not numbered.keys() & times.keys() and _are_alike(list(numbered.values())):
+        beside = numbered
+    return {}, _as_parts(beside)
+
+
+def _evenly_spaced(times: Iterable[float]) -> bool:
+    """Whether all gaps between times are the same, or there is none."""
+    gaps = np.diff(sorted(set(times)))
+    return not len(gaps) or bool(np.ptp(gaps) < 1e-9 * gaps.max())
+
+
+def _are_alike(numbered: Sequence[Collection[int]]) -> bool:
+    """Whether "D0.1", "D0.2", "D2.1", "D2.2" are as near to each other as replicates are."""
+    several = len(numbered) > 1 and all(len(numbers) > 1 for numbers in numbered)
+    return several and _count_up({k for numbers in numbered for k in numbers}, from_=[0, 1])
+
+
+def _as_parts(numbered: Mapping[str, Mapping[int, str]]) -> dict[str, Part]:
+    return {
         label: Part(time, str(k), reading, "")
-        for time, ks in beside.items()
+        for time, ks in numbered.items()
         for k, label in ks.items()
         if (reading := parse_label(time))
     }
-    return (found, {}) if sure else ({}, found)
+
+
+class _Words(NamedTuple):
+    """A label cut into pieces."""
+
+    label: str
+    pieces: list[tuple[int, int]]  # from and to, in the label
+    words: list[str]
+
+    @staticmethod
+    def of(label: str) -> _Words:
+        spans = [piece.span() for piece in _PIECE.finditer(label)]
+        pieces = [cut for span in spans for cut in _unglue(label, *span)]
+        return _Words(label, pieces, [label[start:stop] for start, stop in pieces])
+
+    def has_sign(self, i: int) -> bool:
+        """Whether a minus stands before piece `i`, or a number: "WT-2d", "1_5h"."""
+        start = self.pieces[i][0]
+        marked = self.label[max(start - 1, 0) : start] in ("-", "+")
+        counted = i > 0 and self.words[i - 1].isdecimal()
+        return self.words[i][0].isdecimal() and (marked or counted)
+
+    def unsure(self, j: int) -> str:
+        """What follows the time that ends before piece `j`, if it may be a part of it."""
+        if j == len(self.words):
+            return ""
+        glued = self.pieces[j][0] == self.pieces[j - 1][1]
+        letter = glued and len(self.words[j]) == 1  # "D7a"
+        return self.words[j] if letter or self.words[j].isdecimal() else ""
 
 
 def _split(label: str) -> Part | None:
     """Split a label into its one time and the rest; None if there is not one time in it."""
     if len(label) > MAX_LENGTH:
         return None
-    pieces = [cut for piece in _PIECE.finditer(label) for cut in _unglue(label, *piece.span())]
-    words = [label[start:stop] for start, stop in pieces]
+    cut = _Words.of(label)
+    words = cut.words
     if not 1 < len(words) <= MAX_PIECES:
         return None
-    found = _find_time(label, pieces)
+    found = _find_time(label, cut.pieces)
     if found is None and words[0].isdecimal() and _REPLICATE.fullmatch(words[1]):  # "0_rep1"
         found = 0, 1
     if found is None:
         return None
     i, j = found
-    start, stop = pieces[i][0], pieces[j - 1][1]
-    reading, rest = parse_label(label[start:stop]), words[:i] + words[j:]
-    minus = label[max(start - 1, 0) : start] in ("-", "+") or (i > 0 and words[i - 1].isdecimal())
-    if reading is None or (words[i][0].isdecimal() and minus):  # "WT-2d", "1_5h"
+    time, rest = label[cut.pieces[i][0] : cut.pieces[j - 1][1]], words[:i] + words[j:]
+    reading = parse_label(time)
+    if reading is None or cut.has_sign(i) or _NEGATIONS.intersection(map(str.lower, rest)):
         return None
     units = [word for word in rest if unit_of(word)]
-    if any(len(word) > 1 for word in units) or _NEGATIONS.intersection(map(str.lower, rest)):
+    if any(len(word) > 1 for word in units):
         return None
-    follows = words[j] if j < len(words) and words[j].isdecimal() else ""
-    if j < len(words) and pieces[j][0] == stop and len(words[j]) == 1:  # "D7a"
-        follows = words[j]
-    return Part(label[start:stop], "_".join(rest), reading, follows or "".join(units))
+    return Part(time, "_".join(rest), reading, cut.unsure(j) or "".join(units))
 
 
 def _find_time(label: str, pieces: Sequence[tuple[int, int]]) -> tuple[int, int] | None:
@@ -173,10 +210,9 @@ def _are_numbered(
     """Whether what may be of the time counts replicates: 1, 2, 3 or A, B, C without a gap."""
     marks = {part.unsure.lower() for part in unsure.values()}
     marks |= {part.rest.lower() for part in sure.values() if len(part.rest) == 1}
-    letters = {mark for mark in marks if len(mark) == 1 and "a" <= mark <= "z"}
-    if marks != letters and not all(map(str.isdecimal, marks)):
+    numbers = _numbers(marks)
+    if numbers is None:
         return False
-    numbers = {int(mark) if mark.isdecimal() else ord(mark) - ord("a") + 1 for mark in marks}
     others = {reading.time for s in labels if s not in unsure and (reading := parse_label(s))}
     others |= {part.reading.time for part in sure.values()}
     times = [part.reading.time for part in unsure.values()]
@@ -184,6 +220,15 @@ def _are_numbered(
     if lone and len(unsure) < len(labels):
         return False
     return _count_up(numbers, from_=[0, 1, 2] if others.issuperset(times) else [0, 1])
+
+
+def _numbers(marks: Collection[str]) -> set[int] | None:
+    """Marks as numbers, A as 1; None where they are neither all letters nor all numbers."""
+    if all(map(str.isdecimal, marks)):
+        return set(map(int, marks))
+    if all(len(mark) == 1 and "a" <= mark <= "z" for mark in marks):
+        return {ord(mark) - ord("a") + 1 for mark in marks}
+    return None
 
 
 def _count_up(numbers: Collection[int], *, from_: Collection[int]) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from cellam.errors import ConfigError
-from cellam.reading.labels import did_you_mean, parse_label, parse_number, show, spell
+from cellam.reading.labels import Reading, did_you_mean, parse_label, parse_number, show, spell
 
 MAX_TIMES = 200  # more are hardly days on which somebody took a sample
 SAME = 1e-9  # times nearer than this are one time
@@ -97,19 +97,28 @@ class Timeline:
         alike = {time for label, time in self.spellings.items() if label.lower() == text.lower()}
         if len(alike) == 1:
             return alike.pop()
-        asked, known = parse_label(text), [r for r in map(parse_label, self.spellings) if r]
+        asked = parse_label(text)
         if asked is None:
             raise self._refusal(text, "it is neither a label nor a number")
-        if asked.loose and not all(r.loose for r in known):
-            raise self._refusal(text, "the mark before its number may be a minus or a point")
-        if asked.unit and not self.unit and any(r.unit for r in known):
-            # With a map "d2=48", "D 2" must not become time 2.
-            raise self._refusal(text, "the times come from `time_map`, so use a label or a number")
-        if asked.unit and self.unit and asked.unit != self.unit:
-            raise self._refusal(text, f"it is in {asked.unit}s, but the data are in {self.unit}s")
-        if asked.origin and any(r.origin not in ("", asked.origin) for r in known):
-            raise self._refusal(text, f"the data are not counted in {asked.origin}")
+        if strange := self._strangeness(asked):
+            raise self._refusal(text, strange)
         return asked.time
+
+    def _strangeness(self, asked: Reading) -> str:
+        """Why a time that no label spells cannot be placed among the times; or ""."""
+        known = [reading for reading in map(parse_label, self.spellings) if reading]
+        origins = {reading.origin for reading in known} - {"", asked.origin}
+        if asked.loose and not all(reading.loose for reading in known):
+            return "the mark before its number may be a minus or a point"
+        if asked.unit not in ("", self.unit):
+            if self.unit:
+                return f"it is in {asked.unit}s, but the data are in {self.unit}s"
+            if any(reading.unit for reading in known):
+                # With a map "d2=48", "D 2" must not become time 2.
+                return "the times come from `time_map`, so use a label or a number"
+        if asked.origin and origins:
+            return f"the data are not counted in {asked.origin}"
+        return ""
 
     def describe(self, *, at_most: int = MAX_TIMES) -> str:
         """Return the labels with their times on one line: so many of them, and the last.

@@ -96,57 +96,65 @@ def describe(run: StoredRun, table: pd.DataFrame | None = None, *, projected: st
 
 
 def _data(run: StoredRun, text: Methods, versions: dict[str, str]) -> str:
-    model, space = run.model, run.model.space
-    days = model.training
+    scaled = "each by its own" if run.model.space.whitened else "by the largest"
+    said = [
+        _cells(run),
+        _coordinates(run, text, versions),
+        f"Coordinates were centred and divided {scaled} standard deviation.",
+        _masses(run.model),
+    ]
+    return " ".join(filter(None, said))
+
+
+def _cells(run: StoredRun) -> str:
+    days = run.model.training
     counted = "; ".join(
         f"{named(label)}: {len(x):,}" for label, x in zip(days.labels, days.points, strict=True)
     )
-    left_out = [named(label) for label in model.options.exclude]
-    without = ""
-    if left_out:
-        without = f"; {_listed(left_out)} {'were' if len(left_out) > 1 else 'was'} left out"
-    said = [
+    left_out = [named(label) for label in run.model.options.exclude]
+    were = "were" if len(left_out) > 1 else "was"
+    without = f"; {_listed(left_out)} {were} left out" if left_out else ""
+    return (
         f"Cell dynamics were inferred with cellam {run.provenance['cellam']} from "
         f"{days.n_cells:,} cells of {len(days)} time points ({counted}){without}."
-    ]
+    )
+
+
+def _coordinates(run: StoredRun, text: Methods, versions: dict[str, str]) -> str:
+    space, kind = run.model.space, run.provenance["data"].get("kind", "counts")
     if space.rep is not None:
-        said.append(
+        return (
             f"The coordinates were the first {space.n_dims} of the representation {space.rep}, "
             f"used as given (anndata {versions['anndata']} {text.cite('anndata')})."
         )
-    else:
-        steps = []
-        if space.library > 0:
-            what = (
-                "counts" if run.provenance["data"].get("kind", "counts") == "counts" else "values"
-            )
-            steps.append(f"{what} were normalised to {space.library:,.0f} a cell")
-        if space.log:
-            steps.append(f"{'' if steps else 'values were '}transformed by log(1 + x)")
-        genes = variables(space.genes)
-        if run.provenance["data"].get("kind") != "scaled":
-            kept = run.model.options.n_top_genes or N_TOP_GENES
-            genes += f" (the {kept:,} most variable ones at most)"
-        steps.append(
-            f"{'' if steps else 'values were '}projected on the first {space.n_dims} principal "
-            f"components of {genes}"
+    values = "counts" if space.library > 0 and kind == "counts" else "values"
+    steps = []
+    if space.library > 0:
+        steps.append(f"normalised to {space.library:,.0f} a cell")
+    if space.log:
+        steps.append("transformed by log(1 + x)")
+    genes = variables(space.genes)
+    if kind != "scaled":
+        kept = run.model.options.n_top_genes or N_TOP_GENES
+        genes += f" (the {kept:,} most variable ones at most)"
+    steps.append(f"projected on the first {space.n_dims} principal components of {genes}")
+    return (
+        f"{_capital(values)} were {_listed(steps)}, with scanpy {versions['scanpy']} "
+        f"{text.cite('scanpy')}; all of this was fitted on the training time points alone."
+    )
+
+
+def _masses(model: Model) -> str:
+    days, population = model.training, model.options.population
+    if population is None:
+        grows = model.options.has_growth
+        return (
+            "Every time point had the same mass, so growth is relative to the population." * grows
         )
-        said.append(
-            f"{_capital(_listed(steps))}, with scanpy {versions['scanpy']} "
-            f"{text.cite('scanpy')}; all of this was fitted on the training time points only."
-        )
-    scaled = "each by its own" if space.whitened else "by the largest"
-    said.append(f"Coordinates were centred and divided {scaled} standard deviation.")
-    if model.options.population is not None:
-        sizes = zip(days.labels, days.masses, strict=True)
-        what = "numbers of cells" if model.options.population == "cells" else "given sizes"
-        said.append(
-            f"Time points had the mass of their {what} "
-            f"({', '.join(f'{label}: {mass:.3g}' for label, mass in sizes)})."
-        )
-    elif model.options.has_growth:
-        said.append("Every time point had the same mass, so growth is relative to the population.")
-    return " ".join(said)
+    sizes = zip(days.labels, days.masses, strict=True)
+    what = "numbers of cells" if population == "cells" else "given sizes"
+    listed = ", ".join(f"{label}: {mass:.3g}" for label, mass in sizes)
+    return f"Time points had the mass of their {what} ({listed})."
 
 
 def _path(model: Model, text: Methods, versions: dict[str, str]) -> str:
@@ -169,7 +177,7 @@ def _path(model: Model, text: Methods, versions: dict[str, str]) -> str:
     ]
     if judged:
         said.append(
-            f"{_capital(_listed(judged))} {'were' if len(judged) > 1 else 'was'} chosen by the "
+            f"{_capital(_listed(judged))} {('were' if len(judged) > 1 else 'was')} chosen by the "
             "energy distance of predicted to observed cells over inner training time points, "
             "each held out in turn."
         )
@@ -280,13 +288,13 @@ def _scores(model: Model, table: pd.DataFrame, text: Methods, versions: dict[str
         else ""
     )
     return (
-        f"To judge the fit, {_listed(labels)} {each} held out: the model was fitted again without "
-        f"the time point{pca} and predicted it {sides}. Predicted and observed cells were "
-        f"compared by {_listed(metrics)}, with {n} cells on each side and means over {draws} "
-        f"draws, and compared with {_listed([*also, *rivals])}, and with the "
-        "distance between two halves of the observed cells (the floor). Intervals are 95 %, over "
-        f"other samples of cells from the held-out time point and those next to it{again}; skill "
-        "is the share of the gap between the best baseline and the floor that the fit closes."
+        f"To judge the fit, {_listed(labels)} {each} held out: the model was fitted again "
+        f"without the time point{pca} and predicted it {sides}. Predicted and observed cells "
+        f"were compared by {_listed(metrics)}, with {n} cells on each side and means over "
+        f"{draws} draws, and compared with {_listed([*also, *rivals])}, and with the distance "
+        "between two halves of the observed cells (the floor). Intervals are 95 %, over other "
+        f"samples of cells from the held-out time point and those next to it{again}; skill is "
+        "the share of the gap between the best baseline and the floor that the fit closes."
     )
 
 

@@ -38,9 +38,9 @@ from cellam.runs.claims import (
     read_json,
     read_manifest,
 )
+from cellam.runs.places import RUNS
 from cellam.storage import as_text, restore, sha256, to_json, write_atomically, writing
 
-RUNS = "cellam_runs"
 # What is raised where the files of a run hold something else than what belongs there.
 _DAMAGED = (AttributeError, LookupError, TypeError, ValueError, CellamError, SafetensorError)
 PACKAGES = ("numpy", "pandas", "torch", "anndata", "scanpy", "POT", "safetensors")
@@ -73,7 +73,7 @@ class StoredRun(Displayed):
             "run": str(self.path),
             **self.model.facts,
             "scored": enumerated(scored) or "no day",
-            "data": seen["data"]["path"] or "unknown place",
+            "data": seen["data"]["path"] or "location unknown",
             "finished": seen["finished"],
         }
 

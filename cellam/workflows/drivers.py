@@ -17,9 +17,9 @@ from cellam.export.files import check_csv, write_csv
 from cellam.reading.cell_types import resolve_types
 from cellam.reading.cells import read_obs
 from cellam.reading.queries import Query, select_rows
+from cellam.result import Result
 from cellam.runs.run import StoredRun
 from cellam.workflows.given import Days, day_texts
-from cellam.workflows.result import Result
 
 TOP = 10
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -30,10 +31,10 @@ from cellam.evaluation.skill import Skill, skills
 from cellam.export.files import check_csv, write_csv
 from cellam.modelling.refits import check_refits, effective_refits
 from cellam.reading.cells import Cells
+from cellam.result import Result
 from cellam.runs.run import StoredRun
 from cellam.workers import cores
 from cellam.workflows.given import Days, Names, day_texts, name_list
-from cellam.workflows.result import Result
 
 SKILL = {"value": "skill", "low": "skill_low", "high": "skill_high", "best": "best_baseline"}
 
@@ -181,12 +182,7 @@ def evaluate_run(
     chosen = available_metrics(cells, options, asked, holdout=labels if asked else ())
     again = effective_refits(options, refits)
     others = counterparts_of(options) if counterpart else ()
-    missing = []
-    for label in labels:
-        kept = run.evaluation(label)
-        known = available_metrics(cells, options, holdout=(label,))
-        if kept is None or not is_complete(kept, known, counterparts=others, refits=again):
-            missing.append(label)
+    missing = _unscored(run, cells, labels, others, again)
     if missing:
         fresh = evaluate(
             cells,
@@ -219,6 +215,23 @@ def evaluate_run(
     if path is not None:
         write_csv(found.to_frame(), path)
     return found
+
+
+def _unscored(
+    run: StoredRun,
+    cells: Cells,
+    labels: Iterable[str],
+    counterparts: Collection[str],
+    refits: int,
+) -> list[str]:
+    """The days whose scores are not in the run yet, or not all of them."""
+    missing = []
+    for label in labels:
+        kept = run.evaluation(label)
+        known = available_metrics(cells, run.model.options, holdout=(label,))
+        if kept is None or not is_complete(kept, known, counterparts=counterparts, refits=refits):
+            missing.append(label)
+    return missing
 
 
 def _redrawn(run: StoredRun, label: str, n_boot: int) -> Scores | None:

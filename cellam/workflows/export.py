@@ -25,8 +25,8 @@ from cellam.export.h5ad import (
 from cellam.export.tables import tables as all_tables
 from cellam.reading.cell_types import resolve_types
 from cellam.reading.cells import read_obs
+from cellam.result import Result
 from cellam.runs.run import StoredRun
-from cellam.workflows.result import Result
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -139,76 +139,95 @@ def export_run(
         If something is there, or cannot be written.
     """
     model = run.model
-    adata = None if into is None or isinstance(into, Path | str) else into
-    if adata is not None and not hasattr(adata, "obs"):
-        raise ConfigError(
-            f"Results cannot be exported into an object of type {type(into).__name__}.",
-            "Use an AnnData with the cells of the fit, or the name of a file.",
-        )
-    copy = Path(into) if isinstance(into, Path | str) else None
-    folder = Path(tables) if tables is not None else None
-    if adata is None and copy is None and folder is None:
-        raise ConfigError(
-            "No destination of the export was given.",
-            "Use `into='results.h5ad'`, `tables=FOLDER`, or both.",
-        )
-    if cellrank and into is None:
-        raise ConfigError(
-            "`cellrank` adds keys to a copy of the data.",
-            "Name the copy, e.g. `into='results.h5ad'`.",
-        )
-    couplings = copy.with_name(f"{copy.stem}_couplings") if copy is not None and cellrank else None
-    source = None
+    places = _Places.of(into, tables, cellrank=cellrank)
+    adata, source = places.adata, None
     if adata is None:
         source = run.data(data)
-        _check_places(source, copy, couplings, folder, overwrite=overwrite)
+        places.check(source, overwrite=overwrite)
         obs = read_obs(source)
     else:
-        _check_places(None, None, None, folder, overwrite=overwrite)
+        places.check(None, overwrite=overwrite)
         obs = adata.obs
     run.check_cells(obs)
     types = resolve_types(obs, model.snapshots.codes, groupby)
     found, rows = None, {}
-    if source is not None and copy is not None:
+    if source is not None and places.copy is not None:
         adata = read_all(source)
     if adata is not None:
         record = run.record()
         found = results(model, adata, types=types, cellrank=cellrank, record=record, seed=seed)
         found.into(adata)
-        if copy is not None:
-            write_anndata(adata, copy)
-    if couplings is not None:
-        write_couplings(couplings, model, obs.index, gaps(model, seed=seed))
-    if folder is not None:
-        rows = write_tables(folder, all_tables(model, obs.index, types, seed=seed))
-    notes = _notes(run, types)
-    return ExportResult(run.path, found, copy, couplings, folder, rows, notes)
+    if places.copy is not None:
+        write_anndata(adata, places.copy)
+    if places.couplings is not None:
+        write_couplings(places.couplings, model, obs.index, gaps(model, seed=seed))
+    if places.tables is not None:
+        rows = write_tables(places.tables, all_tables(model, obs.index, types, seed=seed))
+    return ExportResult(
+        run.path, found, places.copy, places.couplings, places.tables, rows, _notes(run, types)
+    )
 
 
-def _check_places(
-    source: Path | None,
-    copy: Path | None,
-    couplings: Path | None,
-    tables: Path | None,
-    *,
-    overwrite: bool,
-) -> None:
-    """Refuse before the work what could not be written after it."""
-    if copy is not None and copy.suffix not in (".h5ad", ".zarr"):
-        raise ConfigError(
-            f"`into={str(copy)!r}`: the name of the copy must end in .h5ad or .zarr.",
-            f"Use `into={copy.stem + '.h5ad'!r}`.",
-        )
-    for option, path, ours in (
-        ("into", copy, STORE if copy is not None and copy.suffix == ".zarr" else None),
-        ("cellrank", couplings, COUPLING),
-        ("tables", tables, TABLE),
-    ):
-        if path is None:
-            continue
-        if source is not None and path.exists() and path.samefile(source):
-            raise OutputError(f"`{option}`: {path} is the input; it is never written to.")
-        check_output(path, option=option, overwrite=overwrite, ours=ours)
+@dataclass(frozen=True)
+class _Places:
+    """Where results go: into an AnnData or a copy of the file, into couplings, into tables."""
+
+    adata: AnnData | None
+    copy: Path | None
+    couplings: Path | None
+    tables: Path | None
+
+    @staticmethod
+    def of(
+        into: Path | str | AnnData | None, tables: Path | str | None, *, cellrank: bool
+    ) -> _Places:
+        """What was asked for.
+
+        Raises
+        ------
+        ConfigError
+            If that is nothing, or does not go together.
+        """
+        copy = Path(into) if isinstance(into, Path | str) else None
+        adata = None if into is None or copy is not None else into
+        if adata is not None and not hasattr(adata, "obs"):
+            raise ConfigError(
+                f"Results cannot be exported into an object of type {type(into).__name__}.",
+                "Use an AnnData with the cells of the fit, or the name of a file.",
+            )
+        if into is None and tables is None:
+            raise ConfigError(
+                "No destination of the export was given.",
+                "Use `into='results.h5ad'`, `tables=FOLDER`, or both.",
+            )
+        if cellrank and into is None:
+            raise ConfigError(
+                "`cellrank` adds keys to a copy of the data.",
+                "Name the copy, e.g. `into='results.h5ad'`.",
+            )
+        couplings = None
+        if copy is not None and cellrank:
+            couplings = copy.with_name(f"{copy.stem}_couplings")
+        return _Places(adata, copy, couplings, Path(tables) if tables is not None else None)
+
+    def check(self, source: Path | None, *, overwrite: bool) -> None:
+        """Refuse before the work what could not be written after it."""
+        copy = self.copy
+        if copy is not None and copy.suffix not in (".h5ad", ".zarr"):
+            raise ConfigError(
+                f"`into={str(copy)!r}`: the name of the copy must end in .h5ad or .zarr.",
+                f"Use `into={copy.stem + '.h5ad'!r}`.",
+            )
+        for option, path, ours in (
+            ("into", copy, STORE if copy is not None and copy.suffix == ".zarr" else None),
+            ("cellrank", self.couplings, COUPLING),
+            ("tables", self.tables, TABLE),
+        ):
+            if path is None:
+                continue
+            if source is not None and path.exists() and path.samefile(source):
+                raise OutputError(f"`{option}`: {path} is the input; it is never written to.")
+            check_output(path, option=option, overwrite=overwrite, ours=ours)
 
 
 def _notes(run: StoredRun, types: pd.Series[Any] | None) -> tuple[str, ...]:

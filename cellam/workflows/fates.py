@@ -16,12 +16,12 @@ from cellam.display import enumerated
 from cellam.export.files import check_csv, write_csv
 from cellam.reading.cell_types import read_types
 from cellam.reading.cells import read_obs
+from cellam.result import Result
 from cellam.runs.claims import FATES
 from cellam.runs.run import StoredRun
 from cellam.storage import sha256
 from cellam.workflows.days import start_days
 from cellam.workflows.given import Day, Days, day_text
-from cellam.workflows.result import Result
 
 
 @dataclass(frozen=True, repr=False)

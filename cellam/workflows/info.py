@@ -16,8 +16,8 @@ from cellam.reading.cell_types import resolve_types
 from cellam.reading.cells import read_obs
 from cellam.report.findings import growth_by_type
 from cellam.report.wording import explain
+from cellam.result import Result
 from cellam.runs.run import StoredRun
-from cellam.workflows.result import Result
 
 
 @dataclass(frozen=True, repr=False)

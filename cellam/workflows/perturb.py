@@ -14,9 +14,9 @@ from cellam.display import enumerated
 from cellam.export.files import check_csv, write_csv
 from cellam.reading.labels import named
 from cellam.reading.queries import Query, select_rows
+from cellam.result import Result
 from cellam.runs.run import StoredRun
 from cellam.workflows.given import Day, day_text
-from cellam.workflows.result import Result
 
 TOO_MANY = 0.1  # of the cells off the data, beyond those that were before
 

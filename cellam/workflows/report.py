@@ -16,9 +16,9 @@ from cellam.errors import DataError
 from cellam.export.files import check_file
 from cellam.reading.cells import Cells
 from cellam.report import page as report
+from cellam.result import Result
 from cellam.runs.claims import REPORT
 from cellam.runs.run import StoredRun
-from cellam.workflows.result import Result
 
 
 @dataclass(frozen=True, repr=False)

@@ -8,23 +8,23 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from cellam.analysis.composition import composition
 from cellam.analysis.uncertainty import Followed, follow
 from cellam.display import enumerated
-from cellam.errors import ConfigError, DataError
+from cellam.errors import ConfigError
 from cellam.export.files import check_file
 from cellam.export.h5ad import cell_table, genes_of, to_anndata, write_h5ad
 from cellam.modelling.model import Model, Simulation
-from cellam.reading.cell_types import resolve_types
-from cellam.reading.cells import read_obs
 from cellam.reading.labels import named
-from cellam.reading.queries import Query, select_rows
+from cellam.reading.queries import Query
+from cellam.result import Result
 from cellam.runs.claims import SIMULATIONS
 from cellam.runs.run import StoredRun
 from cellam.storage import as_text, sha256
+from cellam.workflows.annotation import Annotation
 from cellam.workflows.given import Names
-from cellam.workflows.result import Result
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -184,42 +184,23 @@ def simulate_run(
             "Fit with `method='eam'` or `method='ueam'`.",
         )
     usual = "none" if model.space.rep else "all"
-    asked = genes if isinstance(genes, str | None) else ",".join(genes) or "none"
-    decoded = genes_of(model, asked or usual)
-    source, notes = _find(run, data, needed=from_cells is not None or data is not None)
+    asked = (genes if isinstance(genes, str | None) else ",".join(genes) or "none") or usual
+    decoded = genes_of(model, asked)
+    known = Annotation.of(run, data, needed=from_cells is not None or data is not None)
     if out is not None:
-        check_file(Path(out), "out", [".h5ad"], overwrite=overwrite, data=source)
-    obs = read_obs(source) if source is not None else None
-    if obs is not None:
-        run.check_cells(obs)
-    rows = select_rows(obs, from_cells) if from_cells is not None and obs is not None else None
-
-    def move(model: Model) -> Simulation:
-        return model.simulate(
-            start,
-            to=to,
-            backward=backward,
-            rows=rows,
-            n_cells=n_cells,
-            save_every=save_every,
-            extrapolate=extrapolate,
-            seed=seed,
-        )
-
-    followed = follow(model, move) if model.ensemble else None
-    moved = followed.simulation if followed is not None else move(model)
+        check_file(Path(out), "out", [".h5ad"], overwrite=overwrite, data=known.source)
+    course = _Course(start, to, backward, n_cells, save_every, extrapolate, seed)
+    moved, followed = course.run(model, known.rows(from_cells))
     label = model.timeline.labels[model.timeline.index(start)]
     path = Path(out) if out is not None else None
     if path is None and keep:
         # The same call replaces its file, another one has a name of its own.
         query = from_cells if isinstance(from_cells, str | None) else tuple(moved.rows.tolist())
-        special = (query, n_cells, save_every, asked or usual, extrapolate, seed)
+        special = (query, n_cells, save_every, asked, extrapolate, seed)
         plain = special == (None, None, None, usual, False, 0)
         path = run.path / SIMULATIONS / _file_name(label, moved, None if plain else special)
-    n = model.snapshots.n_cells
-    names = list(map(str, obs.index)) if obs is not None else [str(k) for k in range(n)]
-    types = resolve_types(obs, model.snapshots.codes) if obs is not None else None
-    more = {"data": str(source or ""), "seed": str(seed), "command": command}
+    names, types = known.names(model), known.types(model)
+    more = {"data": str(known.source or ""), "seed": str(seed), "command": command}
     result = SimulationResult(
         run.path,
         label,
@@ -229,7 +210,7 @@ def simulate_run(
         composition(model, moved, types, chosen=from_cells is not None),
         cell_table(model, moved, names, followed),
         path,
-        notes,
+        known.notes,
         model,
         tuple(names),
         tuple(decoded),
@@ -240,16 +221,39 @@ def simulate_run(
     return result
 
 
-def _find(
-    run: StoredRun, data: Path | str | None, *, needed: bool
-) -> tuple[Path | None, tuple[str, ...]]:
-    """The data, or why they are not there, where one can do without."""
-    try:
-        return run.data(data), ()
-    except DataError as error:
-        if needed:
-            raise
-        return None, (f"{error.message} Cell names and cell types are not available. {error.hint}",)
+@dataclass(frozen=True)
+class _Course:
+    """From where to where cells are followed, and how; see `Model.simulate`."""
+
+    start: str | float
+    to: str | float | None
+    backward: bool
+    n_cells: int | None
+    save_every: float | None
+    extrapolate: bool
+    seed: int
+
+    def run(
+        self, model: Model, rows: NDArray[np.int64] | None
+    ) -> tuple[Simulation, Followed | None]:
+        """Follow cells by the model, and by each member of its ensemble if it has one."""
+
+        def move(model: Model) -> Simulation:
+            return model.simulate(
+                self.start,
+                to=self.to,
+                backward=self.backward,
+                rows=rows,
+                n_cells=self.n_cells,
+                save_every=self.save_every,
+                extrapolate=self.extrapolate,
+                seed=self.seed,
+            )
+
+        if not model.ensemble:
+            return move(model), None
+        followed = follow(model, move)
+        return followed.simulation, followed
 
 
 def _file_name(label: str, moved: Simulation, special: tuple[object, ...] | None) -> str:

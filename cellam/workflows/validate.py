@@ -15,10 +15,10 @@ from cellam.evaluation.clones import OURS, Validation, validate, verdict
 from cellam.export.files import check_csv, write_csv
 from cellam.reading.cells import read_obs
 from cellam.reading.labels import did_you_mean
+from cellam.result import Result
 from cellam.runs.run import StoredRun
 from cellam.workflows.days import start_days
 from cellam.workflows.given import Day, Days, day_text
-from cellam.workflows.result import Result
 
 
 @dataclass(frozen=True, repr=False)

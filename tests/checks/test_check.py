@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import anndata
@@ -107,3 +108,24 @@ class _Counted:
 
     def __init__(self, counts: dict[str, int], matrix: np.ndarray) -> None:
         self.counts, self.matrix = counts, matrix
+
+
+def test_a_check_has_a_table_json_and_a_short_form(small: anndata.AnnData) -> None:
+    small.obs["day"] = small.obs["day"].astype(str).replace("day0", "<b>day 0")
+    small = small[small.obs["day"].ne("day2") | (np.arange(160) % 8 == 0)].copy()
+    found = check(small, time_map={"<b>day 0": 0, "day2": 2, "day4": 4, "day7": 7})
+    frame = found.to_frame()
+    assert list(frame["label"]) == ["<b>day 0", "day2", "day4", "day7"]
+    assert list(frame["time"]) == [0, 2, 4, 7]
+    assert list(frame["gap"].iloc[1:]) == [2, 2, 3] and np.isnan(frame["gap"].iloc[0])
+    days = small.obs["day"].value_counts()
+    assert list(frame["cells"]) == [days[label] for label in frame["label"]]
+    read = json.loads(found.to_json(), parse_constant=lambda name: pytest.fail(name))
+    assert read["cells"] == {label: int(days[label]) for label in frame["label"]}
+    assert read["growth_genes"]["mouse"]["division"] == found.genes["mouse"]["division"][0]
+    assert read["estimate"]["seconds"] == pytest.approx(found.seconds, abs=0.1)
+    assert "next" not in read  # what to type is the command's
+    assert repr(found).startswith("Check(data: ") and len(repr(found)) < 200
+    assert "caveats: cells" in repr(found)
+    page = found._repr_html_()
+    assert page.count("<table") == 2 and "<b>" not in page and "&lt;b&gt;day 0" in page

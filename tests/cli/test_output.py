@@ -138,3 +138,17 @@ def test_a_run_whose_json_holds_infinities_still_opens(
     manifest["files"]["fit.json"] = sha256(old)
     (path / "manifest.json").write_text(json.dumps(manifest))
     assert open_run(path).model.fit.growth_range == (-np.inf, np.inf)
+
+
+def test_columns_stand_below_each_other_also_in_chinese(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    console.table(["type", "a", "b"], [["巨核细胞", "1", "22"], ["Meg", "333", "4"]])
+    lines = capsys.readouterr().out.splitlines()
+    assert lines == ["type        a   b", "巨核细胞    1  22", "Meg       333   4"]
+
+
+def test_a_wide_table_is_neither_cut_nor_wrapped(capsys: pytest.CaptureFixture[str]) -> None:
+    console.table(["x" * 200, "y" * 200], [["1", "2"]])
+    heading, _ = capsys.readouterr().out.splitlines()
+    assert heading == f"{'x' * 200}  {'y' * 200}"

@@ -19,7 +19,7 @@ Call = Callable[..., Any]
 def _undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
     """Figures are drawn and looked at in tests/report/test_page.py."""
     monkeypatch.setattr(
-        "cellam.report.page.picture",
+        "cellam.report.images.picture",
         lambda draw, alt, caption: Picture("data:,", "data:,", 1, 1, alt, caption),
     )
 

@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 
 from cellam.errors import DataError
-from cellam.reading.columns import find_time_key, read_times, time_columns
+from cellam.reading.columns import read_times, time_columns
+from cellam.reading.time_key import find_time_key
 
 
 @pytest.mark.parametrize(

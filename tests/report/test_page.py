@@ -24,6 +24,7 @@ from cellam.modelling.model import Model
 from cellam.modelling.rotation import Rotation
 from cellam.reading.cells import Cells, read_annotation
 from cellam.reading.palette import find_palette
+from cellam.report.images import Picture
 from cellam.report.page import render_report, write_report
 from cellam.report.wording import explain
 from cellam.runs.run import StoredRun as Run
@@ -247,14 +248,11 @@ def test_warnings(full: Written, bare: Written) -> None:
 def test_caveats_that_were_not_looked_for_are_not_said_to_be_none(
     run: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import cellam.report.page
-
     # Figures are drawn elsewhere; here only words are looked at.
     monkeypatch.setattr(
-        cellam.report.page, "picture", lambda draw, alt, caption: cellam.report.page.Picture(
-            "data:,", "data:,", 1, 1, alt, caption
-        ),
-    )  # fmt: skip
+        "cellam.report.images.picture",
+        lambda draw, alt, caption: Picture("data:,", "data:,", 1, 1, alt, caption),
+    )
     opened = cellam.open_run(run)
     assert "Only the rotation of the flow could be checked" in render_report(opened)
     assert "<p>None.</p>" in render_report(opened, caveats=[])

@@ -1,4 +1,4 @@
-"""Result: what a workflow returns."""
+"""Result: an answer that knows its table, its JSON and how a notebook shows it."""
 
 from __future__ import annotations
 

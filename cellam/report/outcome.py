@@ -1,0 +1,217 @@
+"""Outcome: what a fit says of the cells, as pictures and tables of the page."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from cellam.analysis.assignment import reference_of
+from cellam.analysis.basis import Basis, find_basis
+from cellam.analysis.composition import composition
+from cellam.analysis.fates import predict_fates
+from cellam.analysis.uncertainty import Followed, follow
+from cellam.modelling.model import Model, Simulation
+from cellam.modelling.observed import growth_rates
+from cellam.plots import maps, populations
+from cellam.reading.cell_types import offer_types, resolve_types
+from cellam.reading.labels import named
+from cellam.reading.palette import find_palette
+from cellam.report import images
+from cellam.report.findings import growth_by_type, shares, thinned_out, unsure_by_type
+from cellam.report.images import Picture
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+FOLLOWED = 1_000  # cells of the first day that are simulated
+MOST_FOLLOWED = 10_000  # of them for the table of fates, in which rare types have rows
+DRAWN = 30  # of them, whose trajectories are drawn
+SAVED = 40  # times of a trajectory
+
+
+def describe_outcome(
+    model: Model, adata: AnnData | None, groupby: str | None, basis: str | None
+) -> dict[str, Any]:
+    """All that the page says of cells.
+
+    Parameters
+    ----------
+    model : Model
+    adata : AnnData or None
+        The data without their expression; without them there are no types.
+    groupby, basis : str, optional
+        As for `write_report`.
+    """
+    types = resolve_types(adata.obs, model.snapshots.codes, groupby) if adata is not None else None
+    return _Outcome(model, adata, types, basis).describe()
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    """A model, and the cells of its first training day followed to the last."""
+
+    model: Model
+    adata: AnnData | None
+    types: pd.Series[Any] | None
+    given_basis: str | None
+
+    def describe(self) -> dict[str, Any]:
+        """Pictures and tables, by the names that the template has for them."""
+        model, adata, types = self.model, self.adata, self.types
+        grows = not model.conserves_mass
+        return {
+            "key": self.key,
+            "unannotated": int(types.isna().sum()) if types is not None else 0,
+            "annotated": adata is not None,
+            "columns": [] if adata is None else offer_types(adata.obs, model.snapshots.codes),
+            "start": self.start,
+            "end": self.end,
+            "who": self.who,
+            "per_time": model.timeline.per_time,
+            "velocity": self.velocity(),
+            "trajectories": self.trajectories(),
+            "growth": self.growth() if grows else None,
+            "growth_by_type": growth_by_type(model, self.rate, types),
+            "unsure": unsure_by_type(model, types),
+            "mass": self.mass() if grows else None,
+            "composition": self.composition() if types is not None else None,
+            "shares": shares(self.frame, types),
+            "fates": _fates(model, types),
+        }
+
+    @property
+    def key(self) -> str | None:
+        """The column of cell types."""
+        return str(self.types.name) if self.types is not None else None
+
+    @property
+    def start(self) -> str:
+        return named(self.model.training.labels[0])
+
+    @property
+    def end(self) -> str:
+        return named(self.model.training.labels[-1])
+
+    @property
+    def n(self) -> int:
+        """How many cells are followed."""
+        return min(FOLLOWED, len(self.model.training.points[0]))
+
+    @property
+    def who(self) -> str:
+        """Which cells are followed."""
+        N = len(self.model.training.points[0])
+        if self.n == N:
+            return f"All {N:,} cells of {self.start}"
+        return f"{self.n:,} of the {N:,} cells of {self.start}, drawn at random"
+
+    @cached_property
+    def basis(self) -> Basis:
+        return find_basis(self.model, self.adata, self.given_basis)
+
+    @cached_property
+    def rate(self) -> np.ndarray[Any, Any]:
+        """Growth rate of each cell, day by day."""
+        return growth_rates(self.model)
+
+    @cached_property
+    def followed(self) -> Followed | None:
+        """The cells followed by each member of the ensemble, if there is one."""
+        return follow(self.model, self._move) if self.model.ensemble else None
+
+    @cached_property
+    def moved(self) -> Simulation:
+        return self.followed.simulation if self.followed is not None else self._move(self.model)
+
+    @cached_property
+    def frame(self) -> pd.DataFrame:
+        """What the cells are on each day."""
+        return composition(self.model, self.moved, self.types)
+
+    def _move(self, model: Model) -> Simulation:
+        days, seed = self.model.training, self.model.options.seed
+        step = (days.times[-1] - days.times[0]) / SAVED
+        return model.simulate(days.labels[0], n_cells=self.n, save_every=step, seed=seed)
+
+    def velocity(self) -> Picture:
+        first, second = self.basis.axes
+        speed = f" In {self.basis.name} it is a mean direction towards neighbours, not a speed."
+        return images.picture(
+            lambda: maps.velocity(self.model, self.adata, basis=self.given_basis, color=self.key),
+            f"Map of all cells in {first} and {second}, coloured by {self.key or 'time'}, with "
+            "streams along the velocity.",
+            "Velocity of each cell on its own day." + ("" if self.basis.own else speed),
+        )
+
+    def trajectories(self) -> Picture:
+        few = thinned_out(self.moved, DRAWN)
+        drawn = f"Trajectories of {min(DRAWN, self.n)} cells of {self.start}"
+        return images.picture(
+            lambda: maps.trajectories(self.model, few, self.adata, basis=self.given_basis),
+            f"{drawn} to {self.end} over a map of all cells.",
+            f"{drawn}, from ring to dot. Colour is time; a wider line has more descendants "
+            "(weight).",
+        )
+
+    def growth(self) -> Picture:
+        low, middle, high = np.quantile(self.rate, [0.02, 0.5, 0.98])
+        relative = self.model.options.population is None
+        return images.picture(
+            lambda: maps.growth(self.model, self.adata, basis=self.given_basis),
+            f"Map of all cells by growth rate: median {middle:.2g}, from {low:.2g} to {high:.2g} "
+            f"{self.model.timeline.per_time} for 96 % of them.",
+            "Growth rate of cells, each on its own day. Upward triangles grow, downward ones "
+            f"shrink, {'relative to the population' if relative else 'in absolute numbers'}.",
+        )
+
+    def mass(self) -> Picture:
+        masses = ", ".join(f"{r['label']} {r['mass']:.2f}" for _, r in self.frame.iterrows())
+        spread = self.followed.mass if self.followed is not None else None
+        return images.picture(
+            lambda: populations.mass(self.model, self.moved, spread),
+            f"Mass over time: {masses} times that of {self.start}.",
+            f"{self.who}: simulated mass, and the masses of the days.",
+        )
+
+    def composition(self) -> Picture:
+        colours = None
+        if self.adata is not None and self.key is not None:
+            colours = find_palette(self.adata, self.key)
+        return images.picture(
+            lambda: populations.composition(self.frame, colours=colours),
+            f"Shares of {self.key} at each day, observed and simulated; the table below has the "
+            "numbers.",
+            f"{self.who}: simulated types, by weight, and those observed. "
+            "At the start they are the cells' own, later those of the ten nearest annotated cells "
+            "of the day.",
+        )
+
+
+def _fates(model: Model, types: pd.Series[Any] | None) -> dict[str, Any] | None:
+    """What the cells of each type of the first day become by the last one, if that has types."""
+    days = model.training
+    if types is None or types.iloc[days.rows[-1]].isna().all():
+        return None
+    start, end = days.labels[0], days.labels[-1]
+    few = _thinned(model.without_ensemble(), start)
+    found = predict_fates(few, start, types, seed=model.options.seed)
+    n, N = len(found.rows), len(days.points[0])
+    return {
+        "drawn": f"Based on {n:,} of {N:,} cells, drawn at random." if n < N else "",
+        "states": found.states,
+        "rows": [*found.by_type(types), {"type": "all", **found.together()}],
+        "mixed_up": reference_of(model, end, types).mixed_up(),
+    }
+
+
+def _thinned(model: Model, label: str) -> Model:
+    """The same model with at most `MOST_FOLLOWED` cells on one day; the others stay whole."""
+    days, k = model.snapshots, model.snapshots.index(label)
+    few = days.thinned(MOST_FOLLOWED, np.random.default_rng(model.options.seed))
+    points, rows = list(days.points), list(days.rows)
+    points[k], rows[k] = few.points[k], few.rows[k]
+    return replace(model, snapshots=replace(days, points=tuple(points), rows=tuple(rows)))

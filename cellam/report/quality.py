@@ -1,0 +1,148 @@
+"""Quality: how a fit came about, and what held-out days say of it, for the page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from cellam.dynamics.fitting import Solved
+from cellam.evaluation.heldout import predict_day
+from cellam.evaluation.scores import Scores
+from cellam.evaluation.scoring import METHODS
+from cellam.evaluation.skill import skills
+from cellam.modelling.model import Model
+from cellam.plots import maps, scores
+from cellam.reading.labels import named
+from cellam.report import images
+from cellam.report.images import Picture
+
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+DRAWN = ("energy", "W1")  # metrics that have bars
+
+
+def history(model: Model) -> Picture:
+    """The loss on held-out cells: for each ridge, or during training."""
+    over = "for each ridge" if isinstance(model.fit.record, Solved) else "during training"
+    return images.picture(
+        lambda: scores.history(model),
+        f"Loss on held-out cells {over}. {_taken(model)}",
+        "Selection of the fit. The loss has no unit and only ranks fits to the same data; the "
+        "fit with the lowest loss was used.",
+    )
+
+
+def _taken(model: Model) -> str:
+    record = model.fit.record
+    if isinstance(record, Solved):
+        ridge, least = min(record.losses.items(), key=lambda pair: pair[1])
+        return f"The lowest, {least:.4g}, is that of ridge {ridge:g}."
+    best = min(record.history, key=lambda row: row["held_out_loss"])
+    return f"The lowest, {best['held_out_loss']:.4g}, is that of step {best['step']:g}."
+
+
+def score_tables(scored: Scores | None, seed: int) -> list[dict[str, Any]]:
+    """Of each held-out day: the verdict, and methods by metrics, best first and the floor last."""
+    if scored is None:
+        return []
+    days = []
+    for label in scored.labels:
+        day = scored.of(label)
+        found = skills(day, seed=seed)
+        days.append(
+            {
+                "named": named(label),
+                "extrapolation": bool(day.table["extrapolation"].iloc[0]),
+                "n": int(day.table["n"].iloc[0]),
+                "draws": int(day.table["draws"].iloc[0]),
+                "verdict": found[0].says if found else "No baseline was scored.",
+                "skills": found,
+                "metrics": list(dict.fromkeys(day.table["metric"])),
+                "rows": _method_rows(day.table),
+            }
+        )
+    return days
+
+
+def _method_rows(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """Of one day: each method and its value in each metric."""
+    metrics = list(dict.fromkeys(table["metric"]))
+    wide = table.pivot(index="method", columns="metric", values="value")
+    order = wide.drop(index="floor").sort_values(metrics[0]).index
+    cells = {(row["method"], row["metric"]): _with_spread(row) for _, row in table.iterrows()}
+    return [
+        {
+            "method": method,
+            "meaning": METHODS[method].description,
+            "values": [cells.get((method, metric), "–") for metric in metrics],
+        }
+        for method in [*order, "floor"]
+    ]
+
+
+def _with_spread(row: pd.Series[Any]) -> str:
+    return f"{row['value']:.3g}\n{row['low']:.3g} to {row['high']:.3g}"
+
+
+def score_pictures(table: pd.DataFrame | None) -> list[Picture]:
+    """Bars of each metric, of all held-out days."""
+    if table is None:
+        return []
+    pictures = []
+    for metric in [m for m in DRAWN if m in set(table["metric"])]:
+        rows = table[table["metric"] == metric]
+        said = [
+            f"{label}: " + ", ".join(f"{r['method']} {r['value']:.3g}" for _, r in frame.iterrows())
+            for label, frame in rows.groupby("label", sort=False)
+        ]
+        pictures.append(
+            images.picture(
+                lambda metric=metric: scores.evaluation(table, metric=metric),  # type: ignore[misc]
+                f"Bars of {metric} for each held-out day. {'; '.join(said)}.",
+                f"{metric} between predicted and observed cells on held-out days. Lower is "
+                "better; the dashed line is the floor: the score of one half of the observed "
+                "cells against the other.",
+            )
+        )
+    return pictures
+
+
+def heldout_pictures(
+    models: Sequence[Model], adata: AnnData | None, basis: str | None
+) -> list[Picture]:
+    """Maps of each day that a model has not seen: measured, and predicted."""
+    days = [
+        (model, predict_day(model, label)) for model in models for label in model.options.exclude
+    ]
+    return [
+        images.picture(
+            lambda model=model, day=day: maps.heldout(model, day, adata, basis=basis)[0],  # type: ignore[misc]
+            f"Three maps of {named(day.label)}: observed cells, cells predicted by cellam, and "
+            "cells of the best baseline, each on top of the observed cells in grey.",
+            f"{named(day.label)} was held out of this fit. Each map shows as many predicted "
+            "cells as were observed.",
+        )
+        for model, day in days
+    ]
+
+
+def score_notes(model: Model, table: pd.DataFrame | None) -> list[str]:
+    """What makes scores harder or easier than they look."""
+    if table is None:
+        return []
+    beyond = dict.fromkeys(table.loc[table["extrapolation"], "label"])
+    notes = [
+        f"{named(label)} lies outside the training days: its prediction is an extrapolation."
+        for label in beyond
+    ]
+    seen = dict.fromkeys(table.loc[table["seen"], "label"])
+    if seen:
+        notes.append(
+            f"The representation {model.space.rep} may have been computed with "
+            f"{' and '.join(seen)}, so all scores may be too good. Without `use_rep`, a PCA is "
+            "fitted on the other days only."
+        )
+    return notes
