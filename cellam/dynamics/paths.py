@@ -27,6 +27,7 @@ import torch
 from numpy.typing import NDArray
 
 from cellam.dynamics.couplings import Coupling, Pairs
+from cellam.dynamics.frames import Frame, pool
 from cellam.dynamics.samples import CHUNK, GOLDEN, Ends, PathSample
 from cellam.reading.snapshots import Snapshots
 
@@ -77,6 +78,18 @@ class Gap:
         rate = np.log(mass_1 / mass_0)
         return mass_0 * np.exp(alpha * rate), rate / self.length
 
+    def mean_velocity(self) -> Array:
+        """Velocity of the mean of the pairs, as coefficients (3, d) of 1, α and α²."""
+        i, j = self.pairs.i, self.pairs.j
+        w = 0.5 * (self.pairs.mass_0 + self.pairs.mass_1)
+        w = w / w.sum()
+        chord = w @ (self.x_1[j] - self.x_0[i])
+        d_0, d_1 = np.zeros((2, len(chord)))
+        if self.bend is not None:
+            d_0, d_1 = w @ self.bend[0][i], w @ self.bend[1][j]
+        parabola = np.stack([chord + d_0, -4 * d_0 - 2 * d_1, 3 * (d_0 + d_1)])
+        return np.asarray(parabola / self.length)
+
     def total(self, alpha: Array) -> Array:
         """Mass of all cells at fractions α, interpolated from a fine grid."""
         grid = np.linspace(0, 1, 33)
@@ -96,11 +109,14 @@ class Path:
     conserved : bool
         Divide all weights by the mass at their time, so q_t is a probability. Growth
         rates then no longer belong to the weights: use the samples' estimator.
+    frame : Frame or None
+        A velocity that is taken off those of all particles: what is left is fitted in the frame.
     """
 
     gaps: tuple[Gap, ...]
     sigma: float = 0.0
     conserved: bool = False
+    frame: Frame | None = None
 
     @property
     def n_particles(self) -> int:
@@ -124,6 +140,25 @@ class Path:
         if self.grows and not grows:
             return replace(self, conserved=True), True
         return self, bool(from_samples)
+
+    def mean_motion(self) -> Frame | None:
+        """Mean velocity of every gap, as far as its cells bear it out; None where nobody moves."""
+        if any(gap.fading for gap in self.gaps):
+            return None
+        first, last = self.gaps[0], self.gaps[-1]
+        lengths = np.array([gap.length for gap in self.gaps])
+        parabolas = np.stack([gap.mean_velocity() for gap in self.gaps])  # (G, 3, d)
+        errors = [_mean_variance(gap.x_0) + _mean_variance(gap.x_1) for gap in self.gaps]
+        whole = _mean_variance(first.x_0) + _mean_variance(last.x_1)
+        chords = parabolas[:, 0] + parabolas[:, 1] / 2 + parabolas[:, 2] / 3
+        own, shared = pool(
+            chords, np.array(errors) / lengths**2, lengths, whole / lengths.sum() ** 2
+        )
+        total = lengths @ chords / lengths.sum()
+        parabolas = own[:, None, None] * parabolas
+        parabolas[:, 0] += shared - own[:, None] * total
+        knots = np.array([first.t_0, *(gap.t_1 for gap in self.gaps)])
+        return Frame(torch.from_numpy(knots), torch.from_numpy(parabolas)).to("cpu")
 
     def split(self, n: int, rng: np.random.Generator) -> tuple[Path, Path]:
         """Keep all but one n-th of the cells of every gap, and hold out the others."""
@@ -205,6 +240,9 @@ class Path:
         mass, growth = gap.masses(pair, alpha)
         if self.conserved:
             mass = mass / gap.total(alpha)
+        t = torch.from_numpy(gap.t_0 + alpha * gap.length)
+        if self.frame is not None:
+            velocity = velocity - self.frame.to("cpu", torch.float64).velocity(t).numpy()
         score = None
         if self.sigma > 0:
             std = self.sigma * np.sqrt(gap.length * alpha * (1 - alpha))[:, None]
@@ -212,8 +250,13 @@ class Path:
             x = x + std * eps
             velocity = velocity + self.sigma**2 * (0.5 - alpha)[:, None] / std * eps
             score = -eps / std
-        columns = gap.t_0 + alpha * gap.length, x, mass * dt, velocity, growth, score
-        return PathSample(*(None if c is None else torch.from_numpy(c) for c in columns))  # type: ignore[arg-type]
+        columns = x, mass * dt, velocity, growth, score
+        return PathSample(t, *(None if c is None else torch.from_numpy(c) for c in columns))  # type: ignore[arg-type]
+
+
+def _mean_variance(x: Array) -> float:
+    """Variance of the mean of cells (n, d), over all coordinates."""
+    return float(x.var(0, ddof=1).sum() / len(x)) if len(x) > 1 else np.inf
 
 
 def build_path(

@@ -189,9 +189,17 @@ class _Trials:
         return np.asarray(scores.mean(1))
 
     def noise(self) -> float:
-        """A difference of scores that means nothing."""
-        pairs = [(self.days.points[k - 1], self.days.points[k]) for k in self.inner]
-        return NOISE * float(np.mean([energy(x, _even(x), y, _even(y)) for x, y in pairs]))
+        """A difference of scores that means nothing.
+
+        It is small beside the distance of the days, or no more than what two halves of one day,
+        between which there is nothing to find, score against each other: half of that, as a
+        prediction is compared with twice as many cells, over the root of the number of days.
+        """
+        days = self.days.points
+        apart = [_energy(days[k - 1], days[k]) for k in self.inner]
+        halves = [_energy(days[k][::2], days[k][1::2]) for k in self.inner]
+        sampling = 0.5 * float(np.sqrt(np.mean(np.square(halves)) / len(halves)))
+        return max(NOISE * float(np.mean(apart)), sampling)
 
     def reason(self, because: Because, names: Sequence[str], means: Array) -> Reason:
         """A reason with the scores of all candidates."""
@@ -229,6 +237,10 @@ class _Trials:
                 self.gaps[*ends, coupling, prior] = build_gap(days, *ends, coupling, rng)
         gaps = (self.gaps[*ends, coupling, prior] for ends in itertools.pairwise(others))
         return Path(tuple(gaps), self.objective.sigma)
+
+
+def _energy(x: Array, y: Array) -> float:
+    return energy(x, _even(x), y, _even(y))
 
 
 def _even(x: Array) -> Array:
