@@ -98,7 +98,8 @@ class Evaluation:
         counterpart: bool = True,
     ) -> Evaluation:
         """The same with only some metrics and methods."""
-        methods = {FIT.name, FORWARD.name, FLOOR.name, *baselines, *(COUNTERPARTS if counterpart else ())}
+        ours = {FIT.name, FORWARD.name, FLOOR.name, *(COUNTERPARTS if counterpart else ())}
+        methods = {*ours, *baselines}
         return replace(self, scores=self.scores.only(set(metrics), methods))
 
     def rows(self) -> list[dict[str, Any]]:
