@@ -137,8 +137,8 @@ class Level:
         return Level(levels[0].times, rates)
 
     def at(self, t: Tensor) -> Tensor:
-        """Rate at unit times (N,) -> (N,); on a day itself that of the gap before it."""
-        gap = torch.bucketize(t, t.new_tensor(self.times[1:-1]))
+        """Rate at unit times (N,) -> (N,); on a day itself that of the gap after it."""
+        gap = torch.bucketize(t, t.new_tensor(self.times[1:-1]), right=True)
         return t.new_tensor(self.rates)[gap]
 
 
