@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .console import give, give_json, progress, say, say_run, table
+from .console import give, give_json, progress, say, say_caveats, say_run, table
 from .options import CsvOverwriteOption, DataOption, JsonOption, ReportOption, RunOption
 from .outputs import shown
 from .pages import add_report, check_report
@@ -111,8 +111,7 @@ def _print(found: EvaluationResult) -> None:
     print()
     for note in found.evaluation.notes:
         say("note", note)
-    for caveat in found.caveats:
-        say("caveat", f"{caveat.finding} {caveat.advice}")
+    say_caveats(found.caveats)
 
 
 def _print_day(frame: pd.DataFrame, skills: list[Skill], label: str, cached: str) -> None:

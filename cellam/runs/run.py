@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -21,6 +22,7 @@ import torch
 from safetensors import SafetensorError
 
 from cellam._version import __version__
+from cellam.checks.caveat import Caveat
 from cellam.display import Displayed, enumerated
 from cellam.errors import CellamError, DataError, RunError
 from cellam.evaluation.evaluate import Evaluation
@@ -30,6 +32,7 @@ from cellam.reading.cells import Cells, names_digest, read
 from cellam.reading.timepoints import read_timeline
 from cellam.runs.archive import from_files, to_files
 from cellam.runs.claims import (
+    CAVEATS,
     EVALUATIONS,
     Claim,
     claim,
@@ -192,6 +195,27 @@ class StoredRun(Displayed):
         kept = [self.evaluation(label) for label in self.model.timeline.labels]
         found = [scores for scores in kept if scores is not None]
         return Scores.join(found) if found else None
+
+    def caveats(self) -> tuple[Caveat, ...] | None:
+        """The reasons to doubt the fit; None where this version has not looked for them."""
+        path = self.path / CAVEATS
+        if not path.exists():
+            return None
+        kept = read_json(path)
+        try:
+            if (kept["cellam"], kept["fit"]) != (__version__, self._fit):
+                return None
+            return tuple(Caveat(**caveat) for caveat in kept["caveats"])
+        except (KeyError, TypeError):
+            raise RunError(
+                f"{path} is not what was written.", "Remove this file; `cellam report` makes it."
+            ) from None
+
+    def keep_caveats(self, caveats: Iterable[Caveat]) -> None:
+        """Keep the reasons to doubt the fit, for all that is asked of it later."""
+        with writing(self.path):
+            kept = {"cellam": __version__, "fit": self._fit, "caveats": list(map(vars, caveats))}
+            write_atomically(self.path / CAVEATS, to_json(kept))
 
     def keep(self, evaluation: Evaluation) -> None:
         """Keep scores in the run, a file for each held-out day."""

@@ -11,6 +11,7 @@ import pandas as pd
 
 from cellam.checks.caveat import Caveat
 from cellam.checks.caveats import caveats_by_holdout
+from cellam.checks.score_caveats import score_caveats
 from cellam.display import enumerated
 from cellam.dynamics.fitting import OnProgress, silent
 from cellam.errors import ConfigError
@@ -200,7 +201,10 @@ def evaluate_run(
     result = result.only(chosen, baselines=rivals, counterpart=counterpart)
     so_far = run.scores()
     scored = so_far.labels if so_far is not None else ()
-    doubts, all_doubts = caveats_by_holdout(run.model, cells, [labels, scored])
+    of_fit, doubts, all_doubts = caveats_by_holdout(run.model, cells, [(), labels, scored])
+    run.keep_caveats(of_fit)
+    doubts = (*score_caveats(result.scores), *doubts)
+    all_doubts = (*score_caveats(so_far), *all_doubts)
     found = EvaluationResult(
         run.path,
         labels,
