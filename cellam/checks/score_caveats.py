@@ -27,7 +27,7 @@ def score_caveats(scores: Scores | None) -> Iterator[Caveat]:
         assert scores is not None
         table = scores.of(label).table
         wide = table.pivot(index="method", columns="metric", values="value")
-        for name in [str(name) for name in wide.index if name in COUNTERPARTS]:
+        for name in [name for name in COUNTERPARTS if name in wide.index]:
             # One that makes no prediction in a metric says nothing there.
             both = wide.loc[[FIT.name, name]].dropna(axis=1)
             gain = both.loc[FIT.name] - both.loc[name]
@@ -39,12 +39,12 @@ def score_caveats(scores: Scores | None) -> Iterator[Caveat]:
             )
             if sure:
                 first = str(both.columns[0])
+                theirs, ours = (float(both[first][method]) for method in (name, FIT.name))
                 how = COUNTERPARTS[name].how
                 yield Caveat(
                     "counterpart",
                     f"On {named(label)} the same fit {how} ({name}) predicts better in every "
-                    f"metric ({first} {both.loc[name, first]:.3g}, cellam "
-                    f"{both.loc[FIT.name, first]:.3g}).",
+                    f"metric ({first} {theirs:.3g}, cellam {ours:.3g}).",
                     f"Compare its answers before you believe these: fit again {how}.",
                 )
 
