@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
 from cellam.checks.caveat import Caveat
 from cellam.evaluation.contenders import FIT
+from cellam.evaluation.controls import Controlled
 from cellam.evaluation.counterparts import COUNTERPARTS
 from cellam.evaluation.scores import Scores
+from cellam.evaluation.skill import Skill
 from cellam.reading.labels import named
 
 SURE = 1.0  # standard errors by which one score at least has to be better
@@ -30,15 +32,14 @@ def score_caveats(scores: Scores | None) -> Iterator[Caveat]:
         for name in [name for name in COUNTERPARTS if name in wide.index]:
             # One that makes no prediction in a metric says nothing there.
             both = wide.loc[[FIT.name, name]].dropna(axis=1)
-            gain = both.loc[FIT.name] - both.loc[name]
+            gain = (both.loc[FIT.name] - both.loc[name]).to_numpy(dtype=float)
             if len(gain) < 2 or not (gain > 0).all():
                 continue
-            sure = any(
-                gain[metric] > SURE * _error(scores, label, str(metric), name)
-                for metric in gain.index
-            )
+            metrics = list(map(str, both.columns))
+            errors = [_error(scores, label, metric, name) for metric in metrics]
+            sure = any(gain > SURE * np.array(errors))
             if sure:
-                first = str(both.columns[0])
+                first = metrics[0]
                 theirs, ours = (float(both[first][method]) for method in (name, FIT.name))
                 how = COUNTERPARTS[name].how
                 yield Caveat(
@@ -47,6 +48,26 @@ def score_caveats(scores: Scores | None) -> Iterator[Caveat]:
                     f"metric ({first} {theirs:.3g}, cellam {ours:.3g}).",
                     f"Compare its answers before you believe these: fit again {how}.",
                 )
+
+
+def control_caveats(controls: Iterable[Controlled], found: Iterable[Skill]) -> Iterator[Caveat]:
+    """A caveat for each control that does what it ought not to.
+
+    Parameters
+    ----------
+    controls : iterable of Controlled
+    found : iterable of Skill
+        Of the fit, among others.
+    """
+    ours = {(s.label, s.metric): s for s in found if s.method == FIT.name}
+    for control in controls:
+        key = control.label, control.skill.metric
+        if key in ours and control.failed(ours[key]):
+            yield Caveat(
+                "control",
+                f"{named(control.label)}: {control.says} The fit itself has {ours[key].value:.2f}.",
+                "Do not take the scores of this day for evidence of the dynamics.",
+            )
 
 
 def _error(scores: Scores, label: str, metric: str, name: str) -> float:

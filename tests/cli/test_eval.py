@@ -62,7 +62,7 @@ def test_json_is_the_run_the_days_the_rows_and_the_notes(call: Call, run: Path) 
     assert result.code == 0
     assert "cellam_runs/small" in result.err
     what = json.loads(result.out)
-    assert list(what) == ["run", "holdout", "rows", "skill", "notes", "caveats"]
+    assert list(what) == ["run", "holdout", "rows", "skill", "controls", "notes", "caveats"]
     assert what["run"] == str(run)
     assert what["holdout"] == ["day2"]
     assert what["notes"] == [SHRUNK]
