@@ -202,20 +202,21 @@ class StoredRun(Displayed):
         if not path.exists():
             return None
         kept = read_json(path)
-        try:
-            if (kept["cellam"], kept["fit"]) != (__version__, self._fit):
-                return None
-            return tuple(Caveat(**caveat) for caveat in kept["caveats"])
-        except (KeyError, TypeError):
+        if not isinstance(kept, dict) or kept.pop("sha256", None) != sha256(to_json(kept)):
             raise RunError(
-                f"{path} is not what was written.", "Remove this file; `cellam report` makes it."
-            ) from None
+                f"{path} is not what was written: its hash differs.",
+                "Remove this file; the next report looks for the caveats again.",
+            )
+        if (kept["cellam"], kept["fit"]) != (__version__, self._fit):
+            return None
+        return tuple(Caveat(**caveat) for caveat in kept["caveats"])
 
     def keep_caveats(self, caveats: Iterable[Caveat]) -> None:
         """Keep the reasons to doubt the fit, for all that is asked of it later."""
         with writing(self.path):
             kept = {"cellam": __version__, "fit": self._fit, "caveats": list(map(vars, caveats))}
-            write_atomically(self.path / CAVEATS, to_json(kept))
+            digest = sha256(to_json(kept))
+            write_atomically(self.path / CAVEATS, to_json({**kept, "sha256": digest}))
 
     def keep(self, evaluation: Evaluation) -> None:
         """Keep scores in the run, a file for each held-out day."""
@@ -411,6 +412,8 @@ def open_run(path: str | Path | None = None) -> StoredRun:
             )
     try:
         provenance = json.loads(files["provenance.json"])
-        return StoredRun(path, from_files(files, seconds=provenance["seconds"]), provenance)
+        run = StoredRun(path, from_files(files, seconds=provenance["seconds"]), provenance)
     except _DAMAGED as error:
         raise RunError(f"{path} is incomplete or damaged: {error}.", "Fit again.") from error
+    run.caveats()  # said by most commands; a file of them that has changed is refused by all
+    return run

@@ -11,6 +11,7 @@ import cellam
 from cellam.checks.caveat import Caveat
 from cellam.errors import RunError
 from cellam.evaluation.evaluate import evaluate
+from cellam.storage import sha256, to_json
 
 SAID = Caveat("made up", "Nothing is as it seems.", "Look again.")
 LINE = "Nothing is as it seems. Look again."
@@ -49,7 +50,9 @@ def test_fit_keeps_its_caveats(call, here: Path, fast: tuple[str, ...]) -> None:
 def test_caveats_of_another_fit_are_not_believed(doubted: Path) -> None:
     path = doubted / "caveats.json"
     kept = json.loads(path.read_text())
-    path.write_text(json.dumps({**kept, "fit": "another"}))
+    del kept["sha256"]
+    other = {**kept, "fit": "another"}
+    path.write_bytes(to_json({**other, "sha256": sha256(to_json(other))}))
     assert cellam.open_run(doubted).caveats() is None
     path.write_text(json.dumps({**kept, "caveats": [{"no": "caveat"}]}))
     with pytest.raises(RunError, match="not what was written"):
