@@ -8,7 +8,7 @@ import numpy as np
 
 from cellam.checks.caveat import Caveat
 from cellam.evaluation.contenders import FIT
-from cellam.evaluation.controls import Controlled
+from cellam.evaluation.controls import CONTROLS, Controlled
 from cellam.evaluation.counterparts import COUNTERPARTS
 from cellam.evaluation.scores import Scores
 from cellam.evaluation.skill import Skill
@@ -32,10 +32,11 @@ def score_caveats(scores: Scores | None) -> Iterator[Caveat]:
         for name in [name for name in COUNTERPARTS if name in wide.index]:
             # One that makes no prediction in a metric says nothing there.
             both = wide.loc[[FIT.name, name]].dropna(axis=1)
+            metrics = [m for m in dict.fromkeys(table["metric"]) if m in both]
+            both = both[metrics]
             gain = (both.loc[FIT.name] - both.loc[name]).to_numpy(dtype=float)
             if len(gain) < 2 or not (gain > 0).all():
                 continue
-            metrics = list(map(str, both.columns))
             errors = [_error(scores, label, metric, name) for metric in metrics]
             sure = any(gain > SURE * np.array(errors))
             if sure:
@@ -66,7 +67,9 @@ def control_caveats(controls: Iterable[Controlled], found: Iterable[Skill]) -> I
             yield Caveat(
                 "control",
                 f"{named(control.label)}: {control.says} The fit itself has {ours[key].value:.2f}.",
-                "Do not take the scores of this day for evidence of the dynamics.",
+                "Do not believe the scores of this day."
+                if CONTROLS[control.control].vanishes
+                else "This day does not test which cells become which: hold out another one.",
             )
 
 
@@ -106,6 +109,6 @@ def beyond_last(scores: Scores | None, last: str) -> Caveat:
     return Caveat(
         "extrapolation",
         f"When {named(last)} was held out and simulated from the days before, its distance to the "
-        f"measured cells was {said}.",
+        f"observed cells was {said}.",
         "Expect no better beyond it, and worse with the distance.",
     )
