@@ -67,6 +67,6 @@ def test_beyond_the_last_day_the_score_of_that_day_is_said(call, run: Path, cell
     opened.keep(scores)
     said = call(*command, "--overwrite").out
     assert "When day7 was held out" in said
-    value = scores.table.set_index(["method", "metric"])["value"]["previous", "W1"]
+    value = scores.table.set_index(["method", "metric"])["value"]["previous", "energy"]
     assert f"the day before as it is {value:.3g}" in said
     assert "held out" not in call("simulate", "--from", "day4", "--to", "6").out
