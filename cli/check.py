@@ -12,7 +12,7 @@ from cellam.flags import write_flag
 from cellam.options import ReadOptions
 
 from ._from_model import from_model
-from .console import give_json, plural, results, say
+from .console import give_json, plural, results, say, say_caveats
 from .options import JsonOption
 from .summary import say_cells
 
@@ -69,8 +69,7 @@ def _print(found: Check) -> None:
         f"takes about {found.seconds:.0f} s of one core and {show_bytes(found.memory)} of memory, "
         "on its defaults (an estimate)",
     )
-    for caveat in found.caveats:
-        say("caveat", f"{caveat.finding} {caveat.advice}")
+    say_caveats(found.caveats)
 
 
 def _types(found: Check) -> str:

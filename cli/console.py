@@ -9,7 +9,7 @@ import functools
 import inspect
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +21,7 @@ from .logs import log
 from .outputs import shown
 
 if TYPE_CHECKING:
+    from cellam.checks.caveat import Caveat
     from cellam.dynamics.fitting import Progress
 
 PATIENCE = 2.0  # seconds before a bar appears
@@ -87,6 +88,14 @@ def say_run(path: Path, *, as_json: bool = False) -> None:
 def warn(text: str) -> None:
     """Print a line to stderr."""
     print(flags(text), file=sys.stderr)
+
+
+def say_caveats(caveats: Iterable[Caveat] | None) -> None:
+    """Reasons for doubt, each with what can be done; None where they were not looked for."""
+    if caveats is None:
+        say("note", "Reasons to doubt this fit were not looked for; cellam report does.")
+    for caveat in caveats or ():
+        say("caveat", f"{caveat.finding} {caveat.advice}")
 
 
 def table(columns: list[str], rows: list[list[str]]) -> None:

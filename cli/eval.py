@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .console import give, give_json, progress, say, say_run, table
+from .console import give, give_json, progress, say, say_caveats, say_run, table
 from .options import CsvOverwriteOption, DataOption, JsonOption, ReportOption, RunOption
 from .outputs import shown
 from .pages import add_report, check_report
@@ -60,6 +60,14 @@ def evaluate(
             "uncertainty of the fit to the intervals: at least 4, or 0 for none.",
         ),
     ] = 8,
+    controls: Annotated[
+        bool,
+        typer.Option(
+            "--controls",
+            help="Also score what ought to predict nothing (days permuted over the cells), or less "
+            "(cells paired at random).",
+        ),
+    ] = False,
     workers: Annotated[
         int | None,
         typer.Option(min=1, help="Number of refits run in parallel. [default: one per core]"),
@@ -86,6 +94,7 @@ def evaluate(
             n_boot=n_boot,
             counterpart=counterpart,
             refits=refits,
+            controls=controls,
             workers=workers,
             csv=csv,
             overwrite=overwrite,
@@ -103,16 +112,19 @@ def evaluate(
 
 def _print(found: EvaluationResult) -> None:
     """The scores of each day, then what has to be known of them."""
+    from cellam.reading.labels import named
+
     table = found.evaluation.table
     for label in found.holdout:
         cached = "; saved scores of an earlier evaluation" if label in found.earlier else ""
         ours = [skill for skill in found.skills if (skill.label, skill.method) == (label, "cellam")]
         _print_day(table[table["label"] == label], ours, label, cached)
     print()
+    for control in found.controls:
+        say("control", f"{named(control.label)}: {control.says}")
     for note in found.evaluation.notes:
         say("note", note)
-    for caveat in found.caveats:
-        say("caveat", f"{caveat.finding} {caveat.advice}")
+    say_caveats(found.caveats)
 
 
 def _print_day(frame: pd.DataFrame, skills: list[Skill], label: str, cached: str) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .console import give, give_json, plural, say, say_run, table
+from .console import give, give_json, plural, say, say_caveats, say_run, table
 from .options import (
     CsvOverwriteOption,
     DataOption,
@@ -96,6 +96,7 @@ def fates(
     print()
     _print_legend(found)
     print()
+    say_caveats(found.caveats)
     give("written", shown(found.written or ""))
 
 

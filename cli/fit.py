@@ -14,7 +14,7 @@ import typer
 from cellam.options import Options
 
 from ._from_model import from_model
-from .console import give, progress, say
+from .console import give, progress, say, say_caveats
 from .logs import log, written_to
 from .options import ReportOption
 from .outputs import shown
@@ -94,8 +94,8 @@ def fit(
     say_model(run.model)
     say_growth(run.model, cells)
     doubts = caveats(run.model, cells)
-    for caveat in doubts:
-        say("caveat", f"{caveat.finding} {caveat.advice}")
+    run.keep_caveats(doubts)
+    say_caveats(doubts)
     give("run", shown(place))
     if report:
         page = add_report(run, cells, doubts)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .console import give, plural, say, say_run, table, warn
+from .console import give, plural, say, say_caveats, say_run, table, warn
 from .options import (
     DataOption,
     FromCellsOption,
@@ -112,6 +112,7 @@ def simulate(
     )
     _say_remote(found.cells, model, float(moved.times[-1]))
     print()
+    say_caveats(found.caveats)
     give("written", shown(found.written or ""))
 
 

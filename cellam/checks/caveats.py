@@ -13,6 +13,7 @@ import numpy as np
 from cellam.checks.batches import LINK, Batch, find_batches
 from cellam.checks.caveat import Caveat
 from cellam.checks.conditions import Pool, find_pools
+from cellam.checks.day_caveats import day_caveats
 from cellam.checks.duplicates import find_duplicates
 from cellam.checks.fit_caveats import fit_caveats
 from cellam.evaluation.contenders import Sides
@@ -21,7 +22,7 @@ from cellam.reading.cells import Cells
 from cellam.reading.expression import RAW
 from cellam.reading.labels import count_cells, named
 
-FEW = 30  # cells a day; below that its mean alone is off by a fifth of a standard deviation
+FEW = 40  # cells a day; below that its mean alone is off by a sixth of a standard deviation
 COLLAPSED = 0.2  # effective share of the cells that are followed: errors are 2.2 times as large
 FOLLOWED = 500
 SHOWN = 5  # conditions by name
@@ -57,6 +58,7 @@ def caveats_by_holdout(
     What does not depend on the days (a simulation among it) is worked out once.
     """
     of_fit = [
+        *day_caveats(model, cells),
         *_far_out(model),
         *_collapse(model),
         *_counted_growth(model, cells),

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from cellam.dynamics.actions import MLP, Features, Kernel
 from cellam.dynamics.couplings import squared_distances
-from cellam.dynamics.objectives import Dynamics, Objective, growth_quadratic
+from cellam.dynamics.objectives import Dynamics, Level, Objective, growth_quadratic
 from cellam.dynamics.paths import Path
 from cellam.dynamics.samples import Source
 from cellam.errors import TrainingError
@@ -112,6 +112,8 @@ class Fit:
         The growth field, where it is one of its own.
     growth_range : (float, float) or None
         Between which rates growth is held, per unit time; see `add_growth`. None without growth.
+    growth_levels : tuple of Level
+        What is taken off the growth rates of cells that start on each day; see `masses`.
     """
 
     action: Kernel | MLP
@@ -119,11 +121,21 @@ class Fit:
     record: Solved | Trained
     growth: Kernel | None = None
     growth_range: tuple[float, float] | None = None
+    growth_levels: tuple[Level, ...] = ()
 
     @property
     def dynamics(self) -> Dynamics:
-        """What the action means."""
-        return self.objective.dynamics(self.action, self.growth, self.growth_range)
+        """What the action means for the cells of each day in the gap after it."""
+        level = Level.after_each(self.growth_levels) if self.growth_levels else None
+        return self.objective.dynamics(self.action, self.growth, self.growth_range, level)
+
+    def dynamics_from(self, t: float) -> Dynamics:
+        """The same for cells that start at a unit time: as those of the last day until then."""
+        if not self.growth_levels:
+            return self.dynamics
+        times = np.array(self.growth_levels[0].times)
+        k = max(int(np.searchsorted(times, t + 1e-9)) - 1, 0)
+        return replace(self.dynamics, growth_level=self.growth_levels[k])
 
 
 def silent(progress: Progress) -> None:

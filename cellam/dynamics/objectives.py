@@ -104,7 +104,7 @@ References
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -113,6 +113,33 @@ from torch import Tensor
 from cellam.dynamics.actions import Action, Features
 from cellam.dynamics.samples import Ends, PathSample, Sample
 from cellam.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Level:
+    """A rate that depends on time alone: one value in each gap between neighbouring days.
+
+    Parameters
+    ----------
+    times : (K + 1,) tuple of float
+        Unit times of the days.
+    rates : (K,) tuple of float
+        Per unit time; before the first day and after the last one the nearest holds.
+    """
+
+    times: tuple[float, ...]
+    rates: tuple[float, ...]
+
+    @staticmethod
+    def after_each(levels: Sequence[Level]) -> Level:
+        """Of the levels of all days: in each gap that of the day before it."""
+        rates = tuple(level.rates[k] for k, level in enumerate(levels[:-1]))
+        return Level(levels[0].times, rates)
+
+    def at(self, t: Tensor) -> Tensor:
+        """Rate at unit times (N,) -> (N,); on a day itself that of the gap after it."""
+        gap = torch.bucketize(t, t.new_tensor(self.times[1:-1]), right=True)
+        return t.new_tensor(self.rates)[gap]
 
 
 @dataclass(frozen=True)
@@ -133,6 +160,9 @@ class Dynamics:
         Growth rates are held within it, if it is given: a field knows nothing of rates beyond
         those that it was fitted to, and a single cell that strays from the data could otherwise
         outgrow all.
+    growth_level : Level or None
+        Taken off all growth rates: what they would add to the known masses of the days, if it is
+        given.
     """
 
     action: Action
@@ -140,6 +170,7 @@ class Dynamics:
     growth_action: Action | None = None
     growth_scale: float = 1.0
     growth_range: tuple[float, float] | None = None
+    growth_level: Level | None = None
 
     def drift(self, t: Tensor, x: Tensor) -> Tensor:
         """∇s, (N,), (N, d) -> (N, d), in model coordinates per unit time."""
@@ -150,7 +181,9 @@ class Dynamics:
         if self.growth_action is None:
             return x.new_zeros(len(x))
         rate = self.growth_scale * self.growth_action.value(t, x)
-        return rate if self.growth_range is None else rate.clamp(*self.growth_range)
+        if self.growth_range is not None:
+            rate = rate.clamp(*self.growth_range)
+        return rate if self.growth_level is None else rate - self.growth_level.at(t)
 
 
 @dataclass(frozen=True)
@@ -204,12 +237,14 @@ class Objective:
         action: Action,
         growth: Action | None = None,
         growth_range: tuple[float, float] | None = None,
+        growth_level: Level | None = None,
     ) -> Dynamics:
         """Equation (5) for the minimiser, and for the growth field if it has one of its own."""
+        held = growth_range, growth_level
         if self.own_growth:
-            return Dynamics(action, self.sigma, growth, 1.0, growth_range)
+            return Dynamics(action, self.sigma, growth, 1.0, *held)
         if self.growth_scale > 0:
-            return Dynamics(action, self.sigma, action, self.growth_scale, growth_range)
+            return Dynamics(action, self.sigma, action, self.growth_scale, *held)
         return Dynamics(action, self.sigma)
 
     # ------------------------------------------------------------------ the loss, two ways

@@ -24,7 +24,8 @@ class Method(Protocol):
 
     `stream` is the number of its stream of random numbers, with which its cells are drawn. It is a
     name, not a position: it never changes, and a new method takes one that no other has, so that
-    the scores of the others stay what they are.
+    the scores of the others stay what they are. `FORWARD` shares that of the fit: where both are
+    the same prediction they have the same score.
     """
 
     @property
@@ -46,7 +47,7 @@ class Method(Protocol):
 @final
 @dataclass(frozen=True)
 class Own:
-    """A method of ours: the fit itself, or the floor."""
+    """A method of ours: the fit itself, the fit forward, or the floor."""
 
     name: str
     description: str
@@ -54,6 +55,7 @@ class Own:
 
 
 FIT = Own("cellam", "the days on both sides, simulated to the held-out day by the fit", stream=0)
+FORWARD = Own("forward", "the day before alone, simulated to the held-out day", stream=0)
 FLOOR = Own("floor", "one half of the observed cells, scored against the other half", stream=7)
 
 
@@ -159,11 +161,25 @@ class Sides:
 
 
 def followed(model: Model, time: float) -> Contender:
-    """The prediction of a model for a day that it was not fitted on."""
+    """The prediction of a model for a day that it was not fitted on, from the days beside it."""
     sizes = Sides.of(model.training, time).sizes
     x, weights = model.predict(time, seed=model.options.seed)
     if len(x) < sum(sizes):  # noise cannot be run backward, so that only one side is followed
         sizes = sizes[:1]
+    return _contender(model, x, weights, sizes)
+
+
+def pushed(model: Model, time: float) -> Contender | None:
+    """The same from the day before alone, as users follow cells; None where there is none."""
+    before, days = Sides.of(model.training, time).before, model.training
+    if before is None:
+        return None
+    x, w = model.follow(days.points[before], days.times[before], time, seed=model.options.seed)
+    return _contender(model, x, days.weights[before] * w, [len(x)])
+
+
+def _contender(model: Model, x: Array, weights: Array, sizes: list[int]) -> Contender:
+    """Cells that were followed: those of the day before first, or of one day alone."""
     return Contender(
         x,
         weights,

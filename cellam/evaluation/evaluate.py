@@ -3,7 +3,7 @@
 The model is fitted again without the day, its PCA too, and so are its counterparts: one conserves
 mass where the model does not and the other way round, one is without the prior of growth where
 the model has one. Every cell of the days on both sides is followed to the day, with its weight,
-and scored (`scoring`).
+and scored (`scoring`); those of the day before alone are scored too, as users follow cells forward.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import pandas as pd
 from cellam.dynamics.fitting import OnProgress, Progress, silent
 from cellam.errors import ConfigError
 from cellam.evaluation.baselines import BASELINES
-from cellam.evaluation.contenders import FIT, FLOOR
+from cellam.evaluation.contenders import FIT, FLOOR, FORWARD
 from cellam.evaluation.counterparts import COUNTERPARTS, counterparts_of
 from cellam.evaluation.metrics import LEAD, METRICS, check_metrics
 from cellam.evaluation.scores import COLUMNS, Scores
@@ -98,7 +98,8 @@ class Evaluation:
         counterpart: bool = True,
     ) -> Evaluation:
         """The same with only some metrics and methods."""
-        methods = {FIT.name, FLOOR.name, *baselines, *(COUNTERPARTS if counterpart else ())}
+        ours = {FIT.name, FORWARD.name, FLOOR.name, *(COUNTERPARTS if counterpart else ())}
+        methods = {*ours, *baselines}
         return replace(self, scores=self.scores.only(set(metrics), methods))
 
     def rows(self) -> list[dict[str, Any]]:
@@ -242,7 +243,10 @@ def is_complete(
         return False
     if (table["refits"] != refits).any():
         return False
-    return set(counterparts) <= set(table["method"])
+    methods = set(table["method"])
+    if "previous" in methods and FORWARD.name not in methods:
+        return False
+    return set(counterparts) <= methods
 
 
 def resolve_holdout(

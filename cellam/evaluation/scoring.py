@@ -22,7 +22,16 @@ from numpy.typing import NDArray
 from cellam.dynamics.distances import Comparison, draw_rows
 from cellam.errors import ConfigError
 from cellam.evaluation.baselines import BASELINES, baselines
-from cellam.evaluation.contenders import FIT, FLOOR, Contender, Method, Sides, followed
+from cellam.evaluation.contenders import (
+    FIT,
+    FLOOR,
+    FORWARD,
+    Contender,
+    Method,
+    Sides,
+    followed,
+    pushed,
+)
 from cellam.evaluation.counterparts import COUNTERPARTS
 from cellam.evaluation.metrics import DISTANCES, METRICS, Annotation, Sample
 from cellam.evaluation.scores import COLUMNS, Scores
@@ -38,7 +47,13 @@ DRAWS = 4
 N_BOOT = 4_000  # draws of the bootstrap of skill, unless the user says otherwise
 NO_REFITS = Refits((), 0.0)
 NORMAL = 1.96  # standard errors on both sides of 95 %
-METHODS: dict[str, Method] = {FIT.name: FIT, **COUNTERPARTS, **BASELINES, FLOOR.name: FLOOR}
+METHODS: dict[str, Method] = {
+    FIT.name: FIT,
+    FORWARD.name: FORWARD,
+    **COUNTERPARTS,
+    **BASELINES,
+    FLOOR.name: FLOOR,
+}
 
 
 @dataclass(frozen=True)
@@ -90,7 +105,7 @@ def contenders(
     *,
     draws: int = DRAWS,
 ) -> Contest:
-    """All that predict a held-out day: the fit, its counterparts, and the baselines.
+    """All that predict a held-out day: the fit, also forward alone, its counterparts, baselines.
 
     Parameters
     ----------
@@ -115,6 +130,9 @@ def contenders(
     # Transport draws from it first, then the orders of the day: both are as they always were.
     rng = np.random.default_rng([model.options.seed, k])
     clouds = {name: followed(fitted, time) for name, fitted in fits.items()}
+    forward = pushed(model, time)
+    if forward is not None:
+        clouds[FORWARD.name], fits[FORWARD.name] = forward, model
     clouds |= baselines(model.training, time, rng)
     seconds = {name: fitted.seconds for name, fitted in fits.items()}
     m = len(model.snapshots.points[k])

@@ -35,6 +35,7 @@ from cellam.dynamics.fitting import (
     draw_features,
     fit_kernel,
 )
+from cellam.dynamics.masses import keep_masses
 from cellam.dynamics.objectives import Objective
 from cellam.dynamics.paths import build_path
 from cellam.modelling.recipe import Choice, Recipe
@@ -126,4 +127,5 @@ def fit_recipe(
     still = None
     if objective.own_growth:
         still = draw_features(days, options.n_features // 2, rng).time_independent()
-    return add_growth(fit, path, still, rng=rng, device=device)
+    fit = add_growth(fit, path, still, rng=rng, device=device)
+    return keep_masses(fit, days, rng)

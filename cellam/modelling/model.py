@@ -304,7 +304,8 @@ class Model(Displayed):
     def _follow(self, x: Array, times: Array, rng: np.random.Generator) -> Trajectories:
         with threads(self.options.threads):
             units = self._unit_times(times)
-            return simulation.simulate(self.fit.dynamics, x, units, rng=rng, steps=self._steps)
+            dynamics = self.fit.dynamics_from(float(units[0]))
+            return simulation.simulate(dynamics, x, units, rng=rng, steps=self._steps)
 
     def _saved_times(
         self,

@@ -25,6 +25,7 @@ from cellam.dynamics.fitting import (
     fit_kernel,
     silent,
 )
+from cellam.dynamics.masses import keep_masses
 from cellam.dynamics.objectives import Objective
 from cellam.dynamics.paths import Path, build_gap, join
 from cellam.dynamics.training import fit_mlp
@@ -172,6 +173,7 @@ def _fit_action(
         still = draw_features(training, options.n_features // 2, drawing).time_independent()
     rotation = measure_rotation(straight, training, measuring)
     result = add_growth(result, path, still, rng=fitting, device=device)
+    result = keep_masses(result, training, fitting)
     return result, rotation, choice
 
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from cellam.dynamics.actions import MLP, Kernel
 from cellam.dynamics.fitting import Fit, Solved, Trained
-from cellam.dynamics.objectives import Objective
+from cellam.dynamics.objectives import Level, Objective
 from cellam.storage import restore
 
 Arrays = dict[str, NDArray[Any]]
@@ -45,6 +45,7 @@ def fit_to_json(fit: Fit) -> dict[str, Any]:
     return {
         "action": fit.action.name,
         "growth_range": fit.growth_range,
+        "growth_levels": [vars(level) for level in fit.growth_levels],
         "record": {"ridge": record.ridge, "losses": [list(pair) for pair in record.losses.items()]}
         if isinstance(record, Solved)
         else vars(record),
@@ -78,7 +79,15 @@ def fit_from(
         _record(values["record"]),
         _kernel(arrays, d, f"{prefix}{GROWTH}") if own else None,
         None if growth_range is None else (float(growth_range[0]), float(growth_range[1])),
+        tuple(_level(stored) for stored in values.get("growth_levels", ())),  # older runs: none
     )
+
+
+def _level(stored: Mapping[str, Any]) -> Level:
+    times, rates = (tuple(float(x) for x in stored[name]) for name in ("times", "rates"))
+    if len(times) != len(rates) + 1:
+        raise ValueError(f"{len(rates)} levels of growth do not fit {len(times)} days")
+    return Level(times, rates)
 
 
 def _record(stored: Mapping[str, Any]) -> Solved | Trained:

@@ -15,6 +15,7 @@ from cellam.analysis.uncertainty import WIDENING
 from cellam.dynamics.couplings import Coupling
 from cellam.dynamics.fitting import Solved
 from cellam.evaluation.baselines import BASELINES
+from cellam.evaluation.contenders import FORWARD
 from cellam.evaluation.counterparts import COUNTERPARTS
 from cellam.evaluation.metrics import METRICS
 from cellam.modelling.model import Model
@@ -278,6 +279,8 @@ def _scores(model: Model, table: pd.DataFrame, text: Methods, versions: dict[str
     draws = table["draws"].iloc[0]
     scored = list(dict.fromkeys(table["method"]))
     also = [f"the same fit {COUNTERPARTS[name].how}" for name in scored if name in COUNTERPARTS]
+    if FORWARD.name in scored:
+        also.insert(0, "the prediction from the time point before alone")
     # The days of a time course are its time points in a paper.
     rivals = [BASELINES[name].noun.format(day="time point") for name in scored if name in BASELINES]
     refits = int(table["refits"].min())

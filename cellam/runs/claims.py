@@ -40,6 +40,7 @@ FORMAT = 2
 READABLE = (1, 2)  # `format_1` reads the first
 MANIFEST, LOG = "manifest.json", "log.txt"
 EVALUATIONS, SIMULATIONS, FATES = "evaluations", "simulations", "fates"  # filled later
+CAVEATS = "caveats.json"  # of the fit; written when they were looked for
 REPORT = "report.html"  # written again whenever there is more to say
 START, CHECKPOINT = "start.json", "checkpoint"  # only while it is made
 SPARE = 10_000_000  # bytes of a run, besides those of its cells
@@ -258,7 +259,7 @@ def check_free(path: Path, *, overwrite: bool) -> None:
 def _foreign(path: Path) -> list[str]:
     """What lies in the folder of a run and was not written by cellam."""
     files = read_manifest(path)["files"]
-    own = {MANIFEST, REPORT, *files}
+    own = {MANIFEST, REPORT, CAVEATS, *files}
     added = {EVALUATIONS: ".json", SIMULATIONS: ".h5ad", FATES: ".csv"}
     return sorted(
         str(entry.relative_to(path))

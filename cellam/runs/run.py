@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -21,6 +22,7 @@ import torch
 from safetensors import SafetensorError
 
 from cellam._version import __version__
+from cellam.checks.caveat import Caveat
 from cellam.display import Displayed, enumerated
 from cellam.errors import CellamError, DataError, RunError
 from cellam.evaluation.evaluate import Evaluation
@@ -30,6 +32,7 @@ from cellam.reading.cells import Cells, names_digest, read
 from cellam.reading.timepoints import read_timeline
 from cellam.runs.archive import from_files, to_files
 from cellam.runs.claims import (
+    CAVEATS,
     EVALUATIONS,
     Claim,
     claim,
@@ -192,6 +195,28 @@ class StoredRun(Displayed):
         kept = [self.evaluation(label) for label in self.model.timeline.labels]
         found = [scores for scores in kept if scores is not None]
         return Scores.join(found) if found else None
+
+    def caveats(self) -> tuple[Caveat, ...] | None:
+        """The reasons to doubt the fit; None where this version has not looked for them."""
+        path = self.path / CAVEATS
+        if not path.exists():
+            return None
+        kept = read_json(path)
+        if not isinstance(kept, dict) or kept.pop("sha256", None) != sha256(to_json(kept)):
+            raise RunError(
+                f"{path} has changed since it was written: its hash differs.",
+                "Remove this file; the next report looks for the caveats again.",
+            )
+        if (kept["cellam"], kept["fit"]) != (__version__, self._fit):
+            return None
+        return tuple(Caveat(**caveat) for caveat in kept["caveats"])
+
+    def keep_caveats(self, caveats: Iterable[Caveat]) -> None:
+        """Keep the reasons to doubt the fit, for all that is asked of it later."""
+        with writing(self.path):
+            kept = {"cellam": __version__, "fit": self._fit, "caveats": list(map(vars, caveats))}
+            digest = sha256(to_json(kept))
+            write_atomically(self.path / CAVEATS, to_json({**kept, "sha256": digest}))
 
     def keep(self, evaluation: Evaluation) -> None:
         """Keep scores in the run, a file for each held-out day."""
@@ -387,6 +412,8 @@ def open_run(path: str | Path | None = None) -> StoredRun:
             )
     try:
         provenance = json.loads(files["provenance.json"])
-        return StoredRun(path, from_files(files, seconds=provenance["seconds"]), provenance)
+        run = StoredRun(path, from_files(files, seconds=provenance["seconds"]), provenance)
     except _DAMAGED as error:
         raise RunError(f"{path} is incomplete or damaged: {error}.", "Fit again.") from error
+    run.caveats()  # said by most commands; a file of them that has changed is refused by all
+    return run

@@ -11,10 +11,12 @@ import pandas as pd
 
 from cellam.checks.caveat import Caveat
 from cellam.checks.caveats import caveats_by_holdout
+from cellam.checks.score_caveats import control_caveats, score_caveats
 from cellam.display import enumerated
 from cellam.dynamics.fitting import OnProgress, silent
 from cellam.errors import ConfigError
 from cellam.evaluation.baselines import BASELINES, check_baselines
+from cellam.evaluation.controls import Controlled, run_controls
 from cellam.evaluation.counterparts import counterparts_of
 from cellam.evaluation.evaluate import (
     REFITS,
@@ -58,6 +60,8 @@ class EvaluationResult(Result):
         The same for all days that were scored so far, which a report shows.
     earlier : tuple of str
         Days whose scores were in the run already.
+    controls : tuple of Controlled
+        Skill where the days were permuted, and so on; empty where they were not asked for.
     cells : Cells
         The data of the run.
     written : pathlib.Path or None
@@ -71,6 +75,7 @@ class EvaluationResult(Result):
     caveats: tuple[Caveat, ...]
     all_caveats: tuple[Caveat, ...]
     earlier: tuple[str, ...]
+    controls: tuple[Controlled, ...]
     cells: Cells
     written: Path | None
 
@@ -106,6 +111,7 @@ class EvaluationResult(Result):
             "holdout": list(self.holdout),
             "rows": self.evaluation.rows(),
             "skill": [asdict(skill) for skill in self.skills],
+            "controls": [asdict(control) | {"says": control.says} for control in self.controls],
             "notes": list(self.evaluation.notes),
             "caveats": [asdict(caveat) for caveat in self.caveats],
         }
@@ -120,6 +126,7 @@ def evaluate_run(
     n_boot: int = N_BOOT,
     counterpart: bool = True,
     refits: int = REFITS,
+    controls: bool = False,
     workers: int | None = 1,
     csv: Path | str | None = None,
     overwrite: bool = False,
@@ -139,6 +146,9 @@ def evaluate_run(
         "W1,energy" or ["W1", "energy"]; all that the data allow without it.
     counterpart, refits
         As for `evaluation.evaluate.evaluate`.
+    controls : bool
+        Also score what ought to predict nothing, or less; see `evaluation.controls`. Each takes as
+        long as the evaluation, and is not kept.
     baselines : str or iterable of str
         Among which the best is looked for, and which are part of the result; all without it.
     n_boot : int
@@ -196,19 +206,35 @@ def evaluate_run(
         )
         run.keep(fresh)
     drawn = [_redrawn(run, label, n_boot) for label in labels]
-    result = Evaluation.join([scores for scores in drawn if scores is not None], cells)
-    result = result.only(chosen, baselines=rivals, counterpart=counterpart)
+    whole = Evaluation.join([scores for scores in drawn if scores is not None], cells)
+    result = whole.only(chosen, baselines=rivals, counterpart=counterpart)
     so_far = run.scores()
     scored = so_far.labels if so_far is not None else ()
-    doubts, all_doubts = caveats_by_holdout(run.model, cells, [labels, scored])
+    of_fit, doubts, all_doubts = caveats_by_holdout(run.model, cells, [(), labels, scored])
+    run.keep_caveats(of_fit)
+    doubts = (*score_caveats(whole.scores), *doubts)
+    all_doubts = (*score_caveats(so_far), *all_doubts)
+    share = tuple(skills(result.scores, seed=options.seed))
+    checked: tuple[Controlled, ...] = ()
+    if controls:
+        checked = run_controls(
+            cells,
+            labels,
+            options,
+            refits=again,
+            workers=workers or cores(),
+            on_progress=on_progress,
+        )
+        doubts = (*control_caveats(checked, skills(whole.scores, seed=options.seed)), *doubts)
     found = EvaluationResult(
         run.path,
         labels,
         result,
-        tuple(skills(result.scores, seed=options.seed)),
+        share,
         doubts,
         all_doubts,
         tuple(label for label in labels if label not in missing),
+        checked,
         cells,
         path,
     )

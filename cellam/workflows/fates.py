@@ -12,6 +12,8 @@ from cellam.analysis.assignment import RECOGNISED, reference_of
 from cellam.analysis.descendants import DRAWS
 from cellam.analysis.fates import Fates, flow, predict_fates
 from cellam.analysis.terminal import Terminal, parse_terminal
+from cellam.checks.caveat import Caveat
+from cellam.checks.day_caveats import missing_states
 from cellam.display import enumerated
 from cellam.export.files import check_csv, write_csv
 from cellam.reading.cell_types import read_types
@@ -48,6 +50,8 @@ class FatesResult(Result):
     recognised : dict of str to float
         Share of the observed cells of each state that their neighbours assign to it; see
         `analysis.assignment.Reference.recognised`.
+    caveats : tuple of Caveat or None
+        Reasons to doubt the fit and its terminal states; None where they were not looked for.
     written : pathlib.Path or None
         File of the table, if one was asked for.
     """
@@ -61,6 +65,7 @@ class FatesResult(Result):
     types: pd.Series[Any]
     names: pd.Index[Any]
     recognised: dict[str, float]
+    caveats: tuple[Caveat, ...] | None
     written: Path | None
 
     @property
@@ -108,6 +113,7 @@ class FatesResult(Result):
             "members": self.members,
             "days": days,
             "recognised": self.recognised,
+            "caveats": None if self.caveats is None else [vars(c) for c in self.caveats],
             "written": str(self.written) if self.written else None,
         }
 
@@ -186,8 +192,20 @@ def predict_run_fates(
         types,
         obs.index,
         dict(zip(states.names, map(float, states.recognised()), strict=True)),
+        _doubts(run, end, types, ancestors=ancestors),
         path,
     )
     if path is not None:
         write_csv(result.to_frame(), path)
     return result
+
+
+def _doubts(
+    run: StoredRun, end: Terminal, types: pd.Series[Any], *, ancestors: bool
+) -> tuple[Caveat, ...] | None:
+    """Reasons to doubt the fit, with those of these terminal states for those of the last day."""
+    known = run.caveats()
+    lacking = () if ancestors else tuple(missing_states(run.model, types, end.label))
+    if known is None:
+        return lacking or None
+    return (*lacking, *(caveat for caveat in known if caveat.name != "terminal"))

@@ -11,7 +11,8 @@ import pandas as pd
 
 from cellam.analysis.division import Division, compare_division
 from cellam.checks.caveat import Caveat
-from cellam.checks.caveats import caveats
+from cellam.checks.caveats import caveats_by_holdout
+from cellam.checks.score_caveats import score_caveats
 from cellam.errors import DataError
 from cellam.export.files import check_file
 from cellam.reading.cells import Cells
@@ -126,7 +127,10 @@ def report_run(
     if cells is None:
         cells, notes = _read(run, data, groupby, basis)
     if cells is not None:
-        doubts = caveats(run.model, cells, holdout=scored) if doubts is None else doubts
+        if doubts is None:
+            of_fit, of_days = caveats_by_holdout(run.model, cells, [(), scored])
+            run.keep_caveats(of_fit)
+            doubts = (*score_caveats(scores), *of_days)
         division = compare_division(run.model, cells)
     report.write_report(
         run,

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 from cellam.analysis.composition import composition
 from cellam.analysis.uncertainty import Followed, follow
+from cellam.checks.caveat import Caveat
+from cellam.checks.score_caveats import beyond_last
 from cellam.display import enumerated
 from cellam.errors import ConfigError
 from cellam.export.files import check_file
@@ -54,6 +56,8 @@ class SimulationResult(Result):
         File of the cells, if one was asked for.
     notes : tuple of str
         What could not be found.
+    caveats : tuple of Caveat or None
+        Reasons to doubt the fit, and times beyond its days; None where they were not looked for.
     """
 
     run: Path
@@ -65,6 +69,7 @@ class SimulationResult(Result):
     cells: pd.DataFrame
     written: Path | None
     notes: tuple[str, ...]
+    caveats: tuple[Caveat, ...] | None
     _model: Model = field(compare=False)
     _names: tuple[str, ...]
     _genes: tuple[str, ...]
@@ -116,6 +121,7 @@ class SimulationResult(Result):
             "times": [float(t) for t in times],
             "types": str(self.types.name) if self.types is not None else None,
             "days": days,
+            "caveats": None if self.caveats is None else [vars(c) for c in self.caveats],
             "written": str(self.written) if self.written else None,
         }
 
@@ -211,6 +217,7 @@ def simulate_run(
         cell_table(model, moved, names, followed),
         path,
         known.notes,
+        _doubts(run, moved),
         model,
         tuple(names),
         tuple(decoded),
@@ -254,6 +261,14 @@ class _Course:
             return move(model), None
         followed = follow(model, move)
         return followed.simulation, followed
+
+
+def _doubts(run: StoredRun, moved: Simulation) -> tuple[Caveat, ...] | None:
+    """Reasons to doubt the fit, and what lies beyond its last day."""
+    known, days = run.caveats(), run.model.training
+    if moved.times.max() <= days.times[-1]:
+        return known
+    return (beyond_last(run.evaluation(days.labels[-1]), days.labels[-1]), *(known or ()))
 
 
 def _file_name(label: str, moved: Simulation, special: tuple[object, ...] | None) -> str:

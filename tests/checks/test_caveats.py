@@ -123,7 +123,7 @@ def test_each_caveat_is_found_where_it_is_due_and_nowhere_else(case, names):
 
 def test_many_days_of_few_cells_are_one_caveat():
     (found,) = few_cells({**{f"day{k}": 5 + k for k in range(20)}, "day30": FEW})
-    assert found.finding.startswith("20 of 21 days have fewer than 30 cells (day0 has 5)")
+    assert found.finding.startswith("20 of 21 days have fewer than 40 cells (day0 has 5)")
     assert len(list(few_cells({"day0": 5, "day2": 6, "day4": 40}))) == 2
 
 

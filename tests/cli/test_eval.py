@@ -17,7 +17,7 @@ from cellam.modelling.model import Model
 from cellam.reading.cells import Cells
 
 Call = Callable[..., Any]
-INNER = ("cellam", "balanced", "previous", "next", "mixture", "ot", "floor")
+INNER = ("cellam", "forward", "balanced", "previous", "next", "mixture", "ot", "floor")
 METRICS = ("energy", "W1", "W2", "MMD2", "composition")
 
 
@@ -62,7 +62,7 @@ def test_json_is_the_run_the_days_the_rows_and_the_notes(call: Call, run: Path) 
     assert result.code == 0
     assert "cellam_runs/small" in result.err
     what = json.loads(result.out)
-    assert list(what) == ["run", "holdout", "rows", "skill", "notes", "caveats"]
+    assert list(what) == ["run", "holdout", "rows", "skill", "controls", "notes", "caveats"]
     assert what["run"] == str(run)
     assert what["holdout"] == ["day2"]
     assert what["notes"] == [SHRUNK]
@@ -75,7 +75,7 @@ def test_json_is_the_run_the_days_the_rows_and_the_notes(call: Call, run: Path) 
     assert not any(row["extrapolation"] or row["seen"] for row in rows)
     assert all(row["low"] <= row["value"] <= row["high"] for row in rows)
     skills = [(skill["method"], skill["metric"]) for skill in what["skill"]]
-    assert sorted(skills) == sorted((m, k) for m in ("cellam", "balanced") for k in METRICS)
+    assert sorted(skills) == sorted((m, k) for m in INNER[:3] for k in METRICS)
     # The second time nothing is fitted, and the numbers are the same.
     again = call("eval", "--holdout", "2", "--json")
     assert again.out == result.out
@@ -126,7 +126,8 @@ def test_the_last_day_is_an_extrapolation(call: Call, scored: Path) -> None:
     assert "day7 held out (extrapolation)" in result.out
     assert "note      day7 lies outside the training days" in result.out
     what = json.loads(call("eval", "--holdout", "day7", "--json").out)
-    assert {row["method"] for row in what["rows"]} == {"cellam", "balanced", "previous", "floor"}
+    methods = {"cellam", "forward", "balanced", "previous", "floor"}
+    assert {row["method"] for row in what["rows"]} == methods
     assert len(what["notes"]) == 2
     assert [caveat["name"] for caveat in what["caveats"]] == ["gap"]
     assert "caveat    day7 is 3 away" in result.out
@@ -214,7 +215,8 @@ def test_the_skill_stands_below_the_table_and_in_a_sentence(call: Call, scored: 
 def test_skill_is_over_the_baselines_asked_for(call: Call, scored: Path) -> None:
     what = json.loads(call("eval", "--holdout", "day2", "--baselines", "OT", "--json").out)
     assert {skill["best"] for skill in what["skill"]} == {"ot"}
-    assert {row["method"] for row in what["rows"]} == {"cellam", "balanced", "ot", "floor"}
+    methods = {"cellam", "forward", "balanced", "ot", "floor"}
+    assert {row["method"] for row in what["rows"]} == methods
     refused = call("eval", "--holdout", "day2", "--baselines", "best")
     assert refused.code == 2
     assert "previous, next, mixture, ot" in refused.err
@@ -261,7 +263,7 @@ def test_the_table_is_written_as_csv_with_the_skill(
     frame = pd.read_csv("scores.csv")
     truth = scores.table[scores.table["label"] == "day2"]
     assert frame["value"].to_numpy() == pytest.approx(truth["value"].to_numpy())
-    assert set(frame["method"][frame["skill"].notna()]) == {"cellam", "balanced"}
+    assert set(frame["method"][frame["skill"].notna()]) == {"cellam", "forward", "balanced"}
     assert "covariance" not in frame
 
 

@@ -20,7 +20,7 @@ from cellam.evaluation.evaluate import (
 )
 from cellam.evaluation.metrics import METRICS, check_metrics
 from cellam.evaluation.scores import COLUMNS, Scores
-from cellam.evaluation.scoring import DRAWS, METHODS, score
+from cellam.evaluation.scoring import DRAWS, METHODS, contenders, score
 from cellam.modelling.refits import check_refits
 from cellam.options import Options
 
@@ -88,7 +88,23 @@ def test_the_first_and_the_last_day_are_flagged_as_extrapolation(cells, label, m
     # What needs days on both sides is not there.
     assert set(METHODS) - set(found.table["method"]) == {
         missing, "mixture", "ot", "unbalanced", "no-prior",
+        *(["forward"] if missing == "previous" else []),
     }  # fmt: skip
+    if missing == "next":  # nothing but the day before is there to predict from
+        values = found.table.set_index("method")["value"]
+        assert values["forward"] == values["cellam"]
+
+
+def test_forward_scores_the_cells_that_simulate_gives(cells):
+    model = cellam.fit(cells, n_features=64, tau=1.0, n_pcs=5, exclude=("day4",))
+    cloud = contenders(model, "day4").clouds["forward"]
+    moved = model.simulate("day2", to="day4")
+    found = model.space.to_coordinates(cloud.x)
+    np.testing.assert_allclose(found, moved.points[-1], atol=1e-5)
+    w = np.exp(moved.log_weights[-1])
+    np.testing.assert_allclose(cloud.weights / cloud.weights.sum(), w / w.sum(), rtol=1e-5)
+    table = score(model, "day4", metrics=["energy"]).table.set_index("method")["value"]
+    assert table["forward"] != table["cellam"]
 
 
 def test_a_given_representation_is_noted_and_our_own_is_not(latent, every):
@@ -186,7 +202,7 @@ def test_only_some_metrics_can_be_kept(every):
 
 def test_only_some_baselines_can_be_kept(every):
     kept = every.only(METRICS, baselines=["ot"], counterpart=False)
-    assert set(kept.table["method"]) == {"cellam", "ot", "floor"}
+    assert set(kept.table["method"]) == {"cellam", "forward", "ot", "floor"}
 
 
 def test_rows_hold_plain_values_for_json(every):

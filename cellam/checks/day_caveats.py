@@ -1,0 +1,137 @@
+"""Caveats of days: what the cells of the training days cannot show, whatever is fitted to them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.spatial.distance import cdist
+
+from cellam.checks.caveat import Caveat
+from cellam.modelling.model import Model
+from cellam.reading.cell_types import read_types, resolve_types
+from cellam.reading.cells import Cells
+from cellam.reading.labels import count_cells, named
+from cellam.reading.snapshots import Snapshots
+
+COMPARED = 600  # cells of all days, between which distances are taken
+SHUFFLES = 199
+CHANCE = 0.05
+LACKING = 0.2  # share of the cells of a state that are expected, below which they are missing
+EXPECTED = 5  # cells of a state on the terminal day, fewer of which may be missing by chance
+RARE = 5  # cells of a type
+SHOWN = 5  # by name
+
+
+def day_caveats(model: Model, cells: Cells) -> Iterator[Caveat]:
+    """Reasons to doubt any fit to the training days of a model.
+
+    Parameters
+    ----------
+    model : Model
+    cells : Cells
+        What it was fitted on.
+    """
+    days = model.training
+    yield from _two_days(model)
+    if (p := chance_of_days(days)) > CHANCE:
+        yield Caveat(
+            "motion",
+            f"The days do not differ more than cells drawn at random (p = {p:.2f}, {SHUFFLES} "
+            "permutations): there is no motion to learn, and what is simulated is noise.",
+            "Look for a representation in which days differ, or do not interpret this fit.",
+        )
+    types = resolve_types(cells.obs, model.snapshots.codes)
+    if types is not None:
+        known = read_types(types)
+        yield from missing_states(model, known, days.labels[-1])
+        yield from _rare(days, known)
+
+
+def _two_days(model: Model) -> Iterator[Caveat]:
+    days = model.training
+    if len(days) == 2:
+        what = "motion" if model.conserves_mass else "motion and growth"
+        yield Caveat(
+            "two days",
+            f"Only {named(days.labels[0])} and {named(days.labels[1])} were fitted: no day "
+            f"between them can be held out, and nothing judges {what}.",
+            "Measure a day between them, or take the result for one of many explanations.",
+        )
+
+
+def chance_of_days(days: Snapshots) -> float:
+    """P value of the mean distance within days, by permuting the days over cells."""
+    rng = np.random.default_rng(0)
+    few = days.thinned(max(10, COMPARED // len(days)), rng)
+    x = np.concatenate(few.points)
+    D = cdist(x, x)
+    sizes = [len(points) for points in few.points]
+    day = np.repeat(np.arange(len(sizes)), sizes)
+
+    def within(day: NDArray[np.int64]) -> float:
+        # Of all pairs of cells, by the size of their day: DISCO (Rizzo and Szekely, 2010).
+        of = [np.flatnonzero(day == k) for k in range(len(sizes))]
+        return float(sum(D[np.ix_(rows, rows)].sum() / len(rows) for rows in of))
+
+    found = within(day)
+    less = sum(within(rng.permutation(day)) <= found for _ in range(SHUFFLES))
+    return (1 + less) / (1 + SHUFFLES)
+
+
+def missing_states(model: Model, types: pd.Series[Any], terminal: str) -> Iterator[Caveat]:
+    """A caveat where the terminal day lacks states that were not fading out before it.
+
+    Parameters
+    ----------
+    model : Model
+    types : pandas.Series
+        State of every cell of the data.
+    terminal : str
+        Label of the day that fates are read on.
+    """
+    days = model.snapshots
+    end = days.index(terminal)
+    before = [days.index(label) for label in model.training.labels if days.index(label) < end]
+    if not before:
+        return
+    counts = pd.DataFrame(
+        {k: types.iloc[days.rows[k]].value_counts() for k in (*before, end)}
+    ).fillna(0)
+    shares = counts / counts.sum().clip(lower=1)
+    previous = shares[before[-1]]
+    expected = previous * counts[end].sum()
+    steady = previous >= 0.5 * shares[before].max(axis=1)  # what fades out has gone on its way
+    lacking = steady & (expected >= EXPECTED) & (counts[end] < LACKING * expected)
+    if lacking.any():
+        order = expected[lacking].sort_values(ascending=False).index
+        found = ", ".join(
+            f"{name} ({int(counts.loc[name, end])} cells, {int(counts.loc[name, before[-1]])} on "
+            f"{named(days.labels[before[-1]])})"
+            for name in order[:SHOWN]
+        )
+        more = f" and {len(order) - SHOWN} more" if len(order) > SHOWN else ""
+        yield Caveat(
+            "terminal",
+            f"{named(terminal)}, on which fates are read, hardly has any {found}{more}: their "
+            "cells are given other fates.",
+            f"Read fates on an earlier day (`terminal={days.labels[before[-1]]!r}`), or leave "
+            f"{named(terminal)} out.",
+        )
+
+
+def _rare(days: Snapshots, types: pd.Series[Any]) -> Iterator[Caveat]:
+    counts = types.iloc[days.data_rows].value_counts()
+    rare = counts[(counts > 0) & (counts <= RARE)]
+    if len(rare):
+        listed = ", ".join(f"{name} ({count_cells(int(n))})" for name, n in rare[:SHOWN].items())
+        more = f" and {len(rare) - SHOWN} more" if len(rare) > SHOWN else ""
+        yield Caveat(
+            "rare types",
+            f"{'One type has' if len(rare) == 1 else f'{len(rare)} types have'} at most {RARE} "
+            f"cells over all days: {listed}{more}. Their growth and fates are anecdotes.",
+            f"Join rare types with related ones in obs[{str(types.name)!r}].",
+        )
