@@ -50,7 +50,7 @@ INNER = 6  # days held out at most, spread evenly
 STEPS = 24  # of Runge–Kutta over the whole range of times
 PARTICLES = 6_000
 NOISE = 0.003  # of the energy distance of the day before, as it is: less is no difference
-KEPT = 0.25  # share of the gain over balanced transport that may be given up for less growth
+KEPT = 0.5  # share of the gain over balanced transport that may be given up for less growth
 
 
 def choose_recipe(
@@ -81,7 +81,7 @@ def choose_recipe(
     Returns
     -------
     Choice
-        With the largest τ that keeps three quarters of what relaxing the mass gains over balanced
+        With the largest τ that keeps half of what relaxing the mass gains over balanced
         transport, and a fixed τ where there are fewer than three days. The smallest energy
         distance alone would favour small τ even where it hardly matters, and small τ costs
         growth: its births and deaths mend the prediction wherever it is wrong (on the demo

@@ -23,7 +23,7 @@ def said(reason: Reason, coupling=Unbalanced(1.0), part="coupling") -> str:  # n
 def test_a_gain_is_named_only_where_there_is_one() -> None:
     line = said(Reason("least growth", GAINS, 2))
     assert line == (
-        "path uot with tau 1: the least growth that keeps 75 % of the gain over path ot in "
+        "path uot with tau 1: the least growth that keeps 50 % of the gain over path ot in "
         "predicting 2 held-out training days (energy distance: tau 0.1 0.1, tau 0.3 0.11, tau 1 "
         "0.12, ot 0.3)"
     )
