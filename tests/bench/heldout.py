@@ -140,10 +140,11 @@ def main() -> None:
     parser.add_argument("--write", action="store_true")
     asked = parser.parse_args()
     names = [name for name in asked.sets if SETS[name][0].exists()]
+    seeds = f"{asked.seeds} seed{'s' * (asked.seeds > 1)}"
     lines = [
         f"Measured {date.today().isoformat()} on {platform.machine()} with `make bench`: inner "
-        f"days held out one at a time, defaults, {asked.seeds} seed{'s' * (asked.seeds > 1)}. Geometric "
-        "mean of the ratio of cellam to the baseline (days won; worst day).",
+        f"days held out one at a time, defaults, {seeds}. Geometric mean of the ratio of cellam "
+        "to the baseline (days won; worst day).",
     ]
     releases = {"": HERE} if asked.before is None else {"": HERE, ", before": asked.before}
     for title, command in releases.items():
