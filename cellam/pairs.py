@@ -121,7 +121,7 @@ def _read_table(path: Path, *, there: bool) -> dict[str, float]:
             )
         if sizes.setdefault(time, size) != size:
             raise DataError(
-                f"{path} gives {time!r} the counts {sizes[time]:g} and as {size:g}.",
+                f"{path} gives {time!r} the counts {sizes[time]:g} and {size:g}.",
                 "Write one count per day, e.g. the mean of the replicates.",
             )
     if not sizes:

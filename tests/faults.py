@@ -559,7 +559,7 @@ add("time-mixed", times(["day0", "E8.5"] * 24), "mixes units")
 add(
     "time-missing",
     saved(lambda a: a.obs.drop(columns="day", inplace=True)),
-    "None can be read as times",
+    "None reads as times",
 )
 
 

@@ -99,9 +99,9 @@ def test_a_stopped_fit_goes_on_and_ends_in_the_same_bytes(here: Path) -> None:
     whole = cellam.fit_run("small.h5ad", "whole", **FAST)
     with pytest.raises(Stopped) as caught:
         cellam.fit_run("small.h5ad", **FAST, watch=stopping)
-    assert caught.value.hint == "Go on with `resume=True`."
+    assert caught.value.hint == "Resume with `resume=True`."
     assert is_stopped(Path(RUNS) / "small")
-    with pytest.raises(cellam.RunError, match="another n_features"):
+    with pytest.raises(cellam.RunError, match="had a different n_features"):
         cellam.fit_run("small.h5ad", **{**FAST, "n_features": 16}, resume=True)
     resumed = cellam.fit_run("small.h5ad", **FAST, resume=True)
     assert resumed.path.name == "small"

@@ -51,7 +51,7 @@ def test_a_table_is_the_same_as_pairs(tmp_path: Path, cells: Cells, text: str) -
         ("time,count\nday0,-1\n", "the count of 'day0' is '-1'"),
         ("time,count\nday0,inf\n", "the count of 'day0' is 'inf'"),
         ("time,count\nday0,0\n", "the count of 'day0' is '0'"),
-        ("time,count\nday0,1\nday0,2\n", "counts 'day0' as 1 and as 2"),
+        ("time,count\nday0,1\nday0,2\n", "gives 'day0' the counts 1 and 2"),
         ('time,count\nday0,"1\n', "cannot be read as CSV"),
     ],
 )

@@ -357,7 +357,7 @@ def test_a_held_out_day_is_drawn_as_measured_and_as_predicted(
     axes = plots.heldout(without, day, small, save=tmp_path / "x.png")
     assert (tmp_path / "x.png").exists()
     titles = [ax.get_title() for ax in axes]
-    assert titles[0] == "day4, measured"
+    assert titles[0] == "day4, observed"
     assert titles[1].startswith("predicted by cellam\n(W1 ")
     truth = axes[0].collections[-1].get_offsets()
     expected = without.space.to_coordinates(without.snapshots.points[2])[:, :2]

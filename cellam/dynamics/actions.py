@@ -18,7 +18,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from cellam.dynamics.frames import Frame
+from cellam.dynamics.mean_motion import MeanMotion
 
 
 class Action(Protocol):
@@ -116,23 +116,23 @@ class Features:
 
 @dataclass(frozen=True)
 class Kernel:
-    """s = Σⱼ θⱼ φⱼ(t, x) over random Fourier features, and a(t)·x where there is a frame."""
+    """s = Σⱼ θⱼ φⱼ(t, x) over random Fourier features, and a(t)·x for a mean motion held apart."""
 
     features: Features
     theta: Tensor
-    frame: Frame | None = None
+    mean: MeanMotion | None = None
     name: ClassVar[str] = "kernel"
 
     def to(self, device: torch.device | str) -> Kernel:
         """The same action on another device."""
-        frame = None if self.frame is None else self.frame.to(device)
-        return Kernel(self.features.to(device), self.theta.to(device), frame)
+        mean = None if self.mean is None else self.mean.to(device)
+        return Kernel(self.features.to(device), self.theta.to(device), mean)
 
     def arrays(self) -> dict[str, NDArray[np.float32]]:
-        """Features, θ and the frame by name, to be written."""
+        """Features, θ and the mean motion by name, to be written."""
         parts = {**vars(self.features), "theta": self.theta}
-        if self.frame is not None:
-            parts |= {"knots": self.frame.knots, "mean_motion": self.frame.coefficients}
+        if self.mean is not None:
+            parts |= {"knots": self.mean.knots, "mean_motion": self.mean.coefficients}
         return {name: part.numpy() for name, part in parts.items()}
 
     @staticmethod
@@ -149,25 +149,25 @@ class Kernel:
         if omega.ndim != 2 or any(part.shape != omega.shape[:1] for part in others):
             raise ValueError("the shapes of a kernel's arrays are inconsistent")
         nu, beta, a, theta = others
-        frame = None
+        mean = None
         if prefix + "knots" in arrays:
             knots, motion = (torch.from_numpy(arrays[prefix + n]) for n in ("knots", "mean_motion"))
             if knots.ndim != 1 or motion.shape != (len(knots) - 1, 3, omega.shape[1]):
-                raise ValueError("the shapes of a kernel's frame do not fit each other")
-            frame = Frame(knots, motion)
-        return Kernel(Features(omega, nu, beta, a), theta, frame)
+                raise ValueError("the shapes of a kernel's mean motion do not fit each other")
+            mean = MeanMotion(knots, motion)
+        return Kernel(Features(omega, nu, beta, a), theta, mean)
 
     def value(self, t: Tensor, x: Tensor) -> Tensor:
         """s = Σ θ a cos + a(t)·x."""
         f = self.features
         s = torch.cos(f.phases(t, x)) @ (f.a * self.theta)
-        return s if self.frame is None else s + (self.frame.velocity(t) * x).sum(-1)
+        return s if self.mean is None else s + (self.mean.velocity(t) * x).sum(-1)
 
     def gradient(self, t: Tensor, x: Tensor) -> Tensor:
         """∇s = −Σ θ a sin · ω + a(t)."""
         f = self.features
         v = -torch.sin(f.phases(t, x)) @ ((f.a * self.theta)[:, None] * f.omega)
-        return v if self.frame is None else v + self.frame.velocity(t)
+        return v if self.mean is None else v + self.mean.velocity(t)
 
     def derivatives(self, t: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
         """∇s = −Σ θ a sin · ω + a(t) and ∂ₜs = −Σ θ a sin · ν + a′(t)·x."""
@@ -175,9 +175,9 @@ class Kernel:
         both = torch.cat([f.omega, f.nu[:, None]], 1)
         slopes = -torch.sin(f.phases(t, x)) @ ((f.a * self.theta)[:, None] * both)
         dsdx, dsdt = slopes[:, :-1], slopes[:, -1]
-        if self.frame is None:
+        if self.mean is None:
             return dsdx, dsdt
-        return dsdx + self.frame.velocity(t), dsdt + (self.frame.acceleration(t) * x).sum(-1)
+        return dsdx + self.mean.velocity(t), dsdt + (self.mean.acceleration(t) * x).sum(-1)
 
     def laplacian(self, t: Tensor, x: Tensor) -> Tensor:
         """Δs = −Σ θ a cos · |ω|²."""

@@ -19,7 +19,6 @@ from torch import Tensor
 from cellam.dynamics.actions import MLP, Features, Kernel
 from cellam.dynamics.couplings import squared_distances
 from cellam.dynamics.objectives import Dynamics, Level, Objective, growth_quadratic
-from cellam.dynamics.paths import Path
 from cellam.dynamics.samples import Source
 from cellam.errors import TrainingError
 
@@ -199,11 +198,10 @@ def fit_kernel(
         If the equations cannot be solved with any ridge.
     """
     source, from_samples = source.estimator(objective.grows, from_samples)
-    frame = None
-    if isinstance(source, Path) and not (from_samples or objective.growth_scale > 0):
+    mean = None
+    if not (from_samples or objective.growth_scale > 0):
         # Tied growth would read the level of a(t)·x as growth, and samples alone have no velocity.
-        frame = source.mean_motion()
-        source = replace(source, frame=frame)
+        source, mean = source.less_mean_motion()
     equations = objective.quadratic_from_samples if from_samples else objective.quadratic
     halves = sum_halves(
         source,
@@ -224,7 +222,7 @@ def fit_kernel(
             for A, b, half in halves
         ]
     theta, losses, ridge = solve_halves([(A, b) for A, b, _ in halves])
-    return Fit(Kernel(features, theta, frame), objective, Solved(ridge, losses))
+    return Fit(Kernel(features, theta, mean), objective, Solved(ridge, losses))
 
 
 def fit_growth(

@@ -27,7 +27,7 @@ import torch
 from numpy.typing import NDArray
 
 from cellam.dynamics.couplings import Coupling, Pairs
-from cellam.dynamics.frames import Frame, pool
+from cellam.dynamics.mean_motion import MeanMotion, pool
 from cellam.dynamics.samples import CHUNK, GOLDEN, Ends, PathSample
 from cellam.reading.snapshots import Snapshots
 
@@ -109,14 +109,14 @@ class Path:
     conserved : bool
         Divide all weights by the mass at their time, so q_t is a probability. Growth
         rates then no longer belong to the weights: use the samples' estimator.
-    frame : Frame or None
-        A velocity that is taken off those of all particles: what is left is fitted in the frame.
+    taken_off : MeanMotion or None
+        A velocity that is taken off those of all particles.
     """
 
     gaps: tuple[Gap, ...]
     sigma: float = 0.0
     conserved: bool = False
-    frame: Frame | None = None
+    taken_off: MeanMotion | None = None
 
     @property
     def n_particles(self) -> int:
@@ -141,7 +141,12 @@ class Path:
             return replace(self, conserved=True), True
         return self, bool(from_samples)
 
-    def mean_motion(self) -> Frame | None:
+    def less_mean_motion(self) -> tuple[Path, MeanMotion | None]:
+        """The path less its mean motion, and the mean motion."""
+        mean = self.mean_motion()
+        return replace(self, taken_off=mean), mean
+
+    def mean_motion(self) -> MeanMotion | None:
         """Mean velocity of every gap, as far as its cells bear it out; None where nobody moves."""
         if any(gap.fading for gap in self.gaps):
             return None
@@ -158,7 +163,7 @@ class Path:
         parabolas = own[:, None, None] * parabolas
         parabolas[:, 0] += shared - own[:, None] * total
         knots = np.array([first.t_0, *(gap.t_1 for gap in self.gaps)])
-        return Frame(torch.from_numpy(knots), torch.from_numpy(parabolas)).to("cpu")
+        return MeanMotion(torch.from_numpy(knots), torch.from_numpy(parabolas)).to("cpu")
 
     def split(self, n: int, rng: np.random.Generator) -> tuple[Path, Path]:
         """Keep all but one n-th of the cells of every gap, and hold out the others."""
@@ -241,8 +246,8 @@ class Path:
         if self.conserved:
             mass = mass / gap.total(alpha)
         t = torch.from_numpy(gap.t_0 + alpha * gap.length)
-        if self.frame is not None:
-            velocity = velocity - self.frame.to("cpu", torch.float64).velocity(t).numpy()
+        if self.taken_off is not None:
+            velocity = velocity - self.taken_off.to("cpu", torch.float64).velocity(t).numpy()
         score = None
         if self.sigma > 0:
             std = self.sigma * np.sqrt(gap.length * alpha * (1 - alpha))[:, None]

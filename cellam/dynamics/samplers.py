@@ -252,6 +252,10 @@ class Draws:
     n_particles: int
     seed: int = 0
 
+    def less_mean_motion(self) -> tuple[Draws, None]:
+        """The same: no days divide it into gaps whose mean motion could be told."""
+        return self, None
+
     def estimator(self, grows: bool, from_samples: bool | None) -> tuple[Draws, bool]:
         """The path's, where the sampler knows velocities and nothing else was asked for."""
         moves = isinstance(self.sampler, PathSampler)

@@ -15,6 +15,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from cellam.dynamics.mean_motion import MeanMotion
+
 GOLDEN = (5**0.5 - 1) / 2  # its multiples are evenly spread over the unit interval
 CHUNK = 8_192  # particles at once
 
@@ -96,6 +98,10 @@ class Source(Protocol):
         `grows` says whether the dynamics that are fitted change mass; `from_samples` is what
         the user asked for, if anything.
         """
+        ...
+
+    def less_mean_motion(self) -> tuple[Source, MeanMotion | None]:
+        """The source less its mean motion, and that motion, where it is known (`mean_motion`)."""
         ...
 
     def split(self, n: int, rng: np.random.Generator) -> tuple[Source, Source]:

@@ -35,7 +35,7 @@ def each(cells: Cells) -> pd.Series:
 @pytest.fixture(scope="module")
 def still(model: Model) -> Model:
     """A fit in which nothing moves or grows."""
-    zero = replace(model.fit.action, theta=torch.zeros_like(model.fit.action.theta))
+    zero = replace(model.fit.action, theta=torch.zeros_like(model.fit.action.theta), mean=None)
     return replace(model, fit=replace(model.fit, action=zero, growth=None))
 
 

@@ -55,7 +55,7 @@ def test_caveats_of_another_fit_are_not_believed(doubted: Path) -> None:
     path.write_bytes(to_json({**other, "sha256": sha256(to_json(other))}))
     assert cellam.open_run(doubted).caveats() is None
     path.write_text(json.dumps({**kept, "caveats": [{"no": "caveat"}]}))
-    with pytest.raises(RunError, match="not what was written"):
+    with pytest.raises(RunError, match="has changed since it was written"):
         cellam.open_run(doubted).caveats()
 
 

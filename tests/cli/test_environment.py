@@ -96,7 +96,7 @@ def test_a_working_directory_that_is_gone(here: Path) -> None:
     (here / "gone").mkdir()
     done = shell(here, COLD, "cd gone; rmdir ../gone; cellam info")
     assert done.returncode == 4
-    assert b"working directory is gone" in done.stderr
+    assert b"working directory no longer exists" in done.stderr
 
 
 def test_a_file_size_limit_is_exit_4_and_leaves_nothing(here: Path, warm: Warm) -> None:

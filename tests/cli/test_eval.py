@@ -149,7 +149,7 @@ def test_all_is_every_inner_day(call: Call, scored: Path) -> None:
 def test_a_given_representation_warns_that_it_may_know_the_day(call: Call, rep_run: Path) -> None:
     result = call("eval", "--holdout", "day2")
     assert result.code == 0
-    assert "note      The representation X_latent was given" in result.out
+    assert "note      The representation X_latent may have been computed with" in result.out
     assert "day2 held out (in a representation that may have been computed with it)" in result.out
 
 

@@ -46,7 +46,8 @@ def test_help_shows_every_option_and_what_it_does(
         for option in param.opts if param.param_type_name == "option" else ():
             assert option in text
         if param.name != "help":
-            assert " ".join(param.help.split())[:40] in text
+            told = " ".join(param.help.split())[:40].split("{")[0]  # names are filled in
+            assert told in text
 
 
 def test_the_help_of_a_fit_has_each_option_once_with_choices_default_and_limits(

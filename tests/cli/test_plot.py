@@ -84,7 +84,7 @@ def test_options_reach_the_picture(call: Call, scored: Path, small: anndata.AnnD
         ("composition", "--from", "day2"),
         ("composition", "--from-cells", "cell_type == 'progenitor'"),
         ("mass", "--from", "2"),
-        ("eval", "--metric", "energy"),
+        ("eval", "--metric", "W1"),
     ):
         assert drawn(kind) != drawn(kind, *option), (kind, option)
 

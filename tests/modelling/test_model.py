@@ -104,7 +104,7 @@ def test_days_left_out_may_be_given_as_numbers_and_twice(moving):
 def test_one_day_is_too_few_to_fit_on(moving):
     with pytest.raises(DataError, match="two are needed") as caught:
         cellam.fit(moving, exclude=("day0", "5"))
-    assert "1 day" in caught.value.message
+    assert "1 training day" in caught.value.message
     assert "Exclude fewer days" in caught.value.hint
 
 

@@ -88,7 +88,7 @@ def test_a_telling_name_of_one_value_is_no_time_where_another_column_may_be():
 
 @pytest.mark.parametrize("obs", [pd.DataFrame(), pd.DataFrame({"batch": ["x", "y"]})])
 def test_without_any_such_column_that_is_said(obs):
-    with pytest.raises(DataError, match="None can be read as times"):
+    with pytest.raises(DataError, match="None reads as times"):
         find_time_key(obs, None)
 
 

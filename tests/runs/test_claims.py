@@ -57,7 +57,7 @@ def test_a_stopped_fit_goes_on_where_it_was(tmp_path: Path) -> None:
 def test_only_the_same_fit_may_go_on(tmp_path: Path) -> None:
     stopped(tmp_path / "a", seed=1)
     with (
-        pytest.raises(RunError, match="another seed: 1, now 2") as caught,
+        pytest.raises(RunError, match="had a different seed: 1, now 2") as caught,
         claim(tmp_path / "a", start={"seed": 2}, resume=True),
     ):
         raise AssertionError

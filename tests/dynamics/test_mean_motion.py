@@ -11,7 +11,7 @@ import torch
 from cellam.dynamics.couplings import Balanced, Mixture
 from cellam.dynamics.curves import curve
 from cellam.dynamics.fitting import draw_features, fit_kernel
-from cellam.dynamics.frames import pool
+from cellam.dynamics.mean_motion import pool
 from cellam.dynamics.objectives import Objective
 from cellam.dynamics.paths import build_path
 from cellam.modelling.stored import fit_from, fit_to_arrays, fit_to_json
@@ -84,7 +84,7 @@ def test_a_tied_growth_has_no_frame_and_a_fit_with_one_is_stored_whole():
     path = path_of(days)
     features = draw_features(days, 40, rng)
     tied = fit_kernel(path, Objective(growth_scale=1.0), features, rng=rng)
-    assert tied.action.frame is None
+    assert tied.action.mean is None
     fit = fit_kernel(path, Objective(), features, rng=rng)
     again = fit_from(fit_to_arrays(fit), fit_to_json(fit), Objective(), 3)
     t, x = torch.tensor([0.2, 0.7]), torch.zeros(2, 3)
@@ -97,13 +97,13 @@ def test_a_frame_of_another_shape_is_refused():
     fit = fit_kernel(path_of(days), Objective(), draw_features(days, 40, rng), rng=rng)
     arrays = fit_to_arrays(fit)
     arrays["mean_motion"] = arrays["mean_motion"][:-1]
-    with pytest.raises(ValueError, match="frame"):
+    with pytest.raises(ValueError, match="mean motion"):
         fit_from(arrays, fit_to_json(fit), Objective(), 3)
 
 
 def test_what_is_left_after_the_frame_is_fitted():
     """The mean of the velocities of a framed path is zero in each gap."""
     path = path_of(stop_and_go())
-    left = replace(path, frame=path.mean_motion())
+    left = replace(path, taken_off=path.mean_motion())
     for sample in left.stream(4, np.random.default_rng(0)):
         assert sample.velocity.mean(0).abs().max() < 0.5

@@ -1,4 +1,4 @@
-r"""Frames: the mean motion of a population, held apart from the motion of its cells within it.
+r"""Mean motion: that of a population as a whole, held apart from that of its cells within it.
 
 A fit smooths the motion over time and over cells. For the motion of single cells that is what makes
 it better than its noisy pairs; the mean motion of a gap rests on all cells of two days, and
@@ -35,7 +35,7 @@ Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Frame:
+class MeanMotion:
     """A velocity a(t) that all cells share: a parabola in each gap.
 
     Parameters
@@ -49,9 +49,9 @@ class Frame:
     knots: Tensor
     coefficients: Tensor
 
-    def to(self, device: torch.device | str, dtype: torch.dtype = torch.float32) -> Frame:
-        """The same frame elsewhere, in single precision unless told otherwise."""
-        return Frame(self.knots.to(device, dtype), self.coefficients.to(device, dtype))
+    def to(self, device: torch.device | str, dtype: torch.dtype = torch.float32) -> MeanMotion:
+        """The same motion elsewhere, in single precision unless told otherwise."""
+        return MeanMotion(self.knots.to(device, dtype), self.coefficients.to(device, dtype))
 
     def velocity(self, t: Tensor) -> Tensor:
         """a, (N,) -> (N, d); outside the gaps as at their ends."""
