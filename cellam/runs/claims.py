@@ -229,8 +229,8 @@ def _check_start(path: Path, now: dict[str, Any]) -> None:
             raise RunError(
                 f"The stopped fit of {path} had a different {name}: "
                 f"{first['decides'].get(name)!r}, now {value!r}.",
-                f"Repeat its command ({first.get('command', '')}), or start again with "
-                "`overwrite=True`.",
+                f"Resume with {first.get('command') or 'the options that it had'}, or start again "
+                "with `overwrite=True`.",
             )
 
 
