@@ -32,10 +32,13 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 
+from cellam.analysis.assignment import neighbours
 from cellam.analysis.islands import Islands, find_islands
 from cellam.devices import threads
 from cellam.dynamics.actions import Features
+from cellam.dynamics.couplings import exact_plan, squared_distances
 from cellam.dynamics.fitting import add_growth, draw_features
 from cellam.dynamics.paths import Path, build_path
 from cellam.modelling.model import Model
@@ -189,3 +192,39 @@ def _less(path: Path, features: Features) -> Iterator[tuple[Path, Features]]:
     n = len(path.gaps)
     for k in np.unique(np.linspace(0, n - 1, min(n, GAPS)).round().astype(int)) if n > 1 else ():
         yield replace(path, gaps=path.gaps[:k] + path.gaps[k + 1 :]), still
+
+
+def converted(model: Model, start: int, end: int, of_state: sparse.csr_matrix) -> Array:
+    """Probability of each state, (n, S), for the cells of a day if nobody grows who need not.
+
+    Cells of neighbouring days are paired by exact transport, the masses of the earlier ones having
+    grown at the least rate; of large days, some cells stand for all.
+
+    Parameters
+    ----------
+    model : Model
+    start, end : int
+        Positions of two days, the earlier one first.
+    of_state : (m, S) csr_matrix
+        States of the cells of the later one.
+    """
+    rng = np.random.default_rng([model.options.seed, 18])
+    days = model.snapshots
+    with threads(model.options.threads):
+        islands = find_islands(model.training, rng)
+        codes = np.concatenate([islands.locate(x) for x in days.points])
+        ends = np.cumsum([0, *(len(x) for x in days.points)])
+        least = _least_growth(model, islands, codes)
+        between = [k for k in range(start + 1, end) if days.labels[k] in model.training.labels]
+        on = [start, *between, end]
+        few = [rng.permutation(len(days.points[k]))[:CELLS] for k in on]
+        p = np.asarray(of_state[few[-1]].todense())
+        for j in range(len(on) - 2, -1, -1):
+            x, y = days.points[on[j]][few[j]], days.points[on[j + 1]][few[j + 1]]
+            gap = days.times[on[j + 1]] - days.times[on[j]]
+            grown = np.exp(least[ends[on[j]] :][few[j]] * gap)
+            plan = exact_plan(
+                squared_distances(x, y), grown / grown.sum(), np.full(len(y), 1 / len(y))
+            )
+            p = plan @ p / plan.sum(1)[:, None]
+    return np.asarray(neighbours(days.points[start], days.points[start][few[0]]) @ p)

@@ -49,7 +49,7 @@ def test_growth_of_still_populations_is_known_to_the_error_of_counting() -> None
     assert all(low <= true <= high for low, _, high, true in found.values())
     least, largest = (found["B"][j] - found["A"][2 - j] for j in (0, 2))
     assert 0.05 < least < 0.2 < largest
-    assert largest - least < 0.13  # 0.06 to either side
+    assert largest - least < 0.14  # 0.07 to either side
 
 
 def test_sizes_of_the_population_say_how_much_growth_there_is_at_least() -> None:
