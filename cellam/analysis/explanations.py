@@ -115,6 +115,12 @@ class GrowthRange:
         return float(np.sqrt((slope**2 * (1 - p) / (n * p)).sum()))
 
 
+def has_range(model: Model) -> bool:
+    """Whether growth is left open: there is some, or the training days did not call for it."""
+    chosen = model.options.path is None and model.fit.objective.own_growth
+    return chosen or not model.conserves_mass
+
+
 def growth_range(model: Model) -> GrowthRange:
     """Growth of every cell on its own day, and the range of what explains the days as well.
 
@@ -129,7 +135,7 @@ def growth_range(model: Model) -> GrowthRange:
     with threads(model.options.threads):
         islands = find_islands(model.training, rng)
         codes = np.concatenate([islands.locate(x) for x in days.points])
-        if not model.conserves_mass:
+        if has_range(model):
             least = _least_growth(model, islands, codes)
             others = [*found[1:], *_other_growth(model, rng)]
             if islands.number > 1:  # whatever happens on an island, how it grows is known
@@ -173,13 +179,19 @@ def _other_growth(model: Model, rng: np.random.Generator) -> list[Array]:
     if not model.fit.objective.own_growth:
         return []
     days = model.training.with_prior(model.choice.recipe.prior).thinned(CELLS, rng)
+    free = replace(model.fit, growth_range=None)  # not held to the rates of the model's own path
     paths = [build_path(days, coupling, rng) for coupling in model.choice.couplings]
     features = draw_features(days, FEATURES, rng).time_independent()
     return [
         growth_rates(replace(model.without_ensemble(), fit=fit))
-        for path, seen in [*((path, features) for path in paths), *_less(paths[-1], features)]
-        for fit in [add_growth(model.fit, path, seen, rng=rng, particles=PARTICLES)]
+        for path, seen in [*((path, features) for path in paths), *_less(_growing(paths), features)]
+        for fit in [add_growth(free, path, seen, rng=rng, particles=PARTICLES)]
     ]
+
+
+def _growing(paths: list[Path]) -> Path:
+    """The path with the least growth that has any."""
+    return next((path for path in reversed(paths) if path.grows), paths[-1])
 
 
 def _less(path: Path, features: Features) -> Iterator[tuple[Path, Features]]:

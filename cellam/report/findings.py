@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cellam.analysis.explanations import growth_range
+from cellam.analysis.explanations import growth_range, has_range
 from cellam.analysis.uncertainty import UNSURE, growth_spread, relative_sd
 from cellam.modelling.model import Model, Simulation
 from cellam.reading.cell_types import read_types
@@ -31,7 +31,7 @@ def growth_by_type(model: Model, types: pd.Series[Any] | None) -> list[dict[str,
 
     Cells without a type are in no row.
     """
-    if types is None or model.conserves_mass:
+    if types is None or not has_range(model):
         return []
     found = growth_range(model)
     of_cell = read_types(types).iloc[model.snapshots.data_rows].to_numpy()

@@ -106,6 +106,6 @@ def growth_of_types(
 ) -> tuple[pd.Series[Any] | None, tuple[dict[str, Any], ...]]:
     """The types of all cells, and how each type grows: the fastest first."""
     types = resolve_types(obs, model.snapshots.codes)
-    if types is None or model.conserves_mass:
+    if types is None:
         return types, ()
     return types, tuple(growth_by_type(model, types))
