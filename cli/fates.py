@@ -90,6 +90,12 @@ def fates(
         print()
         say(noun, f"of {plural(len(f.rows), 'cell')} of {named(f.start)} on {end}")
         _print_fates(f, found.types)
+        least, most = (100 * share for share in f.decided)
+        say(
+            "decided",
+            f"at least {least:.0f} % and at most {most:.0f} % of the cells have a fate of 90 % or "
+            "more: by all of the explanations that days leave open, and by any of them",
+        )
         if flow:
             print()
             _print_flow(found.flows[k], f)
@@ -118,6 +124,12 @@ def _print_legend(found: FatesResult) -> None:
         f"of the {kin} of one cell, on average. Entropy of single cells, in bits: 0 for one "
         "certain fate, 1 for two equally likely ones."
     )
+    if not found.ancestors:
+        print(
+            "In brackets the range: with cells that grow as the fit says, and with cells that "
+            "leave at random and grow as little as these days allow.\nThe row all is the mean "
+            "fate, which these days fix far better than those of single cells."
+        )
     if found.few:
         print(f"*: fewer than {FEW} cells; not reliable.")
     if found.mixed_up:
@@ -142,10 +154,13 @@ def _most(found: Fates) -> list[str]:
 def _print_fates(found: Fates, types: pd.Series[Any]) -> None:
     states = _most(found)
     rows = []
+    ranged = len(found.explanations) > 1
     for row in [*found.by_type(types), {"type": "all", **found.together()}]:
         sd = row.get("sd", {})
         shares = [
-            f"{100 * row['fate'][s]:.0f} %" + (f" ± {100 * sd[s]:.0f}" if sd else "")
+            f"{100 * row['fate'][s]:.0f} %"
+            + (f" ± {100 * sd[s]:.0f}" if sd else "")
+            + (f" ({100 * row['least'][s]:.0f} to {100 * row['most'][s]:.0f})" if ranged else "")
             for s in states
         ]
         numbers = [f"{row['cells']:,}", f"{row['mass']:.2f}", f"{row['entropy']:.2f}"]

@@ -39,6 +39,7 @@ def info(
 def _print(opened: Run, types: pd.Series[Any] | None, growth: Sequence[dict[str, Any]]) -> None:
     from cellam.evaluation.baselines import BASELINES
     from cellam.evaluation.metrics import LEAD
+    from cellam.report.wording import explain_growth
 
     model, seen = opened.model, opened.provenance
     place = shown(seen["data"]["path"]) if seen["data"]["path"] else "location unknown"
@@ -57,15 +58,17 @@ def _print(opened: Run, types: pd.Series[Any] | None, growth: Sequence[dict[str,
         print()
         what = f"{relative}growth {model.timeline.per_time} by {types.name}"
         table(
-            [what, "cells", "mean", "sd", "growing"],
+            [what, "cells", "mean", "range", "sd", "growing"],
             [
-                [row["type"], f"{row['cells']:,}", f"{row['mean']:+.3f}", f"{row['sd']:.3f}",
+                [row["type"], f"{row['cells']:,}", f"{row['mean']:+.3f}",
+                 f"{row['low']:+.3f} to {row['high']:+.3f}", f"{row['sd']:.3f}",
                  f"{100 * row['growing']:.0f} %"]
                 for row in growth
             ],
         )  # fmt: skip
         if rest := unannotated(types).strip():
             print(rest)
+        print(explain_growth(growth, model.options.population is None))
     rows = []
     for day in [scores.of(label) for label in scores.labels] if scores is not None else []:
         frame, (label,) = day.table, day.labels

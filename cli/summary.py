@@ -82,18 +82,23 @@ def unannotated(types: pd.Series[Any]) -> str:
 def say_growth(model: Model, cells: Cells) -> None:
     """Print the mean growth of each cell type, and its correlation with division genes."""
     from cellam.analysis.division import compare_division
+    from cellam.report.wording import explain_growth
     from cellam.workflows.info import growth_of_types
 
     types, rows = growth_of_types(model, cells.obs)
     if types is not None and rows:
-        listed = ", ".join(f"{row['type']} {row['mean']:+.2g}" for row in rows[:AT_MOST])
+        listed = ", ".join(
+            f"{row['type']} {row['mean']:+.2g} ({row['low']:+.2g} to {row['high']:+.2g})"
+            for row in rows[:AT_MOST]
+        )
         more = f" and {len(rows) - AT_MOST} more" if len(rows) > AT_MOST else ""
         relative = ", relative" if model.options.population is None else ""
         say(
             "growth",
-            f"{model.timeline.per_time}{relative}, mean of each {types.name}: {listed}{more}"
-            f"{'.' * bool(rest := unannotated(types))}{rest}",
+            f"{model.timeline.per_time}{relative}, mean of each {types.name} and its range: "
+            f"{listed}{more}{'.' * bool(rest := unannotated(types))}{rest}",
         )
+        say("", explain_growth(rows, model.options.population is None))
     division = compare_division(model, cells)
     if division is not None:
         say("" if rows else "growth", str(division))

@@ -187,13 +187,15 @@ def type_votes(x: Array, observed: Array, codes: NDArray[np.int64], n_types: int
     return votes
 
 
-def neighbours(x: Array, observed: Array) -> sparse.csr_matrix:
-    """The ten observed cells (all, if fewer) nearest to each position, which share its mass of 1.
+def neighbours(x: Array, observed: Array, number: int = NEIGHBOURS) -> sparse.csr_matrix:
+    """The observed cells nearest to each position, ten or as told, which share its mass of 1.
 
     Parameters
     ----------
     x, observed : (N, d) and (M, d) arrays
         In the same coordinates.
+    number : int
+        How many; all, if there are fewer.
 
     Returns
     -------
@@ -202,7 +204,7 @@ def neighbours(x: Array, observed: Array) -> sparse.csr_matrix:
     """
     from sklearn.neighbors import NearestNeighbors
 
-    n = min(NEIGHBOURS, len(observed))
+    n = min(number, len(observed))
     # A tree in few coordinates; in many, where every branch would be searched, all distances.
     near = NearestNeighbors(n_neighbors=n).fit(observed).kneighbors(x, return_distance=False)
     starts = n * np.arange(len(x) + 1)

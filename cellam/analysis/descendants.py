@@ -4,12 +4,12 @@ A cell is followed along the fitted dynamics, several times with other noise whe
 some, and each trajectory counts by its mass for the observed cells nearest to where it arrives (see
 `assignment`).
 
-A profile is one noisy measurement of a state, and any of the ten cells nearest to it may be what
-was measured: fates of single cells gain from a mean over them (AUROC 0.74 against 0.69 on barcoded
-clones). A plain mean changes what the cells become together, as those in the middle are neighbours
-of more than ten: rare types then lose half of their fates to common ones. So the mean is over cells
-of the same type alone, and by mass (`share_alike`): what each type becomes, and with it the whole
-day, is what it was before.
+A profile is one noisy measurement of a state, and any of the cells nearest to it (a tenth of the
+day, and ten to thirty) may be what was measured: fates of single cells gain from a mean over them
+(AUROC on barcoded clones 0.75, of ten cells 0.74, of the cell alone 0.69). A plain mean changes
+what the cells become together, as those in the middle are neighbours of more than that: rare types
+then lose half of their fates to common ones. So the mean is over cells of the same type alone, and
+by mass (`share_alike`): what each type becomes, and with it the whole day, is what it was before.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from cellam.modelling.model import Model
 
 Array = NDArray[np.float64]
 
+ALIKE = 10, 30  # nearest cells that may be what was measured: a tenth of the day within these
 DRAWS = 16  # trajectories of a cell, where the fit has noise
 LEAST = 1e-12  # of the largest mass: lighter cells take part as if they had that
 
@@ -43,6 +44,8 @@ class Transitions:
         Positions of the days in the snapshots.
     matrix : (n, m) csr_matrix
         Share of each cell of `end` in the fate of each cell of `start`; rows sum to 1.
+    alone : (n, m) csr_matrix
+        The same, of every cell by its own way, without the mean over alike cells.
     mass : (n,) array
         Of the descendants (backward: of the ancestors) of each cell, which has mass 1 itself.
     """
@@ -50,6 +53,7 @@ class Transitions:
     start: int
     end: int
     matrix: sparse.csr_matrix
+    alone: sparse.csr_matrix
     mass: Array
 
 
@@ -97,13 +101,19 @@ def transitions(
     arrived = reference(model, [l], types).nearest(moved)
     own = of_ways @ arrived  # (n cells, n trajectories) @ (n trajectories, m)
     total = mass.mean(1)
-    return Transitions(k, l, share_alike(reference(model, [k], types), total) @ own, total)
+    over_alike = share_alike(reference(model, [k], types), total)
+    return Transitions(k, l, over_alike @ own, own, total)
+
+
+def alike(n: int) -> int:
+    """How many nearest cells, of n on a day, may be what was measured as one of them."""
+    return int(np.clip(n // 10, *ALIKE))
 
 
 def share_alike(cells: Reference, mass: Array) -> sparse.csr_matrix:
     """Mean over the nearest cells that have the same type.
 
-    Between cells i and j goes min(mᵢ Pᵢⱼ, mⱼ Pⱼᵢ), with the masses m and P the graph of the ten
+    Between cells i and j goes min(mᵢ Pᵢⱼ, mⱼ Pⱼᵢ), with the masses m and P the graph of the
     nearest cells, less its edges between types, made symmetric and its rows scaled to 1. That is
     Metropolis' rule: as much goes from i to j as from j to i, and what is left stays.
 
@@ -120,13 +130,13 @@ def share_alike(cells: Reference, mass: Array) -> sparse.csr_matrix:
         cells of a type is the same after as before.
     """
     mass = np.maximum(mass / mass.max(), LEAST)
-    near = neighbours(cells.points, cells.points).tocoo()
-    alike = cells.codes[near.row] == cells.codes[near.col]
+    near = neighbours(cells.points, cells.points, alike(len(cells.codes))).tocoo()
+    same = cells.codes[near.row] == cells.codes[near.col]
     one_way = sparse.csr_matrix(
-        (near.data[alike], (near.row[alike], near.col[alike])), shape=near.shape
+        (near.data[same], (near.row[same], near.col[same])), shape=near.shape
     )
     graph = sparse.csr_matrix(one_way + one_way.T)
-    # Of many cells in one place, one may be none of its own ten nearest: it keeps what it has.
+    # Of many cells in one place, one may be none of its own nearest: it keeps what it has.
     edges = np.maximum(np.asarray(graph.sum(1)).ravel(), LEAST)
     given = sparse.csr_matrix(sparse.diags(mass / edges) @ graph)
     both = given.minimum(given.T)

@@ -25,13 +25,14 @@ from numpy.typing import NDArray
 
 from cellam.analysis.assignment import reference_of
 from cellam.analysis.basis import check_size, drawable, project
+from cellam.analysis.explanations import growth_range
 from cellam.analysis.fates import predict_fates
 from cellam.analysis.terminal import days_before
 from cellam.analysis.transitions import transition_matrix
 from cellam.analysis.uncertainty import growth_spread, relative_sd
 from cellam.errors import DataError
 from cellam.modelling.model import Model
-from cellam.modelling.observed import growth_rates, velocities
+from cellam.modelling.observed import velocities
 from cellam.reading.cell_types import read_types
 from cellam.reading.palette import palette
 
@@ -133,7 +134,8 @@ def results(
     -------
     Results
         `obs`: cellam_time, cellam_time_cat (categorical, ordered numbers), cellam_growth per unit
-        of time (unless the method conserves mass). With an ensemble, cellam_velocity_sd and
+        of time and its range, cellam_growth_low and cellam_growth_high (unless the method
+        conserves mass). With an ensemble, cellam_velocity_sd and
         cellam_growth_sd. `obsm`: velocities; X_cellam_pca, where our own PCA was fitted; with
         types cellam_fates, whose columns are named in `uns["cellam"]["fates"]`. For CellRank:
         `obsp` cellam_T_fwd, `obsm` lineages_fwd, `obs` term_states_fwd.
@@ -151,7 +153,9 @@ def results(
     out.obs["cellam_time"] = time
     out.obs["cellam_time_cat"] = pd.Categorical(time, categories=list(days.times), ordered=True)
     if not model.conserves_mass:
-        out.obs["cellam_growth"] = model.snapshots.to_data_order(growth_rates(model))
+        found = growth_range(model)
+        for key, rates in zip(("", "_low", "_high"), (found.point, *found.ends), strict=True):
+            out.obs[f"cellam_growth{key}"] = model.snapshots.to_data_order(rates)
     v = velocities(model)
     _add_velocities(out, model, adata, v)
     for key, value in spread(model).items():

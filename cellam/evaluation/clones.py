@@ -22,7 +22,7 @@ from scipy import sparse
 
 from cellam.analysis.assignment import reference, reference_of
 from cellam.analysis.descendants import share_alike, transitions
-from cellam.analysis.fates import probabilities
+from cellam.analysis.fates import predict_fates, probabilities
 from cellam.analysis.terminal import Terminal
 from cellam.dynamics.couplings import Balanced, Planned, Unbalanced, couple
 from cellam.dynamics.distances import draw_rows, w1
@@ -271,7 +271,12 @@ def _compare(
             matrix = contender(model, label, terminal, types)
             of_clone = np.searchsorted(shared, early[label][rows])
             at = rows if matrix.shape[0] > 1 else np.zeros_like(rows)
-            p.append(probabilities(matrix, of_state)[at])
+            if name == OURS:
+                alone, seed = model.without_ensemble(), model.options.seed
+                fates = predict_fates(alone, label, types, terminal=terminal, seed=seed)
+                p.append(fates.probability[at])
+            else:
+                p.append(probabilities(matrix, of_state)[at])
             shape = (len(shared), matrix.shape[0])
             cloud = cloud + sparse.csr_matrix((1 / sizes[of_clone], (of_clone, at)), shape) @ matrix
         predicted[name] = np.concatenate(p)

@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from cellam.analysis.explanations import growth_range
 from cellam.analysis.results import fates, spread
 from cellam.analysis.transitions import gaps
 from cellam.modelling.model import Model
-from cellam.modelling.observed import growth_rates, velocities
+from cellam.modelling.observed import velocities
 
 
 def velocity_table(model: Model, names: pd.Index[Any]) -> pd.DataFrame:
@@ -36,9 +37,14 @@ def velocity_table(model: Model, names: pd.Index[Any]) -> pd.DataFrame:
 
 
 def growth_table(model: Model, names: pd.Index[Any]) -> pd.DataFrame:
-    """A row for each cell: cell, day, time, growth (per unit of time); sd, with an ensemble."""
+    """A row for each cell: cell, day, time, growth (per unit of time) and its low and high end.
+
+    With an ensemble also its sd.
+    """
     frame = _cells(model, names)
-    frame["growth"] = growth_rates(model)
+    found = growth_range(model)
+    frame["growth"] = found.point
+    frame["low"], frame["high"] = found.ends
     if "cellam_growth_sd" in (sd := spread(model)):
         frame["sd"] = sd["cellam_growth_sd"]
     return frame

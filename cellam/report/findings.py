@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from cellam.analysis.explanations import growth_range, has_range
 from cellam.analysis.uncertainty import UNSURE, growth_spread, relative_sd
 from cellam.modelling.model import Model, Simulation
 from cellam.reading.cell_types import read_types
@@ -25,27 +26,30 @@ def thinned_out(simulation: Simulation, n: int) -> Simulation:
     )
 
 
-def growth_by_type(
-    model: Model, rate: np.ndarray[Any, Any], types: pd.Series[Any] | None
-) -> list[dict[str, Any]]:
-    """Growth rate of the cells of each type, (n,) day by day in `rate`: the fastest first.
+def growth_by_type(model: Model, types: pd.Series[Any] | None) -> list[dict[str, Any]]:
+    """Growth rate of the cells of each type, the fastest first, and the range of its mean.
 
     Cells without a type are in no row.
     """
-    if types is None or model.conserves_mass:
+    if types is None or not has_range(model):
         return []
+    found = growth_range(model)
     of_cell = read_types(types).iloc[model.snapshots.data_rows].to_numpy()
-    groups = pd.Series(rate).groupby(of_cell)
-    return [
-        {
-            "type": str(name),
-            "cells": len(values),
-            "mean": float(values.mean()),
-            "sd": float(values.std(ddof=0)),
-            "growing": float((values > 0).mean()),
-        }
-        for name, values in sorted(groups, key=lambda group: -group[1].mean())
-    ]
+    rows = []
+    for name, values in pd.Series(found.point).groupby(of_cell):
+        mean, low, high = found.mean(of_cell == name)
+        rows.append(
+            {
+                "type": str(name),
+                "cells": len(values),
+                "mean": mean,
+                "low": low,
+                "high": high,
+                "sd": float(values.std(ddof=0)),
+                "growing": float((values > 0).mean()),
+            }
+        )
+    return sorted(rows, key=lambda row: -row["mean"])
 
 
 def unsure_by_type(model: Model, types: pd.Series[Any] | None) -> list[dict[str, Any]]:

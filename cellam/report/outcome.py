@@ -23,6 +23,7 @@ from cellam.reading.palette import find_palette
 from cellam.report import images
 from cellam.report.findings import growth_by_type, shares, thinned_out, unsure_by_type
 from cellam.report.images import Picture
+from cellam.report.wording import explain_growth
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -75,7 +76,8 @@ class _Outcome:
             "velocity": self.velocity(),
             "trajectories": self.trajectories(),
             "growth": self.growth() if grows else None,
-            "growth_by_type": growth_by_type(model, self.rate, types),
+            "growth_by_type": self.by_type,
+            "growth_said": explain_growth(self.by_type, model.options.population is None),
             "unsure": unsure_by_type(model, types),
             "mass": self.mass() if grows else None,
             "composition": self.composition() if types is not None else None,
@@ -117,6 +119,11 @@ class _Outcome:
     def rate(self) -> np.ndarray[Any, Any]:
         """Growth rate of each cell, day by day."""
         return growth_rates(self.model)
+
+    @cached_property
+    def by_type(self) -> list[dict[str, Any]]:
+        """How each type grows, with its range."""
+        return growth_by_type(self.model, self.types)
 
     @cached_property
     def followed(self) -> Followed | None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from cellam.dynamics.couplings import Balanced, Coupling
 from cellam.dynamics.fitting import Solved, Trained
@@ -58,6 +59,38 @@ def explain_choice(choice: Choice, method: str) -> list[str]:
     return [
         f"{names[part]}: {_why(part, reason, method)}" for part, reason in choice.reasons.items()
     ]
+
+
+def explain_growth(rows: Sequence[Mapping[str, Any]], relative: bool) -> str:
+    """What the ranges of growth by type allow to say, in a sentence; empty without rows.
+
+    Parameters
+    ----------
+    rows : sequence of mappings
+        With the type, and the low and the high end of its growth.
+    relative : bool
+        Whether growth is that beside the whole population.
+    """
+    if not rows:
+        return ""
+    open_ = [row["type"] for row in rows if row["low"] <= 0 <= row["high"]]
+    if len(open_) == len(rows):
+        return (
+            "No growth is needed to explain these days: cells that change from one type to "
+            "another at random times would do it as well."
+        )
+    faster = [row["type"] for row in rows if row["low"] > 0]
+    slower = [row["type"] for row in rows if row["high"] < 0]
+    whole = " than all cells together" if relative else " than zero"
+    parts = [
+        f"{how}{whole}: {', '.join(names)}"
+        for how, names in (("faster", faster), ("slower", slower))
+        if names
+    ]
+    said = f"However cells change from type to type, these grow {'; these grow '.join(parts)}."
+    if open_:
+        said += f" No growth is needed of {', '.join(open_)}."
+    return said
 
 
 def path_name(coupling: Coupling) -> str:

@@ -10,12 +10,11 @@ import pandas as pd
 
 from cellam.errors import DataError
 from cellam.modelling.model import Model
-from cellam.modelling.observed import growth_rates
 from cellam.modelling.recipe import choice_to_json
 from cellam.reading.cell_types import resolve_types
 from cellam.reading.cells import read_obs
 from cellam.report.findings import growth_by_type
-from cellam.report.wording import explain
+from cellam.report.wording import explain, explain_growth
 from cellam.result import Result
 from cellam.runs.run import StoredRun
 
@@ -47,8 +46,9 @@ class InfoResult(Result):
         return self._run.facts
 
     def to_frame(self) -> pd.DataFrame:
-        """A row for each cell type: cells, and mean, sd and share of positive growth rates."""
-        return pd.DataFrame(list(self.growth), columns=["type", "cells", "mean", "sd", "growing"])
+        """A row for each cell type: cells, mean growth and its range, sd, share that grows."""
+        columns = ["type", "cells", "mean", "low", "high", "sd", "growing"]
+        return pd.DataFrame(list(self.growth), columns=columns)
 
     def to_dict(self) -> dict[str, Any]:
         """Options, days, what was chosen, growth by type, and where it all came from."""
@@ -67,6 +67,7 @@ class InfoResult(Result):
                 "types": types.name if types is not None else None,
                 "unannotated": int(types.isna().sum()) if types is not None else None,
                 "by_type": list(self.growth),
+                "says": explain_growth(self.growth, self._run.model.options.population is None),
             },
             "provenance": self._run.provenance,
         }
@@ -105,6 +106,6 @@ def growth_of_types(
 ) -> tuple[pd.Series[Any] | None, tuple[dict[str, Any], ...]]:
     """The types of all cells, and how each type grows: the fastest first."""
     types = resolve_types(obs, model.snapshots.codes)
-    if types is None or model.conserves_mass:
+    if types is None:
         return types, ()
-    return types, tuple(growth_by_type(model, growth_rates(model), types))
+    return types, tuple(growth_by_type(model, types))

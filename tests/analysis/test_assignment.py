@@ -60,8 +60,9 @@ def test_commands_agree_on_what_a_day_becomes(
 def test_commands_agree_on_what_each_type_becomes(
     model: Model, cells: Cells, types: pd.Series
 ) -> None:
-    """The rare type as well: its cells keep what they become to themselves."""
+    """The rare type as well; fates are those of the flow, drawn to the fate of the day."""
     found = predict_fates(model, "day2", types)
+    of_day = found.together()["fate"]
     known = types.iloc[found.rows].dropna()
     assert (known == "rare").sum() < 5
     exported, names = fates(model, types)
@@ -69,10 +70,14 @@ def test_commands_agree_on_what_each_type_becomes(
         rows = np.flatnonzero(types == row["type"])
         moved = model.simulate("day2", rows=rows)
         simulated = composition(model, moved, types, chosen=True)["simulated"].iloc[-1]
-        assert row["fate"] == pytest.approx(simulated)
         of = np.isin(found.rows, rows)
+        flow_alone = np.average(found.explanations[0, of], axis=0, weights=found.mass[of])
+        assert dict(zip(found.states, flow_alone, strict=True)) == pytest.approx(simulated)
+        for state, share in row["fate"].items():
+            ends = sorted((simulated[state], of_day[state]))
+            assert ends[0] - 1e-6 <= share <= ends[1] + 1e-6
         mean = np.average(exported[found.rows[of]], axis=0, weights=found.mass[of])
-        assert dict(zip(names, mean, strict=True)) == pytest.approx(simulated)
+        assert dict(zip(names, mean, strict=True)) == pytest.approx(row["fate"])
         change = {model.space.genes[0]: 1.0}
         perturbed = perturb(model, cells, change, "day2", types, rows=rows)
         before = dict(zip(perturbed.states, perturbed.shares[0], strict=True))

@@ -11,6 +11,7 @@ import torch
 from bench.fates import predicted, reliability, truth
 
 import cellam
+from cellam import truths
 from cellam.analysis.assignment import reference_of
 from cellam.analysis.descendants import transitions
 from cellam.analysis.fates import Fates, flow, predict_fates
@@ -177,6 +178,9 @@ def test_entropy_is_zero_where_certain_and_one_bit_where_even() -> None:
         ("x", "y"),
         p,
         np.ones(3),
+        p,
+        p,
+        p[None],
         np.zeros((0, 3, 2)),
         np.zeros((0, 3)),
     )
@@ -226,7 +230,10 @@ def test_tables_have_a_row_for_each_cell_and_for_each_type(
     assert table["cell"].tolist() == cells.obs.index[found.rows].tolist()
     assert set(table["day"]) == {"day2"}
     fate = [f"fate_{s}" for s in found.states]
-    assert list(table) == ["cell", "day", "type", "mass", "entropy", *fate]
+    ends = [f"{name}_{end}" for end in ("least", "most") for name in fate]
+    assert list(table) == ["cell", "day", "type", "mass", "entropy", *fate, *ends]
+    assert (table[ends[: len(fate)]].to_numpy() <= table[fate].to_numpy() + 1e-9).all()
+    assert (table[fate].to_numpy() <= table[ends[len(fate) :]].to_numpy() + 1e-9).all()
     by_type = found.by_type(types)
     assert sum(row["cells"] for row in by_type) == len(table)
     for row in by_type:
@@ -321,3 +328,59 @@ def test_fates_of_the_demo_are_near_the_truth_and_better_than_transport(demo_pat
         assert sum(n * abs(a - b) for n, a, b in bins) / len(true) <= error["cellam"] + 1e-9
         assert bins[0][2] < 0.01
         assert bins[-1][2] > 0.8
+
+
+def _fork(k: float, *, kept: bool = False, seed: int = 0) -> tuple[Fates, np.ndarray]:
+    """Fates of the first day of a fork, and the true ones."""
+    population = truths.fork(np.random.default_rng(seed), k=k, kept=kept)
+    cells = cellam.read(population.to_adata(), use_rep="X_true")
+    model = cellam.fit(cells, n_features=128, tau=1, curvature=1)
+    found = predict_fates(model, "0", pd.Series(population.state, name="state"))
+    order = [population.ends.index(state) for state in found.states]
+    return found, population.fates[found.rows][:, order]
+
+
+def _excess(p: np.ndarray, true: np.ndarray) -> float:
+    """Brier score beyond the least possible."""
+    return float(((p - true) ** 2).sum(1).mean())
+
+
+@pytest.mark.parametrize("k", [0.0, 4.0, 20.0])
+def test_fates_of_a_fork_are_nearer_to_the_truth_than_the_flow_and_range_over_it(k: float) -> None:
+    found, true = _fork(k)
+    flow_alone = found.explanations[0]
+    assert _excess(found.probability, true) < (0.2 if k < 20 else 0.25)
+    mean = np.broadcast_to(list(found.together()["fate"].values()), true.shape)
+    if k:
+        assert _excess(found.probability, true) < 0.6 * _excess(mean, true)
+    if k < 20:
+        assert _excess(found.probability, true) < 0.7 * _excess(flow_alone, true)
+    inside = (found.low <= true + 1e-9) & (true <= found.high + 1e-9)
+    assert inside.mean() > 0.9
+    assert found.decided[0] == 0
+
+
+def test_of_cells_that_may_decide_later_the_mean_is_said_where_neighbours_differ() -> None:
+    found, true = _fork(0.0, kept=True)
+    assert _excess(found.probability, true) < 0.08
+    assert _excess(found.explanations[0], true) > 0.12
+
+
+def test_cells_on_separate_arms_are_decided() -> None:
+    population = truths.fork(np.random.default_rng(0), kept=True)
+    cells = cellam.read(population.to_adata(), use_rep="X_true")
+    model = cellam.fit(cells, n_features=128, tau=1, curvature=1)
+    found = predict_fates(model, "4", pd.Series(population.state, name="state"))
+    assert found.decided[0] > 0.7
+
+
+def test_the_range_of_a_type_holds_what_random_conversion_makes_of_it() -> None:
+    population = truths.conversion(np.random.default_rng(0))
+    cells = cellam.read(population.to_adata(), use_rep="X_true")
+    model = cellam.fit(cells, n_features=128, tau=0.1, curvature=0.0)
+    found = predict_fates(model, "0", pd.Series(population.state, name="state"))
+    row = next(row for row in found.by_type(pd.Series(population.state)) if row["type"] == "A")
+    true = population.fates[(population.day == 0) & (population.state == "A"), 1].mean()
+    assert row["fate"]["B"] < true - 0.1
+    assert row["least"]["B"] <= row["fate"]["B"]
+    assert row["most"]["B"] == pytest.approx(true, abs=0.1)

@@ -240,7 +240,7 @@ def test_a_prior_of_growth_is_said_kept_and_evaluated_beside_the_fit_without_it(
     assert "22 of 97 division genes (Tirosh et al. 2016)" in fitted.out
     assert "share of the growth prior" in fitted.out
     assert "growth is relative: the total mass is 1 on every day" in fitted.out
-    assert "growth    per day, relative, mean of each cell_type: " in fitted.out
+    assert "growth    per day, relative, mean of each cell_type and its range: " in fitted.out
     assert json.loads(call("info", "--json").out)["options"]["growth_prior"] == "mouse"
     scored = call("eval", "--holdout", "day2", "--metrics", "energy", "--json")
     methods = [row["method"] for row in json.loads(scored.out)["rows"]]

@@ -6,7 +6,6 @@ import pytest
 
 from cellam.analysis.composition import composition
 from cellam.modelling.model import Model, Simulation
-from cellam.modelling.observed import growth_rates
 from cellam.reading.cells import Cells
 from cellam.report.findings import growth_by_type, shares, thinned_out, unsure_by_type
 
@@ -24,7 +23,7 @@ def types(cells: Cells) -> pd.Series:
 def test_growth_by_type_is_the_mean_over_its_cells(
     model: Model, cells: Cells, types: pd.Series
 ) -> None:
-    rows = growth_by_type(model, growth_rates(model), types)
+    rows = growth_by_type(model, types)
     of_cell = np.zeros(len(cells))
     days = model.snapshots
     for t, x, where in zip(days.times, days.points, days.rows, strict=True):
@@ -33,6 +32,7 @@ def test_growth_by_type_is_the_mean_over_its_cells(
         values = of_cell[(types == row["type"]).to_numpy()]
         assert row["cells"] == len(values)
         assert row["mean"] == pytest.approx(values.mean())
+        assert row["low"] <= row["mean"] <= row["high"]
         assert row["sd"] == pytest.approx(values.std())
         assert row["growing"] == pytest.approx((values > 0).mean())
     means = [row["mean"] for row in rows]
@@ -46,8 +46,8 @@ def test_growth_by_type_is_the_mean_over_its_cells(
 def test_without_types_or_growth_there_is_nothing_to_say(
     model: Model, noisy_model: Model, types: pd.Series
 ) -> None:
-    assert growth_by_type(model, growth_rates(model), None) == []
-    assert growth_by_type(noisy_model, growth_rates(noisy_model), types) == []
+    assert growth_by_type(model, None) == []
+    assert growth_by_type(noisy_model, types) == []
 
 
 def test_shares_are_those_of_the_composition(
