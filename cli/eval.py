@@ -112,7 +112,7 @@ def evaluate(
 
 def _print(found: EvaluationResult) -> None:
     """The scores of each day, then what has to be known of them."""
-    from cellam.reading.labels import named
+    from cellam.reading.time_labels import named
 
     table = found.evaluation.table
     for label in found.holdout:
@@ -130,7 +130,7 @@ def _print(found: EvaluationResult) -> None:
 def _print_day(frame: pd.DataFrame, skills: list[Skill], label: str, cached: str) -> None:
     """Methods by rows, metrics by columns, best first; the floor and the skill last."""
     from cellam.evaluation.scoring import METHODS
-    from cellam.reading.labels import named
+    from cellam.reading.time_labels import named
 
     first = frame.iloc[0]
     marks = [

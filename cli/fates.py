@@ -61,7 +61,7 @@ def fates(
 ) -> None:
     """Predict fates: which cell types the descendants of every earlier cell become."""
     from cellam.errors import ConfigError
-    from cellam.reading.labels import named
+    from cellam.reading.time_labels import named
     from cellam.workflows.run import open_run
 
     if flow and ancestors:
@@ -109,7 +109,7 @@ def fates(
 def _print_legend(found: FatesResult) -> None:
     """What the columns are, and how many cells take no part."""
     from cellam.analysis.fates import FEW
-    from cellam.reading.labels import named
+    from cellam.reading.time_labels import named
 
     day, kin = named(found.terminal.label), "ancestors" if found.ancestors else "descendants"
     verb = "came from" if found.ancestors else "arrive"

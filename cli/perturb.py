@@ -49,7 +49,7 @@ def perturb(
     data: DataOption = None,
 ) -> None:
     """Change the expression of genes, and predict the effect on fates and growth."""
-    from cellam.reading.labels import named
+    from cellam.reading.time_labels import named
     from cellam.workflows.run import open_run
 
     opened = open_run(run)
@@ -84,7 +84,7 @@ def perturb(
 
 def _print(found: Perturbation) -> None:
     """A row for each fate and one for growth: before, after, and the change with its interval."""
-    from cellam.reading.labels import named
+    from cellam.reading.time_labels import named
 
     S, K = len(found.states), len(found.effects) - 1
     rows = []

@@ -76,7 +76,7 @@ def simulate(
     data: DataOption = None,
 ) -> None:
     """Simulate the cells of one day through time, and write them with their weights."""
-    from cellam.reading.labels import named
+    from cellam.reading.time_labels import named
     from cellam.workflows.run import open_run
 
     opened = open_run(run)
@@ -131,7 +131,7 @@ def _masses(followed: Followed | None) -> dict[float, str]:
 
 def _when(model: Model, time: float) -> str:
     """How a time is called: by its day, where it has one."""
-    from cellam.reading.labels import named
+    from cellam.reading.time_labels import named
 
     times = model.timeline.times
     return named(model.timeline.labels[times.index(time)] if time in times else f"{time:g}")

@@ -43,7 +43,7 @@ def validate(
 ) -> None:
     """Score predicted fates with lineage barcodes, and compare them with baselines."""
     from cellam.evaluation.clones import SCORES
-    from cellam.reading.labels import named
+    from cellam.reading.time_labels import named
     from cellam.workflows.run import open_run
 
     opened = open_run(run)

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from cellam.errors import ConfigError, DataError
 from cellam.modelling.model import Model
 from cellam.modelling.observed import velocities
-from cellam.reading.labels import offer
+from cellam.reading.time_labels import offer
 
 if TYPE_CHECKING:
     from anndata import AnnData

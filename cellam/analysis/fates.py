@@ -22,7 +22,7 @@ to it. On barcoded clones the Brier score fell from 0.77 to 0.60, where the mean
 
 The range of a probability is that over explanations: the flow from any of the cells that may be
 what was measured; chance, unless hardly any cell's fate differs from those next to it; and
-conversion, by which cells leave at random and grow as little as can be (`explanations`).
+conversion, by which cells leave at random and grow as little as can be (`growth_range`).
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from scipy import sparse
 
 from cellam.analysis.assignment import Reference, neighbours, reference, reference_of
 from cellam.analysis.descendants import DRAWS, Transitions, alike, transitions
-from cellam.analysis.explanations import ERRORS, converted
+from cellam.analysis.growth_range import ERRORS, converted
 from cellam.analysis.terminal import Terminal
 from cellam.analysis.uncertainty import Spread
 from cellam.errors import ConfigError

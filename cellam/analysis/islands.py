@@ -1,7 +1,7 @@
 """Islands: parts of the data between which no cell was seen on its way.
 
 Mass that fades in one place and appears in another is growth, or cells that go there at random
-times. Days alone do not tell these apart (see `explanations`), save where nothing is found between
+times. Days alone do not tell these apart (see `growth_range`), save where nothing is found between
 the places. Cells that go from one to the other spend some time on the way, and whoever looks
 often enough meets them there.
 

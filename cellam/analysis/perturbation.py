@@ -26,7 +26,7 @@ from cellam.analysis.uncertainty import Spread, remoteness
 from cellam.errors import ConfigError
 from cellam.modelling.model import Model
 from cellam.reading.cells import Cells
-from cellam.reading.labels import count_cells, named, offer, variables
+from cellam.reading.time_labels import count_cells, named, offer, variables
 
 Array = NDArray[np.float64]
 

@@ -25,8 +25,8 @@ from numpy.typing import NDArray
 
 from cellam.analysis.assignment import reference_of
 from cellam.analysis.basis import check_size, drawable, project
-from cellam.analysis.explanations import growth_range
 from cellam.analysis.fates import predict_fates
+from cellam.analysis.growth_range import growth_range
 from cellam.analysis.terminal import days_before
 from cellam.analysis.transitions import transition_matrix
 from cellam.analysis.uncertainty import growth_spread, relative_sd

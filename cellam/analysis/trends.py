@@ -16,7 +16,7 @@ from cellam.analysis.assignment import reference
 from cellam.errors import ConfigError
 from cellam.modelling.model import Model, Simulation
 from cellam.reading.cell_types import UNANNOTATED, read_types
-from cellam.reading.labels import did_you_mean
+from cellam.reading.time_labels import did_you_mean
 
 Array = NDArray[np.float64]
 

@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 from cellam.reading.cell_types import count_levels, follows_time, split_levels
 from cellam.reading.cells import Cells
 from cellam.reading.columns import time_columns
-from cellam.reading.labels import parse_label
+from cellam.reading.time_labels import parse_label
 
 
 def _set(words: str) -> set[str]:

@@ -20,7 +20,7 @@ from cellam.evaluation.contenders import Sides
 from cellam.modelling.model import Model
 from cellam.reading.cells import Cells
 from cellam.reading.expression import RAW
-from cellam.reading.labels import count_cells, named
+from cellam.reading.time_labels import count_cells, named
 
 FEW = 40  # cells a day; below that its mean alone is off by a sixth of a standard deviation
 COLLAPSED = 0.2  # effective share of the cells that are followed: errors are 2.2 times as large

@@ -14,8 +14,8 @@ from cellam.checks.caveat import Caveat
 from cellam.modelling.model import Model
 from cellam.reading.cell_types import read_types, resolve_types
 from cellam.reading.cells import Cells
-from cellam.reading.labels import count_cells, named
 from cellam.reading.snapshots import Snapshots
+from cellam.reading.time_labels import count_cells, named
 
 COMPARED = 600  # cells of all days, between which distances are taken
 SHUFFLES = 199

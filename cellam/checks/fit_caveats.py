@@ -21,7 +21,7 @@ from cellam.checks.caveat import Caveat
 from cellam.modelling.model import Model, Simulation
 from cellam.reading.cell_types import resolve_types
 from cellam.reading.cells import Cells
-from cellam.reading.labels import named
+from cellam.reading.time_labels import named
 
 Array = NDArray[np.float64]
 

@@ -12,7 +12,7 @@ from cellam.evaluation.controls import CONTROLS, Controlled
 from cellam.evaluation.counterparts import COUNTERPARTS
 from cellam.evaluation.scores import Scores
 from cellam.evaluation.skill import Skill
-from cellam.reading.labels import named
+from cellam.reading.time_labels import named
 
 SURE = 1.0  # standard errors by which one score at least has to be better
 

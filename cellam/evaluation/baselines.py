@@ -15,7 +15,7 @@ import numpy as np
 
 from cellam.dynamics.couplings import Balanced, couple
 from cellam.evaluation.contenders import Contender, Sides
-from cellam.reading.labels import known_names
+from cellam.reading.time_labels import known_names
 
 if TYPE_CHECKING:
     from cellam.reading.snapshots import Snapshots

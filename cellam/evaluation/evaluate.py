@@ -28,7 +28,7 @@ from cellam.modelling.refits import effective_refits, refit
 from cellam.options import Options
 from cellam.reading.cell_types import resolve_types
 from cellam.reading.cells import Cells
-from cellam.reading.labels import count_cells, named
+from cellam.reading.time_labels import count_cells, named
 from cellam.workers import parallel_map
 
 REFITS = 8

@@ -21,7 +21,7 @@ from cellam.dynamics.distances import (
     compare_w1,
     compare_w2,
 )
-from cellam.reading.labels import known_names
+from cellam.reading.time_labels import known_names
 
 if TYPE_CHECKING:
     from cellam.options import Options

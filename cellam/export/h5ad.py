@@ -18,8 +18,8 @@ from cellam.analysis.transitions import Gap
 from cellam.analysis.uncertainty import Followed, remoteness
 from cellam.errors import ConfigError, OutputError
 from cellam.modelling.model import Model, Simulation
-from cellam.reading.labels import offer, variables
 from cellam.reading.sources import opened
+from cellam.reading.time_labels import offer, variables
 from cellam.storage import (
     UNFINISHED,
     check_space,

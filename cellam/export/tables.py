@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cellam.analysis.explanations import growth_range
+from cellam.analysis.growth_range import growth_range
 from cellam.analysis.results import fates, spread
 from cellam.analysis.transitions import gaps
 from cellam.modelling.model import Model

@@ -19,8 +19,8 @@ from cellam.modelling.model import Model
 from cellam.plots import style
 from cellam.plots.populations import MOST_TYPES, OTHERS
 from cellam.plots.scatter import name_axes, size_of
-from cellam.reading.labels import named, offer
 from cellam.reading.palette import NONE, Palette, find_palette, palette
+from cellam.reading.time_labels import named, offer
 
 if TYPE_CHECKING:
     from anndata import AnnData

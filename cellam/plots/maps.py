@@ -23,7 +23,7 @@ from cellam.plots.scatter import (
     scatter_cells,
     size_of,
 )
-from cellam.reading.labels import named
+from cellam.reading.time_labels import named
 
 if TYPE_CHECKING:
     from anndata import AnnData

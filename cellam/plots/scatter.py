@@ -18,8 +18,8 @@ from cellam.modelling.model import Model
 from cellam.modelling.observed import growth_rates, velocities
 from cellam.plots import style
 from cellam.reading.cell_types import UNANNOTATED, find_types, read_types
-from cellam.reading.labels import did_you_mean
 from cellam.reading.palette import NONE, Palette, find_palette
+from cellam.reading.time_labels import did_you_mean
 
 if TYPE_CHECKING:
     from anndata import AnnData

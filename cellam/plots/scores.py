@@ -13,7 +13,7 @@ from cellam.errors import ConfigError
 from cellam.evaluation.metrics import LEAD
 from cellam.modelling.model import Model
 from cellam.plots import style
-from cellam.reading.labels import offer
+from cellam.reading.time_labels import offer
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

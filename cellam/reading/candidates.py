@@ -9,7 +9,7 @@ import numpy as np
 
 from cellam.errors import CellamError
 from cellam.reading.column_names import names_group, names_time
-from cellam.reading.labels import MISSING, parse_number, tally
+from cellam.reading.time_labels import MISSING, parse_number, tally
 from cellam.reading.timeline import MAX_TIMES, Timeline
 from cellam.reading.timepoints import count_numbers, read_timeline
 

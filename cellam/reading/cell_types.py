@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cellam.errors import ConfigError
-from cellam.reading.labels import did_you_mean, parse_label, parse_number, spell
+from cellam.reading.time_labels import did_you_mean, parse_label, parse_number, spell
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -12,9 +12,9 @@ from cellam.errors import DataError
 from cellam.reading.candidates import are_codes, is_plausible, read_column, times_of_cells
 from cellam.reading.column_names import names_group, names_time, words_of
 from cellam.reading.hints import HOURS
-from cellam.reading.labels import tally, unit_of
 from cellam.reading.relations import RELATIONS, Relation, compare, is_one_to_one, runs_along
 from cellam.reading.time_key import find_time_key
+from cellam.reading.time_labels import tally, unit_of
 from cellam.reading.timeline import Timeline
 from cellam.reading.timepoints import read_timeline
 

@@ -14,10 +14,10 @@ from cellam.errors import DataError
 from cellam.options import Kind
 from cellam.reading.absent import Days, absent_genes, check_missing
 from cellam.reading.amounts import Matrix
-from cellam.reading.labels import closest
 from cellam.reading.matrices import check_names, read_numbers
 from cellam.reading.sources import Source
 from cellam.reading.stores import SAVE_AGAIN
+from cellam.reading.time_labels import closest
 from cellam.reading.values import Form, judge
 
 RAW = "raw"

@@ -29,9 +29,9 @@ from cellam.devices import threads
 from cellam.errors import DataError
 from cellam.reading.cells import Cells
 from cellam.reading.expression import Expression
-from cellam.reading.labels import count_cells, did_you_mean
 from cellam.reading.signatures import BIRTH, DEATH, RENAMED, Signature
 from cellam.reading.stores import one_line
+from cellam.reading.time_labels import count_cells, did_you_mean
 
 Array = NDArray[np.float64]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from cellam.reading.labels import Reading
+from cellam.reading.time_labels import Reading
 
 HOURS = {"minute": 1 / 60, "hour": 1.0, "week": 168.0, "month": 730.5, "year": 8766.0}
 BIRTH = 19  # embryonic day of the mouse; only for the example in an error message

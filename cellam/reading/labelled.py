@@ -13,8 +13,8 @@ from cellam.errors import ConfigError, DataError
 from cellam.names import did_you_mean
 from cellam.pairs import parse_number
 from cellam.reading.hints import BIRTH, how_to_fix, put_on_one_clock, write_map
-from cellam.reading.labels import Reading, list_labels, parse_label, show, spell
 from cellam.reading.replicates import Part, find_repeats, find_replicates
+from cellam.reading.time_labels import Reading, list_labels, parse_label, show, spell
 from cellam.reading.timeline import SAME
 
 

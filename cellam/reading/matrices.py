@@ -15,9 +15,9 @@ from scipy import sparse
 
 from cellam.errors import DataError
 from cellam.reading.amounts import Matrix
-from cellam.reading.labels import closest
 from cellam.reading.sources import Source
 from cellam.reading.stores import SAVE_AGAIN, corrupt
+from cellam.reading.time_labels import closest
 
 LARGEST = 1e15  # the square of larger ones, summed over cells, overflows single precision
 

@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from cellam.reading.labels import Reading, parse_label, unit_of
+from cellam.reading.time_labels import Reading, parse_label, unit_of
 
 MAX_LENGTH, MAX_PIECES = 120, 12  # of a label that somebody wrote as a name
 LONGEST = 5  # pieces of a time: "2 days post fertilisation"

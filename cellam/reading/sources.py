@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from cellam.errors import DataError
 from cellam.reading.formats import file_error, folder_error, hdf5_error
-from cellam.reading.labels import closest
 from cellam.reading.stores import Store, damage, one_line
+from cellam.reading.time_labels import closest
 
 if TYPE_CHECKING:
     from anndata import AnnData

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from cellam.errors import DataError
 from cellam.reading.candidates import is_plausible, read_column, times_of_cells
 from cellam.reading.column_names import telling
-from cellam.reading.labels import did_you_mean, list_labels, tally
 from cellam.reading.relations import are_proportionate
+from cellam.reading.time_labels import did_you_mean, list_labels, tally
 
 if TYPE_CHECKING:
     import pandas as pd

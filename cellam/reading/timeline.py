@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from cellam.errors import ConfigError
-from cellam.reading.labels import Reading, did_you_mean, parse_label, parse_number, show, spell
+from cellam.reading.time_labels import Reading, did_you_mean, parse_label, parse_number, show, spell
 
 MAX_TIMES = 200  # more are hardly days on which somebody took a sample
 SAME = 1e-9  # times nearer than this are one time

@@ -18,8 +18,8 @@ import numpy as np
 
 from cellam.errors import DataError
 from cellam.reading.labelled import Labelled, read_map, read_parts
-from cellam.reading.labels import MISSING, count_cells, list_labels, spell, tally
 from cellam.reading.replicates import Part
+from cellam.reading.time_labels import MISSING, count_cells, list_labels, spell, tally
 from cellam.reading.timeline import MAX_TIMES, SAME, Timeline
 
 if TYPE_CHECKING:

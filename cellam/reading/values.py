@@ -18,7 +18,6 @@ from cellam.errors import DataError
 from cellam.options import Kind
 from cellam.reading.amounts import LARGEST_LOG, Amounts, Matrix, measure
 from cellam.reading.centring import describe_centring
-from cellam.reading.labels import named
 from cellam.reading.parts import (
     COUNTED,
     COUNTS,
@@ -30,6 +29,7 @@ from cellam.reading.parts import (
     parts_of_days,
     spread,
 )
+from cellam.reading.time_labels import named
 
 USUAL = 10_000.0  # what cells are normalised to most often
 FEW_GENES = 20  # of which sums and signs say little about a day; they may be coordinates

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cellam.analysis.explanations import growth_range, has_range
+from cellam.analysis.growth_range import growth_range, has_range
 from cellam.analysis.uncertainty import UNSURE, growth_spread, relative_sd
 from cellam.modelling.model import Model, Simulation
 from cellam.reading.cell_types import read_types

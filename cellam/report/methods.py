@@ -23,7 +23,7 @@ from cellam.modelling.recipe import Part
 from cellam.modelling.refits import MOST_CELLS
 from cellam.options import GROWTH_SCALE, N_TOP_GENES, SIGMA
 from cellam.reading.growth import PriorSource
-from cellam.reading.labels import named, variables
+from cellam.reading.time_labels import named, variables
 from cellam.report.references import REFERENCES
 from cellam.report.wording import signature_genes
 from cellam.runs.run import StoredRun

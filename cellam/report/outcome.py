@@ -18,8 +18,8 @@ from cellam.modelling.model import Model, Simulation
 from cellam.modelling.observed import growth_rates
 from cellam.plots import maps, populations
 from cellam.reading.cell_types import offer_types, resolve_types
-from cellam.reading.labels import named
 from cellam.reading.palette import find_palette
+from cellam.reading.time_labels import named
 from cellam.report import images
 from cellam.report.findings import growth_by_type, shares, thinned_out, unsure_by_type
 from cellam.report.images import Picture

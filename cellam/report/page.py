@@ -19,7 +19,7 @@ from cellam.flags import as_flags
 from cellam.modelling.model import Model
 from cellam.reading.cell_types import resolve_types
 from cellam.reading.cells import read_annotation
-from cellam.reading.labels import variables
+from cellam.reading.time_labels import variables
 from cellam.report import quality
 from cellam.report.methods import describe
 from cellam.report.outcome import describe_outcome

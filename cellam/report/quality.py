@@ -14,7 +14,7 @@ from cellam.evaluation.scoring import METHODS
 from cellam.evaluation.skill import skills
 from cellam.modelling.model import Model
 from cellam.plots import maps, scores
-from cellam.reading.labels import named
+from cellam.reading.time_labels import named
 from cellam.report import images
 from cellam.report.images import Picture
 

@@ -23,7 +23,7 @@ from cellam.reading.embedding import Space
 from cellam.reading.growth import PriorSource
 from cellam.reading.snapshots import Snapshots
 from cellam.reading.timeline import Timeline
-from cellam.runs.format_1 import upgrade
+from cellam.runs.upgrade import upgrade
 from cellam.storage import restore, to_json, to_safetensors
 
 ENSEMBLE = "ensemble.safetensors"

@@ -37,7 +37,7 @@ from cellam.storage import (
 )
 
 FORMAT = 2
-READABLE = (1, 2)  # `format_1` reads the first
+READABLE = (1, 2)  # `upgrade` reads the first
 MANIFEST, LOG = "manifest.json", "log.txt"
 EVALUATIONS, SIMULATIONS, FATES = "evaluations", "simulations", "fates"  # filled later
 CAVEATS = "caveats.json"  # of the fit; written when they were looked for

@@ -12,8 +12,8 @@ from cellam.analysis.perturbation import Changes, Perturbation, parse_changes, p
 from cellam.analysis.terminal import parse_terminal
 from cellam.display import enumerated
 from cellam.export.files import check_csv, write_csv
-from cellam.reading.labels import named
 from cellam.reading.queries import Query, select_rows
+from cellam.reading.time_labels import named
 from cellam.result import Result
 from cellam.runs.run import StoredRun
 from cellam.workflows.given import Day, day_text

@@ -18,8 +18,8 @@ from cellam.evaluation.metrics import LEAD, METRICS, check_metrics
 from cellam.export.files import check_file
 from cellam.plots.style import FORMATS
 from cellam.reading.cells import read_annotation
-from cellam.reading.labels import offer
 from cellam.reading.queries import Query
+from cellam.reading.time_labels import offer
 from cellam.runs.run import StoredRun
 from cellam.workflows.given import Day, Names, day_text, name_list
 from cellam.workflows.plot_kinds import PICTURES, Picture, Request

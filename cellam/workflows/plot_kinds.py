@@ -207,7 +207,7 @@ def _fates(request: Request) -> Any:
 def _flow(request: Request) -> Any:
     from cellam import plots
     from cellam.analysis.fates import flow
-    from cellam.reading.labels import named
+    from cellam.reading.time_labels import named
 
     model = request.model
     found = request.fates(request.start or model.training.labels[0])[0]

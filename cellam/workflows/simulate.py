@@ -19,8 +19,8 @@ from cellam.errors import ConfigError
 from cellam.export.files import check_file
 from cellam.export.h5ad import cell_table, genes_of, to_anndata, write_h5ad
 from cellam.modelling.model import Model, Simulation
-from cellam.reading.labels import named
 from cellam.reading.queries import Query
+from cellam.reading.time_labels import named
 from cellam.result import Result
 from cellam.runs.claims import SIMULATIONS
 from cellam.runs.run import StoredRun

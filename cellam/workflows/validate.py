@@ -14,7 +14,7 @@ from cellam.errors import ConfigError
 from cellam.evaluation.clones import OURS, Validation, validate, verdict
 from cellam.export.files import check_csv, write_csv
 from cellam.reading.cells import read_obs
-from cellam.reading.labels import did_you_mean
+from cellam.reading.time_labels import did_you_mean
 from cellam.result import Result
 from cellam.runs.run import StoredRun
 from cellam.workflows.days import start_days

@@ -13,7 +13,7 @@ from cellam.evaluation.baselines import Baseline
 from cellam.evaluation.contenders import Contender
 from cellam.evaluation.metrics import DISTANCES, METRICS, Annotation, Metric, Sample
 from cellam.evaluation.scoring import METHODS, score
-from cellam.reading.labels import known_names
+from cellam.reading.time_labels import known_names
 
 K = 3  # types
 

@@ -13,7 +13,7 @@ from cellam.evaluation.evaluate import evaluate
 from cellam.evaluation.metrics import METRICS
 from cellam.modelling.model import Model
 from cellam.reading.cells import Cells
-from cellam.reading.labels import named
+from cellam.reading.time_labels import named
 from cellam.report.methods import Methods, describe
 from cellam.report.references import REFERENCES
 from cellam.toys import Branching

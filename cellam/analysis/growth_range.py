@@ -1,4 +1,4 @@
-"""Explanations: the growth that snapshots leave open, as a range.
+"""Growth range: the growth that snapshots leave open, by all that explains them as well.
 
 Mass fades where cells of the path become fewer, and appears where they become more. A share ρ of
 that change may be growth. The rest is then conversion: cells leave where mass fades, at random

@@ -10,7 +10,7 @@ import pytest
 
 import cellam
 from cellam import truths
-from cellam.analysis.explanations import GrowthRange, growth_range
+from cellam.analysis.growth_range import GrowthRange, growth_range
 from cellam.modelling.model import Model
 from cellam.truths import Population
 

@@ -1,4 +1,4 @@
-"""`cellam.reading.labels`: one label says a time, or nothing."""
+"""`cellam.reading.time_labels`: one label says a time, or nothing."""
 
 import numpy as np
 import pandas as pd
@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cellam.reading.labels import offer, parse_label, parse_number, spell, tally, variables
+from cellam.reading.time_labels import offer, parse_label, parse_number, spell, tally, variables
 
 ONE_LABEL = [  # label, time, unit
     ("2", 2, ""),
