@@ -12,12 +12,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 
 Array = NDArray[np.float64]
 
 FOUND_AGAIN = 0.5  # share of the variance of a component that other cells must have along it
 FEWEST = 2  # components that are kept in any case: a picture needs two
-CELLS = 8_000  # at most, drawn at random: more would only take longer
+CELLS = 4_000  # at most, drawn at random: more would only take longer
 
 
 def confirmed(expression: Any, most: int, seed: int) -> int:
@@ -37,26 +38,26 @@ def confirmed(expression: Any, most: int, seed: int) -> int:
     int
         At most `most`, and at least 2 where `most` allows.
     """
-    n = expression.shape[0]
-    order = np.random.default_rng(seed).permutation(n)[:CELLS]
-    halves = order[: len(order) // 2], order[len(order) // 2 :]
+    order = np.random.default_rng(seed).permutation(expression.shape[0])[:CELLS]
+    few = expression[order]
+    cells = few.toarray() if sparse.issparse(few) else np.asarray(few)
+    halves = cells[: len(cells) // 2], cells[len(cells) // 2 :]
     tried = min(most, len(halves[0]) - 1)
     if tried <= FEWEST:
         return min(most, FEWEST)
-    there, back = (
-        _kept(expression[fitted], expression[other], tried, seed)
-        for fitted, other in (halves, halves[::-1])
-    )
+    there, back = (_kept(fitted, other, tried, seed) for fitted, other in (halves, halves[::-1]))
     enough = 0.5 * (there + back) >= FOUND_AGAIN
     leading = int(np.argmin(enough)) if not enough.all() else tried
     return max(FEWEST, leading)
 
 
-def _kept(fitted: Any, other: Any, n: int, seed: int) -> Array:
+def _kept(fitted: Array, other: Array, n: int, seed: int) -> Array:
     """Variance of other cells along the components of some, relative to theirs, (n,)."""
     import anndata
     import scanpy as sc
 
+    if not np.ptp(fitted, axis=0).any():
+        return np.zeros(n)  # half of the cells are all alike: there is nothing to find again
     adata = anndata.AnnData(fitted)
     sc.pp.pca(adata, n_comps=n, random_state=seed)
     components = np.asarray(adata.varm["PCs"], dtype=np.float64)  # (g, n)
