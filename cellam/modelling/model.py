@@ -172,6 +172,8 @@ class Model(Displayed):
 
     def growth(self, time: float, x: Array) -> Array:
         """Growth rate at model coordinates x (n, p): (n,) per unit of the user's time."""
+        if self.conserves_mass:  # and not what rounding leaves of it
+            return np.zeros(len(x))
         t, rate = self._at(time, len(x))
         points = torch.as_tensor(x, dtype=torch.float32)
         return self.fit.dynamics.growth(t, points).double().numpy() * rate
