@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from cellam.analysis.explanations import has_range
 from cellam.analysis.results import Results, results
 from cellam.analysis.transitions import gaps
 from cellam.display import enumerated
@@ -252,5 +253,7 @@ def _notes(run: StoredRun, types: pd.Series[Any] | None) -> tuple[str, ...]:
             "assigned from annotated cells only."
         )
     if run.model.conserves_mass:
-        said.append(f"No growth: {run.model.without_growth[0]}.")
+        why = run.model.without_growth[0]
+        left = "; the range of growth is what the days leave open" if has_range(run.model) else ""
+        said.append(f"No growth: {why}{left}.")
     return tuple(said)
