@@ -221,6 +221,8 @@ class Model(Displayed):
         ConfigError
             For times, cells or directions that do not fit together.
         """
+        if n_cells is not None and n_cells < 1:
+            raise ConfigError(f"`n_cells={n_cells}` leaves no cell to simulate.", "Use 1 or more.")
         rng = np.random.default_rng(seed)
         k = self.timeline.index(start)
         begin = self.timeline.times[k]
