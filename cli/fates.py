@@ -90,12 +90,13 @@ def fates(
         print()
         say(noun, f"of {plural(len(f.rows), 'cell')} of {named(f.start)} on {end}")
         _print_fates(f, found.types)
-        least, most = (100 * share for share in f.decided)
-        say(
-            "decided",
-            f"at least {least:.0f} % and at most {most:.0f} % of the cells have a fate of 90 % or "
-            "more: by all of the explanations that days leave open, and by any of them",
-        )
+        if not ancestors:  # to which conversion is no explanation
+            least, most = (100 * share for share in f.decided)
+            say(
+                "decided",
+                f"at least {least:.0f} % and at most {most:.0f} % of the cells have a fate of 90 % "
+                "or more: by all of the explanations that days leave open, and by any of them",
+            )
         if flow:
             print()
             _print_flow(found.flows[k], f)
@@ -113,6 +114,7 @@ def _print_legend(found: FatesResult) -> None:
 
     day, kin = named(found.terminal.label), "ancestors" if found.ancestors else "descendants"
     verb = "came from" if found.ancestors else "arrive"
+    one = "origin" if found.ancestors else "fate"
     spread = (
         f"; ±: standard deviation over {found.members} fits of the ensemble"
         if found.members
@@ -122,7 +124,7 @@ def _print_legend(found: FatesResult) -> None:
         f"Share of each obs[{found.terminal.key!r}] of {day} in the {kin} of these cells, by "
         f"mass, judged by the observed cells nearest to where they {verb}{spread}.\nMass: that "
         f"of the {kin} of one cell, on average. Entropy of single cells, in bits: 0 for one "
-        "certain fate, 1 for two equally likely ones."
+        f"certain {one}, 1 for two equally likely ones."
     )
     if not found.ancestors:
         print(

@@ -179,6 +179,18 @@ def test_a_report_is_the_page_of_the_command(
         opened.report("page.pdf")
 
 
+def test_an_export_without_types_on_the_last_day_has_all_but_fates(
+    run: Path, small: anndata.AnnData
+) -> None:
+    small.obs["cell_type"] = small.obs["cell_type"].where(small.obs["day"] != "day7")
+    opened = cellam.open_run(run)
+    found = opened.export(small)
+    assert "obs/cellam_growth" in found.keys and "obsm/cellam_fates" not in found.keys
+    assert found.notes[0].startswith("No cell of day7 has a value in obs['cell_type']: no fates")
+    with pytest.raises(cellam.DataError, match="which defines the fates"):
+        opened.export(small, groupby="cell_type")
+
+
 def test_an_export_goes_to_a_file_or_into_an_object(
     call: Call, run: Path, here: Path, small: anndata.AnnData
 ) -> None:

@@ -129,7 +129,8 @@ def find_basis(model: Model, adata: AnnData | None = None, basis: str | None = N
         The data of the fit, for any basis but the model's own.
     basis : str, optional
         "pca" or the key of the model's representation: its own coordinates; else a key of
-        `obsm`, with or without "X_". By default X_umap where the data have one, else its own.
+        `obsm`, with or without "X_". By default X_umap where the data have one, else its own,
+        or if the model has one coordinate, the first other key.
 
     Raises
     ------
@@ -143,12 +144,15 @@ def find_basis(model: Model, adata: AnnData | None = None, basis: str | None = N
     if adata is not None:
         check_size(model, adata)
     own = {OWN} if space.rep is None else {space.rep, space.rep.removeprefix("X_")}
-    asked = basis or ("X_umap" if "X_umap" in keys else min(own, key=len))
+    others = [key for key in keys if key not in own]
+    preferred = others if space.n_dims < 2 else []  # to coordinates that make no map
+    default = "X_umap" if "X_umap" in keys else next(iter(preferred), min(own, key=len))
+    asked = basis or default
     if asked in own:
         if space.n_dims < 2:
             raise ConfigError(
                 f"The run has {space.n_dims} coordinate, and a figure needs two.",
-                f"Use `basis` with one of: {', '.join(keys)}." if keys else "",
+                f"Use `basis` with one of: {', '.join(others)}." if others else "",
             )
         points = np.concatenate(model.snapshots.points)
         return Basis(space.name, space.to_coordinates(points)[:, :2], own=True)

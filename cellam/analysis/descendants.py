@@ -83,7 +83,8 @@ def transitions(
     Raises
     ------
     ConfigError
-        If the days are one, or outside the training days, or noise would have to run backward.
+        If the days are one, or outside the training days, noise would have to run backward, or
+        nothing is to be drawn.
     DataError
         If no cell of `end` has a type.
     """
@@ -93,6 +94,8 @@ def transitions(
         raise ConfigError(
             f"{days.labels[k]} is both the start and the end.", "Choose two different days."
         )
+    if draws < 1:
+        raise ConfigError(f"`draws={draws}` simulates no cell.", "Use 1 or more.")
     x, n = days.points[k], draws if model.fit.objective.sigma > 0 else 1
     moved, w = model.follow(np.repeat(x, n, axis=0), days.times[k], days.times[l], seed=seed)
     mass = w.reshape(-1, n)

@@ -101,13 +101,16 @@ class GrowthRange:
         """Standard error of the mean growth of some cells that comes from counting them.
 
         Their rate is (L₁ − L₀)/Δ in a gap, with L the log of their share of a day, and the mean
-        that over the gaps in proportion to share and length. L scatters by (1 − p)/np.
+        that over the gaps in proportion to share and length. L scatters by (1 − p)/np. Gaps count
+        where they are seen on both sides, and if there are none, where on one: half a cell then
+        stands for those of the other.
         """
         times, day = np.unique(self.times, return_inverse=True)
         n, k = np.bincount(day), np.bincount(day[of], minlength=len(times))
         p = np.clip(k / n, 0.5 / n, 1.0)
         gap = np.diff(times)
-        weight = 0.5 * (p[1:] + p[:-1]) * (k[1:] * k[:-1] > 0)  # where they are seen to change
+        both = k[1:] * k[:-1] > 0
+        weight = 0.5 * (p[1:] + p[:-1]) * (both if both.any() else k[1:] + k[:-1] > 0)
         total = float(weight @ gap)
         if not total > 0:
             return 0.0
@@ -185,7 +188,7 @@ def _other_growth(model: Model, rng: np.random.Generator) -> list[Array]:
     return [
         growth_rates(replace(model.without_ensemble(), fit=fit))
         for path, seen in [*((path, features) for path in paths), *_less(_growing(paths), features)]
-        for fit in [add_growth(free, path, seen, rng=rng, particles=PARTICLES)]
+        for fit in [add_growth(free, path.less_total_growth(), seen, rng=rng, particles=PARTICLES)]
     ]
 
 

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from cellam.analysis.assignment import reference_of
 from cellam.analysis.basis import check_size, drawable, project
 from cellam.analysis.fates import predict_fates
-from cellam.analysis.growth_range import growth_range
+from cellam.analysis.growth_range import growth_range, has_range
 from cellam.analysis.terminal import days_before
 from cellam.analysis.transitions import transition_matrix
 from cellam.analysis.uncertainty import growth_spread, relative_sd
@@ -134,8 +134,8 @@ def results(
     -------
     Results
         `obs`: cellam_time, cellam_time_cat (categorical, ordered numbers), cellam_growth per unit
-        of time and its range, cellam_growth_low and cellam_growth_high (unless the method
-        conserves mass). With an ensemble, cellam_velocity_sd and
+        of time and its range, cellam_growth_low and cellam_growth_high (unless mass is
+        conserved by request). With an ensemble, cellam_velocity_sd and
         cellam_growth_sd. `obsm`: velocities; X_cellam_pca, where our own PCA was fitted; with
         types cellam_fates, whose columns are named in `uns["cellam"]["fates"]`. For CellRank:
         `obsp` cellam_T_fwd, `obsm` lineages_fwd, `obs` term_states_fwd.
@@ -152,7 +152,7 @@ def results(
     time = model.snapshots.to_data_order(np.repeat(np.asarray(days.times, dtype=np.float64), sizes))
     out.obs["cellam_time"] = time
     out.obs["cellam_time_cat"] = pd.Categorical(time, categories=list(days.times), ordered=True)
-    if not model.conserves_mass:
+    if has_range(model):
         found = growth_range(model)
         for key, rates in zip(("", "_low", "_high"), (found.point, *found.ends), strict=True):
             out.obs[f"cellam_growth{key}"] = model.snapshots.to_data_order(rates)

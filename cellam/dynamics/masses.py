@@ -1,10 +1,12 @@
 """Masses: growth that keeps the masses of the days, which are known.
 
-Growth is fitted to the path between the days. Cells that are followed do not stay spread as those
-of the path: the ones that have grown most go on growing where they are, and what the total is wrong
-by adds up over the days. So the cells of every day are followed through all others once, and what
-their total gains in a gap over what the days have gained is taken off the growth rates of all cells
-that start on that day. It depends on time alone, and tells no cell from another.
+Growth is fitted relative to that of the population: as a field that is smooth in time, it would be
+wrong on the days on which the population changes its pace. The level of each gap is added here.
+Besides, cells that are followed do not stay spread as those of the path: the ones that have grown
+most go on growing where they are, and what the total is wrong by adds up over the days. So the
+cells of every day are followed through all others once, and what their total gains in a gap over
+what the days have gained is taken off the growth rates of all cells that start on that day. It
+depends on time alone, and tells no cell from another.
 """
 
 from __future__ import annotations
@@ -38,7 +40,9 @@ def keep_masses(fit: Fit, days: Snapshots, rng: np.random.Generator) -> Fit:
         Draws the cells that are followed, and noise.
     """
     fit = replace(fit, growth_levels=())
-    if not fit.objective.grows or (fit.growth is not None and not fit.growth.theta.any()):
+    if not fit.objective.grows:
+        return fit
+    if fit.growth is not None and not fit.growth.theta.any() and np.ptp(days.masses) == 0:
         return fit
     few = days.thinned(max(40, CELLS // len(days)), rng)
     rates = _excess(fit, few, rng)

@@ -40,7 +40,7 @@ class Gap:
 
     With `fading`, masses go linearly from mass_0 to mass_1 instead of log-linearly. `bend`
     holds the offsets of the tangents from the chord, times Δ: d_0 (n, d) for the cells x_0
-    and d_1 (m, d) for the cells x_1.
+    and d_1 (m, d) for the cells x_1. `total_growth` is a rate that is taken off those of all pairs.
     """
 
     t_0: float
@@ -50,6 +50,7 @@ class Gap:
     pairs: Pairs
     fading: bool = False
     bend: tuple[Array, Array] | None = None
+    total_growth: float = 0.0
 
     @property
     def length(self) -> float:
@@ -74,9 +75,10 @@ class Gap:
         mass_0, mass_1 = self.pairs.mass_0[pair], self.pairs.mass_1[pair]
         if self.fading:
             w = (1 - alpha) * mass_0 + alpha * mass_1
-            return w, np.divide(mass_1 - mass_0, w * self.length, where=w > 0, out=0 * w)
+            growth = np.divide(mass_1 - mass_0, w * self.length, where=w > 0, out=0 * w)
+            return w, growth - self.total_growth
         rate = np.log(mass_1 / mass_0)
-        return mass_0 * np.exp(alpha * rate), rate / self.length
+        return mass_0 * np.exp(alpha * rate), rate / self.length - self.total_growth
 
     def mean_velocity(self) -> Array:
         """Velocity of the mean of the pairs, as coefficients (3, d) of 1, α and α²."""
@@ -145,6 +147,15 @@ class Path:
         """The path less its mean motion, and the mean motion."""
         mean = self.mean_motion()
         return replace(self, taken_off=mean), mean
+
+    def less_total_growth(self) -> Path:
+        """The path with growth relative to that of the population, whose masses are known."""
+        totals = [(gap.pairs.mass_0.sum(), gap.pairs.mass_1.sum()) for gap in self.gaps]
+        gaps = (
+            replace(gap, total_growth=float(np.log(m_1 / m_0)) / gap.length)
+            for gap, (m_0, m_1) in zip(self.gaps, totals, strict=True)
+        )
+        return replace(self, gaps=tuple(gaps))
 
     def mean_motion(self) -> MeanMotion | None:
         """Mean velocity of every gap, as far as its cells bear it out; None where nobody moves."""

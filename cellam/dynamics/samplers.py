@@ -252,6 +252,10 @@ class Draws:
     n_particles: int
     seed: int = 0
 
+    def less_total_growth(self) -> Draws:
+        """The same: its masses are not known apart from the growth of its particles."""
+        return self
+
     def less_mean_motion(self) -> tuple[Draws, None]:
         """The same: no days divide it into gaps whose mean motion could be told."""
         return self, None

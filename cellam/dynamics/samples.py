@@ -104,6 +104,10 @@ class Source(Protocol):
         """The source less its mean motion, and that motion, where it is known (`mean_motion`)."""
         ...
 
+    def less_total_growth(self) -> Source:
+        """The source with growth relative to that of the population, where its masses are known."""
+        ...
+
     def split(self, n: int, rng: np.random.Generator) -> tuple[Source, Source]:
         """All but one n-th, and one n-th that is independent of it."""
         ...

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cellam.analysis.growth_range import growth_range
+from cellam.analysis.growth_range import growth_range, has_range
 from cellam.analysis.results import fates, spread
 from cellam.analysis.transitions import gaps
 from cellam.modelling.model import Model
@@ -100,7 +100,7 @@ def tables(
         For noise, where the dynamics have it.
     """
     yield "velocities", velocity_table(model, names)
-    if not model.conserves_mass:
+    if has_range(model):
         yield "growth", growth_table(model, names)
     if types is not None:
         yield "fates", fate_table(model, names, types, seed=seed)

@@ -127,5 +127,5 @@ def fit_recipe(
     still = None
     if objective.own_growth:
         still = draw_features(days, options.n_features // 2, rng).time_independent()
-    fit = add_growth(fit, path, still, rng=rng, device=device)
+    fit = add_growth(fit, path.less_total_growth(), still, rng=rng, device=device)
     return keep_masses(fit, days, rng)

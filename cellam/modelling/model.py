@@ -137,7 +137,7 @@ class Model(Displayed):
         """Whether growth is zero: without it in the method, or on a path that only moves mass."""
         growth = self.fit.growth
         own = growth is not None and bool((growth.theta.abs() > 1e-6).any())
-        return not (own or self.fit.objective.growth_scale > 0)
+        return not (own or self.fit.growth_levels or self.fit.objective.growth_scale > 0)
 
     @property
     def without_growth(self) -> tuple[str, str]:
@@ -172,6 +172,8 @@ class Model(Displayed):
 
     def growth(self, time: float, x: Array) -> Array:
         """Growth rate at model coordinates x (n, p): (n,) per unit of the user's time."""
+        if self.conserves_mass:  # and not what rounding leaves of it
+            return np.zeros(len(x))
         t, rate = self._at(time, len(x))
         points = torch.as_tensor(x, dtype=torch.float32)
         return self.fit.dynamics.growth(t, points).double().numpy() * rate
@@ -219,6 +221,8 @@ class Model(Displayed):
         ConfigError
             For times, cells or directions that do not fit together.
         """
+        if n_cells is not None and n_cells < 1:
+            raise ConfigError(f"`n_cells={n_cells}` leaves no cell to simulate.", "Use 1 or more.")
         rng = np.random.default_rng(seed)
         k = self.timeline.index(start)
         begin = self.timeline.times[k]

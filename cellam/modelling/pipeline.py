@@ -172,7 +172,7 @@ def _fit_action(
     if objective.own_growth:
         still = draw_features(training, options.n_features // 2, drawing).time_independent()
     rotation = measure_rotation(straight, training, measuring)
-    result = add_growth(result, path, still, rng=fitting, device=device)
+    result = add_growth(result, path.less_total_growth(), still, rng=fitting, device=device)
     result = keep_masses(result, training, fitting)
     return result, rotation, choice
 

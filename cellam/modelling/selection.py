@@ -218,7 +218,9 @@ class _Trials:
         )
         try:
             fit = fit_kernel(path, self.objective, features, rng=rng, particles=PARTICLES)
-            fit = add_growth(fit, path, features.time_independent(), rng=rng, particles=PARTICLES)
+            relative = path.less_total_growth()
+            still = features.time_independent()
+            fit = add_growth(fit, relative, still, rng=rng, particles=PARTICLES)
             time = training.unit_time(self.days.times[k])
             steps = max(STEPS, 6 * (len(training) - 1))
             x, w = from_both_sides(fit.dynamics, before, after, time, rng=rng, steps=steps)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from cellam.analysis.explanations import has_range
 from cellam.analysis.results import Results, results
 from cellam.analysis.transitions import gaps
 from cellam.display import enumerated
@@ -23,8 +24,10 @@ from cellam.export.h5ad import (
     write_tables,
 )
 from cellam.export.tables import tables as all_tables
-from cellam.reading.cell_types import resolve_types
+from cellam.modelling.model import Model
+from cellam.reading.cell_types import read_types, resolve_types
 from cellam.reading.cells import read_obs
+from cellam.reading.time_labels import named
 from cellam.result import Result
 from cellam.runs.run import StoredRun
 
@@ -150,6 +153,9 @@ def export_run(
         obs = adata.obs
     run.check_cells(obs)
     types = resolve_types(obs, model.snapshots.codes, groupby)
+    notes = _notes(run, types)
+    if groupby is None and types is not None and (lacking := _lacks_fates(model, types)):
+        types, notes = None, (lacking, *notes[1:])
     found, rows = None, {}
     if source is not None and places.copy is not None:
         adata = read_all(source)
@@ -163,9 +169,7 @@ def export_run(
         write_couplings(places.couplings, model, obs.index, gaps(model, seed=seed))
     if places.tables is not None:
         rows = write_tables(places.tables, all_tables(model, obs.index, types, seed=seed))
-    return ExportResult(
-        run.path, found, places.copy, places.couplings, places.tables, rows, _notes(run, types)
-    )
+    return ExportResult(run.path, found, places.copy, places.couplings, places.tables, rows, notes)
 
 
 @dataclass(frozen=True)
@@ -230,6 +234,14 @@ class _Places:
             check_output(path, option=option, overwrite=overwrite, ours=ours)
 
 
+def _lacks_fates(model: Model, types: pd.Series[Any]) -> str:
+    """Why types that were not asked for define no fates; empty where they do."""
+    last = model.training.labels[-1]
+    if read_types(types).iloc[model.snapshots.rows[model.snapshots.index(last)]].notna().any():
+        return ""
+    return f"No cell of {named(last)} has a value in obs[{types.name!r}]: no fates (see `groupby`)."
+
+
 def _notes(run: StoredRun, types: pd.Series[Any] | None) -> tuple[str, ...]:
     """What the results do not have, and why."""
     said = []
@@ -241,5 +253,7 @@ def _notes(run: StoredRun, types: pd.Series[Any] | None) -> tuple[str, ...]:
             "assigned from annotated cells only."
         )
     if run.model.conserves_mass:
-        said.append(f"No growth: {run.model.without_growth[0]}.")
+        why = run.model.without_growth[0]
+        left = "; the range of growth is what the days leave open" if has_range(run.model) else ""
+        said.append(f"No growth: {why}{left}.")
     return tuple(said)

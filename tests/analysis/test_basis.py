@@ -141,6 +141,10 @@ def test_one_coordinate_is_no_picture(drifting: anndata.AnnData) -> None:
     model = cellam.fit(cells, method="am", n_features=16, n_pcs=1, curvature=0.0)
     with pytest.raises(ConfigError, match="a figure needs two"):
         find_basis(model)
+    with pytest.raises(ConfigError, match="a figure needs two") as caught:
+        find_basis(model, drifting, "X_latent")
+    assert "X_turned" in caught.value.hint and "X_latent" not in caught.value.hint
+    assert find_basis(model, drifting).name == "X_turned"  # a map of the data, where there is one
 
 
 def test_annotation_is_read_without_expression(demo_path, drifting: anndata.AnnData) -> None:  # type: ignore[no-untyped-def]

@@ -98,6 +98,8 @@ def test_rows_sum_to_one_and_masses_are_those_of_the_simulation(
 def test_noise_takes_several_ways_that_the_seed_decides(
     noisy_model: Model, types: pd.Series
 ) -> None:
+    with pytest.raises(ConfigError, match="simulates no cell"):
+        transitions(noisy_model, "day2", "day7", types, draws=0)
     one = transitions(noisy_model, "day2", "day7", types, draws=1)
     many = transitions(noisy_model, "day2", "day7", types, draws=12)
     assert many.matrix.nnz > one.matrix.nnz

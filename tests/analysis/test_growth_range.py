@@ -96,6 +96,17 @@ def test_mean_of_few_counted_cells_has_a_wider_range_than_that_of_many() -> None
     assert of(25) == pytest.approx(2 * 1.96 * np.sqrt(2 / 50) / 2)
 
 
+def test_growth_of_cells_that_one_day_alone_has_is_not_known_better() -> None:
+    def of(n: int, there: int) -> float:
+        times = np.repeat([0.0, 1.0], 50)
+        some = np.concatenate([np.arange(50) < n, np.arange(50) < there])
+        found = GrowthRange(np.zeros((2, 100)), np.zeros(100, dtype=np.int64), times)
+        _, low, high = found.mean(some)
+        return high - low
+
+    assert of(20, 0) > of(20, 1) > of(20, 10)
+
+
 POPULATIONS: dict[str, tuple[Callable[..., Population], dict[str, float]]] = {
     "conversion": (truths.conversion, {}),
     "slow conversion": (truths.conversion, {"hazard": 0.15, "takes": 0.6}),

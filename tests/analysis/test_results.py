@@ -10,6 +10,7 @@ import pytest
 import cellam
 from cellam.analysis.results import fates, results
 from cellam.errors import ConfigError, DataError
+from cellam.export.tables import tables
 from cellam.modelling.model import Model
 from cellam.reading.cells import Cells
 
@@ -150,6 +151,25 @@ def test_without_types_there_are_no_fates(opened: cellam.Run, small: anndata.Ann
 def test_mass_that_is_conserved_gives_no_growth(cells: Cells, small: anndata.AnnData) -> None:
     model = cellam.fit(cells, n_features=32, method="am", n_pcs=3)
     assert "cellam_growth" not in results(model, small).obs
+
+
+def test_growth_that_the_days_did_not_call_for_has_a_range(
+    cells: Cells, small: anndata.AnnData
+) -> None:
+    """As `fit` and `info` say it, and zero rather than what rounding leaves of it."""
+    asked = cellam.fit(cells, n_features=32, path="ot", n_pcs=3)
+    other = cellam.fit(cells, n_features=32, tau=1.0, n_pcs=3)
+    model = replace(
+        asked,
+        options=asked.options.model_copy(update={"path": None}),
+        choice=replace(asked.choice, couplings=other.choice.couplings),
+    )
+    assert model.conserves_mass
+    found = results(model, small).obs
+    assert (found["cellam_growth"] == 0).all()
+    assert (found["cellam_growth_low"] <= 0).all() and (found["cellam_growth_low"] < 0).any()
+    assert (found["cellam_growth_high"] >= 0).all() and (found["cellam_growth_high"] > 0).any()
+    assert "growth" in {name for name, _ in tables(model, small.obs_names)}
 
 
 def test_a_key_of_the_user_is_never_overwritten(opened: cellam.Run, small: anndata.AnnData) -> None:

@@ -317,9 +317,10 @@ def test_drawn_cells_are_distinct_where_there_are_enough(moved):
         ("day0", {"save_every": 0.0}, "`save_every="),
         ("day0", {"save_every": np.inf}, "`save_every="),
         ("day0", {"save_every": 1e-9}, "would save"),
+        ("day0", {"n_cells": 0}, "leaves no cell"),
     ],
 )
-def test_times_that_do_not_fit_together_are_refused(moved, start, options, message):
+def test_times_and_cells_that_do_not_fit_together_are_refused(moved, start, options, message):
     with pytest.raises(ConfigError, match=message):
         moved.simulate(start, **options)
 
