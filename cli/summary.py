@@ -35,12 +35,15 @@ def say_cells(cells: Cells) -> None:
 
 def say_model(model: Model) -> None:
     """Print what was fitted and what was chosen."""
+    from cellam.options import N_PCS
     from cellam.report.wording import explain
 
     space = model.space
     kind = f"obsm[{space.rep!r}]" if space.rep else f"PCA of {variables(space.genes)}"
     whitened = ", whitened" if space.whitened else ""
-    say("space", f"{kind}, {plural(space.n_dims, 'component')}{whitened}")
+    chosen = space.rep is None and model.options.n_pcs is None and space.n_dims < N_PCS
+    why = f", those of {N_PCS} that other cells confirm" if chosen else ""
+    say("space", f"{kind}, {plural(space.n_dims, 'component')}{why}{whitened}")
     if model.options.exclude:
         say("excluded", ", ".join(model.options.exclude))
     grown = model.options.has_growth and model.conserves_mass

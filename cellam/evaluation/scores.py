@@ -12,6 +12,9 @@ from typing import Any
 
 import pandas as pd
 
+from cellam.errors import ConfigError
+
+FEWEST_DRAWS = 100  # of a bootstrap: fewer say nothing of an interval
 COLUMNS = (
     "time", "label", "method", "metric", "value", "low", "high", "n", "draws", "extrapolation",
     "seen", "refits", "fit_seconds", "n_boot",
@@ -100,4 +103,19 @@ class Scores:
                 )
                 for one in stored["covariance"]
             },
+        )
+
+
+def check_n_boot(n_boot: int) -> None:
+    """Refuse a number of draws of which no interval can be made.
+
+    Raises
+    ------
+    ConfigError
+        For fewer than 100.
+    """
+    if n_boot < FEWEST_DRAWS:
+        raise ConfigError(
+            f"`n_boot={n_boot!r}`: too few draws for an interval.",
+            f"Use at least {FEWEST_DRAWS}.",
         )

@@ -26,6 +26,9 @@ from cellam.reading.timeline import Timeline
 Array = NDArray[np.float64]
 
 
+FARTHEST = 10  # times the span of the training days, beyond which no simulation goes
+
+
 @dataclass(frozen=True, repr=False)
 class Simulation(Displayed):
     """Cells followed through time.
@@ -335,6 +338,13 @@ class Model(Displayed):
             raise ConfigError(
                 f"Time {outside[0]:g} lies outside the training days ({first:g} to {last:g}).",
                 "Add `extrapolate=True` to use the dynamics of the nearest training day there.",
+            )
+        far = max(first - min(begin, end), max(begin, end) - last)
+        if far > FARTHEST * (last - first):
+            raise ConfigError(
+                f"The simulation from {begin:g} to {end:g} leaves the training days by {far:g}, and "
+                f"they span {last - first:g}: nothing is known of such times.",
+                f"Stay within {FARTHEST} times that span.",
             )
         sign = 1.0 if end > begin else -1.0
         saved = {begin, end, *(t for t in self.snapshots.times if (t - begin) * (end - t) > 0)}

@@ -27,7 +27,7 @@ from cellam.evaluation.evaluate import (
     resolve_holdout,
 )
 from cellam.evaluation.metrics import check_metrics
-from cellam.evaluation.scores import Scores
+from cellam.evaluation.scores import Scores, check_n_boot
 from cellam.evaluation.scoring import N_BOOT
 from cellam.evaluation.skill import Skill, skills
 from cellam.export.files import check_csv, write_csv
@@ -177,6 +177,7 @@ def evaluate_run(
     asked = check_metrics(name_list(metrics)) if metrics is not None else None
     rivals = check_baselines(BASELINES if baselines is None else name_list(baselines))
     check_refits(refits)
+    check_n_boot(n_boot)
     days = day_texts(holdout)
     if not days:
         raise ConfigError(

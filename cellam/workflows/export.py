@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from cellam.analysis.explanations import has_range
+from cellam.analysis.growth_range import has_range
 from cellam.analysis.results import Results, results
 from cellam.analysis.transitions import gaps
 from cellam.display import enumerated

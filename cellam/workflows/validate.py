@@ -12,6 +12,7 @@ from cellam.analysis.terminal import parse_terminal
 from cellam.display import enumerated
 from cellam.errors import ConfigError
 from cellam.evaluation.clones import OURS, Validation, validate, verdict
+from cellam.evaluation.scores import check_n_boot
 from cellam.export.files import check_csv, write_csv
 from cellam.reading.cells import read_obs
 from cellam.reading.time_labels import did_you_mean
@@ -140,6 +141,7 @@ def validate_run(
         )
     end = parse_terminal(model, obs, day_text(terminal) if terminal is not None else None)
     days = start_days(model, end.label, start)
+    check_n_boot(n_boot)
     found = validate(
         model,
         obs[end.key],

@@ -47,6 +47,21 @@ def test_masses_that_are_given_are_kept(noisy_cells: Cells) -> None:
     np.testing.assert_allclose(_masses(model, 4.0, 5.0), [1.0, 3.0], rtol=0.02)
 
 
+@pytest.mark.parametrize("path", ["uot", "ot"])
+def test_growth_on_a_day_is_that_of_the_population_in_the_gap_after_it(
+    noisy_cells: Cells, path: str
+) -> None:
+    """It grows, stays, shrinks: a field that is smooth in time would be wrong on the days."""
+    masses = (1.0, 30.0, 30.0, 1.0, 1.0, 30.0)
+    given = dict(zip(noisy_cells.timeline.labels, masses, strict=True))
+    fast = {**FAST, "tau": 1.0 if path == "uot" else None}
+    model = cellam.fit(noisy_cells, population=given, path=path, **fast)
+    assert not model.conserves_mass
+    for k, rate in enumerate(np.diff(np.log(masses))):
+        found = model.growth(DAYS[k], model.snapshots.points[k]).mean()
+        assert found == pytest.approx(rate, abs=0.3)
+
+
 def test_noise_keeps_the_masses_on_average(noisy_cells: Cells) -> None:
     model = cellam.fit(noisy_cells, method="ueam", sigma=0.3, **FAST)
     moved = model.simulate(0.0, to=5.0, n_cells=2_000)

@@ -317,6 +317,7 @@ def test_drawn_cells_are_distinct_where_there_are_enough(moved):
         ("day0", {"save_every": 0.0}, "`save_every="),
         ("day0", {"save_every": np.inf}, "`save_every="),
         ("day0", {"save_every": 1e-9}, "would save"),
+        ("day0", {"to": 1e6, "extrapolate": True}, "leaves the training days"),
         ("day0", {"n_cells": 0}, "leaves no cell"),
     ],
 )
