@@ -141,6 +141,23 @@ class Level:
         gap = torch.bucketize(t, t.new_tensor(self.times[1:-1]), right=True)
         return t.new_tensor(self.rates)[gap]
 
+    def integral(self, start: float, stop: float) -> float:
+        """What it adds up to from one unit time to another, earlier or later.
+
+        Examples
+        --------
+        >>> level = Level((0.0, 0.5, 1.0), (2.0, 4.0))
+        >>> level.integral(0.25, 0.75), level.integral(0.75, 0.25), level.integral(-1.0, 0.0)
+        (1.5, -1.5, 2.0)
+        """
+        edges = (float("-inf"), *self.times[1:-1], float("inf"))
+        first, last = min(start, stop), max(start, stop)
+        total = sum(
+            rate * max(0.0, min(last, end) - max(first, begin))
+            for rate, begin, end in zip(self.rates, edges[:-1], edges[1:], strict=True)
+        )
+        return total if stop >= start else -total
+
 
 @dataclass(frozen=True)
 class Dynamics:
@@ -177,13 +194,16 @@ class Dynamics:
         return self.action.gradient(t, x)
 
     def growth(self, t: Tensor, x: Tensor) -> Tensor:
-        """λs or g, (N,), (N, d) -> (N,), per unit time."""
+        """λs or g less the level, (N,), (N, d) -> (N,), per unit time."""
+        rate = self.growth_field(t, x)
+        return rate if self.growth_level is None else rate - self.growth_level.at(t)
+
+    def growth_field(self, t: Tensor, x: Tensor) -> Tensor:
+        """λs or g without the level, (N,), (N, d) -> (N,), per unit time."""
         if self.growth_action is None:
             return x.new_zeros(len(x))
         rate = self.growth_scale * self.growth_action.value(t, x)
-        if self.growth_range is not None:
-            rate = rate.clamp(*self.growth_range)
-        return rate if self.growth_level is None else rate - self.growth_level.at(t)
+        return rate if self.growth_range is None else rate.clamp(*self.growth_range)
 
 
 @dataclass(frozen=True)

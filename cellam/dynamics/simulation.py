@@ -171,6 +171,7 @@ def _move(
 ) -> tuple[Array, Array]:
     step = _euler_maruyama if dynamics.sigma > 0 else _runge_kutta
     steps = 4 * steps if dynamics.sigma > 0 else steps
+    level = dynamics.growth_level
     log_w = x.new_zeros(len(x))
     points, log_weights = [x], [log_w]
     for start, stop in itertools.pairwise(times):
@@ -178,6 +179,8 @@ def _move(
         h = (stop - start) / n
         for k in range(n):
             x, log_w = step(dynamics, start + k * h, h, x, log_w, rng)
+        if level is not None:  # it jumps on the days, where no scheme is accurate
+            log_w = log_w - level.integral(start, stop)
         points.append(x)
         log_weights.append(log_w)
     stacked = torch.stack(points).double().cpu().numpy()
@@ -194,7 +197,7 @@ def _runge_kutta(
 ) -> tuple[Tensor, Tensor]:
     def rate(t: float, x: Tensor) -> tuple[Tensor, Tensor]:
         tt = _time(t, x)
-        return dynamics.drift(tt, x), dynamics.growth(tt, x)
+        return dynamics.drift(tt, x), dynamics.growth_field(tt, x)
 
     v1, g1 = rate(t, x)
     v2, g2 = rate(t + h / 2, x + h / 2 * v1)
@@ -214,7 +217,7 @@ def _euler_maruyama(
     tt = _time(t, x)
     noise = torch.as_tensor(rng.standard_normal(x.shape), dtype=x.dtype, device=x.device)
     moved = x + h * dynamics.drift(tt, x) + dynamics.sigma * h**0.5 * noise
-    return moved, log_w + h * dynamics.growth(tt, x)
+    return moved, log_w + h * dynamics.growth_field(tt, x)
 
 
 def _time(t: float, x: Tensor) -> Tensor:

@@ -342,8 +342,8 @@ class Model(Displayed):
         far = max(first - min(begin, end), max(begin, end) - last)
         if far > FARTHEST * (last - first):
             raise ConfigError(
-                f"The simulation from {begin:g} to {end:g} leaves the training days by {far:g}, and "
-                f"they span {last - first:g}: nothing is known of such times.",
+                f"The simulation from {begin:g} to {end:g} leaves the training days by {far:g}, "
+                f"and they span {last - first:g}: nothing is known of such times.",
                 f"Stay within {FARTHEST} times that span.",
             )
         sign = 1.0 if end > begin else -1.0

@@ -18,7 +18,8 @@ def dynamics(drift=None, growth=None, sigma=0.0):
     """Stand in for what was fitted."""
     return SimpleNamespace(
         drift=drift or (lambda t, x: 0 * x),
-        growth=growth or (lambda t, x: 0 * t),
+        growth_field=growth or (lambda t, x: 0 * t),
+        growth_level=None,
         sigma=sigma,
     )
 
