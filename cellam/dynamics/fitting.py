@@ -276,7 +276,7 @@ def add_growth(
         fit = replace(fit, growth=field)
     sample = source.sample(8_192, rng).to("cpu")
     with torch.no_grad():
-        rates = fit.dynamics.growth(sample.t, sample.x)
+        rates = fit.dynamics.growth_field(sample.t, sample.x)
     return replace(fit, growth_range=(float(rates.min()), float(rates.max())))
 
 
