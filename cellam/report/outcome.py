@@ -207,7 +207,10 @@ def _fates(model: Model, types: pd.Series[Any] | None) -> dict[str, Any] | None:
     few = _thinned(model.without_ensemble(), start)
     found = predict_fates(few, start, types, seed=model.options.seed)
     n, N = len(found.rows), len(days.points[0])
+    least, most = found.decided
     return {
+        "decided": f"By all explanations {100 * least:.0f} %, by any of them {100 * most:.0f} % of "
+        "the cells have a fate of 90 % or more.",
         "drawn": f"Based on {n:,} of {N:,} cells, drawn at random." if n < N else "",
         "states": found.states,
         "rows": [*found.by_type(types), {"type": "all", **found.together()}],
