@@ -37,7 +37,7 @@ def each(cells: Cells) -> pd.Series:
 def still(model: Model) -> Model:
     """A fit in which nothing moves or grows."""
     zero = replace(model.fit.action, theta=torch.zeros_like(model.fit.action.theta), mean=None)
-    return replace(model, fit=replace(model.fit, action=zero, growth=None))
+    return replace(model, fit=replace(model.fit, action=zero, growth=None, growth_levels=()))
 
 
 @pytest.fixture(scope="module")

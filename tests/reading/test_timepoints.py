@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_labels import NO_TIMES, ONE_LABEL
+from test_time_labels import NO_TIMES, ONE_LABEL
 
 from cellam.errors import CellamError, ConfigError, DataError
 from cellam.flags import as_flags
