@@ -149,7 +149,7 @@ def test_the_end_of_a_time_course_may_be_too_far(cells: Cells, model: Model):
     ("name", "rep", "names"),
     [
         ("klein_mesc_counts", None, set()),
-        ("eb", "X_pca", {"mass"}),
+        ("eb", "X_pca", set()),
         ("sim_gene_growth", "X_pca", {"off data"}),
         ("sim_lotka_volterra", "X_pca", {"rotation"}),
     ],
