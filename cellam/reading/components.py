@@ -18,10 +18,11 @@ Array = NDArray[np.float64]
 
 FOUND_AGAIN = 0.5  # share of the variance of a component that other cells must have along it
 FEWEST = 2  # components that are kept in any case: a picture needs two
+HALVINGS = 3
 CELLS = 4_000  # at most, drawn at random: more would only take longer
 
 
-def confirmed(expression: Any, most: int, seed: int) -> int:
+def confirmed(expression: Any, most: int) -> int:
     """Count the leading components whose variance other cells confirm.
 
     Parameters
@@ -30,28 +31,30 @@ def confirmed(expression: Any, most: int, seed: int) -> int:
         As the PCA is fitted to it.
     most : int
         Components at most; that many are tried where half of the cells allow it.
-    seed : int
-        For the halves.
 
     Returns
     -------
     int
-        At most `most`, and at least 2 where `most` allows.
+        At most `most`, and at least 2 where `most` allows. The same for every seed of a fit: how
+        many there are is no matter of chance, so several halvings are averaged.
     """
-    order = np.random.default_rng(seed).permutation(expression.shape[0])[:CELLS]
-    few = expression[order]
+    rng = np.random.default_rng(0)
+    chosen = rng.permutation(expression.shape[0])[:CELLS]
+    few = expression[chosen]
     cells = few.toarray() if sparse.issparse(few) else np.asarray(few)
-    halves = cells[: len(cells) // 2], cells[len(cells) // 2 :]
-    tried = min(most, len(halves[0]) - 1)
+    half = len(cells) // 2
+    tried = min(most, half - 1)
     if tried <= FEWEST:
         return min(most, FEWEST)
-    there, back = (_kept(fitted, other, tried, seed) for fitted, other in (halves, halves[::-1]))
-    enough = 0.5 * (there + back) >= FOUND_AGAIN
+    orders = [rng.permutation(len(cells)) for _ in range(HALVINGS)]
+    halvings = [(cells[order[:half]], cells[order[half:]]) for order in orders]
+    kept = [_kept(a, b, tried) for halves in halvings for a, b in (halves, halves[::-1])]
+    enough = np.mean(kept, axis=0) >= FOUND_AGAIN
     leading = int(np.argmin(enough)) if not enough.all() else tried
     return max(FEWEST, leading)
 
 
-def _kept(fitted: Array, other: Array, n: int, seed: int) -> Array:
+def _kept(fitted: Array, other: Array, n: int) -> Array:
     """Variance of other cells along the components of some, relative to theirs, (n,)."""
     import anndata
     import scanpy as sc
@@ -59,7 +62,7 @@ def _kept(fitted: Array, other: Array, n: int, seed: int) -> Array:
     if not np.ptp(fitted, axis=0).any():
         return np.zeros(n)  # half of the cells are all alike: there is nothing to find again
     adata = anndata.AnnData(fitted)
-    sc.pp.pca(adata, n_comps=n, random_state=seed)
+    sc.pp.pca(adata, n_comps=n, random_state=0)
     components = np.asarray(adata.varm["PCs"], dtype=np.float64)  # (g, n)
     ours = np.asarray(adata.obsm["X_pca"], dtype=np.float64).var(0)
     theirs = np.asarray(other @ components, dtype=np.float64).var(0)

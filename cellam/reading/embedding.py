@@ -261,7 +261,7 @@ def _fit_pca(
         sc.pp.highly_variable_genes(adata, n_top_genes=n_top_genes or N_TOP_GENES)
         adata = adata[:, adata.var["highly_variable"].to_numpy()].copy()
     most = _most_components(adata, cells.source, n_pcs)
-    chosen = n_pcs or confirmed(adata.X, min(N_PCS, most), seed)
+    chosen = n_pcs or confirmed(adata.X, min(N_PCS, most))
     sc.pp.pca(adata, n_comps=chosen, random_state=seed)
     components = np.asarray(adata.varm["PCs"].T, dtype=np.float64)
     mean = np.asarray(adata.X.mean(0), dtype=np.float64).ravel()
