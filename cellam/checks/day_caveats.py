@@ -113,13 +113,16 @@ def missing_states(model: Model, types: pd.Series[Any], terminal: str) -> Iterat
             f"{named(days.labels[before[-1]])})"
             for name in order[:SHOWN]
         )
+        advice = f"Read fates on an earlier day (`terminal={days.labels[before[-1]]!r}`), or leave"
+        advice += f" {named(terminal)} out."
+        if len(before) == 1:  # from which the fates start
+            advice = "Do not read these fates without a day in between on which they can be seen."
         more = f" and {len(order) - SHOWN} more" if len(order) > SHOWN else ""
         yield Caveat(
             "terminal",
             f"{named(terminal)}, on which fates are read, hardly has any {found}{more}: their "
             "cells are given other fates.",
-            f"Read fates on an earlier day (`terminal={days.labels[before[-1]]!r}`), or leave "
-            f"{named(terminal)} out.",
+            advice,
         )
 
 

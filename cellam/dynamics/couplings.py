@@ -11,28 +11,22 @@ free marginals (r ≠ a) therefore says that a pair grows by the factor mass_1/m
 
 from __future__ import annotations
 
-import os
-import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Protocol, final
+from typing import ClassVar, Protocol, final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cellam.dynamics.affine import affine_fit
 from cellam.dynamics.sinkhorn import Relaxed, solve_relaxed
+from cellam.dynamics.transport import exact_plan, squared_distances
 from cellam.errors import TrainingError
 
 # Plans larger than this are solved in blocks of random cells, so that time and memory
 # grow linearly with the number of cells.
 BLOCK = 1_000
 LEAST_KEPT = 1e-6  # share of its mass that every cell keeps
-# Candidates for the ridge of an affine map, in units of the largest variance of the cells; the
-# first leaves a translation.
-RIDGES = (np.inf, 10.0, 3.0, 1.0, 0.3, 0.1, 0.03, 0.01, 1e-3)
-TINY = 1e-12
 
 Array = NDArray[np.float64]
 
@@ -258,43 +252,6 @@ def _unit(cost: Array) -> float:
     return float(cost.mean()) or 1.0
 
 
-def affine_fit(x: Array, y: Array, weights: Array) -> Array:
-    """Where the affine map nearest to pairs of points sends the first of each.
-
-    The map is x + t + (x − x̄)B with the weighted mean step t and a matrix B, by ridge regression.
-    How much the pairs can tell of B is judged by leaving each of them out [1]_: d + 1 unknowns a
-    coordinate are too many for few cells, which then are carried by the translation alone.
-
-    Parameters
-    ----------
-    x, y : (n, d) arrays
-    weights : (n,) array
-
-    References
-    ----------
-    .. [1] Golub, Heath and Wahba, Generalized cross-validation as a method for choosing a good
-       ridge parameter, Technometrics 1979: PRESS, equation (1.3).
-    """
-    w = weights / weights.sum()
-    centre, step = w @ x, w @ (y - x)
-    root = np.sqrt(w)[:, None]
-    U, s, Vt = np.linalg.svd(root * (x - centre), full_matrices=False)
-    steps = root * (y - x - step)
-    aligned = U.T @ steps  # (rank, d)
-    best, shrunk = np.inf, np.zeros_like(s)
-    for ridge in RIDGES:
-        kept = s**2 / (s**2 + ridge * max(s[0] ** 2, TINY))
-        left_out = (steps - U @ (kept[:, None] * aligned)) / np.maximum(1 - w - U**2 @ kept, TINY)[
-            :, None
-        ]
-        loss = float((left_out**2).sum())
-        if loss < best:
-            best, shrunk = loss, kept
-    slope = Vt.T @ ((shrunk / np.maximum(s, TINY))[:, None] * aligned)
-    carried: Array = x + step + (x - centre) @ slope
-    return carried
-
-
 def couple(
     coupling: Planned,
     x_0: Array,
@@ -364,47 +321,6 @@ def _couple_block(
     mass_0 = share * (a / gamma.sum(1))[i]
     mass_1 = share * (b / gamma.sum(0))[j]
     return rows[i], cols[j], mass_0, mass_1
-
-
-def squared_distances(x: Array, y: Array) -> Array:
-    """Squared Euclidean distances, (n, d) and (m, d) -> (n, m)."""
-    cost = (x**2).sum(1)[:, None] + (y**2).sum(1)[None, :] - 2.0 * (x @ y.T)
-    np.maximum(cost, 0.0, out=cost)
-    return np.asarray(cost)
-
-
-def exact_plan(cost: Array, a: Array, b: Array) -> Array:
-    """Balanced optimal transport plan (n, m), or an error if it did not converge."""
-    with _converging() as ot:
-        gamma: Array = ot.emd(a, b, cost, numItermax=10_000_000)
-    return gamma
-
-
-def exact_transport(cost: Array, a: Array, b: Array) -> tuple[Array, Array, Array]:
-    """As `exact_plan`, with the Kantorovich potentials f (n,) and g (m,) at the optimum."""
-    with _converging() as ot:
-        gamma, log = ot.emd(a, b, cost, numItermax=10_000_000, log=True)
-    return gamma, log["u"], log["v"]
-
-
-@contextmanager
-def _converging() -> Iterator[Any]:
-    """POT stops after 10⁵ iterations by default and only warns; then the plan is up to 5 % off."""
-    ot = _pot()
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        yield ot
-    if any("converge" in str(w.message) or "numItermax" in str(w.message) for w in caught):
-        raise TrainingError("Optimal transport did not converge in ten million iterations.")
-
-
-def _pot() -> Any:
-    """Import POT without the array libraries that it would probe for seconds."""
-    for backend in ("JAX", "CUPY", "TENSORFLOW", "PYTORCH"):
-        os.environ.setdefault(f"POT_BACKEND_DISABLE_{backend}", "1")
-    import ot
-
-    return ot
 
 
 COUPLINGS: dict[str, type[Coupling]] = {

@@ -46,7 +46,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from cellam.dynamics.couplings import affine_fit
+from cellam.dynamics.affine import affine_fit
 from cellam.dynamics.paths import Gap, Path
 
 Array: TypeAlias = NDArray[np.float64]

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cellam.dynamics.couplings import exact_transport, squared_distances
+from cellam.dynamics.transport import exact_transport, squared_distances
 
 Array = NDArray[np.float64]
 

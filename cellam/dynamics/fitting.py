@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cellam.dynamics.actions import MLP, Features, Kernel
-from cellam.dynamics.couplings import squared_distances
 from cellam.dynamics.objectives import Dynamics, Level, Objective, growth_quadratic
 from cellam.dynamics.samples import Source
+from cellam.dynamics.transport import squared_distances
 from cellam.errors import TrainingError
 
 if TYPE_CHECKING:

@@ -85,6 +85,14 @@ def test_a_state_is_missing_only_from_the_day_that_fates_are_read_on() -> None:
     assert list(missing_states(model, types, "0")) == []
 
 
+def test_with_two_days_the_advice_names_no_earlier_day() -> None:
+    population = truths.missing_state(rng(), n_cells=80, days=(0.0, 6.0))
+    model, _ = fitted(population)
+    (caveat,) = missing_states(model, population.to_adata().obs["state"], "6")
+    assert "terminal=" not in caveat.advice
+    assert "day in between" in caveat.advice
+
+
 def test_a_type_of_a_few_cells_is_named_and_one_of_six_is_not() -> None:
     population = truths.conversion(rng(), n_cells=80)
     state = population.state.astype("U3")

@@ -124,3 +124,12 @@ def test_without_the_data_there_is_still_a_report(call: Call, run: Path) -> None
     assert "The data were not available" in page
     assert call("report", "--data", "moved.h5ad").code == 0
     assert "The data were not available" not in (run / "report.html").read_text()
+
+
+@pytest.mark.parametrize("name", ["counts.csv", "gone.h5ad"])
+def test_what_is_no_data_is_not_blamed_on_the_report(call: Call, here: Path, name: str) -> None:
+    (here / "counts.csv").write_text("gene,cell\na,1\n")
+    result = call("fit", name)
+    assert result.code != 0
+    assert name in result.err
+    assert "--no-report" not in result.err

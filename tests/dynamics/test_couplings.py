@@ -8,15 +8,9 @@ import anndata as ad
 import numpy as np
 import pytest
 
-from cellam.dynamics import couplings
-from cellam.dynamics.couplings import (
-    COUPLINGS,
-    Balanced,
-    Independent,
-    Unbalanced,
-    affine_fit,
-    couple,
-)
+from cellam.dynamics import couplings, transport
+from cellam.dynamics.affine import affine_fit
+from cellam.dynamics.couplings import COUPLINGS, Balanced, Independent, Unbalanced, couple
 from cellam.errors import TrainingError
 from cellam.options import PathName
 
@@ -288,7 +282,7 @@ def test_fewer_cells_than_coordinates_still_tell_a_stretch_along_their_main_axis
 
 def test_distances_are_never_negative():
     x = 1e4 + np.random.default_rng(0).standard_normal((50, 3))
-    cost = couplings.squared_distances(x, x)
+    cost = transport.squared_distances(x, x)
     assert cost.min() >= 0
     truth = ((x[:, None] - x[None]) ** 2).sum(-1)
     # 2|x|² is 6·10⁸, of which double precision leaves 10⁻⁷
@@ -296,7 +290,7 @@ def test_distances_are_never_negative():
 
 
 def test_transport_that_stops_early_is_an_error_and_not_a_wrong_plan(monkeypatch):
-    ot = couplings._pot()
+    ot = transport._pot()
     emd = ot.emd
 
     def hurried(a, b, cost, **_):

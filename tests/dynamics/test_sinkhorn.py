@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cellam.dynamics.couplings import _pot, squared_distances
 from cellam.dynamics.sinkhorn import solve_relaxed
+from cellam.dynamics.transport import _pot, squared_distances
 
 
 def even(n):
