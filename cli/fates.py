@@ -62,6 +62,7 @@ def fates(
     """Predict fates: which cell types the descendants of every earlier cell become."""
     from cellam.errors import ConfigError
     from cellam.reading.time_labels import named
+    from cellam.report.wording import explain_decided
     from cellam.workflows.run import open_run
 
     if flow and ancestors:
@@ -91,12 +92,7 @@ def fates(
         say(noun, f"of {plural(len(f.rows), 'cell')} of {named(f.start)} on {end}")
         _print_fates(f, found.types)
         if not ancestors:  # to which conversion is no explanation
-            least, most = (100 * share for share in f.decided)
-            say(
-                "decided",
-                f"at least {least:.0f} % and at most {most:.0f} % of the cells have a fate of 90 % "
-                "or more: by all of the explanations that days leave open, and by any of them",
-            )
+            say("decided", explain_decided(*f.decided))
         if flow:
             print()
             _print_flow(found.flows[k], f)

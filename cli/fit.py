@@ -65,6 +65,7 @@ def fit(
     report: ReportOption = True,
 ) -> None:
     """Learn how the cells move and grow; write a run."""
+    from cellam.analysis.growth_range import growth_range, has_range
     from cellam.checks.caveats import caveats
     from cellam.errors import OutputError, Stopped
     from cellam.runs.claims import check_free, is_stopped
@@ -92,13 +93,14 @@ def fit(
         raise
     (cells,) = shown_fit.cells
     say_model(run.model)
-    say_growth(run.model, cells)
+    growth = growth_range(run.model) if has_range(run.model) else None
+    say_growth(run.model, cells, growth)
     doubts = caveats(run.model, cells)
     run.keep_caveats(doubts)
     say_caveats(doubts)
     give("run", shown(place))
     if report:
-        page = add_report(run, cells, doubts)
+        page = add_report(run, cells, doubts, growth=growth)
         if page is not None:
             give("report", shown(page))
     labels = run.model.training.labels
