@@ -43,6 +43,13 @@ def fates(
         bool,
         typer.Option("--flow", help="Also print the mass that flows from each type to each state."),
     ] = False,
+    clones: Annotated[
+        str | None,
+        typer.Option(
+            help="Column of obs with lineage barcodes, by which fates of single cells are "
+            "calibrated and scored."
+        ),
+    ] = None,
     draws: Annotated[
         int,
         typer.Option(
@@ -75,6 +82,7 @@ def fates(
         start,
         terminal=terminal,
         ancestors=ancestors,
+        clones=clones,
         draws=draws,
         seed=seed,
         csv=csv,
@@ -96,6 +104,10 @@ def fates(
         if flow:
             print()
             _print_flow(found.flows[k], f)
+    if found.calibration is not None:
+        print()
+        for k, line in enumerate(found.calibration.says.splitlines()):
+            say("" if k else "clones", line)
     print()
     _print_legend(found)
     print()

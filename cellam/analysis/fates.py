@@ -17,8 +17,9 @@ where `alike` is the mean over the cells that may be what was measured (`descend
 much of the scatter of fates by the flow cells share with their nearest cells. Of fates that differ
 from one cell to the next little is left; those that are alike over wide regions stay. The
 square is a compromise: on forks whose truth is known r is better where fates are decided early and
-r³ where they are not. The fate of the whole day is not changed by it, and that of types is drawn
-to it. On barcoded clones the Brier score fell from 0.77 to 0.60, where the mean fate has 0.65.
+r³ where they are not. Clones replace it by what they tell (`evaluation.calibration`). The fate of
+the whole day is not changed by it, and that of types is drawn to it. On barcoded clones the Brier
+score fell from 0.77 to 0.60, where the mean fate has 0.65.
 
 The range of a probability is that over explanations: the flow from any of the cells that may be
 what was measured; chance, unless hardly any cell's fate differs from those next to it; and
@@ -74,6 +75,8 @@ class Fates:
     explanations : (E, n, S) array
         The probabilities by the flow alone, as a mean over alike cells, and forward those by
         conversion.
+    kept : float
+        Share of what the first of these differ from the mean fate that is left in `probability`.
     members : (M, n, S) array
         The probabilities of each member of the ensemble; M = 0 without one.
     member_mass : (M, n) array
@@ -89,6 +92,7 @@ class Fates:
     low: Array
     high: Array
     explanations: Array
+    kept: float
     members: Array
     member_mass: Array
 
@@ -98,6 +102,11 @@ class Fates:
         p = self.probability
         h: Array = -(p * np.log2(np.where(p > 0, p, 1.0))).sum(1)
         return np.maximum(h, 0.0)
+
+    @property
+    def mean(self) -> Array:
+        """Mean fate of the day by mass, (S,): that of all its cells together."""
+        return _by_mass(self.mass, self.explanations[0])
 
     @property
     def decided(self) -> tuple[float, float]:
@@ -191,6 +200,7 @@ def predict_fates(
     types: pd.Series[Any],
     *,
     terminal: str | None = None,
+    kept: float | None = None,
     draws: int = DRAWS,
     seed: int = 0,
 ) -> Fates:
@@ -208,13 +218,16 @@ def predict_fates(
     terminal : str, optional
         Label or number of the day whose states are meant: the last training day without it. If it
         is earlier than `start`, cells are followed backward, to their ancestors.
+    kept : float, optional
+        Share of what fates of single cells differ from the mean fate that is left, 0 to 1, as from
+        `evaluation.calibration`; without it r² of the day.
     draws, seed
         As for `transitions`.
 
     Raises
     ------
     ConfigError
-        As `transitions`.
+        As `transitions`, or if `kept` is no share.
     DataError
         If the day has no cell with a state, or the column has too many.
 
@@ -227,6 +240,8 @@ def predict_fates(
     >>> found.states, found.probability.shape
     (('erythroid', 'myeloid'), (900, 2))
     """
+    if kept is not None and not 0 <= kept <= 1:
+        raise ConfigError(f"`kept={kept!r}` is no share.", "Use a number between 0 and 1.")
     end = terminal or model.training.labels[-1]
     states = reference_of(model, end, types)
     of_state = states.memberships()
@@ -235,7 +250,8 @@ def predict_fates(
         for m in (model.without_ensemble(), *model.members)
     ]
     there = reference(model, [follow[0].start], types)
-    (own, flow, low, high), *others = (_weigh(f, there, of_state) for f in follow)
+    first, *others = (_weigh(f, there, of_state, kept) for f in follow)
+    own, flow, low, high, left = first
     n, S = own.shape
     explained = [flow]
     if follow[0].end > follow[0].start:
@@ -250,15 +266,19 @@ def predict_fates(
         np.minimum(low, explained[-1]),
         np.maximum(high, explained[-1]),
         np.stack(explained),
+        left,
         np.array([p for p, *_ in others]).reshape(-1, n, S),
         np.array([f.mass for f in follow[1:]]).reshape(-1, n),
     )
 
 
 def _weigh(
-    follow: Transitions, cells: Reference, of_state: sparse.csr_matrix
-) -> tuple[Array, Array, Array, Array]:
-    """Probability of each state, that by the flow alone, the least and the largest, (n, S) each."""
+    follow: Transitions, cells: Reference, of_state: sparse.csr_matrix, kept: float | None
+) -> tuple[Array, Array, Array, Array, float]:
+    """Probability of each state, that by the flow alone, the least and the largest, (n, S) each.
+
+    And the share of the departure of the second from the mean fate that is left in the first.
+    """
     flow, smooth = (probabilities(m, of_state) for m in (follow.alone, follow.matrix))
     mean = _by_mass(follow.mass, smooth)
     number = alike(len(flow)) + 1
@@ -267,13 +287,14 @@ def _weigh(
     others = (off[near].sum(1) - off) / max(near.shape[1] - 1, 1)
     scatter = float((off**2).sum())
     shared = float((off * others).sum()) / scatter if scatter > 1e-9 * off.size else 1.0
-    p = mean + np.clip(shared, 0.0, 1.0) ** 2 * (smooth - mean)
+    left = float(np.clip(shared, 0.0, 1.0) ** 2) if kept is None else kept
+    p = mean + left * (smooth - mean)
     low = np.minimum(p, flow[near].min(1))
     high = np.maximum(p, flow[near].max(1))
     if shared < SHARED:  # chance may decide; its mean is known to the error of counting
         off = ERRORS * np.sqrt(mean * (1 - mean) / of_state.shape[0])
         low, high = np.minimum(low, mean - off), np.maximum(high, mean + off)
-    return p, smooth, np.maximum(low, 0.0), np.minimum(high, 1.0)
+    return p, smooth, np.maximum(low, 0.0), np.minimum(high, 1.0), left
 
 
 def probabilities(matrix: sparse.csr_matrix, of_state: sparse.csr_matrix) -> Array:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +15,17 @@ from cellam.analysis.terminal import Terminal, parse_terminal
 from cellam.checks.caveat import Caveat
 from cellam.checks.day_caveats import missing_states
 from cellam.display import enumerated
+from cellam.errors import ConfigError
+from cellam.evaluation.calibration import Calibration, calibrate
 from cellam.export.files import check_csv, write_csv
+from cellam.modelling.model import Model
 from cellam.reading.cell_types import read_types
 from cellam.reading.cells import read_obs
 from cellam.result import Result
 from cellam.runs.claims import FATES
 from cellam.runs.run import StoredRun
 from cellam.storage import sha256
+from cellam.workflows.clone_column import clone_column
 from cellam.workflows.days import start_days
 from cellam.workflows.given import Day, Days, day_text
 
@@ -50,6 +54,8 @@ class FatesResult(Result):
     recognised : dict of str to float
         Share of the observed cells of each state that their neighbours assign to it; see
         `analysis.assignment.Reference.recognised`.
+    calibration : Calibration or None
+        What clones say of single fates; None where no clones were given.
     caveats : tuple of Caveat or None
         Reasons to doubt the fit and its terminal states; None where they were not looked for.
     written : pathlib.Path or None
@@ -65,6 +71,7 @@ class FatesResult(Result):
     types: pd.Series[Any]
     names: pd.Index[Any]
     recognised: dict[str, float]
+    calibration: Calibration | None
     caveats: tuple[Caveat, ...] | None
     written: Path | None
 
@@ -113,9 +120,14 @@ class FatesResult(Result):
             "members": self.members,
             "days": days,
             "recognised": self.recognised,
+            "calibration": self._calibration(),
             "caveats": None if self.caveats is None else [vars(c) for c in self.caveats],
             "written": str(self.written) if self.written else None,
         }
+
+    def _calibration(self) -> dict[str, Any] | None:
+        found = self.calibration
+        return None if found is None else asdict(found) | {"says": found.says}
 
 
 def predict_run_fates(
@@ -124,6 +136,7 @@ def predict_run_fates(
     *,
     terminal: Day | None = None,
     ancestors: bool = False,
+    clones: str | None = None,
     draws: int = DRAWS,
     seed: int = 0,
     csv: Path | str | None = None,
@@ -142,8 +155,11 @@ def predict_run_fates(
         DAY:COLUMN or one of them; the last training day and the cell types without it.
     ancestors : bool
         Follow later cells backward: which states of an earlier day they came from.
+    clones : str, optional
+        Column of `obs` with lineage barcodes, which tell how far single fates are to be believed;
+        see `evaluation.calibration`.
     draws, seed
-        As for `analysis.descendants.transitions`.
+        As for `analysis.descendants.transitions`. The seed also splits the clones.
     csv : path, optional
         File for the table of all cells.
     keep : bool
@@ -169,18 +185,32 @@ def predict_run_fates(
     check_csv(path, overwrite, source)
     obs = read_obs(source)
     run.check_cells(obs)
+    if clones is not None and ancestors:
+        raise ConfigError(
+            "Clones tell what cells become, not what they came from: `clones` does not apply to "
+            "`ancestors`.",
+            "Use only one of them.",
+        )
     text = day_text(terminal) if terminal is not None else None
     end = parse_terminal(model, obs, text, backward=ancestors)
     more = "" if ancestors else "Add `ancestors=True` to follow later cells backward."
     labels = start_days(model, end.label, start, backward=ancestors, more=more)
     types = read_types(obs[end.key])
     states = reference_of(model, end.label, types)
-    found = tuple(
-        predict_fates(model, label, types, terminal=end.label, draws=draws, seed=seed)
-        for label in labels
-    )
+
+    def predict(of: Model, kept: float | None = None) -> tuple[Fates, ...]:
+        asked: dict[str, Any] = {"terminal": end.label, "draws": draws, "seed": seed, "kept": kept}
+        return tuple(predict_fates(of, label, types, **asked) for label in labels)
+
+    calibration: Calibration | None = None
+    if clones is not None:
+        barcodes = clone_column(obs, clones, end.key)
+        alone = predict(model.without_ensemble())
+        calibration = calibrate(model, types, barcodes, alone, seed=seed)
+    found = predict(model, calibration.kept if calibration is not None else None)
     if path is None and keep:
-        call = sha256(repr((labels, tuple(end), draws, seed)).encode(errors="replace"))
+        asked = labels, tuple(end), draws, seed, *([clones] if clones is not None else [])
+        call = sha256(repr(asked).encode(errors="replace"))
         path = run.path / FATES / f"{'ancestors' if ancestors else 'fates'}-{call[:8]}.csv"
     result = FatesResult(
         run.path,
@@ -192,6 +222,7 @@ def predict_run_fates(
         types,
         obs.index,
         dict(zip(states.names, map(float, states.recognised()), strict=True)),
+        calibration,
         _doubts(run, end, types, ancestors=ancestors),
         path,
     )
