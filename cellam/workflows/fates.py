@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from cellam.analysis.assignment import RECOGNISED, reference_of
 from cellam.analysis.descendants import DRAWS
@@ -24,6 +26,7 @@ from cellam.runs.run import StoredRun
 from cellam.storage import sha256
 from cellam.workflows.days import start_days
 from cellam.workflows.given import Day, Days, day_text
+from cellam.workflows.starters import NewCells, file_of, starters
 
 
 @dataclass(frozen=True, repr=False)
@@ -44,9 +47,9 @@ class FatesResult(Result):
     flows : tuple of pandas.DataFrame
         Of each day, the mass from types to states; empty for ancestors.
     types : pandas.Series
-        State of every cell of the data.
+        State of every cell of the data, or of all new cells.
     names : pandas.Index
-        Names of all cells of the data.
+        Names of all cells of the data, or of all new cells.
     recognised : dict of str to float
         Share of the observed cells of each state that their neighbours assign to it; see
         `analysis.assignment.Reference.recognised`.
@@ -54,6 +57,12 @@ class FatesResult(Result):
         Reasons to doubt the fit and its terminal states; None where they were not looked for.
     written : pathlib.Path or None
         File of the table, if one was asked for.
+    new : str or None
+        File or object of the new cells whose fates these are; None for those of the data.
+    outside : tuple of (n,) bool arrays
+        Of new cells of each day, which lie outside the observed data; empty for those of the data.
+    notes : tuple of str
+        What was assumed of new cells.
     """
 
     run: Path
@@ -67,6 +76,9 @@ class FatesResult(Result):
     recognised: dict[str, float]
     caveats: tuple[Caveat, ...] | None
     written: Path | None
+    new: str | None = None
+    outside: tuple[NDArray[np.bool_], ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def facts(self) -> dict[str, str]:
@@ -90,8 +102,13 @@ class FatesResult(Result):
         return {name: share for name, share in self.recognised.items() if share < RECOGNISED}
 
     def to_frame(self) -> pd.DataFrame:
-        """A row for each cell: its name, day, type, mass, entropy and probabilities."""
+        """A row for each cell: its name, day, type, mass, entropy and probabilities.
+
+        New cells also have off_manifold: whether they lie outside the observed data.
+        """
         tables = [f.table(self.names, self.types) for f in self.days]
+        for table, far in zip(tables, self.outside, strict=False):
+            table["off_manifold"] = far
         return pd.concat(tables, ignore_index=True)
 
     def to_dict(self) -> dict[str, Any]:
@@ -110,6 +127,7 @@ class FatesResult(Result):
             "run": str(self.run),
             "terminal": {"day": self.terminal.label, "column": self.terminal.key},
             "ancestors": self.ancestors,
+            "new_cells": self.new,
             "members": self.members,
             "days": days,
             "recognised": self.recognised,
@@ -122,6 +140,8 @@ def predict_run_fates(
     run: StoredRun,
     start: Days | None = None,
     *,
+    cells: NewCells | None = None,
+    at: Day | None = None,
     terminal: Day | None = None,
     ancestors: bool = False,
     draws: int = DRAWS,
@@ -138,6 +158,10 @@ def predict_run_fates(
     run : StoredRun
     start : day or several, optional
         Labels or numbers of the days to follow; every day before the terminal one without it.
+    cells : path, AnnData or Cells, optional
+        The fates of these cells, that were not in the fit, at times of observed days.
+    at : day, optional
+        When the new cells were sampled; without it by the time column of the fit.
     terminal : str, optional
         DAY:COLUMN or one of them; the last training day and the cell types without it.
     ancestors : bool
@@ -166,21 +190,30 @@ def predict_run_fates(
     path = Path(csv) if csv is not None else None
     check_csv(path, overwrite)
     source = run.data(data)
-    check_csv(path, overwrite, source)
+    for file in (source, file_of(cells)):
+        check_csv(path, overwrite, file)
     obs = read_obs(source)
     run.check_cells(obs)
     text = day_text(terminal) if terminal is not None else None
     end = parse_terminal(model, obs, text, backward=ancestors)
     more = "" if ancestors else "Add `ancestors=True` to follow later cells backward."
+    begin = starters(run, cells, at, obs)
+    if begin.new is not None and start is None:
+        start = [cohort.label for cohort in begin.cohorts]
     labels = start_days(model, end.label, start, backward=ancestors, more=more)
+    cohorts = begin.on(labels)
     types = read_types(obs[end.key])
     states = reference_of(model, end.label, types)
     found = tuple(
-        predict_fates(model, label, types, terminal=end.label, draws=draws, seed=seed)
-        for label in labels
+        predict_fates(model, cohort, types, terminal=end.label, draws=draws, seed=seed)
+        for cohort in cohorts
     )
+    own = begin.types(types)
+    assert own is not None
     if path is None and keep:
-        call = sha256(repr((labels, tuple(end), draws, seed)).encode(errors="replace"))
+        which = (labels, tuple(end), draws, seed)
+        asked = which if begin.new is None else (*which, begin.new.digest)
+        call = sha256(repr(asked).encode(errors="replace"))
         path = run.path / FATES / f"{'ancestors' if ancestors else 'fates'}-{call[:8]}.csv"
     result = FatesResult(
         run.path,
@@ -188,12 +221,15 @@ def predict_run_fates(
         ancestors,
         len(model.ensemble),
         found,
-        () if ancestors else tuple(flow(model, f, types) for f in found),
-        types,
-        obs.index,
+        () if ancestors else tuple(flow(model, f, own) for f in found),
+        own,
+        begin.names,
         dict(zip(states.names, map(float, states.recognised()), strict=True)),
         _doubts(run, end, types, ancestors=ancestors),
         path,
+        begin.source,
+        () if begin.new is None else tuple(begin.outside(cohort) for cohort in cohorts),
+        (*begin.notes, *begin.assigned(types)),
     )
     if path is not None:
         write_csv(result.to_frame(), path)
