@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .console import give, give_json, plural, say, say_caveats, say_run, table
+from .console import give, give_json, plural, say, say_caveats, say_run, table, warn
 from .options import (
+    AtOption,
     CsvOverwriteOption,
     DataOption,
     JsonOption,
+    NewCellsOption,
     RunOption,
     StartOption,
     TerminalOption,
@@ -29,6 +31,8 @@ MOST_STATES = 8  # columns of the table
 
 def fates(
     start: StartOption = None,
+    cells: NewCellsOption = None,
+    at: AtOption = None,
     terminal: TerminalOption = None,
     ancestors: Annotated[
         bool,
@@ -80,6 +84,8 @@ def fates(
     say_run(opened.path, as_json=as_json)
     found = opened.fates(
         start,
+        cells=cells,
+        at=at,
         terminal=terminal,
         ancestors=ancestors,
         clones=clones,
@@ -93,11 +99,13 @@ def fates(
     if as_json:
         give_json(found.to_dict())
         return
+    for note in found.notes:
+        warn(note)
     noun = "ancestors" if ancestors else "fates"
-    end = named(found.terminal.label)
+    end, whose = named(found.terminal.label), f"{found.new} at " if found.new else ""
     for k, f in enumerate(found.days):
         print()
-        say(noun, f"of {plural(len(f.rows), 'cell')} of {named(f.start)} on {end}")
+        say(noun, f"of {plural(len(f.rows), 'cell')} of {whose}{named(f.start)} on {end}")
         _print_fates(f, found.types)
         if not ancestors:  # to which conversion is no explanation
             say("decided", explain_decided(*f.decided))

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from cellam.analysis.assignment import RECOGNISED, reference_of
 from cellam.analysis.descendants import DRAWS
@@ -18,6 +21,7 @@ from cellam.display import enumerated
 from cellam.errors import ConfigError
 from cellam.evaluation.calibration import Calibration, calibrate
 from cellam.export.files import check_csv, write_csv
+from cellam.modelling.cohort import Cohort
 from cellam.modelling.model import Model
 from cellam.reading.cell_types import read_types
 from cellam.reading.cells import read_obs
@@ -28,6 +32,7 @@ from cellam.storage import sha256
 from cellam.workflows.clone_column import clone_column
 from cellam.workflows.days import start_days
 from cellam.workflows.given import Day, Days, day_text
+from cellam.workflows.starters import NewCells, file_of, starters
 
 
 @dataclass(frozen=True, repr=False)
@@ -48,9 +53,9 @@ class FatesResult(Result):
     flows : tuple of pandas.DataFrame
         Of each day, the mass from types to states; empty for ancestors.
     types : pandas.Series
-        State of every cell of the data.
+        State of every cell of the data, or of all new cells.
     names : pandas.Index
-        Names of all cells of the data.
+        Names of all cells of the data, or of all new cells.
     recognised : dict of str to float
         Share of the observed cells of each state that their neighbours assign to it; see
         `analysis.assignment.Reference.recognised`.
@@ -60,6 +65,12 @@ class FatesResult(Result):
         Reasons to doubt the fit and its terminal states; None where they were not looked for.
     written : pathlib.Path or None
         File of the table, if one was asked for.
+    new : str or None
+        File or object of the new cells whose fates these are; None for those of the data.
+    outside : tuple of (n,) bool arrays
+        Of new cells of each day, which lie outside the observed data; empty for those of the data.
+    notes : tuple of str
+        What was assumed of new cells.
     """
 
     run: Path
@@ -74,6 +85,9 @@ class FatesResult(Result):
     calibration: Calibration | None
     caveats: tuple[Caveat, ...] | None
     written: Path | None
+    new: str | None = None
+    outside: tuple[NDArray[np.bool_], ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def facts(self) -> dict[str, str]:
@@ -97,8 +111,13 @@ class FatesResult(Result):
         return {name: share for name, share in self.recognised.items() if share < RECOGNISED}
 
     def to_frame(self) -> pd.DataFrame:
-        """A row for each cell: its name, day, type, mass, entropy and probabilities."""
+        """A row for each cell: its name, day, type, mass, entropy and probabilities.
+
+        New cells also have off_manifold: whether they lie outside the observed data.
+        """
         tables = [f.table(self.names, self.types) for f in self.days]
+        for table, far in zip(tables, self.outside, strict=False):
+            table["off_manifold"] = far
         return pd.concat(tables, ignore_index=True)
 
     def to_dict(self) -> dict[str, Any]:
@@ -117,6 +136,7 @@ class FatesResult(Result):
             "run": str(self.run),
             "terminal": {"day": self.terminal.label, "column": self.terminal.key},
             "ancestors": self.ancestors,
+            "new_cells": self.new,
             "members": self.members,
             "days": days,
             "recognised": self.recognised,
@@ -134,6 +154,8 @@ def predict_run_fates(
     run: StoredRun,
     start: Days | None = None,
     *,
+    cells: NewCells | None = None,
+    at: Day | None = None,
     terminal: Day | None = None,
     ancestors: bool = False,
     clones: str | None = None,
@@ -151,6 +173,10 @@ def predict_run_fates(
     run : StoredRun
     start : day or several, optional
         Labels or numbers of the days to follow; every day before the terminal one without it.
+    cells : path, AnnData or Cells, optional
+        The fates of these cells, that were not in the fit, at times of observed days.
+    at : day, optional
+        When the new cells were sampled; without it by the time column of the fit.
     terminal : str, optional
         DAY:COLUMN or one of them; the last training day and the cell types without it.
     ancestors : bool
@@ -182,7 +208,8 @@ def predict_run_fates(
     path = Path(csv) if csv is not None else None
     check_csv(path, overwrite)
     source = run.data(data)
-    check_csv(path, overwrite, source)
+    for file in (source, file_of(cells)):
+        check_csv(path, overwrite, file)
     obs = read_obs(source)
     run.check_cells(obs)
     if clones is not None and ancestors:
@@ -194,22 +221,37 @@ def predict_run_fates(
     text = day_text(terminal) if terminal is not None else None
     end = parse_terminal(model, obs, text, backward=ancestors)
     more = "" if ancestors else "Add `ancestors=True` to follow later cells backward."
+    begin = starters(run, cells, at, obs)
+    if begin.new is not None and start is None:
+        start = [cohort.label for cohort in begin.cohorts]
     labels = start_days(model, end.label, start, backward=ancestors, more=more)
+    cohorts = begin.on(labels)
     types = read_types(obs[end.key])
     states = reference_of(model, end.label, types)
 
-    def predict(of: Model, kept: float | None = None) -> tuple[Fates, ...]:
-        asked: dict[str, Any] = {"terminal": end.label, "draws": draws, "seed": seed, "kept": kept}
-        return tuple(predict_fates(of, label, types, **asked) for label in labels)
+    def predict(
+        of: Model, starts: Iterable[Cohort | str], kept: float | None = None
+    ) -> tuple[Fates, ...]:
+        how: dict[str, Any] = {"terminal": end.label, "draws": draws, "seed": seed, "kept": kept}
+        return tuple(predict_fates(of, start, types, **how) for start in starts)
 
     calibration: Calibration | None = None
     if clones is not None:
         barcodes = clone_column(obs, clones, end.key)
-        alone = predict(model.without_ensemble())
+        alone = predict(model.without_ensemble(), labels)  # of the cells that have clones
         calibration = calibrate(model, types, barcodes, alone, seed=seed)
-    found = predict(model, calibration.kept if calibration is not None else None)
+    found = predict(model, cohorts, calibration.kept if calibration is not None else None)
+    own = begin.types(types)
+    assert own is not None
     if path is None and keep:
-        asked = labels, tuple(end), draws, seed, *([clones] if clones is not None else [])
+        asked = (
+            labels,
+            tuple(end),
+            draws,
+            seed,
+            *([clones] if clones is not None else []),
+            *([begin.new.digest] if begin.new is not None else []),
+        )
         call = sha256(repr(asked).encode(errors="replace"))
         path = run.path / FATES / f"{'ancestors' if ancestors else 'fates'}-{call[:8]}.csv"
     result = FatesResult(
@@ -218,13 +260,16 @@ def predict_run_fates(
         ancestors,
         len(model.ensemble),
         found,
-        () if ancestors else tuple(flow(model, f, types) for f in found),
-        types,
-        obs.index,
+        () if ancestors else tuple(flow(model, f, own) for f in found),
+        own,
+        begin.names,
         dict(zip(states.names, map(float, states.recognised()), strict=True)),
         calibration,
         _doubts(run, end, types, ancestors=ancestors),
         path,
+        begin.source,
+        () if begin.new is None else tuple(begin.outside(cohort) for cohort in cohorts),
+        (*begin.notes, *begin.assigned(types)),
     )
     if path is not None:
         write_csv(result.to_frame(), path)
