@@ -20,7 +20,7 @@ from .options import ReportOption
 from .outputs import shown
 from .pages import add_report, check_report
 from .signals import pausing
-from .summary import say_cells, say_growth, say_model
+from .summary import say_cells, say_growth, say_model, say_replicates
 
 if TYPE_CHECKING:
     from cellam.dynamics.fitting import OnProgress, Progress
@@ -124,6 +124,7 @@ class _Shown:
         with written_to(place.log), pausing(place.checkpoint), progress() as on_progress:
             log.info("%s", self.command)
             say_cells(cells)
+            say_replicates(cells)
 
             def tell(step: Progress) -> None:
                 on_progress(step)

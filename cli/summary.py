@@ -34,6 +34,17 @@ def say_cells(cells: Cells) -> None:
         say("", note)
 
 
+def say_replicates(cells: Cells) -> None:
+    """Print which replicates were found, or were asked for, and what of them is left out."""
+    from cellam.reading.samples import replicates_of
+
+    replicates = replicates_of(cells)
+    if replicates is not None:
+        say("design", f"{replicates.describe()}; they do not change the fit")
+        for note in replicates.notes():
+            say("", note)
+
+
 def say_model(model: Model) -> None:
     """Print what was fitted and what was chosen."""
     from cellam.options import N_PCS
