@@ -29,6 +29,7 @@ from cellam.analysis.fates import Fates
 from cellam.evaluation.reliability import interval
 from cellam.evaluation.sisters import find_sisters
 from cellam.modelling.model import Model
+from cellam.reading.time_labels import named
 
 Array = NDArray[np.float64]
 
@@ -69,7 +70,9 @@ class Calibration:
     def says(self) -> str:
         """What was found, in two sentences."""
         one, other = (f"{100 * kept:.0f}" for kept in self.halves)
-        without = " and ".join(f"{100 * kept:.0f} % on {day}" for day, kept in self.before.items())
+        without = " and ".join(
+            f"{100 * kept:.0f} % on {named(day)}" for day, kept in self.before.items()
+        )
         scores = ", ".join(f"{name} {value:.3f}" for name, value in self.brier.items())
         value, low, high = self.gain["uncalibrated"]
         better = (
