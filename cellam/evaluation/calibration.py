@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 
 from cellam.analysis.assignment import reference_of
 from cellam.analysis.fates import Fates
+from cellam.display import enumerated
 from cellam.evaluation.reliability import interval
 from cellam.evaluation.sisters import find_sisters
 from cellam.modelling.model import Model
@@ -70,9 +71,7 @@ class Calibration:
     def says(self) -> str:
         """What was found, in two sentences."""
         one, other = (f"{100 * kept:.0f}" for kept in self.halves)
-        without = " and ".join(
-            f"{100 * kept:.0f} % on {named(day)}" for day, kept in self.before.items()
-        )
+        before = [f"{100 * kept:.0f} % on {named(day)}" for day, kept in self.before.items()]
         scores = ", ".join(f"{name} {value:.3f}" for name, value in self.brier.items())
         value, low, high = self.gain["uncalibrated"]
         better = (
@@ -81,7 +80,7 @@ class Calibration:
         return (
             f"By {self.clones} clones, {100 * self.kept:.0f} % of what single cells differ from "
             f"the mean fate is kept ({one} % and {other} % by either half of them; without "
-            f"clones, {without}).\nBrier on clones that took no part in it: {scores}. Calibrated "
+            f"clones, {enumerated(before)}).\nBrier on clones that took no part in it: {scores}. Calibrated "
             f"fates are {better} uncalibrated ones (gain {value:.3f}, 95 % {low:.3f} to "
             f"{high:.3f})."
         )

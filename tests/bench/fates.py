@@ -105,9 +105,7 @@ def _demo() -> Iterator[str]:
         p, both = found.probability, np.stack([true, 1 - true], axis=1)
         off = ((p - both) ** 2).sum(1).mean()
         mean = ((found.mean - both) ** 2).sum(1).mean()
-        name = (
-            f"demo, {label} ({off:.3f} more than the least Brier score, the mean fate {mean:.3f})"
-        )
+        name = f"demo, {label} ({off:.3f} more than the least, the mean fate {mean:.3f})"
         yield from _bins(name, reliability(p, both))
 
 
@@ -126,10 +124,7 @@ def main() -> None:
     lines = ["# Growth and fates against the truth", "Written by `make bench-fates`."]
     lines += [*_populations(draws), "## Reliability of fates", *_forks(draws), *_demo()]
     lines += _larry() if LARRY.exists() else []
-    text = ""
-    for line in lines:
-        text += ("\n" if line.startswith("| ") and text.endswith("|\n") else "\n") + line + "\n"
-    TABLE.write_text(text.replace("|\n\n|", "|\n|").lstrip())
+    TABLE.write_text("\n\n".join(lines).replace("|\n\n| ", "|\n| ") + "\n")
 
 
 if __name__ == "__main__":
