@@ -80,9 +80,9 @@ class Calibration:
         return (
             f"By {self.clones} clones, {100 * self.kept:.0f} % of what single cells differ from "
             f"the mean fate is kept ({one} % and {other} % by either half of them; without "
-            f"clones, {enumerated(before)}).\nBrier on clones that took no part in it: {scores}. Calibrated "
-            f"fates are {better} uncalibrated ones (gain {value:.3f}, 95 % {low:.3f} to "
-            f"{high:.3f})."
+            f"clones, {enumerated(before)}).\nBrier on clones that took no part in it: {scores}. "
+            f"Calibrated fates are {better} uncalibrated ones (gain {value:.3f}, 95 % {low:.3f} "
+            f"to {high:.3f})."
         )
 
 
