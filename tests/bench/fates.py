@@ -104,7 +104,7 @@ def _demo() -> Iterator[str]:
         true = truth(model, adata.obsm["X_latent"], label)
         p, both = found.probability, np.stack([true, 1 - true], axis=1)
         off = ((p - both) ** 2).sum(1).mean()
-        mean = ((found.mean - both) ** 2).sum(1).mean()
+        mean = ((found.whole - both) ** 2).sum(1).mean()
         name = f"demo, {label} ({off:.3f} more than the least, the mean fate {mean:.3f})"
         yield from _bins(name, reliability(p, both))
 
