@@ -2,7 +2,9 @@
 
 All rows of a table have the same number of cells n, drawn in proportion to weight, and are means
 over the same number of draws: finite samples bias W1 and W2 upward, by less for more cells.
-The `floor` row is what two halves of the measured cells score against each other.
+The `floor` row is what two halves of the measured cells score against each other. Of a large day
+beside the held-out one as many cells are drawn first as all draws together can hold: they are
+followed by every fit, and more would be followed in vain.
 
 Every score is kept with its covariance with the others, over other samples of the cells: each cell
 has an influence on each score (`distances`), and the sums of their products are what is asked
@@ -12,7 +14,7 @@ for. To that comes, for a fit, how far its score moves when it is fitted to othe
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -44,6 +46,8 @@ Rows = NDArray[np.int64]
 
 N_MAX = 1_000  # cells in a cloud; exact transport of two such clouds takes less than a second
 DRAWS = 4
+MOST_FOLLOWED = DRAWS * N_MAX  # cells of a day beside the held-out one
+THINNING = 1_000  # the stream that draws them; it is that of no method
 N_BOOT = 4_000  # draws of the bootstrap of skill, unless the user says otherwise
 NO_REFITS = Refits((), 0.0)
 NORMAL = 1.96  # standard errors on both sides of 95 %
@@ -63,7 +67,7 @@ class Contest:
     Parameters
     ----------
     model : Model
-        Fitted without the day.
+        Fitted without the day; of large training days it has some of the cells only.
     k : int
         Position of the day among all days.
     sides : Sides
@@ -104,6 +108,7 @@ def contenders(
     counterparts: Mapping[str, Model] | None = None,
     *,
     draws: int = DRAWS,
+    most: int = MOST_FOLLOWED,
 ) -> Contest:
     """All that predict a held-out day: the fit, also forward alone, its counterparts, baselines.
 
@@ -116,6 +121,8 @@ def contenders(
         Fitted on the same days otherwise, each with its name in `COUNTERPARTS`.
     draws : int
         How often clouds are drawn to be scored.
+    most : int
+        Cells of each training day, drawn at random, from which all predict.
 
     Raises
     ------
@@ -126,7 +133,11 @@ def contenders(
         raise ConfigError(f"{label} is a training day of this model, so it cannot be scored.")
     k = model.snapshots.index(label)
     time = model.snapshots.times[k]
-    fits = {FIT.name: model, **(counterparts or {})}
+    thinning = np.random.default_rng([model.options.seed, k, THINNING])
+    few = model.snapshots.thinned(most, thinning, whole=(label,))
+    model = replace(model, snapshots=few)
+    others = counterparts or {}
+    fits = {FIT.name: model} | {name: replace(m, snapshots=few) for name, m in others.items()}
     # Transport draws from it first, then the orders of the day: both are as they always were.
     rng = np.random.default_rng([model.options.seed, k])
     clouds = {name: followed(fitted, time) for name, fitted in fits.items()}
@@ -202,7 +213,8 @@ def score_contest(
     halves = [(order[:n], order[n : 2 * n]) for order in contest.orders]
     judge = _Judge(contest, tuple(metrics), types)
     influences = judge.compare(halves)
-    again = [followed(other, contest.sides.time) for other in refits.models]
+    days, time = contest.model.snapshots, contest.sides.time
+    again = [followed(replace(other, snapshots=days), time) for other in refits.models]
     variances = judge.variances(again, refits.scale, halves[0][0])
     return _summarise(contest, influences, variances, n=n, refits=len(again))
 

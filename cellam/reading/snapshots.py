@@ -116,9 +116,18 @@ class Snapshots:
             return replace(self, prior=None)
         return replace(self, prior=tuple(share * rates for rates in self.prior))
 
-    def thinned(self, n_max: int, rng: np.random.Generator) -> Snapshots:
-        """At most `n_max` cells a day, drawn without replacement; masses stay."""
-        return self._drawn([min(len(x), n_max) for x in self.points], rng)
+    def thinned(
+        self, n_max: int, rng: np.random.Generator, *, whole: Collection[str] = ()
+    ) -> Snapshots:
+        """At most `n_max` cells a day, drawn without replacement; masses stay.
+
+        Days whose labels are in `whole` stay as they are.
+        """
+        sizes = [
+            len(x) if label in whole else min(len(x), n_max)
+            for x, label in zip(self.points, self.labels, strict=True)
+        ]
+        return self._drawn(sizes, rng)
 
     def halved(self, rng: np.random.Generator) -> Snapshots:
         """Half of the cells of every day, drawn without replacement; masses stay."""
