@@ -12,14 +12,16 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from cellam.dynamics.fitting import OnProgress, Progress, silent
 from cellam.errors import ConfigError
 from cellam.evaluation.baselines import BASELINES
 from cellam.evaluation.contenders import FIT, FLOOR, FORWARD
 from cellam.evaluation.counterparts import COUNTERPARTS, counterparts_of
-from cellam.evaluation.metrics import LEAD, METRICS, check_metrics
+from cellam.evaluation.metrics import GENE_METRICS, LEAD, METRICS, check_metrics
 from cellam.evaluation.scores import COLUMNS, Scores
 from cellam.evaluation.scoring import score
 from cellam.evaluation.units import CELLS, Units
@@ -242,7 +244,18 @@ def _hold_out(task: _Task, label: str) -> Scores:
         refits=again,
         types=types,
         units=units,
+        expression=_expression(task, model, label),
     )
+
+
+def _expression(task: _Task, model: Model, label: str) -> NDArray[np.float32] | None:
+    """Measured expression of the cells of a day; None where no metric asks for it."""
+    cells = task.cells
+    if cells.rep is not None or not set(GENE_METRICS) & set(task.metrics):
+        return None
+    rows = model.snapshots.rows[model.snapshots.index(label)]
+    of_day = replace(cells, matrix=cells.matrix[rows])
+    return model.space.expression(of_day, model.space.genes).astype(np.float32)
 
 
 def available_metrics(

@@ -34,6 +34,7 @@ from cellam.evaluation.contenders import (
     pushed,
 )
 from cellam.evaluation.counterparts import COUNTERPARTS
+from cellam.evaluation.gene_space import Genes, distances_apart
 from cellam.evaluation.metrics import DISTANCES, METRICS, Annotation, Sample
 from cellam.evaluation.scores import COLUMNS, OF_REPLICATES, PAIRS, Scores
 from cellam.evaluation.units import AT_MOST, CELLS, REPLICATES, Units, clustered, pairs_of
@@ -157,6 +158,7 @@ def score(
     n_cells: int | None = None,
     draws: int = DRAWS,
     units: Units | None = None,
+    expression: NDArray[np.float32] | None = None,
 ) -> Scores:
     """Score a model on a day that it was not fitted on, beside the baselines and the floor.
 
@@ -164,7 +166,7 @@ def score(
     ----------
     model, label, counterparts, draws
         As for `contenders`.
-    metrics, refits, types, n_cells, units
+    metrics, refits, types, n_cells, units, expression
         As for `score_contest`.
     """
     return score_contest(
@@ -174,6 +176,7 @@ def score(
         types=types,
         n_cells=n_cells,
         units=units,
+        expression=expression,
     )
 
 
@@ -185,6 +188,7 @@ def score_contest(
     types: pd.Series[Any] | None = None,
     n_cells: int | None = None,
     units: Units | None = None,
+    expression: NDArray[np.float32] | None = None,
 ) -> Scores:
     """Score all that predict a held-out day, and its floor.
 
@@ -204,6 +208,9 @@ def score_contest(
     units : Units, optional
         Replicates of the day: what an interval is over, in place of cells and of `refits`. With two
         of them there is none.
+    expression : (m, g) array, optional
+        Of the measured cells, in the genes of the PCA; without it no metric in gene space has a
+        row.
 
     Raises
     ------
@@ -212,7 +219,7 @@ def score_contest(
     """
     n = _size(contest, n_cells)
     halves = [(order[:n], order[n : 2 * n]) for order in contest.orders]
-    judge = _Judge(contest, tuple(metrics), types)
+    judge = _Judge(contest, tuple(metrics), types, expression)
     influences = judge.compare(halves)
     if units is not None:
         spreads = _over_replicates(judge, influences, units, halves[0][0])
@@ -259,9 +266,14 @@ class _Judge:
     """Compares predictions with cells of the held-out day, in some metrics."""
 
     def __init__(
-        self, contest: Contest, metrics: tuple[str, ...], types: pd.Series[Any] | None
+        self,
+        contest: Contest,
+        metrics: tuple[str, ...],
+        types: pd.Series[Any] | None,
+        expression: NDArray[np.float32] | None = None,
     ) -> None:
-        self.contest, self.metrics = contest, metrics
+        self.contest, self.metrics, self.expression = contest, metrics, expression
+        self.apart: dict[bytes, Array] = {}  # in gene space, of the cells that are drawn
         self.types, self.annotation = _annotation(contest, types)
 
     def compare(self, halves: list[tuple[Rows, Rows]]) -> dict[tuple[str, str], _Influence]:
@@ -352,7 +364,18 @@ class _Judge:
     def _measured(self, rows: Rows) -> Sample:
         mass = self.contest.model.snapshots.masses[self.contest.k]
         types = None if self.types is None else self.types[rows]
-        return Sample(self.contest.truth[rows], np.full(len(rows), 1 / len(rows)), mass, types)
+        share = np.full(len(rows), 1 / len(rows))
+        return Sample(self.contest.truth[rows], share, mass, types, self._genes(rows))
+
+    def _genes(self, rows: Rows) -> Genes | None:
+        if self.expression is None:
+            return None
+        space = self.contest.model.space
+        y, key = self.expression[rows].astype(np.float64), rows.tobytes()
+        if key not in self.apart:  # the same for all that are compared with these cells
+            self.apart[key] = distances_apart(y)
+        origin = space.centre @ space.components + space.mean
+        return Genes(y, self.apart[key], space.scale[:, None] * space.components, origin)
 
 
 def _annotation(

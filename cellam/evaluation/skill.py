@@ -130,10 +130,11 @@ def skill(
         n_boot = int(rows["n_boot"].iloc[0]) if "n_boot" in rows else N_BOOT
     rng = np.random.default_rng(seed)
     draws = rng.multivariate_normal(values, covariance, n_boot, method="eigh")
+    # A standard error is that of the normal: Student's t of few degrees of freedom has none.
+    least = float((draws[:, 2:].min(1) - draws[:, 1]).std())
     df = float(rows["df"].loc[method]) if "df" in rows else NORMAL_DF  # as in older scores
     if df > NORMAL_DF:
         draws = values + (draws - values) * np.sqrt(df / rng.chisquare(df, (n_boot, 1)))
-    least = float((draws[:, 2:].min(1) - draws[:, 1]).std())
     value = float(_share(values[None], least)[0])
     low, high = (float(q) for q in np.quantile(_share(draws, least), _tails()))
     best = rivals[int(values[2:].argmin())]
