@@ -52,7 +52,7 @@ def predicted(model: Model, types: pd.Series, label: str) -> dict[str, np.ndarra
 def _populations(draws: pd.DataFrame) -> Iterator[str]:
     yield "## Populations of known truth"
     yield (
-        "Ten draws of each, of 150, 250 and 400 cells a day; defaults. Growth: draws in which the "
+        "Draws of 150, 250 and 400 cells a day; defaults. Growth: draws in which the "
         "true rate of every state lies in its range, median width of the widest range of a state "
         "of the last day, and median of the largest error of the fit, per day. Fates of the first "
         "day: Brier score of the truth, and what each has more (mean over draws); share of cells "
@@ -63,11 +63,14 @@ def _populations(draws: pd.DataFrame) -> Iterator[str]:
         "nearest | cells in range | mean fate in range |\n|" + "---|" * 10
     )
     for name, of in draws.groupby("population", sort=False):
-        n, median, mean = len(of), of.median(numeric_only=True), of.mean(numeric_only=True)
+        n, median = len(of), of.median(numeric_only=True)
+        with_fates = of[of["least"].notna()]
+        mean = with_fates.mean(numeric_only=True)
         fates = (
             [f"{mean[c]:.3f}" for c in ("least", "ours", "mean", "nearest")]
-            + [f"{100 * mean['cells_inside']:.0f} %", f"{of['means_inside'].sum()}/{n}"]
-            if of["least"].notna().all()
+            + [f"{100 * mean['cells_inside']:.0f} %"]
+            + [f"{with_fates['means_inside'].sum()}/{len(with_fates)}"]
+            if len(with_fates)
             else ["–"] * 6
         )
         growth = [
