@@ -40,7 +40,7 @@ from cellam.evaluation.gene_space import Genes, distances_apart
 from cellam.evaluation.metrics import DISTANCES, METRICS, Annotation, Sample
 from cellam.evaluation.scores import COLUMNS, OF_REPLICATES, PAIRS, Scores
 from cellam.evaluation.units import AT_MOST, CELLS, REPLICATES, Units, clustered, pairs_of
-from cellam.modelling.jackknife import freedom, spread
+from cellam.modelling.jackknife import Jackknife, freedom, spread
 from cellam.modelling.model import Model
 from cellam.modelling.refits import Refits
 from cellam.reading.cell_types import split_levels
@@ -475,7 +475,8 @@ def _over_cells(
 def _over_replicates(
     judge: _Judge, found: Mapping[tuple[str, str], _Influence], units: Units, target: Rows
 ) -> _Spreads:
-    contest, fits = judge.contest, units.jackknife.models
+    contest = judge.contest
+    fits = units.jackknife.predicting_from(contest.model.snapshots)
     time, target = contest.sides.time, target[:JACKKNIFED]
     answers = {
         name: [judge.values([how(model, time) for model in day], target) for day in fits]
@@ -497,7 +498,7 @@ def _over_replicates(
                 elif fit and fits:
                     columns.append(spread(answers[fit][k][metric]))
                 else:
-                    columns.append(_of_day(contest, one, k, units.jackknife.groups[k]))
+                    columns.append(_of_day(contest, one, k, units.jackknife))
             days.append(np.stack(columns, axis=1))
         matrix = sum(c.T @ c for c in days)
         covariance[metric] = pd.DataFrame(matrix, names, names)
@@ -506,13 +507,14 @@ def _over_replicates(
     return _Spreads(covariance, df, REPLICATES, n_fits, len(units.sizes))
 
 
-def _of_day(contest: Contest, one: _Influence, k: int, groups: Rows) -> Array:
+def _of_day(contest: Contest, one: _Influence, k: int, jackknife: Jackknife) -> Array:
     """Contributions of the groups of a training day by the influence of their cells."""
     days, sizes = contest.sides.days, contest.sides.sizes
+    m = int(jackknife.groups[k].max()) + 1
     if k not in days:  # which no baseline looks at
-        return np.zeros(int(groups.max()) + 1)
-    start = sum(sizes[: days.index(k)])
-    return clustered(one.of_sides[start : start + len(groups)], groups)
+        return np.zeros(m)
+    start, rows = sum(sizes[: days.index(k)]), contest.sides.training.rows[k]
+    return clustered(one.of_sides[start : start + len(rows)], jackknife.among(k, rows), m)
 
 
 def _summarise(

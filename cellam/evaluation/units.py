@@ -84,12 +84,13 @@ def sizes_on(replicates: Replicates | None, label: str) -> dict[str, int]:
     return found if len(found) > 1 else {}
 
 
-def clustered(influence: Array, groups: Codes) -> Array:
+def clustered(influence: Array, groups: Codes, m: int = 0) -> Array:
     """Contributions (m,) of m groups to the variance of a score, from the influence (n,) of cells.
 
-    The sum of their squares is the variance over other samples of as many groups.
+    The sum of their squares is the variance over other samples of as many groups. Of the groups,
+    from 0, the last may have no cell if `m` is given.
     """
-    sums = np.bincount(groups, influence)
+    sums = np.bincount(groups, influence, minlength=m)
     m = len(sums)
     found: Array = np.sqrt(m / (m - 1)) * (sums - sums.mean())
     return found

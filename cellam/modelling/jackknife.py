@@ -31,6 +31,7 @@ from cellam.modelling.ensemble import fit_recipe
 from cellam.modelling.model import Model
 from cellam.modelling.refits import MOST_CELLS
 from cellam.reading.samples import Replicates
+from cellam.reading.snapshots import Snapshots
 
 Array = NDArray[np.float64]
 Codes = NDArray[np.int64]
@@ -45,6 +46,8 @@ class Jackknife:
 
     Parameters
     ----------
+    rows : tuple of (n_k,) int arrays
+        Where the cells of each training day stand in the data, in their order.
     groups : tuple of (n_k,) int arrays
         Group of the cells of each training day, from 0: a replicate, or several, or random cells.
     replicates : tuple of int
@@ -54,9 +57,25 @@ class Jackknife:
         Empty for a network, which is not fitted again.
     """
 
+    rows: tuple[Codes, ...]
     groups: tuple[Codes, ...]
     replicates: tuple[int, ...]
     models: tuple[tuple[Model, ...], ...]
+
+    def among(self, k: int, rows: Codes) -> Codes:
+        """Group of some cells of a training day, given by where they stand in the data."""
+        found: Codes = self.groups[k][np.searchsorted(self.rows[k], rows)]
+        return found
+
+    def predicting_from(self, snapshots: Snapshots) -> list[list[Model]]:
+        """The same fits, which follow no more cells than these less those that were left out."""
+        return [
+            [
+                replace(model, snapshots=snapshots.less(rows[groups == g]))
+                for g, model in enumerate(day)
+            ]
+            for rows, groups, day in zip(self.rows, self.groups, self.models, strict=False)
+        ]
 
 
 def leave_out(model: Model, replicates: Replicates, *, refit: bool = True) -> Jackknife:
@@ -80,13 +99,13 @@ def leave_out(model: Model, replicates: Replicates, *, refit: bool = True) -> Ja
         for rows, m in zip(training.rows, n, strict=True)
     )
     if not refit or options.action != Kernel.name:
-        return Jackknife(groups, n, ())
+        return Jackknife(training.rows, groups, n, ())
     with threads(options.threads):
         models = tuple(
             tuple(_without(model, rows[of_day == g]) for g in np.unique(of_day))
             for rows, of_day in zip(training.rows, groups, strict=True)
         )
-    return Jackknife(groups, n, models)
+    return Jackknife(training.rows, groups, n, models)
 
 
 def _usable(n: int) -> int:

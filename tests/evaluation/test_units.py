@@ -16,8 +16,10 @@ import cellam
 from cellam.dynamics.distances import energy
 from cellam.evaluation.evaluate import NO_REPLICATES, Evaluation, evaluate, is_complete
 from cellam.evaluation.scores import Scores
+from cellam.evaluation.scoring import contenders, score_contest
 from cellam.evaluation.skill import skill, skills
-from cellam.evaluation.units import clustered
+from cellam.evaluation.units import Units, clustered
+from cellam.reading.samples import replicates_of
 from cellam.storage import restore, to_json
 
 FAST: dict[str, Any] = {"n_features": 32, "tau": 1.0, "curvature": 1.0}
@@ -89,6 +91,18 @@ def test_three_replicates_are_the_unit_of_the_interval(three: Evaluation) -> Non
     assert found.unit == "replicates"
     assert "over 3 replicates" in found.says
     assert found.least <= found.value <= found.most
+
+
+def test_all_of_it_holds_where_only_some_cells_of_a_day_are_followed() -> None:
+    cells = cellam.read(course(3, 0.5), use_rep="X_map", time_key="day")
+    model = cellam.fit(cells, exclude=("1",), **FAST)
+    units = Units.of(model, "1", replicates_of(cells), refit=True)
+    wide = score_contest(contenders(model, "1"), metrics=["energy"], units=units)
+    few = score_contest(contenders(model, "1", most=40), metrics=["energy"], units=units)
+    errors = [np.sqrt(np.diag(s.covariance["1", "energy"])) for s in (wide, few)]
+    assert np.isfinite(errors).all()
+    assert (errors[1] > 0.3 * errors[0]).all()
+    assert (errors[1] < 3 * errors[0]).all()
 
 
 def test_a_prediction_within_the_distance_between_replicates_is_called_that() -> None:
