@@ -1,0 +1,332 @@
+"""Compare: fit the cells of both conditions once, and say what the samples tell of a difference.
+
+The verdict goes by the dynamics alone: the largest of the differences of motion, of growth and of
+arrival, each as large as it is over labellings (`relabelling`). Where it is not large, no single
+effect on dynamics is called one either, however small its own p-value [1]_.
+
+References
+----------
+.. [1] Marcus, Peritz and Gabriel, On closed testing procedures with special reference to ordered
+   analysis of variance, Biometrika 63 (1976).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from cellam.comparison.deviation import Deviation, equations
+from cellam.comparison.effects import Scale, scale_of, spread
+from cellam.comparison.relabelling import MOST, false_discovery, labellings, p_values
+from cellam.comparison.samples import Codes, Samples, find_samples
+from cellam.comparison.surplus import follow_samples
+from cellam.comparison.transfer import transfer
+from cellam.dynamics.fitting import OnProgress, Progress, silent
+from cellam.errors import ConfigError
+from cellam.modelling.model import Model
+from cellam.modelling.pipeline import fit
+from cellam.options import Options
+from cellam.reading.cell_types import resolve_types
+from cellam.reading.cells import Cells
+from cellam.result import Result
+
+Array = NDArray[np.float64]
+
+LEVEL = 0.05
+GENES = 50  # of the table, those with the largest effect
+SPLITS = 10  # of the reference into two groups
+
+
+@dataclass(frozen=True, repr=False)
+class Comparison(Result):
+    """What two conditions have and do not have in common.
+
+    Parameters
+    ----------
+    samples : Samples
+    model : Model
+        Fitted to the cells of both.
+    scale : Scale
+        What was measured with.
+    effects : pandas.DataFrame
+        A row for each effect: family, item, effect (second condition less the first), low and high
+        (95 %), p (family-wise, over labellings), p_single (of it alone), q (false discovery rate,
+        of genes), control (largest such effect between groups of samples of the reference), unit.
+        p, p_single and q are missing where samples are too few.
+    transfer : pandas.DataFrame
+        How far cells that are followed from one day arrive from those of the next; see `transfer`.
+    dynamics_p : float or None
+        Of one dynamics for both conditions.
+    n_labellings : int
+        Labellings that were tried; one in so many is the smallest p-value.
+    types : str or None
+        Column of `obs` with the cell types.
+    """
+
+    samples: Samples
+    model: Model
+    scale: Scale
+    effects: pd.DataFrame
+    transfer: pd.DataFrame
+    dynamics_p: float | None
+    n_labellings: int
+    types: str | None
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """Conditions, samples, and the verdict."""
+        first, second = self.samples.conditions
+        n, m = self.samples.count()
+        return {
+            "compared": f"{second} with {first} (obs[{self.samples.key!r}])",
+            "samples": f"{m} and {n}" if not self.samples.parts else "too few",
+            "verdict": self.verdict,
+        }
+
+    @property
+    def smallest_p(self) -> float | None:
+        """The smallest p-value that the samples allow."""
+        return 1 / self.n_labellings if self.samples.enough else None
+
+    @property
+    def verdict(self) -> str:
+        """What the samples tell of a difference in dynamics, in a sentence or two."""
+        first, second = self.samples.conditions
+        if self.dynamics_p is None or self.smallest_p is None:
+            return (
+                "Too few samples for a p-value (three of each condition are needed). Intervals "
+                "hold the scatter of cells alone, and cells are no replicates."
+            )
+        p = f"p = {self.dynamics_p:.2g} over {self.n_labellings} labellings"
+        if self.smallest_p > LEVEL:
+            largest = self.dynamics_p <= self.smallest_p * (1 + 1e-9)
+            than = "larger than under any other" if largest else "no larger than under others"
+            return (
+                f"The difference between {second} and {first} is {than} labelling of the samples "
+                f"({p}). So few samples cannot give p below {self.smallest_p:.2g}: four of each "
+                "condition can."
+            )
+        if self.dynamics_p > LEVEL:
+            return (
+                f"One dynamics is enough for {first} and {second} ({p}). A difference in cells of "
+                "a day is then one of the cells that were there before, or chance."
+            )
+        return f"The dynamics of {second} and {first} differ ({p})."
+
+    @property
+    def changed(self) -> bool:
+        """Whether the dynamics of the conditions differ."""
+        return self.dynamics_p is not None and self.dynamics_p <= LEVEL
+
+    def to_frame(self) -> pd.DataFrame:
+        """A row for each effect."""
+        return self.effects
+
+    def to_dict(self) -> dict[str, Any]:
+        """Design, verdict, effects and transfer as plain values."""
+        design = self.samples.design
+        return {
+            "condition": self.samples.key,
+            "reference": self.samples.conditions[0],
+            "against": self.samples.conditions[1],
+            "replicate": self.samples.replicate,
+            "samples": list(self.samples.count()) if not self.samples.parts else None,
+            "design": design.to_frame().to_dict("records"),
+            "labellings": self.n_labellings,
+            "smallest_p": self.smallest_p,
+            "dynamics_p": self.dynamics_p,
+            "verdict": self.verdict,
+            "effects": self.effects.to_dict("records"),
+            "transfer": self.transfer.to_dict("records"),
+        }
+
+    @cached_property
+    def deviations(self) -> tuple[Deviation, Deviation]:
+        """What each condition has beyond the common fit."""
+        groups = self.samples.group(0), self.samples.group(1)
+        first, second = (self.scale.equations.solve(group) for group in groups)
+        return first, second
+
+    @property
+    def models(self) -> tuple[Model, Model]:
+        """The dynamics of each condition: the common fit and what it has beyond it."""
+        first, second = map(self.scale.equations.model_of, self.deviations)
+        return first, second
+
+
+def compare(
+    cells: Cells,
+    condition: str,
+    *,
+    replicate: str | None = None,
+    reference: str | None = None,
+    against: str | None = None,
+    shared: Collection[str] = (),
+    block: str | None = None,
+    permutations: int = MOST,
+    groupby: str | None = None,
+    options: Options | None = None,
+    on_progress: OnProgress = silent,
+    **changes: Any,
+) -> Comparison:
+    """Compare the dynamics of two conditions, with the sample as the unit.
+
+    Parameters
+    ----------
+    cells : Cells
+        From `cellam.read`.
+    condition : str
+        Column of `obs` with the condition.
+    replicate : str, optional
+        Column of `obs` with the samples: mice, wells. Without it, or with fewer than three of
+        either condition, there are effects with intervals over cells, and no p-values.
+    reference, against : str, optional
+        The conditions; needed where the column has more than two.
+    shared : collection of str
+        Days whose cells belong to both conditions.
+    block : str, optional
+        Column of `obs`: samples are exchanged within one value of it only.
+    permutations : int
+        Labellings of the samples; all of them are tried where there are no more.
+    groupby : str, optional
+        Column of `obs` with the cell types; found by its name without it.
+    options : Options, optional
+        Of the fit.
+    **changes
+        Any field of `Options`.
+
+    Raises
+    ------
+    ConfigError
+        If options contradict each other or the data.
+    DataError
+        If the samples do not make a comparison.
+
+    Examples
+    --------
+    >>> found = cellam.compare(cells, "treatment", replicate="mouse")  # doctest: +SKIP
+    >>> found.verdict, found.effects.query("family == 'fates'")  # doctest: +SKIP
+    """
+    if permutations < 1:
+        raise ConfigError(f"`permutations={permutations}` leaves no labelling.", "Use 20 or more.")
+    options = Options(**{**(options or Options()).model_dump(), **changes})
+    samples = find_samples(
+        cells,
+        condition,
+        replicate=replicate,
+        reference=reference,
+        against=against,
+        shared=shared,
+        block=block,
+        exclude=options.exclude,
+    )
+    types = resolve_types(cells.obs, cells.codes, groupby)
+    rng = np.random.default_rng((options.seed, 4))
+    cells = cells.only(samples.of_cells >= 0)
+    types = types[samples.of_cells >= 0] if types is not None else None
+    samples = samples.only(samples.of_cells >= 0)
+    model = fit(cells, options, on_progress=on_progress)
+    units = samples if samples.enough else samples.dealt(rng)
+    found = scale_of(
+        equations(model, units, rng), follow_samples(model, units, types), units, types, rng
+    )
+    tried = labellings(units, permutations, rng) if units.enough else units.of[None]
+    measured = []
+    for k, of in enumerate(tried):
+        measured.append(found.measure(units.group(0, of), units.group(1, of)))
+        on_progress(Progress("relabel the samples", k + 1, len(tried)))
+    effects = _table(found, units, samples, measured)
+    return Comparison(
+        units,
+        model,
+        found,
+        effects,
+        transfer(found.equations, units),
+        _dynamics(measured) if units.enough else None,
+        len(tried),
+        str(types.name) if types is not None else None,
+    )
+
+
+def _dynamics(measured: list[dict[str, Array]]) -> float:
+    """p-value of one dynamics for both: the largest of what motion, growth and arrival differ."""
+    parts = [
+        np.array([np.sqrt((one[family] ** 2).mean()) for one in measured])
+        for family in ("motion", "growth", "arrival")
+        if family in measured[0]
+    ]
+    return float(p_values(np.stack(parts, axis=1))[0].min())
+
+
+def _table(
+    scale: Scale, units: Samples, samples: Samples, measured: list[dict[str, Array]]
+) -> pd.DataFrame:
+    """The effects of all families, with their intervals and p-values."""
+    from scipy.stats import t as student
+
+    errors, freedom = spread(units, scale.measure)
+    width = float(student.ppf(0.975, freedom)) if freedom else np.nan
+    control = _controls(scale, units)
+    frames = []
+    for family, items in scale.items().items():
+        effect = measured[0][family]
+        error = errors.get(family, np.full(len(effect), np.nan))
+        frame = pd.DataFrame(
+            {
+                "family": family,
+                "item": items,
+                "effect": effect,
+                "low": effect - width * error,
+                "high": effect + width * error,
+                "p": np.nan,
+                "p_single": np.nan,
+                "q": np.nan,
+                "control": control.get(family, np.full(len(effect), np.nan)),
+                "unit": scale.FAMILIES[family].unit,
+            }
+        )
+        if units.enough:
+            frame["p"], frame["p_single"] = p_values(np.stack([one[family] for one in measured]))
+            if family == "genes":
+                frame["q"] = false_discovery(frame["p_single"].to_numpy())
+        if family == "motion":  # a size has no sign, and no interval about 0
+            frame["low"] = frame["low"].clip(lower=0)
+        frames.append(frame)
+    return pd.concat(frames, ignore_index=True)
+
+
+def _controls(scale: Scale, units: Samples) -> dict[str, Array]:
+    """Largest effect between two groups of samples of the reference: (F,) for every family."""
+    own = np.flatnonzero(units.of == 0)
+    found: dict[str, Array] = {}
+    for some in _splits(units, own):
+        rest = np.setdiff1d(own, some)
+        both = np.flatnonzero(units.shared)
+        one = scale.measure(np.union1d(rest, both), np.union1d(some, both))
+        for family, values in one.items():
+            size = np.abs(values)
+            found[family] = np.maximum(found[family], size) if family in found else size
+    return found
+
+
+def _splits(units: Samples, own: Codes) -> list[Codes]:
+    """Half of the real samples of each stratum, in up to `SPLITS` ways; none of a single one."""
+    rng = np.random.default_rng(0)
+    found: dict[bytes, Codes] = {}
+    strata = [own[units.stratum[own] == j] for j in np.unique(units.stratum[own])]
+    parents = [np.unique(units.parent[s]) for s in strata]
+    if any(len(p) < 2 for p in parents):
+        return []
+    for _ in range(4 * SPLITS):
+        chosen = [rng.choice(p, len(p) // 2, replace=False) for p in parents]
+        some = own[np.isin(units.parent[own], np.concatenate(chosen))]
+        found.setdefault(some.tobytes(), some)
+        if len(found) == SPLITS:
+            break
+    return list(found.values())
