@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
 from numpy.typing import NDArray
 
 from cellam.comparison.deviation import Deviation, equations
@@ -67,6 +68,8 @@ class Comparison(Result):
         Labellings that were tried; one in so many is the smallest p-value.
     types : str or None
         Column of `obs` with the cell types.
+    rows : (n,) int array
+        Where the cells that were compared stand in the data.
     """
 
     samples: Samples
@@ -77,6 +80,7 @@ class Comparison(Result):
     dynamics_p: float | None
     n_labellings: int
     types: str | None
+    rows: Codes
 
     @property
     def facts(self) -> dict[str, str]:
@@ -145,6 +149,42 @@ class Comparison(Result):
             "effects": self.effects.to_dict("records"),
             "transfer": self.transfer.to_dict("records"),
         }
+
+    @property
+    def shares(self) -> pd.DataFrame:
+        """Share of each type in every sample: condition, sample, day, time, type and share."""
+        surplus, samples, days = self.scale.surplus, self.samples, self.model.training
+        names = np.array([*samples.conditions, "shared"])
+        rows = [
+            {
+                "condition": names[samples.of[s]],
+                "sample": samples.names[s],
+                "day": days.labels[k],
+                "time": days.times[k],
+                "type": name,
+                "share": surplus.measured[s, k, j],
+            }
+            for s, k in np.argwhere(samples.on)
+            for j, name in enumerate(surplus.quantities[: surplus.n_types])
+        ]
+        return pd.DataFrame(rows, columns=["condition", "sample", "day", "time", "type", "share"])
+
+    def at_cells(self) -> tuple[Array, Array]:
+        """Differences at all cells that were compared, in their order in the data.
+
+        Returns
+        -------
+        velocity : (n, p) array
+            In the coordinates of the fit (of the PCA, or of `use_rep`), per unit of time.
+        growth : (n,) array
+            Relative to all cells, per unit of time.
+        """
+        days = self.model.training
+        t = np.repeat(days.unit_times, [len(x) for x in days.points])
+        at = torch.from_numpy(t).float(), torch.from_numpy(np.concatenate(days.points)).float()
+        velocity = self.scale.velocity(self.deviations, *at) * self.model.space.scale
+        order = np.argsort(days.data_rows)
+        return velocity[order], self.scale.growth(self.deviations, *at)[order]
 
     @cached_property
     def deviations(self) -> tuple[Deviation, Deviation]:
@@ -228,9 +268,9 @@ def compare(
     )
     types = resolve_types(cells.obs, cells.codes, groupby)
     rng = np.random.default_rng((options.seed, 4))
-    cells = cells.only(samples.of_cells >= 0)
-    types = types[samples.of_cells >= 0] if types is not None else None
-    samples = samples.only(samples.of_cells >= 0)
+    there = samples.of_cells >= 0
+    cells, samples = cells.only(there), samples.only(there)
+    types = types[there] if types is not None else None
     model = fit(cells, options, on_progress=on_progress)
     units = samples if samples.enough else samples.dealt(rng)
     found = scale_of(
@@ -248,13 +288,14 @@ def compare(
         found,
         effects,
         transfer(found.equations, units),
-        _dynamics(measured) if units.enough else None,
+        dynamics_p(measured) if units.enough else None,
         len(tried),
         str(types.name) if types is not None else None,
+        np.flatnonzero(there),
     )
 
 
-def _dynamics(measured: list[dict[str, Array]]) -> float:
+def dynamics_p(measured: list[dict[str, Array]]) -> float:
     """p-value of one dynamics for both: the largest of what motion, growth and arrival differ."""
     parts = [
         np.array([np.sqrt((one[family] ** 2).mean()) for one in measured])
