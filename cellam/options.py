@@ -80,6 +80,14 @@ class ReadOptions(BaseModel):
     values: Kind | None = option(
         None, "Scale of the expression values.", Group.CELLS, otherwise="inferred from the values"
     )
+    replicate: str | None = option(
+        None,
+        "Column of obs that holds the replicate of each cell (e.g. the mouse or the sample), or "
+        "none. It does not change the fit; scores and intervals take replicates as units.",
+        Group.CELLS,
+        otherwise="found by its name or its levels",
+        form="KEY|none",
+    )
     growth_prior: str | None = option(
         None,
         "Expected growth rates: human or mouse (from division and death genes), or a column "

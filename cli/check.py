@@ -61,6 +61,7 @@ def _print(found: Check) -> None:
     if found.layers:
         say("layers", ", ".join(found.layers))
     say("types", _types(found))
+    _say_design(found)
     say("batches", "; ".join(map(_batch, found.batches)) or "none found")
     for k, species in enumerate(found.genes):
         say("growth" if k == 0 else "", _growth_genes(found, species))
@@ -70,6 +71,18 @@ def _print(found: Check) -> None:
         "on its defaults (an estimate)",
     )
     say_caveats(found.caveats)
+
+
+def _say_design(found: Check) -> None:
+    if found.replicates is not None:
+        say("design", found.replicates.describe())
+        for note in found.replicates.notes():
+            say("", note)
+    else:
+        say("design", "no replicates found: the scores of eval hold sampling of cells only")
+    if found.design is not None:
+        for line in found.design.text().splitlines():
+            say("", line)
 
 
 def _types(found: Check) -> str:

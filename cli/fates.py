@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .console import give, give_json, plural, say, say_caveats, say_run, table
+from .console import give, give_json, plural, say, say_caveats, say_run, table, warn
 from .options import (
+    AtOption,
     CsvOverwriteOption,
     DataOption,
     JsonOption,
+    NewCellsOption,
     RunOption,
     StartOption,
     TerminalOption,
@@ -29,6 +31,8 @@ MOST_STATES = 8  # columns of the table
 
 def fates(
     start: StartOption = None,
+    cells: NewCellsOption = None,
+    at: AtOption = None,
     terminal: TerminalOption = None,
     ancestors: Annotated[
         bool,
@@ -43,6 +47,13 @@ def fates(
         bool,
         typer.Option("--flow", help="Also print the mass that flows from each type to each state."),
     ] = False,
+    clones: Annotated[
+        str | None,
+        typer.Option(
+            help="Column of obs with lineage barcodes, by which fates of single cells are "
+            "calibrated and scored."
+        ),
+    ] = None,
     draws: Annotated[
         int,
         typer.Option(
@@ -62,6 +73,7 @@ def fates(
     """Predict fates: which cell types the descendants of every earlier cell become."""
     from cellam.errors import ConfigError
     from cellam.reading.time_labels import named
+    from cellam.report.wording import explain_decided
     from cellam.workflows.run import open_run
 
     if flow and ancestors:
@@ -72,8 +84,11 @@ def fates(
     say_run(opened.path, as_json=as_json)
     found = opened.fates(
         start,
+        cells=cells,
+        at=at,
         terminal=terminal,
         ancestors=ancestors,
+        clones=clones,
         draws=draws,
         seed=seed,
         csv=csv,
@@ -84,22 +99,23 @@ def fates(
     if as_json:
         give_json(found.to_dict())
         return
+    for note in found.notes:
+        warn(note)
     noun = "ancestors" if ancestors else "fates"
-    end = named(found.terminal.label)
+    end, whose = named(found.terminal.label), f"{found.new} at " if found.new else ""
     for k, f in enumerate(found.days):
         print()
-        say(noun, f"of {plural(len(f.rows), 'cell')} of {named(f.start)} on {end}")
+        say(noun, f"of {plural(len(f.rows), 'cell')} of {whose}{named(f.start)} on {end}")
         _print_fates(f, found.types)
         if not ancestors:  # to which conversion is no explanation
-            least, most = (100 * share for share in f.decided)
-            say(
-                "decided",
-                f"at least {least:.0f} % and at most {most:.0f} % of the cells have a fate of 90 % "
-                "or more: by all of the explanations that days leave open, and by any of them",
-            )
+            say("decided", explain_decided(*f.decided))
         if flow:
             print()
             _print_flow(found.flows[k], f)
+    if found.calibration is not None:
+        print()
+        for k, line in enumerate(found.calibration.says.splitlines()):
+            say("" if k else "clones", line)
     print()
     _print_legend(found)
     print()

@@ -20,7 +20,7 @@ from .options import ReportOption
 from .outputs import shown
 from .pages import add_report, check_report
 from .signals import pausing
-from .summary import say_cells, say_growth, say_model
+from .summary import say_cells, say_growth, say_model, say_replicates
 
 if TYPE_CHECKING:
     from cellam.dynamics.fitting import OnProgress, Progress
@@ -65,6 +65,7 @@ def fit(
     report: ReportOption = True,
 ) -> None:
     """Learn how the cells move and grow; write a run."""
+    from cellam.analysis.growth_range import growth_range, has_range
     from cellam.checks.caveats import caveats
     from cellam.errors import OutputError, Stopped
     from cellam.runs.claims import check_free, is_stopped
@@ -92,13 +93,14 @@ def fit(
         raise
     (cells,) = shown_fit.cells
     say_model(run.model)
-    say_growth(run.model, cells)
+    growth = growth_range(run.model) if has_range(run.model) else None
+    say_growth(run.model, cells, growth)
     doubts = caveats(run.model, cells)
     run.keep_caveats(doubts)
     say_caveats(doubts)
     give("run", shown(place))
     if report:
-        page = add_report(run, cells, doubts)
+        page = add_report(run, cells, doubts, growth=growth)
         if page is not None:
             give("report", shown(page))
     labels = run.model.training.labels
@@ -122,6 +124,7 @@ class _Shown:
         with written_to(place.log), pausing(place.checkpoint), progress() as on_progress:
             log.info("%s", self.command)
             say_cells(cells)
+            say_replicates(cells)
 
             def tell(step: Progress) -> None:
                 on_progress(step)

@@ -66,6 +66,10 @@ def _print(opened: Run, types: pd.Series[Any] | None, growth: Sequence[dict[str,
                 for row in growth
             ],
         )  # fmt: skip
+        print(
+            "mean: of the fit; range: what explains these days as well; sd: over cells; growing: "
+            "share of the cells with a rate above 0 in the fit."
+        )
         if rest := unannotated(types).strip():
             print(rest)
         print(explain_growth(growth, model.options.population is None))

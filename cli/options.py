@@ -34,6 +34,21 @@ FromCellsOption = Annotated[
     str | None,
     typer.Option(help="Use only cells that match a query on obs, e.g. 'cell_type == \"HSC\"'."),
 ]
+NewCellsOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--cells",
+        help="Start from the cells of this file (.h5ad or .zarr), which were not in the fit: genes "
+        "are matched by name, and values are normalised as for the fit.",
+    ),
+]
+AtOption = Annotated[
+    str | None,
+    typer.Option(
+        "--at",
+        help="Day or time of all cells of --cells. [default: read from their time column]",
+    ),
+]
 OverwriteOption = Annotated[
     bool, typer.Option("--overwrite", help="Replace the file of --out if it exists.")
 ]

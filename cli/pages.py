@@ -11,6 +11,7 @@ from .console import progress, warn
 from .outputs import shown
 
 if TYPE_CHECKING:
+    from cellam.analysis.growth_range import GrowthRange
     from cellam.checks.caveat import Caveat
     from cellam.reading.cells import Cells
     from cellam.runs.run import StoredRun
@@ -38,7 +39,12 @@ def check_report(data: Path) -> None:
 
 
 def add_report(
-    run: StoredRun, cells: Cells, doubts: Sequence[Caveat], *, data: Path | None = None
+    run: StoredRun,
+    cells: Cells,
+    doubts: Sequence[Caveat],
+    *,
+    growth: GrowthRange | None = None,
+    data: Path | None = None,
 ) -> Path | None:
     """Write the report of a run that is there already; where that fails, the run is good still.
 
@@ -54,7 +60,7 @@ def add_report(
     try:
         with progress() as on_progress:
             on_progress(Progress("write the report", 0, 1))
-            page = report_run(run, data=data, cells=cells, doubts=doubts)
+            page = report_run(run, data=data, cells=cells, doubts=doubts, growth=growth)
             on_progress(Progress("write the report", 1, 1))
     except CellamError as error:
         warn(f"No report was written: {error.message}")

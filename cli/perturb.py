@@ -9,10 +9,12 @@ import typer
 
 from .console import give, give_json, plural, say, say_run, table, warn
 from .options import (
+    AtOption,
     CsvOverwriteOption,
     DataOption,
     FromCellsOption,
     JsonOption,
+    NewCellsOption,
     RunOption,
     TerminalOption,
 )
@@ -37,6 +39,8 @@ def perturb(
         str | None,
         typer.Option("--from", help="Day whose cells are perturbed. [default: the first]"),
     ] = None,
+    cells: NewCellsOption = None,
+    at: AtOption = None,
     from_cells: FromCellsOption = None,
     terminal: TerminalOption = None,
     seed: Annotated[int, typer.Option(min=0, help="Random seed for the noise.")] = 0,
@@ -49,7 +53,6 @@ def perturb(
     data: DataOption = None,
 ) -> None:
     """Change the expression of genes, and predict the effect on fates and growth."""
-    from cellam.reading.time_labels import named
     from cellam.workflows.run import open_run
 
     opened = open_run(run)
@@ -57,6 +60,8 @@ def perturb(
     result = opened.perturb(
         gene,
         start=start,
+        cells=cells,
+        at=at,
         from_cells=from_cells,
         terminal=terminal,
         seed=seed,
@@ -71,7 +76,7 @@ def perturb(
         say(
             "changed",
             f"{', '.join(map(str, found.changes))} in {plural(len(found.rows), 'cell')} of "
-            f"{named(found.start)}; of these, {result.expressing}",
+            f"{result.whose}; of these, {result.expressing}",
         )
         print()
         _print(found)

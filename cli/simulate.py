@@ -11,8 +11,10 @@ import typer
 
 from .console import give, plural, say, say_caveats, say_run, table, warn
 from .options import (
+    AtOption,
     DataOption,
     FromCellsOption,
+    NewCellsOption,
     OverwriteOption,
     RunOption,
 )
@@ -30,7 +32,14 @@ MOST_TYPES = 8  # columns of the table
 
 
 def simulate(
-    start: Annotated[str, typer.Option("--from", help="Day to start from.")],
+    start: Annotated[
+        str | None,
+        typer.Option(
+            "--from", help="Day to start from. [required, unless --cells has a single day]"
+        ),
+    ] = None,
+    cells: NewCellsOption = None,
+    at: AtOption = None,
     to: Annotated[
         str | None, typer.Option(help="Day or time to simulate to. [default: the last day]")
     ] = None,
@@ -76,13 +85,14 @@ def simulate(
     data: DataOption = None,
 ) -> None:
     """Simulate the cells of one day through time, and write them with their weights."""
-    from cellam.reading.time_labels import named
     from cellam.workflows.run import open_run
 
     opened = open_run(run)
     say_run(opened.path)
     found = opened.simulate(
         start,
+        cells=cells,
+        at=at,
         to=to,
         backward=backward,
         from_cells=from_cells,
@@ -103,7 +113,7 @@ def simulate(
     moved, model = found.simulation, opened.model
     say(
         "simulated",
-        f"{plural(len(moved.rows), 'cell')} of {named(found.start)} from {moved.times[0]:g} to "
+        f"{plural(len(moved.rows), 'cell')} of {found.who} from {moved.times[0]:g} to "
         f"{moved.times[-1]:g}, {plural(len(moved.times), 'saved time')}",
     )
     print()

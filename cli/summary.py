@@ -11,6 +11,7 @@ from .console import plural, say
 if TYPE_CHECKING:
     import pandas as pd
 
+    from cellam.analysis.growth_range import GrowthRange
     from cellam.modelling.model import Model
     from cellam.reading.cells import Cells
 
@@ -31,6 +32,17 @@ def say_cells(cells: Cells) -> None:
     say("cells", ", ".join(f"{label}: {n:,}" for label, n in cells.counts.items()))
     for note in cells.timeline.notes:
         say("", note)
+
+
+def say_replicates(cells: Cells) -> None:
+    """Print which replicates were found, or were asked for, and what of them is left out."""
+    from cellam.reading.samples import replicates_of
+
+    replicates = replicates_of(cells)
+    if replicates is not None:
+        say("design", f"{replicates.describe()}; they do not change the fit")
+        for note in replicates.notes():
+            say("", note)
 
 
 def say_model(model: Model) -> None:
@@ -82,13 +94,13 @@ def unannotated(types: pd.Series[Any]) -> str:
     return f" {n:,} of {plural(len(types), 'cell')} {verb} unannotated and not included."
 
 
-def say_growth(model: Model, cells: Cells) -> None:
+def say_growth(model: Model, cells: Cells, found: GrowthRange | None) -> None:
     """Print the mean growth of each cell type, and its correlation with division genes."""
     from cellam.analysis.division import compare_division
     from cellam.report.wording import explain_growth
     from cellam.workflows.info import growth_of_types
 
-    types, rows = growth_of_types(model, cells.obs)
+    types, rows = growth_of_types(model, cells.obs, found)
     if types is not None and rows:
         listed = ", ".join(
             f"{row['type']} {row['mean']:+.2g} ({row['low']:+.2g} to {row['high']:+.2g})"

@@ -75,6 +75,8 @@ def validate(
     print()
     print(found.verdict)
     print()
+    _print_reliability(scores.reliability)
+    print()
     for score, meaning in SCORES.items():
         say(score, meaning)
     if found.written is not None:
@@ -108,6 +110,30 @@ def _print_scores(frame: pd.DataFrame) -> None:
     print(
         f"In brackets: 95 % intervals over clones. A gain above 0 means that {OURS} is better, "
         "also where lower scores are better."
+    )
+
+
+def _print_reliability(frame: pd.DataFrame) -> None:
+    """Predicted and found shares in ten bins of the predicted probability."""
+    from cellam.evaluation.clones import OURS
+    from cellam.evaluation.reliability import calibration_error
+
+    table(
+        [f"reliability of {OURS}", "cells × states", "predicted", "found in sisters", "95 %"],
+        [
+            [
+                f"{100 * row['from']:.0f} to {100 * row['to']:.0f} %",
+                f"{row['pairs']:,}",
+                f"{100 * row['predicted']:.0f} %",
+                f"{100 * row['observed']:.0f} %",
+                f"{100 * row['low']:.0f} to {100 * row['high']:.0f} %",
+            ]
+            for row in frame.to_dict("records")
+        ],
+    )
+    print(
+        "Calibrated probabilities are found as often as predicted, in every row; here they are off "
+        f"by {100 * calibration_error(frame):.1f} percentage points on average."
     )
 
 

@@ -19,14 +19,17 @@ import cellam
 from cellam import plots
 from cellam.analysis.composition import composition
 from cellam.analysis.fates import Fates, flow, predict_fates
+from cellam.analysis.growth_range import GrowthRange
 from cellam.analysis.trends import groups, trends
 from cellam.errors import ConfigError, DataError
 from cellam.evaluation.evaluate import Evaluation, evaluate
 from cellam.modelling.model import Model, Simulation
+from cellam.modelling.observed import growth_rates
 from cellam.plots.maps import on_grid
 from cellam.plots.style import COLOURS, HATCHES
 from cellam.reading.cells import Cells
 from cellam.reading.palette import find_palette, palette
+from cellam.report.findings import growth_by_type
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +71,7 @@ def draw(
         "trajectories": lambda **k: plots.trajectories(model, few, small, **k),
         "composition": lambda **k: plots.composition(frame, **k),
         "mass": lambda **k: plots.mass(model, simulation, **k),
+        "ranges": lambda **k: plots.ranges(growth_by_type(model, types), "per day", **k),
         "fates": lambda **k: plots.fates(model, [fates], small, **k),
         "flow": lambda **k: plots.flow(flow(model, fates, types), ("day2", "day7"), **k),
         "evaluation": lambda **k: plots.evaluation(scores.table, **k),
@@ -76,8 +80,8 @@ def draw(
 
 
 KINDS = (
-    "velocity", "growth", "trajectories", "composition", "mass", "fates", "flow", "evaluation",
-    "history",
+    "velocity", "growth", "trajectories", "composition", "mass", "ranges", "fates", "flow",
+    "evaluation", "history",
 )  # fmt: skip
 
 
@@ -331,6 +335,34 @@ def test_growth_is_that_of_the_model_and_its_colours_meet_at_zero(model: Model) 
         assert c.norm(0.0) == 0.5
         signs = set((c.get_array() >= 0).tolist())
         assert len(signs) <= 1  # a triangle for each sign
+
+
+def test_growth_whose_range_holds_zero_is_pale(model: Model) -> None:
+    none, some = (
+        GrowthRange(np.stack([rate, rate * least]), np.zeros(len(rate), dtype=np.int64), rate)
+        for rate in [growth_rates(model)]
+        for least in (0.0, 0.5)
+    )
+    for found, alpha in ((none, 0.6), (some, None)):
+        ax = plots.growth(model, found=found)
+        drawn = [c for c in ax.collections if isinstance(c, PathCollection) and len(c.get_array())]
+        assert {c.get_alpha() for c in drawn} == {alpha}
+        assert (ax.get_legend() is not None) == (alpha is not None)
+
+
+def test_ranges_are_drawn_from_their_low_to_their_high_end() -> None:
+    rows = [
+        {"type": name, "mean": k, "low": k - 1.0, "high": k + 2.0} for k, name in enumerate("abc")
+    ]
+    ax = plots.ranges(rows, "per day")
+    bars = [line.get_xdata() for line in ax.lines if len(line.get_xdata()) == 2][1:]
+    assert [tuple(ends) for ends in bars] == [(k - 1.0, k + 2.0) for k in range(3)]
+    assert [text.get_text() for text in ax.get_yticklabels()] == ["a", "b", "c"]
+    many = plots.ranges([{**rows[0], "type": f"t{k}"} for k in range(30)], "per day")
+    assert len(many.get_yticklabels()) == 20
+    assert "10 types between them not drawn" in many.get_xlabel()
+    with pytest.raises(DataError, match="no growth rates"):
+        plots.ranges([], "per day")
 
 
 def test_trajectories_are_those_of_the_simulation(model: Model, simulation: Simulation) -> None:

@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cellam.analysis.assignment import reference
+from cellam.analysis.terminal import days_beside
 from cellam.modelling.model import Model, Simulation
 from cellam.reading.cell_types import read_types
 
@@ -18,6 +19,7 @@ def composition(
     simulation: Simulation,
     types: pd.Series[Any] | None = None,
     *,
+    own: pd.Series[Any] | None = None,
     chosen: bool = False,
 ) -> pd.DataFrame:
     """Mass and cell types of a simulation at every observed day on its way.
@@ -28,6 +30,9 @@ def composition(
     simulation : Simulation
     types : pandas.Series, optional
         Cell type of every cell of the data, in its order; cells without one take no part.
+    own : pandas.Series, optional
+        Cell type of every cell of the table that the simulation starts from, where that is not the
+        data.
     chosen : bool
         Whether the cells were chosen from their day for what they are, so what was observed
         of all cells is nothing to compare them with.
@@ -46,6 +51,7 @@ def composition(
         and nothing is observed.
     """
     rows: list[dict[str, Any]] = []
+    start = types if own is None else own
     for t, (time, log_w) in enumerate(zip(simulation.times, simulation.log_weights, strict=True)):
         times, labels = model.snapshots.times, model.snapshots.labels
         at = [times.index(time)] if time in times else []
@@ -59,9 +65,9 @@ def composition(
             "ess": float(w.sum() ** 2 / (w**2).sum()),
         }
         if types is not None:
-            found = reference(model, at or _beside(model, float(time)), types)
-            if t == 0:
-                row["simulated"] = _own(types.iloc[simulation.rows], w, found.names)
+            found = reference(model, at or days_beside(model, float(time)), types)
+            if t == 0 and start is not None:
+                row["simulated"] = _own(start.iloc[simulation.rows], w, found.names)
             elif found.names:
                 x = model.space.from_coordinates(simulation.points[t])
                 row["simulated"] = _named(found.names, w @ found.assign(x) / w.sum())
@@ -72,13 +78,6 @@ def composition(
             row["bias"] = _named(found.names, found.bias()) if seen and t > 0 else {}
         rows.append(row)
     return pd.DataFrame(rows)
-
-
-def _beside(model: Model, time: float) -> list[int]:
-    """Positions of the training days before and after a time that was not observed."""
-    days, training = model.snapshots, model.training.times
-    before, after = [t for t in training if t < time], [t for t in training if t > time]
-    return [days.times.index(t) for t in (*before[-1:], *after[:1])]
 
 
 def _own(types: pd.Series[Any], w: NDArray[np.float64], names: tuple[str, ...]) -> dict[str, float]:

@@ -42,19 +42,43 @@ class Transitions:
     ----------
     start, end : int
         Positions of the days in the snapshots.
-    matrix : (n, m) csr_matrix
-        Share of each cell of `end` in the fate of each cell of `start`; rows sum to 1.
     alone : (n, m) csr_matrix
-        The same, of every cell by its own way, without the mean over alike cells.
+        Share of each cell of `end` in the fate of each cell of `start` by its own way; rows sum
+        to 1.
+    shared : (n, n) csr_matrix
+        Mean over alike cells; rows sum to 1.
     mass : (n,) array
         Of the descendants (backward: of the ancestors) of each cell, which has mass 1 itself.
     """
 
     start: int
     end: int
-    matrix: sparse.csr_matrix
+    alone: sparse.csr_matrix
+    shared: sparse.csr_matrix
+    mass: Array
+
+    @property
+    def matrix(self) -> sparse.csr_matrix:
+        """The shares as a mean over alike cells, (n, m); rows sum to 1."""
+        return self.shared @ self.alone
+
+
+@dataclass(frozen=True)
+class Joined:
+    """Transitions of cells that were not in the fit, each in the place of an observed one.
+
+    Parameters
+    ----------
+    alone : (n, m) csr_matrix
+    mass : (n,) array
+        As of `Transitions`.
+    beside : (n,) int array
+        The observed cell of their day that is nearest to each.
+    """
+
     alone: sparse.csr_matrix
     mass: Array
+    beside: NDArray[np.int64]
 
 
 def transitions(
@@ -96,16 +120,55 @@ def transitions(
         )
     if draws < 1:
         raise ConfigError(f"`draws={draws}` simulates no cell.", "Use 1 or more.")
-    x, n = days.points[k], draws if model.fit.objective.sigma > 0 else 1
-    moved, w = model.follow(np.repeat(x, n, axis=0), days.times[k], days.times[l], seed=seed)
+    own, mass = _arrive(model, days.points[k], (k, l), types, draws=draws, seed=seed)
+    over_alike = share_alike(reference(model, [k], types), mass)
+    return Transitions(k, l, own, over_alike, mass)
+
+
+def join(
+    model: Model,
+    day: tuple[int, int],
+    x: Array,
+    types: pd.Series[Any],
+    *,
+    draws: int = DRAWS,
+    seed: int = 0,
+) -> Joined:
+    """Follow cells x (n, p) that were not in the fit from one observed day to another.
+
+    Parameters
+    ----------
+    model : Model
+    day : (int, int)
+        Positions of the days in the snapshots.
+    x : (n, p) array
+        Model coordinates.
+    types, draws, seed
+        As for `transitions`.
+    """
+    own, mass = _arrive(model, x, day, types, draws=draws, seed=seed)
+    nearest = neighbours(x, model.snapshots.points[day[0]], 1)
+    return Joined(own, mass, np.asarray(nearest.indices, dtype=np.int64))
+
+
+def _arrive(
+    model: Model,
+    x: Array,
+    days: tuple[int, int],
+    types: pd.Series[Any],
+    *,
+    draws: int,
+    seed: int,
+) -> tuple[sparse.csr_matrix, Array]:
+    """Cells of the later day for which cells x (n, p) count by their own way, and their masses."""
+    n = draws if model.fit.objective.sigma > 0 else 1
+    times = (model.snapshots.times[k] for k in days)
+    moved, w = model.follow(np.repeat(x, n, axis=0), *times, seed=seed)
     mass = w.reshape(-1, n)
     share = mass / mass.sum(1, keepdims=True)
     of_ways = sparse.csr_matrix((share.ravel(), np.arange(len(w)), n * np.arange(len(x) + 1)))
-    arrived = reference(model, [l], types).nearest(moved)
-    own = of_ways @ arrived  # (n cells, n trajectories) @ (n trajectories, m)
-    total = mass.mean(1)
-    over_alike = share_alike(reference(model, [k], types), total)
-    return Transitions(k, l, over_alike @ own, own, total)
+    arrived = reference(model, [days[1]], types).nearest(moved)
+    return of_ways @ arrived, mass.mean(1)  # (n cells, n trajectories) @ (n trajectories, m)
 
 
 def alike(n: int) -> int:

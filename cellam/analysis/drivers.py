@@ -79,8 +79,8 @@ def quantity(
         y[rows] = np.linalg.norm(velocities(model), axis=1)
     else:
         assert types is not None
-        probability, names = fates(model, types, seed=seed)
-        y = probability[:, names.index(of.removeprefix(FATE))]
+        found = fates(model, types, seed=seed)
+        y = found.probability[:, found.names.index(of.removeprefix(FATE))]
         for k, time in enumerate(days.times):
             meant[days.rows[k]] = time < model.training.times[-1]
     return y, meant

@@ -17,12 +17,18 @@ where `alike` is the mean over the cells that may be what was measured (`descend
 much of the scatter of fates by the flow cells share with their nearest cells. Of fates that differ
 from one cell to the next little is left; those that are alike over wide regions stay. The
 square is a compromise: on forks whose truth is known r is better where fates are decided early and
-r³ where they are not. The fate of the whole day is not changed by it, and that of types is drawn
-to it. On barcoded clones the Brier score fell from 0.77 to 0.60, where the mean fate has 0.65.
+r³ where they are not. Clones replace it by what they tell (`evaluation.calibration`). The fate of
+the whole day is not changed by it, and that of types is drawn to it. On barcoded clones the Brier
+score fell from 0.77 to 0.60, where the mean fate has 0.65.
 
 The range of a probability is that over explanations: the flow from any of the cells that may be
 what was measured; chance, unless hardly any cell's fate differs from those next to it; and
 conversion, by which cells leave at random and grow as little as can be (`growth_range`).
+
+Cells that were not in the fit go their own way, and stand in the place of the observed cell of
+their day that is nearest: the cells that may be what was measured, the scatter of fates, and the
+mean fate that chance would give are those of the observed cells, so a single new cell is treated
+as a thousand are. One that is in the fit has the fate that it has there.
 """
 
 from __future__ import annotations
@@ -36,11 +42,12 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from cellam.analysis.assignment import Reference, neighbours, reference, reference_of
-from cellam.analysis.descendants import DRAWS, Transitions, alike, transitions
+from cellam.analysis.descendants import DRAWS, Joined, Transitions, alike, join, transitions
 from cellam.analysis.growth_range import ERRORS, converted
 from cellam.analysis.terminal import Terminal
 from cellam.analysis.uncertainty import Spread
 from cellam.errors import ConfigError
+from cellam.modelling.cohort import Cohort
 from cellam.modelling.model import Model
 from cellam.reading.cell_types import UNANNOTATED, read_types
 
@@ -62,7 +69,7 @@ class Fates:
     terminal : Terminal
         Where the states were read.
     rows : (n,) int array
-        Where the cells stand in the data.
+        Where the cells stand in the data, or in the table of new cells.
     states : tuple of str, (S,)
         Names of the states.
     probability : (n, S) array
@@ -74,6 +81,8 @@ class Fates:
     explanations : (E, n, S) array
         The probabilities by the flow alone, as a mean over alike cells, and forward those by
         conversion.
+    kept : float
+        Share of what the first of these differ from the mean fate that is left in `probability`.
     members : (M, n, S) array
         The probabilities of each member of the ensemble; M = 0 without one.
     member_mass : (M, n) array
@@ -89,6 +98,7 @@ class Fates:
     low: Array
     high: Array
     explanations: Array
+    kept: float
     members: Array
     member_mass: Array
 
@@ -98,6 +108,11 @@ class Fates:
         p = self.probability
         h: Array = -(p * np.log2(np.where(p > 0, p, 1.0))).sum(1)
         return np.maximum(h, 0.0)
+
+    @property
+    def mean(self) -> Array:
+        """Mean fate of the day by mass, (S,): that of all its cells together."""
+        return _by_mass(self.mass, self.explanations[0])
 
     @property
     def decided(self) -> tuple[float, float]:
@@ -117,7 +132,7 @@ class Fates:
         Parameters
         ----------
         names : pandas.Index
-            Names of all cells of the data.
+            Names of all cells of the data, or of all new cells.
         types : pandas.Series
             Their types, in the same order.
         """
@@ -187,10 +202,11 @@ class Fates:
 
 def predict_fates(
     model: Model,
-    start: str,
+    start: str | Cohort,
     types: pd.Series[Any],
     *,
     terminal: str | None = None,
+    kept: float | None = None,
     draws: int = DRAWS,
     seed: int = 0,
 ) -> Fates:
@@ -200,21 +216,24 @@ def predict_fates(
     ----------
     model : Model
         With an ensemble, the fates have a spread.
-    start : str
-        Label or number of a day.
+    start : str or Cohort
+        Label or number of a day, or cells that were not in the fit, at the time of an observed day.
     types : pandas.Series
         State of every cell of the data, in its order; cells of the other day without one stand for
         nobody.
     terminal : str, optional
         Label or number of the day whose states are meant: the last training day without it. If it
         is earlier than `start`, cells are followed backward, to their ancestors.
+    kept : float, optional
+        Share of what fates of single cells differ from the mean fate that is left, 0 to 1, as from
+        `evaluation.calibration`; without it r² of the day.
     draws, seed
         As for `transitions`.
 
     Raises
     ------
     ConfigError
-        As `transitions`.
+        As `transitions`, or if `kept` is no share.
     DataError
         If the day has no cell with a state, or the column has too many.
 
@@ -227,38 +246,58 @@ def predict_fates(
     >>> found.states, found.probability.shape
     (('erythroid', 'myeloid'), (900, 2))
     """
+    if kept is not None and not 0 <= kept <= 1:
+        raise ConfigError(f"`kept={kept!r}` is no share.", "Use a number between 0 and 1.")
     end = terminal or model.training.labels[-1]
     states = reference_of(model, end, types)
     of_state = states.memberships()
-    follow = [
-        transitions(m, start, end, types, draws=draws, seed=seed)
-        for m in (model.without_ensemble(), *model.members)
+    cohort = model.cohort(start)
+    models = (model.without_ensemble(), *model.members)
+    how: dict[str, Any] = {"draws": draws, "seed": seed}
+    follow = [transitions(m, cohort.label, end, types, **how) for m in models]
+    k, l = follow[0].start, follow[0].end  # noqa: E741
+    joined: list[Joined | None] = [
+        join(m, (k, l), cohort.points, types, **how) if cohort.new else None for m in models
     ]
-    there = reference(model, [follow[0].start], types)
-    (own, flow, low, high), *others = (_weigh(f, there, of_state) for f in follow)
+    there = reference(model, [k], types)
+    first, *others = (
+        _weigh(f, there, of_state, kept, new) for f, new in zip(follow, joined, strict=True)
+    )
+    own, flow, low, high, left = first
+    masses = [f.mass if new is None else new.mass for f, new in zip(follow, joined, strict=True)]
     n, S = own.shape
     explained = [flow]
-    if follow[0].end > follow[0].start:
-        explained.append(converted(model, follow[0].start, follow[0].end, of_state))
+    if l > k:
+        by_chance = converted(model, k, l, of_state)
+        explained.append(by_chance if joined[0] is None else by_chance[joined[0].beside])
     return Fates(
-        model.snapshots.labels[follow[0].start],
-        Terminal(model.snapshots.labels[follow[0].end], str(types.name)),
-        model.snapshots.rows[follow[0].start],
+        cohort.label,
+        Terminal(model.snapshots.labels[l], str(types.name)),
+        cohort.rows,
         states.names,
         own,
-        follow[0].mass,
+        masses[0],
         np.minimum(low, explained[-1]),
         np.maximum(high, explained[-1]),
         np.stack(explained),
+        left,
         np.array([p for p, *_ in others]).reshape(-1, n, S),
-        np.array([f.mass for f in follow[1:]]).reshape(-1, n),
+        np.array(masses[1:]).reshape(-1, n),
     )
 
 
 def _weigh(
-    follow: Transitions, cells: Reference, of_state: sparse.csr_matrix
-) -> tuple[Array, Array, Array, Array]:
-    """Probability of each state, that by the flow alone, the least and the largest, (n, S) each."""
+    follow: Transitions,
+    cells: Reference,
+    of_state: sparse.csr_matrix,
+    kept: float | None,
+    new: Joined | None = None,
+) -> tuple[Array, Array, Array, Array, float]:
+    """Probability of each state, that by the flow alone, the least and the largest, (n, S) each.
+
+    And the share of the departure of the second from the mean fate that is left in the first. Of
+    the observed cells of a day, or of new ones beside them.
+    """
     flow, smooth = (probabilities(m, of_state) for m in (follow.alone, follow.matrix))
     mean = _by_mass(follow.mass, smooth)
     number = alike(len(flow)) + 1
@@ -267,13 +306,19 @@ def _weigh(
     others = (off[near].sum(1) - off) / max(near.shape[1] - 1, 1)
     scatter = float((off**2).sum())
     shared = float((off * others).sum()) / scatter if scatter > 1e-9 * off.size else 1.0
-    p = mean + np.clip(shared, 0.0, 1.0) ** 2 * (smooth - mean)
-    low = np.minimum(p, flow[near].min(1))
-    high = np.maximum(p, flow[near].max(1))
+    left = float(np.clip(shared, 0.0, 1.0) ** 2) if kept is None else kept
+    least, most = flow[near].min(1), flow[near].max(1)
+    if new is not None:  # in the place of the nearest, with a way of its own
+        own = probabilities(new.alone, of_state)
+        by_own = follow.shared.diagonal()[new.beside, None]
+        smooth = smooth[new.beside] + by_own * (own - flow[new.beside])
+        least, most = (np.minimum(least[new.beside], own), np.maximum(most[new.beside], own))
+    p = mean + left * (smooth - mean)
+    low, high = np.minimum(p, least), np.maximum(p, most)
     if shared < SHARED:  # chance may decide; its mean is known to the error of counting
         off = ERRORS * np.sqrt(mean * (1 - mean) / of_state.shape[0])
         low, high = np.minimum(low, mean - off), np.maximum(high, mean + off)
-    return p, smooth, np.maximum(low, 0.0), np.minimum(high, 1.0)
+    return p, smooth, np.maximum(low, 0.0), np.minimum(high, 1.0), left
 
 
 def probabilities(matrix: sparse.csr_matrix, of_state: sparse.csr_matrix) -> Array:
@@ -315,7 +360,8 @@ def flow(model: Model, found: Fates, types: pd.Series[Any]) -> pd.DataFrame:
             "Leave `ancestors` out.",
         )
     of_type = _named(types.iloc[found.rows])
-    before = days.weights[k][:, None] * found.probability  # (n, S)
+    each = days.masses[k] / len(found.rows)
+    before = each * found.probability  # (n, S)
     after = found.mass[:, None] * before
     rows = [
         {

@@ -24,6 +24,7 @@ from cellam.analysis.assignment import reference_of
 from cellam.analysis.terminal import Terminal
 from cellam.analysis.uncertainty import Spread, remoteness
 from cellam.errors import ConfigError
+from cellam.modelling.cohort import Cohort
 from cellam.modelling.model import Model
 from cellam.reading.cells import Cells
 from cellam.reading.time_labels import count_cells, named, offer, variables
@@ -57,7 +58,7 @@ class Perturbation:
     terminal : Terminal
         Where the states were read.
     rows : (n,) int array
-        Where the cells stand in the data.
+        Where the cells stand in the data, or in the table of new cells.
     states : tuple of str, (S,)
     before, after : (n, S) arrays
         Probability of each state without and with the change.
@@ -246,7 +247,7 @@ def perturb(
     model: Model,
     cells: Cells,
     changes: Changes,
-    start: str,
+    start: str | Cohort,
     types: pd.Series[str],
     *,
     terminal: str | None = None,
@@ -263,8 +264,8 @@ def perturb(
         The data of the fit.
     changes : mapping, iterable, str or Change
         As for `parse_changes`: ["Gata2=ko"] or {"Gata2": -3}.
-    start : str
-        Label or number of a day.
+    start : str or Cohort
+        Label or number of a day, or cells that were not in the fit (`Model.cohort`).
     types : pandas.Series
         State of every cell of the data.
     terminal : str, optional
@@ -283,68 +284,63 @@ def perturb(
         As for `assignment.reference_of`.
     """
     changes = parse_changes(changes)
-    days = model.snapshots
-    k = model.timeline.index(start)
+    days, cohort = model.snapshots, model.cohort(start)
     end = model.timeline.index(terminal or model.training.labels[-1])
     first, last = model.training.times[0], model.training.times[-1]
-    if not first <= days.times[k] < days.times[end] <= last:
+    if not first <= cohort.time < days.times[end] <= last:
         raise ConfigError(
-            f"{days.labels[end]} is not a training day after {days.labels[k]}.",
+            f"{days.labels[end]} is not a training day after {cohort.label}.",
             f"The training days are: {', '.join(model.training.labels)}.",
         )
-    chosen = np.arange(len(days.rows[k]))
     if rows is not None:
-        chosen = chosen[np.isin(days.rows[k], rows)]
-        if not len(chosen):
-            raise ConfigError(f"None of the selected cells is from {days.labels[k]}.")
+        cohort = cohort.among(rows)
     states = reference_of(model, days.labels[end], types)
-    x = days.points[k][chosen]
+    x = cohort.points
     moved = shift(model, cells, changes, x)
-    expressing = _expressing(model, cells, changes)
-    picked = days.rows[k][chosen]
+    expressing = _expressing(model, cohort.cells or cells, changes)[cohort.rows]
     if np.array_equal(moved, x):
-        raise _no_change(model, changes, expressing, days.labels[k], picked)
+        raise _no_change(model, cells, changes, expressing, cohort.label)
 
     def follow(m: Model) -> tuple[Array, Array, Array, Array]:
-        times = days.times[k], days.times[end]
+        times = cohort.time, days.times[end]
         (there, mass), (away, changed) = (m.follow(y, *times, seed=seed) for y in (x, moved))
         return states.assign(there), states.assign(away), mass, changed
 
     own = follow(model)
     return Perturbation(
         changes,
-        days.labels[k],
+        cohort.label,
         Terminal(days.labels[end], str(types.name)),
-        picked,
+        cohort.rows,
         states.names,
         *own,
         np.array([_effect(*own), *(_effect(*follow(m)) for m in model.members)]),
         (float((remoteness(model, x) > 1).mean()), float((remoteness(model, moved) > 1).mean())),
-        tuple(int(n) for n in expressing[picked].sum(0)),
+        tuple(int(n) for n in expressing.sum(0)),
     )
 
 
 def _expressing(model: Model, cells: Cells, changes: Sequence[Change]) -> NDArray[np.bool_]:
-    """Whether each cell of the data was measured to express each gene, (n, g)."""
+    """Whether each cell of a table was measured to express each gene, (n, g)."""
     genes = [_find(change.gene, model.space.genes) for change in changes]
     return np.asarray(model.space.expression(cells, genes) > 0)
 
 
 def _no_change(
     model: Model,
+    cells: Cells,
     changes: Sequence[Change],
     expressing: NDArray[np.bool_],
     label: str,
-    rows: NDArray[np.int64],
 ) -> ConfigError:
     """The error for genes that are lowered where they are not expressed."""
-    days = model.snapshots
+    days, of_data = model.snapshots, np.asarray(_expressing(model, cells, changes).any(1))
     found = [
-        f"{name}: {int(expressing[of].any(1).sum()):,} of {len(of):,}"
+        f"{name}: {int(of_data[of].sum()):,} of {len(of):,}"
         for name, of in zip(days.labels, days.rows, strict=True)
     ]
-    n = int(expressing[rows].any(1).sum())
-    who = f"{'none' if n == 0 else f'only {n:,}'} of the {count_cells(len(rows))}"
+    n = int(expressing.any(1).sum())
+    who = f"{'none' if n == 0 else f'only {n:,}'} of the {count_cells(len(expressing))}"
     return ConfigError(
         f"{', '.join(map(str, changes))} changes nothing: {who} of {named(label)} "
         f"{'expresses' if n < 2 else 'express'} it"

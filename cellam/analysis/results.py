@@ -137,8 +137,9 @@ def results(
         of time and its range, cellam_growth_low and cellam_growth_high (unless mass is
         conserved by request). With an ensemble, cellam_velocity_sd and
         cellam_growth_sd. `obsm`: velocities; X_cellam_pca, where our own PCA was fitted; with
-        types cellam_fates, whose columns are named in `uns["cellam"]["fates"]`. For CellRank:
-        `obsp` cellam_T_fwd, `obsm` lineages_fwd, `obs` term_states_fwd.
+        types cellam_fates and the ends of its range, cellam_fates_least and cellam_fates_most,
+        whose columns are named in `uns["cellam"]["fates"]`. For CellRank: `obsp` cellam_T_fwd,
+        `obsm` lineages_fwd, `obs` term_states_fwd.
 
     Raises
     ------
@@ -161,8 +162,13 @@ def results(
     for key, value in spread(model).items():
         out.obs[key] = model.snapshots.to_data_order(value)
     if types is not None:
-        probability, names = fates(model, types, seed=seed)
+        of_cells = fates(model, types, seed=seed)
+        names, probability = of_cells.names, of_cells.probability
         out.obsm["cellam_fates"] = probability
+        out.obsm["cellam_fates_least"], out.obsm["cellam_fates_most"] = (
+            of_cells.least,
+            of_cells.most,
+        )
     if cellrank:
         out.obsp[T_FWD] = transition_matrix(model, seed=seed)
     if cellrank and types is not None:
@@ -213,18 +219,34 @@ def spread(model: Model) -> dict[str, Array]:
     return out
 
 
-def fates(model: Model, types: pd.Series[Any], *, seed: int = 0) -> tuple[Array, list[str]]:
+@dataclass(frozen=True)
+class CellFates:
+    """What every cell of the data becomes by the last training day, and the range of that.
+
+    Parameters
+    ----------
+    names : list of str
+        The K states.
+    probability : (n, K) array
+        In the order of the data; rows sum to 1.
+    least, most : (n, K) arrays
+        The least and the largest probability over the explanations that the days leave open.
+        Cells of the last training day are what they are; those of days outside the training days
+        have no range: NaN.
+    """
+
+    names: list[str]
+    probability: Array
+    least: Array
+    most: Array
+
+
+def fates(model: Model, types: pd.Series[Any], *, seed: int = 0) -> CellFates:
     """Probability of every cell to become each type of the last training day.
 
     Those of `fates.predict_fates`; a cell of that day is what it is, an unannotated one what the
     annotated cells nearest to it are, and one of a day outside the training days counts for its
     nearest cells of that day where it stands.
-
-    Returns
-    -------
-    probability : (n, K) array
-        In the order of the data; rows sum to 1.
-    names : list of str
 
     Raises
     ------
@@ -234,16 +256,17 @@ def fates(model: Model, types: pd.Series[Any], *, seed: int = 0) -> tuple[Array,
     days, last = model.snapshots, _last(model)
     label = days.labels[last]
     end = reference_of(model, label, types)
-    probability = np.empty((days.n_cells, len(end.names)))
+    probability, least, most = np.full((3, days.n_cells, len(end.names)), np.nan)
     alone, before = model.without_ensemble(), days_before(model, label)
     for k, (x, rows) in enumerate(zip(days.points, days.rows, strict=True)):
         if days.labels[k] in before:
             found = predict_fates(alone, days.labels[k], types, terminal=label, seed=seed)
-            probability[rows] = found.probability
+            probability[rows], least[rows], most[rows] = found.probability, found.low, found.high
         else:
             probability[rows] = end.assign(x)
-    probability[days.rows[last]] = end.memberships().toarray()
-    return probability, list(end.names)
+    for ends in (probability, least, most):
+        ends[days.rows[last]] = end.memberships().toarray()
+    return CellFates(list(end.names), probability, least, most)
 
 
 def _last(model: Model) -> int:

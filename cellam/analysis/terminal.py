@@ -32,6 +32,15 @@ def days_before(model: Model, label: str, *, backward: bool = False) -> tuple[st
     )
 
 
+def days_beside(model: Model, time: float) -> list[int]:
+    """Position of the day at a time in the snapshots, or of the training days before and after."""
+    days, training = model.snapshots, model.training.times
+    if time in days.times:
+        return [days.times.index(time)]
+    before, after = [t for t in training if t < time], [t for t in training if t > time]
+    return [days.times.index(t) for t in (*before[-1:], *after[:1])]
+
+
 def parse_terminal(
     model: Model, obs: pd.DataFrame, text: str | None, *, backward: bool = False
 ) -> Terminal:

@@ -1,17 +1,8 @@
 """Batches: which cells were processed together, and which days no batch links.
 
-A column of `obs` is taken for samples or batches for one of three reasons.
-
-- Its name says so ("orig.ident", "sample_id", "lane", "mouse", "HTO_maxID").
-- Its values say so ("lane3", "Sample_2", "GSM1599494").
-- Its structure says so: every level is in one day only and most days have several. This is what
-  replicates, plates or embryos look like. Cell types and clusters come back on other days, with
-  hardly an exception, and columns with a name of those are left out. Structure cannot tell a
-  column with one level a day, which may as well be a stage or a medium, or one whose levels
-  cross days, which may be anything: for these it takes a name or values.
-
-Where there is none, what stands beside the barcode in the names of cells ("…-1", "…-2") stands for
-the runs of a droplet instrument.
+Which columns of `obs` tell them apart is judged in `reading.samples`. Where there is none, what
+stands beside the barcode in the names of cells ("…-1", "…-2") stands for the runs of a droplet
+instrument.
 
 Days are linked by a batch that has enough cells on both of them, and then what is technical can be
 told from what is not. Links are followed from day to day.
@@ -19,7 +10,6 @@ told from what is not. Links are followed from day to day.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection
 from dataclasses import dataclass
 
@@ -27,43 +17,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cellam.reading.cell_types import count_levels, follows_time, split_levels
+from cellam.reading.cell_types import count_levels, split_levels
 from cellam.reading.cells import Cells
 from cellam.reading.columns import time_columns
+from cellam.reading.samples import PROCESSED, is_sample, words_of_sample
 from cellam.reading.time_labels import parse_label
 
-
-def _set(words: str) -> set[str]:
-    return set(words.split())
-
-
-# What cells go through together. Beside it, samples that are each in one day are no problem.
-_PROCESSED = _set("""
-    batch library lib lane plate chip run seqrun channel flowcell pool experiment gem gemgroup
-    gemwell dataset prep capture cartridge array slide chemistry
-    study project cohort lab laboratory center centre institute operator technician
-    assay platform technology tech protocol kit instrument sequencer
-""")
-_SAMPLES = _set("""
-    sample specimen replicate rep biorep techrep hto hashtag hash multi demux gsm srr srx srs err
-    accession donor patient individual animal mouse mice embryo subject participant litter organoid
-    fish rat pup cellline
-""")
-_ENDINGS = re.compile("(id|ids|name|no|num|number|key|code|s|es)$")
-# Beside these words such a name says something else: "sample_type", "library_size".
-_OTHERWISE = _set("""
-    type types class subclass cluster clusters leiden louvain state annotation annotations annot
-    phase cycle lineage fate size score scores count counts depth umi umis reads weight age stage
-    strain sex pct percent n condition treatment genotype stim
-    subtype subtypes celltype celltypes subcluster subclusters
-""")
-# By structure alone, neither of these is a batch.
-_UNSURE = _set("""
-    label labels clone clones clonotype branch milestone partition module subset predicted pred
-    prediction snn res ident identity group groups
-""")
-_TIME = _set("time times timepoint day days stage hour hours hpf dpf week weeks age")
-_ACCESSION = re.compile(r"GSM\d+|[SED]R[RSX]\d+|SAM[NED][A-Z]?\d+|SI-?G[A-Z]-?\w+|L00\d|S\d+")
 _BARCODE = r"^(.*?)[ACGT]{10,}(.*)$"
 LINK = 10  # cells that a batch has on both of two days which it links
 
@@ -120,7 +79,7 @@ def find_batches(cells: Cells, labels: Collection[str] | None = None) -> list[Ba
     columns = {
         key: obs[key]
         for key in map(str, obs.columns)
-        if key not in times and _is_batch(obs[key], days)
+        if key not in times and is_sample(obs[key], days)
     }
     if not columns:
         tags = _beside_barcodes(obs.index)
@@ -133,7 +92,7 @@ def find_batches(cells: Cells, labels: Collection[str] | None = None) -> list[Ba
         coarser = [
             other
             for other, (above, more) in split.items()
-            if _words(other) & _PROCESSED
+            if words_of_sample(other) & PROCESSED
             and len(more) < len(names)
             and _is_within(levels, above, len(names), len(more))
         ]
@@ -147,45 +106,6 @@ def find_batches(cells: Cells, labels: Collection[str] | None = None) -> list[Ba
             )
         )
     return found
-
-
-def _is_batch(values: pd.Series, days: NDArray[np.int64]) -> bool:
-    """Whether a column of `obs` says what was processed together."""
-    if values.dtype.kind in "bmM" or values.nunique() > len(values) / 2:
-        return False
-    if values.dtype.kind == "f" and (values.dropna() % 1 != 0).any():
-        return False
-    words = _words(str(values.name))
-    levels, names = split_levels(values)
-    # A single batch says something only where other cells are in none.
-    if len(names) < 2 and not (names and (levels < 0).any()):
-        return False
-    if words & _OTHERWISE:
-        return False
-    if words & _TIME and values.dtype.kind in "iuf":  # a time that was estimated
-        return False
-    if words & (_PROCESSED | _SAMPLES) or _plain(str(values.name)) == "origident":
-        return True
-    counts = count_levels(levels, len(names), days) > 0
-    if "date" in words:  # of processing, where it is not that of the day
-        return bool((counts.sum(0) > 1).any())
-    # Numbers that rise with the days may be a batch if the name says so, else they are a time.
-    if not 1 < len(names) <= len(values) / 20 or follows_time(values, days):
-        return False
-    if all(_names_batch(name) for name in names):
-        return True
-    if words & _UNSURE:
-        return False
-    several = (counts.sum(1) > 1).sum()  # days with more than one level
-    return bool((counts.sum(0) == 1).all()) and 2 * several > len(counts)
-
-
-def _names_batch(name: str) -> bool:
-    """Whether a value reads as a sample or batch: "lane3", "Sample_2", "GSM1599494"."""
-    words = _words(name)
-    return bool(_ACCESSION.fullmatch(name)) or (
-        bool(words & (_PROCESSED | _SAMPLES)) and any(c.isdigit() for c in name)
-    )
 
 
 def _beside_barcodes(names: pd.Index) -> pd.Series | None:
@@ -225,13 +145,3 @@ def _is_within(levels: NDArray[np.int64], above: NDArray[np.int64], n: int, n_ab
     pairs = np.zeros((n, n_above), dtype=bool)
     pairs[levels[known], above[known]] = True
     return bool((pairs.sum(1) == 1).all())
-
-
-def _words(name: str) -> set[str]:
-    """Words of a name, also without an ending: "SampleID" has sample, "mice" is left as it is."""
-    split = re.findall("[a-z]+", re.sub("([a-z])([A-Z])", r"\1 \2", name).lower())
-    return {*split, *(_ENDINGS.sub("", word) for word in split), _plain(name)}
-
-
-def _plain(name: str) -> str:
-    return "".join(c for c in name.lower() if c.isalnum())

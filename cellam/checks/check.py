@@ -21,14 +21,17 @@ from scipy import sparse
 from cellam.checks.batches import Batch, find_batches
 from cellam.checks.caveat import Caveat
 from cellam.checks.caveats import of_design
+from cellam.checks.designs import find_design
 from cellam.display import enumerated
 from cellam.modelling.selection import INNER
 from cellam.options import N_PCS, N_TOP_GENES, Options, ReadOptions
 from cellam.reading.cell_types import resolve_types
 from cellam.reading.cells import Cells, read
+from cellam.reading.design import Design
 from cellam.reading.expression import layers_of
 from cellam.reading.growth import LEAST, find_genes
 from cellam.reading.memory import available_memory, resident_memory, show_bytes
+from cellam.reading.samples import Replicates, replicates_of
 from cellam.reading.signatures import BIRTH, DEATH
 from cellam.reading.sources import opened
 from cellam.reading.timeline import Timeline
@@ -66,6 +69,10 @@ class Check(Result):
     unannotated : int
         Cells without a type.
     batches : list of Batch
+    replicates : Replicates or None
+        As asked for, or found.
+    design : Design or None
+        Cells by day, condition and replicate, as far as columns tell of them.
     genes : dict of str to dict
         For each species, how many genes of each signature there are: found and published.
     species : str or None
@@ -83,6 +90,8 @@ class Check(Result):
     n_types: int
     unannotated: int
     batches: list[Batch]
+    replicates: Replicates | None
+    design: Design | None
     genes: dict[str, dict[str, tuple[int, int]]]
     species: str | None
     seconds: float
@@ -150,6 +159,8 @@ class Check(Result):
             "n_types": self.n_types,
             "unannotated": self.unannotated,
             "batches": [asdict(batch) for batch in self.batches],
+            "replicate": self.replicates.key if self.replicates is not None else None,
+            "design": self.design.to_frame().to_dict("records") if self.design else None,
             "growth_genes": {
                 species: {name: n for name, (n, _) in sets.items()}
                 for species, sets in self.genes.items()
@@ -183,6 +194,7 @@ def check(data: str | Path | AnnData, options: ReadOptions | None = None, **read
         As `cellam.read`.
     """
     cells = read(data, options, **reading)
+    replicates = replicates_of(cells)
     with opened(data) as source:
         shapes = {key: source.shape(f"obsm/{key}") for key in source.keys("obsm")}
         layers = layers_of(source)
@@ -207,6 +219,8 @@ def check(data: str | Path | AnnData, options: ReadOptions | None = None, **read
         types.nunique() if types is not None else 0,
         int(types.isna().sum()) if types is not None else 0,
         find_batches(cells),
+        replicates,
+        find_design(cells),
         genes,
         _species(symbols, genes),
         needed_seconds(cells),

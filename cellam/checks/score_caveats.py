@@ -11,10 +11,29 @@ from cellam.evaluation.contenders import FIT
 from cellam.evaluation.controls import CONTROLS, Controlled
 from cellam.evaluation.counterparts import COUNTERPARTS
 from cellam.evaluation.scores import Scores
-from cellam.evaluation.skill import Skill
+from cellam.evaluation.skill import Skill, skills
 from cellam.reading.time_labels import named
 
 SURE = 1.0  # standard errors by which one score at least has to be better
+
+
+def evaluation_caveats(
+    scores: Scores | None, controls: Iterable[Controlled], *, seed: int
+) -> tuple[Caveat, ...]:
+    """All that scores and their controls say against a fit.
+
+    Parameters
+    ----------
+    scores : Scores or None
+        Of held-out days; None where there are none.
+    controls : iterable of Controlled
+        Those of other days are left out.
+    seed : int
+        For the interval of the skill.
+    """
+    controls = list(controls)
+    found = skills(scores, seed=seed) if scores is not None and controls else []
+    return (*control_caveats(controls, found), *score_caveats(scores))
 
 
 def score_caveats(scores: Scores | None) -> Iterator[Caveat]:

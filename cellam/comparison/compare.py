@@ -1,7 +1,7 @@
 """Compare: fit the cells of both conditions once, and say what the samples tell of a difference.
 
-The verdict goes by the dynamics alone: the largest of the differences of motion, of growth and of
-arrival, each as large as it is over labellings (`relabelling`). Where it is not large, no single
+The verdict goes by the dynamics alone: the larger of the differences of motion and of growth,
+each as large as it is over labellings (`relabelling`). Where it is not large, no single
 effect on dynamics is called one either, however small its own p-value [1]_.
 
 References
@@ -35,6 +35,7 @@ from cellam.modelling.pipeline import fit
 from cellam.options import Options
 from cellam.reading.cell_types import resolve_types
 from cellam.reading.cells import Cells
+from cellam.reading.samples import OFF, find_replicates
 from cellam.result import Result
 
 Array = NDArray[np.float64]
@@ -224,8 +225,9 @@ def compare(
     condition : str
         Column of `obs` with the condition.
     replicate : str, optional
-        Column of `obs` with the samples: mice, wells. Without it, or with fewer than three of
-        either condition, there are effects with intervals over cells, and no p-values.
+        Column of `obs` with the samples: mice, wells; as the cells were read with, or as found by
+        its name and structure, without it. Without any, or with fewer than three of either
+        condition, there are effects with intervals over cells, and no p-values.
     reference, against : str, optional
         The conditions; needed where the column has more than two.
     shared : collection of str
@@ -259,7 +261,7 @@ def compare(
     samples = find_samples(
         cells,
         condition,
-        replicate=replicate,
+        replicate=_replicate(cells, condition, replicate),
         reference=reference,
         against=against,
         shared=shared,
@@ -295,11 +297,20 @@ def compare(
     )
 
 
+def _replicate(cells: Cells, condition: str, asked: str | None) -> str | None:
+    """The column of the samples: as asked for, as the cells were read with, or as found."""
+    key = asked if asked is not None else cells.reading.replicate
+    if key is None:
+        found = find_replicates(cells)
+        key = found.key if found is not None else None
+    return None if key in (None, OFF, condition) else key
+
+
 def dynamics_p(measured: list[dict[str, Array]]) -> float:
-    """p-value of one dynamics for both: the largest of what motion, growth and arrival differ."""
+    """p-value of one dynamics for both: the larger of what motion and growth differ."""
     parts = [
         np.array([np.sqrt((one[family] ** 2).mean()) for one in measured])
-        for family in ("motion", "growth", "arrival")
+        for family in ("motion", "growth")
         if family in measured[0]
     ]
     return float(p_values(np.stack(parts, axis=1))[0].min())

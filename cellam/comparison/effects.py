@@ -1,7 +1,8 @@
 """Effects: what differs between two groups of samples, as numbers that any labelling has.
 
 All are of the second group less the first, measured at the same cells: a sample of those of both,
-on all days. Growth is that of a type less that of all cells, as days tell nothing of totals. Fates
+on all days. Growth is that of a type less that of all cells of its days, as days tell nothing of
+totals. Fates
 are of the same cells of the first day, followed under either dynamics. The delay is the shift of
 time that brings the means of the days together, to first order: least squares of the differences of
 the means on the velocities of the common fit.
@@ -149,11 +150,18 @@ class Scale:
         return np.asarray(field.double().numpy() * self._rate)
 
     def growth(self, own: tuple[Deviation, Deviation], t: torch.Tensor, x: torch.Tensor) -> Array:
-        """Difference of growth rates at model coordinates, but for one that all share: (N,)."""
+        """Difference of growth rates at model coordinates on days, less the mean of the day: (N,).
+
+        What all cells of a day have in common is left out: growth is known relative to the
+        population, and populations of other composition have other means.
+        """
         theta = (own[1].growth - own[0].growth).float()
         field = Kernel(self.equations.still, theta)
         rates, common = (field.value(*at).double().numpy() for at in ((t, x), (self.t, self.x)))
-        return np.asarray((rates - common.mean()) * self._rate)
+        days, of_common = np.unique(self.t.numpy(), return_inverse=True)
+        mean = np.bincount(of_common, common) / np.bincount(of_common)
+        nearest = np.abs(t.numpy()[:, None] - days).argmin(1)
+        return np.asarray((rates - mean[nearest]) * self._rate)
 
     def _velocity(self, own: tuple[Deviation, Deviation]) -> Array:
         return self.velocity(own, self.t, self.x)

@@ -1,9 +1,7 @@
 """Validation: do predicted fates match where the sisters of a cell were found?
 
-A lineage barcode marks the descendants of one cell. Cells of a clone found on an early and on a
-late day are sisters, not mother and daughter, but nothing that can be measured comes nearer to the
-truth of a fate. Every contender says for every early cell which observed cells of the late day
-stand for its descendants (`analysis.fates.Transitions`), and none of them sees the barcodes.
+Every contender says for every early cell which observed cells of the late day stand for its
+descendants (`analysis.fates.Transitions`), and none of them sees the barcodes (see `sisters`).
 
 Cells of one clone are not independent, so intervals come from drawing clones anew.
 """
@@ -27,15 +25,15 @@ from cellam.analysis.terminal import Terminal
 from cellam.dynamics.couplings import Balanced, Planned, Unbalanced, couple
 from cellam.dynamics.distances import draw_rows, w1
 from cellam.errors import DataError
+from cellam.evaluation.reliability import interval, reliability
+from cellam.evaluation.sisters import FEWEST, Sisters, find_sisters
 from cellam.modelling.model import Model
-from cellam.reading.cell_types import read_types, split_levels
 
 Array = NDArray[np.float64]
 
 OURS = "cellam"
 MOST_POINTS = 500  # of what a clone is predicted to be; a clone has few sisters to compare with
 AT_ONCE = 4_000_000  # weights of cells in draws of the bootstrap that are held in memory
-FEWEST = 5  # clones with and without a state on the late day, for the state to be scored
 SCORES = {
     "correlation": "between the predicted probability and the share of the sisters, over cells",
     "AUROC": "probability that a sister in a state had a higher predicted probability of it than "
@@ -66,6 +64,8 @@ class Validation:
         mean, weighted by the share of the sisters): value, low and high (95 % over clones),
         and the gain of cellam over the method with its interval (gain, gain_low, gain_high; above 0
         cellam is better).
+    reliability : pandas.DataFrame
+        Of cellam's probabilities, as `reliability.reliability`.
     """
 
     terminal: Terminal
@@ -74,6 +74,7 @@ class Validation:
     clones: int
     states: tuple[str, ...]
     table: pd.DataFrame
+    reliability: pd.DataFrame
 
 
 def verdict(table: pd.DataFrame) -> str:
@@ -111,8 +112,8 @@ def verdict(table: pd.DataFrame) -> str:
 
 
 @dataclass(frozen=True)
-class _Sisters:
-    """Early cells with a clone that is there on the late day, and what became of it."""
+class _Compared:
+    """What became of the clones of early cells, and what was predicted."""
 
     clone: NDArray[np.int64]  # (n,) of each early cell
     share: Array  # (n, S) of the states among its sisters
@@ -209,67 +210,47 @@ def validate(
     DataError
         If very few clones were found on both an early and the late day.
     """
-    days = model.snapshots
     late_cells = reference_of(model, terminal, types)
     of_state, states = late_cells.memberships(), late_cells.names
-    codes, names = split_levels(clones)
-    late = codes[days.rows[days.index(terminal)]]
-    # A sister without a state says nothing.
-    counted = read_types(types).notna().to_numpy()[days.rows[days.index(terminal)]]
-    late = np.where(counted, late, -1)
-    early = {label: codes[days.rows[days.index(label)]] for label in start}
-    shared = np.intersect1d(late[late >= 0], np.concatenate(list(early.values())))
-    if len(shared) < 2 * FEWEST:
-        raise DataError(
-            f"{len(shared)} of the {len(names):,} clones in obs[{clones.name!r}] have cells both "
-            f"on {' or '.join(start)} and on {terminal}; at least {2 * FEWEST} are needed.",
-            "Check the column, or choose other days with `start` and `terminal`.",
-        )
-    found = _compare(model, early, late, shared, of_state, terminal, types)
-    with_state = np.array([found.share[found.clone == c].max(0) for c in range(len(shared))])
-    there, not_there = (with_state > 0).sum(0), (with_state < 1).sum(0)
+    sisters = find_sisters(model, types, clones, start=start, terminal=terminal, of_state=of_state)
+    there, not_there = (sisters.share > 0).sum(0), (sisters.share < 1).sum(0)
     scored = np.flatnonzero((there >= FEWEST) & (not_there >= FEWEST))
     if not len(scored):
         raise DataError(
-            f"No state of obs[{types.name!r}] is found in {FEWEST} of the {len(shared)} clones and "
-            f"missing in {FEWEST} others.",
+            f"No state of obs[{types.name!r}] is found in {FEWEST} of the {sisters.number} clones "
+            f"and missing in {FEWEST} others.",
             "Choose another column: `terminal=DAY:COLUMN`.",
         )
-    rng = np.random.default_rng(seed)
+    found = _compare(model, sisters, of_state, terminal, types)
+    draws = sisters.draws(n_boot, np.random.default_rng(seed))
     return Validation(
         Terminal(terminal, str(types.name)),
-        len(found.clone),
-        int(np.isin(late, shared).sum()),
-        len(shared),
+        len(sisters.clone),
+        sum(map(len, sisters.late)),
+        sisters.number,
         tuple(states[s] for s in scored),
-        _table(found, scored, states, n_boot, rng),
+        _table(found, scored, states, draws),
+        reliability(found.predicted[OURS], sisters.observed, draws[:, sisters.clone]),
     )
 
 
 def _compare(
     model: Model,
-    early: dict[str, NDArray[np.int64]],
-    late: NDArray[np.int64],
-    shared: NDArray[np.int64],
+    sisters: Sisters,
     of_state: sparse.csr_matrix,
     terminal: str,
     types: pd.Series[Any],
-) -> _Sisters:
-    """What every contender predicts for the early cells, and what their sisters are."""
-    sisters = [np.flatnonzero(late == c) for c in shared]
-    observed = np.array([np.asarray(of_state[rows].mean(0)).ravel() for rows in sisters])
+) -> _Compared:
+    """What every contender predicts for the early cells, and how far it is from their sisters."""
     x = model.snapshots.points[model.snapshots.index(terminal)]
-    chosen = {label: np.flatnonzero(np.isin(codes, shared)) for label, codes in early.items()}
-    clone = np.concatenate(
-        [np.searchsorted(shared, codes[chosen[label]]) for label, codes in early.items()]
-    )
-    sizes = np.bincount(clone, minlength=len(shared))
+    sizes = np.bincount(sisters.clone, minlength=sisters.number)
     predicted, transported = {}, {}
     for name, (contender, _) in CONTENDERS.items():
-        p, cloud = [], sparse.csr_matrix((len(shared), len(late)))
-        for label, rows in chosen.items():
+        p, cloud, begun = [], sparse.csr_matrix((sisters.number, len(x))), 0
+        for label, rows in sisters.early.items():
             matrix = contender(model, label, terminal, types)
-            of_clone = np.searchsorted(shared, early[label][rows])
+            of_clone = sisters.clone[begun : begun + len(rows)]
+            begun += len(rows)
             at = rows if matrix.shape[0] > 1 else np.zeros_like(rows)
             if name == OURS:
                 alone, seed = model.without_ensemble(), model.options.seed
@@ -277,13 +258,13 @@ def _compare(
                 p.append(fates.probability[at])
             else:
                 p.append(probabilities(matrix, of_state)[at])
-            shape = (len(shared), matrix.shape[0])
+            shape = (sisters.number, matrix.shape[0])
             cloud = cloud + sparse.csr_matrix((1 / sizes[of_clone], (of_clone, at)), shape) @ matrix
         predicted[name] = np.concatenate(p)
         transported[name] = np.array(
-            [_distance(x, cloud[c], rows) for c, rows in enumerate(sisters)]
+            [_distance(x, cloud[c], rows) for c, rows in enumerate(sisters.late)]
         )
-    return _Sisters(clone, observed[clone], predicted, transported)
+    return _Compared(sisters.clone, sisters.observed, predicted, transported)
 
 
 def _distance(x: Array, cloud: sparse.csr_matrix, sisters: NDArray[np.int64]) -> float:
@@ -296,15 +277,12 @@ def _distance(x: Array, cloud: sparse.csr_matrix, sisters: NDArray[np.int64]) ->
 
 
 def _table(
-    found: _Sisters,
+    found: _Compared,
     scored: NDArray[np.int64],
     states: tuple[str, ...],
-    n_boot: int,
-    rng: np.random.Generator,
+    weights: Array,
 ) -> pd.DataFrame:
-    n_clones = int(found.clone.max()) + 1
-    draws = rng.multinomial(n_clones, np.full(n_clones, 1 / n_clones), size=n_boot)
-    weights = np.concatenate([np.ones((1, n_clones)), draws])  # the first row is what was found
+    """Scores for weights (draws, clones), of which the first row is what was found."""
     parts = np.array_split(weights, -(-weights.shape[0] * len(found.clone) // AT_ONCE))
     values = {
         name: _joined([_scores(found, name, scored, states, part) for part in parts])
@@ -320,8 +298,8 @@ def _table(
                     "method": name,
                     "state": state,
                     "score": score,
-                    **_interval("value", "low", "high", drawn),
-                    **_interval("gain", "gain_low", "gain_high", gain),
+                    **interval("value", "low", "high", drawn),
+                    **interval("gain", "gain_low", "gain_high", gain),
                 }
             )
     return pd.DataFrame(rows)
@@ -331,14 +309,8 @@ def _joined(parts: list[dict[tuple[str, str], Array]]) -> dict[tuple[str, str], 
     return {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
 
 
-def _interval(value: str, low: str, high: str, drawn: Array) -> dict[str, float]:
-    rest = drawn[1:][np.isfinite(drawn[1:])]
-    ends = np.quantile(rest, [0.025, 0.975]) if len(rest) else (np.nan, np.nan)
-    return {value: float(drawn[0]), low: float(ends[0]), high: float(ends[1])}
-
-
 def _scores(
-    found: _Sisters,
+    found: _Compared,
     name: str,
     scored: NDArray[np.int64],
     states: tuple[str, ...],

@@ -8,9 +8,9 @@ A control is a function that spoils the cells or the options, and its line in `C
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import final
+from typing import Any, final
 
 import numpy as np
 
@@ -84,11 +84,25 @@ class Controlled:
     ----------
     control, label : str
     skill : Skill
+    refits : int
+        On which its interval rests, as for `evaluate`.
     """
 
     control: str
     label: str
     skill: Skill
+    refits: int
+
+    @staticmethod
+    def from_json(stored: Mapping[str, Any]) -> Controlled:
+        """The control whose fields were kept.
+
+        Raises
+        ------
+        TypeError
+            If something is missing.
+        """
+        return Controlled(**{**stored, "skill": Skill(**stored["skill"])})
 
     def failed(self, ours: Skill) -> bool:
         """Whether it does what it ought not to, where the fit has the skill `ours`."""
@@ -150,7 +164,7 @@ def run_controls(
             on_progress=on_progress,
         ).scores
         found += [
-            Controlled(name, skill.label, skill)
+            Controlled(name, skill.label, skill, refits)
             for skill in skills(scores, seed=options.seed)
             if skill.method == FIT.name
         ]

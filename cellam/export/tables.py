@@ -53,11 +53,12 @@ def growth_table(model: Model, names: pd.Index[Any]) -> pd.DataFrame:
 def fate_table(
     model: Model, names: pd.Index[Any], types: pd.Series[Any], *, seed: int = 0
 ) -> pd.DataFrame:
-    """A row for each cell and fate: cell, day, time, fate, probability."""
-    probability, fate = fates(model, types, seed=seed)
-    frame = _repeated(_cells(model, names), len(fate))
-    frame["fate"] = np.tile(fate, model.snapshots.n_cells)
-    frame["probability"] = probability[model.snapshots.data_rows].ravel()
+    """A row for each cell and fate: cell, day, time, fate, probability, and its least and most."""
+    found = fates(model, types, seed=seed)
+    frame = _repeated(_cells(model, names), len(found.names))
+    frame["fate"] = np.tile(found.names, model.snapshots.n_cells)
+    for column in ("probability", "least", "most"):
+        frame[column] = getattr(found, column)[model.snapshots.data_rows].ravel()
     return frame
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 import numpy as np
 import torch
@@ -15,16 +16,18 @@ from cellam.dynamics.distances import resample
 from cellam.dynamics.fitting import Fit
 from cellam.dynamics.simulation import Cloud, Trajectories
 from cellam.errors import ConfigError
+from cellam.modelling.cohort import Cohort, day_cohort, new_cohorts, point_cohort
 from cellam.modelling.recipe import Choice
 from cellam.modelling.rotation import Rotation
 from cellam.options import Options
+from cellam.reading.cells import Cells
 from cellam.reading.embedding import Space
 from cellam.reading.growth import PriorSource
 from cellam.reading.snapshots import Snapshots
 from cellam.reading.timeline import Timeline
 
 Array = NDArray[np.float64]
-
+Start: TypeAlias = str | float | Cohort | Cells | Array
 
 FARTHEST = 10  # times the span of the training days, beyond which no simulation goes
 
@@ -42,7 +45,7 @@ class Simulation(Displayed):
     log_weights : (T, N) array
         Log of the mass of each cell relative to the start: above 0 it has grown.
     rows : (N,) int array
-        Where each starting cell stands in the data.
+        Where each starting cell stands in the data, or in the table of new cells.
     """
 
     times: Array
@@ -186,9 +189,50 @@ class Model(Displayed):
         unit = min(max(self.training.unit_time(time), 0.0), 1.0)
         return torch.full((n,), unit), 1.0 / (last - first)
 
+    def cohort(self, start: Start, at: str | float | None = None) -> Cohort:
+        """The cells that start together.
+
+        Parameters
+        ----------
+        start, at
+            As for `simulate`.
+
+        Raises
+        ------
+        ConfigError
+            If there is no such day, new cells are of several times, or points have none.
+        DataError
+            If new cells cannot be placed; see `reading.placing.place`.
+        """
+        if isinstance(start, Cells):
+            return self._new_cells(start, at)
+        if not isinstance(start, Cohort) and np.ndim(start):
+            if at is None:
+                raise ConfigError(
+                    "Points need a time to start from.", f"E.g. `at={self.timeline.labels[0]!r}`."
+                )
+            return point_cohort(self.timeline, self.space, np.asarray(start), at)
+        if at is not None:
+            raise ConfigError("`at` is the time of new cells.", "Leave it out, or give cells.")
+        if isinstance(start, Cohort):
+            return start
+        day = start if isinstance(start, str) else float(start)
+        return day_cohort(self.timeline, self.snapshots, day)
+
+    def _new_cells(self, cells: Cells, at: str | float | None) -> Cohort:
+        found = new_cohorts(self.timeline, self.space, cells, at)
+        if len(found) == 1:
+            return found[0]
+        times = ", ".join(f"{each.label} ({len(each):,} cells)" for each in found)
+        raise ConfigError(
+            f"The cells of {cells.source} are of several times: {times}.",
+            "Choose one of them, or set the time of all cells with `at`.",
+        )
+
     def simulate(
         self,
-        start: str | float,
+        start: Start,
+        at: str | float | None = None,
         *,
         to: str | float | None = None,
         backward: bool = False,
@@ -198,12 +242,16 @@ class Model(Displayed):
         extrapolate: bool = False,
         seed: int = 0,
     ) -> Simulation:
-        """Follow the cells of one day through time.
+        """Follow cells of one time through time.
 
         Parameters
         ----------
-        start : str or number
-            Label or time of an observed day.
+        start : str, number, Cohort, Cells or (n, p) array
+            Label or time of an observed day, whose cells are followed; or cells that were not in
+            the fit (from `cellam.read`); or points in the coordinates of the representation, which
+            for our PCA are those of `Simulation.points`.
+        at : str or number, optional
+            Day or time of new cells or points, observed or not.
         to : str or number, optional
             Label or time, observed or not; the last day (the first if `backward`) without it.
         backward : bool
@@ -227,25 +275,15 @@ class Model(Displayed):
         if n_cells is not None and n_cells < 1:
             raise ConfigError(f"`n_cells={n_cells}` leaves no cell to simulate.", "Use 1 or more.")
         rng = np.random.default_rng(seed)
-        k = self.timeline.index(start)
-        begin = self.timeline.times[k]
-        times = self._saved_times(begin, to, backward, save_every, extrapolate)
-        chosen = np.arange(len(self.snapshots.rows[k]))
+        cohort = self.cohort(start, at)
+        times = self._saved_times(cohort.time, to, backward, save_every, extrapolate)
         if rows is not None:
-            chosen = chosen[np.isin(self.snapshots.rows[k], rows)]
-            if not len(chosen):
-                raise ConfigError(
-                    f"None of the {len(self.snapshots.rows[k])} cells of "
-                    f"{self.timeline.labels[k]} is among the selected cells."
-                )
+            cohort = cohort.among(rows)
         if n_cells is not None:
-            chosen = np.sort(rng.choice(chosen, n_cells, replace=n_cells > len(chosen)))
-        moved = self._follow(self.snapshots.points[k][chosen], times, rng)
+            cohort = cohort.drawn(n_cells, rng)
+        moved = self._follow(cohort.points, times, rng)
         return Simulation(
-            times,
-            self.space.to_coordinates(moved.points),
-            moved.log_weights,
-            self.snapshots.rows[k][chosen],
+            times, self.space.to_coordinates(moved.points), moved.log_weights, cohort.rows
         )
 
     def follow(self, x: Array, start: float, stop: float, *, seed: int = 0) -> tuple[Array, Array]:

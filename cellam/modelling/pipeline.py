@@ -40,6 +40,7 @@ from cellam.options import GROWTH_SCALE, SIGMA, STEPS, Options
 from cellam.reading.cells import Cells
 from cellam.reading.embedding import fit_space
 from cellam.reading.growth import expected_growth
+from cellam.reading.samples import replicates_of
 from cellam.reading.snapshots import Snapshots, take_snapshots
 
 
@@ -86,6 +87,10 @@ def fit(
             f"Read them again: cellam.read(…, growth_prior={options.growth_prior!r}).",
         )
     options = Options(**(options.model_dump() | cells.reading.model_dump()))
+    # They do not change the fit; what was found is kept with it.
+    replicates = replicates_of(cells)
+    if replicates is not None:
+        options = options.model_copy(update={"replicate": replicates.key})
     timeline = cells.timeline
     excluded = tuple(dict.fromkeys(timeline.labels[timeline.index(e)] for e in options.exclude))
     options = options.model_copy(update={"exclude": excluded})

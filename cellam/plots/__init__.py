@@ -11,7 +11,7 @@ has to be closed, and the last line of a notebook's cell shows it.
 from cellam.plots.genes import trends
 from cellam.plots.lineages import fates, flow
 from cellam.plots.maps import growth, heldout, trajectories, velocity
-from cellam.plots.populations import composition, mass
+from cellam.plots.populations import composition, mass, ranges
 from cellam.plots.scores import evaluation, history
 from cellam.plots.style import save_figure, theme
 
@@ -24,6 +24,7 @@ __all__ = [
     "heldout",
     "history",
     "mass",
+    "ranges",
     "save_figure",
     "theme",
     "trajectories",

@@ -13,6 +13,7 @@ from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from cellam.analysis.basis import find_basis
+from cellam.analysis.growth_range import GrowthRange, growth_range
 from cellam.analysis.uncertainty import UNSURE, growth_spread, relative_sd, remoteness
 from cellam.modelling.model import Model, Simulation
 from cellam.modelling.observed import growth_rates
@@ -101,42 +102,51 @@ def growth(
     adata: AnnData | None = None,
     *,
     basis: str | None = None,
+    found: GrowthRange | None = None,
     ax: Axes | None = None,
     save: str | Path | None = None,
 ) -> Axes:
     """Draw the growth rate of every cell on its own day: up where it grows, down where it shrinks.
 
-    Parameters, returns and errors as for `velocity`. The colours diverge at zero and reach to
-    the 98th percentile of the absolute rate; the triangles point where the sign does. With an
-    ensemble, cells whose 90 % interval holds zero are dots without a colour.
+    The colours diverge at zero and reach to the 98th percentile of the absolute rate; the triangles
+    point where the sign does. Those of cells that may as well not grow, or shrink instead, as far
+    as these days tell, are small and pale.
+
+    Parameters
+    ----------
+    found : GrowthRange, optional
+        From `analysis.growth_range.growth_range`, if it is known already.
+
+    Others, returns and errors as for `velocity`.
     """
     where = find_basis(model, adata, basis)
-    rate = growth_rates(model)
-    unsure = np.zeros(len(rate), dtype=bool)
+    rate, (low, high) = growth_rates(model), (found or growth_range(model)).ends
+    open_ = (low <= 0) & (high >= 0)
     if model.ensemble:
         low, high = growth_spread(model).interval()
-        unsure = (low < 0) & (high > 0)
+        open_ |= (low <= 0) & (high >= 0)
+    kinds = [("v", rate < 0, True), ("^", rate >= 0, True), ("v", rate < 0, False),
+             ("^", rate >= 0, False)]  # fmt: skip
     with style.drawing(ax, save) as axes:
         most = float(np.quantile(np.abs(rate), 0.98)) or 1.0
         norm = TwoSlopeNorm(0.0, -most, most)
-        if model.ensemble:
-            axes.scatter(
-                where.xy[unsure, 0], where.xy[unsure, 1], c=style.COLOURS[7], alpha=0.5,
-                s=size_of(len(rate)), linewidths=0, rasterized=True,
-                label="sign uncertain (90 % interval spans 0)",
-            )  # fmt: skip
-            axes.legend(loc="upper left", bbox_to_anchor=(0.0, -0.06))
         order = np.argsort(np.abs(rate), kind="stable")  # the strongest on top
-        order = order[~unsure[order]]
         for part in np.array_split(order, LAYERS):
-            for marker, sign in (("v", rate < 0), ("^", rate >= 0)):
-                rows = part[sign[part]]
+            for marker, sign, sure in kinds:
+                rows = part[sign[part] & (open_[part] != sure)]
                 axes.scatter(
                     where.xy[rows, 0], where.xy[rows, 1],
                     c=rate[rows], norm=norm, cmap=style.diverging(), marker=marker,
-                    s=2.5 * size_of(len(rate)), linewidths=0.15, edgecolors=style.COLOURS[7],
+                    s=(2.5 if sure else 1.5) * size_of(len(rate)), alpha=None if sure else 0.6,
+                    linewidths=0.15 * sure, edgecolors=style.COLOURS[7] if sure else "none",
                     rasterized=True,
                 )  # fmt: skip
+        if open_.any():
+            pale = Line2D(
+                [], [], ls="", marker="^", ms=4, color=style.COLOURS[7], mew=0, alpha=0.6,
+                label=f"pale, {100 * open_.mean():.0f} % of the cells: the range of growth holds 0",
+            )  # fmt: skip
+            axes.legend(handles=[pale], loc="upper left", bbox_to_anchor=(0.0, -0.1))
         bar = axes.figure.colorbar(
             ScalarMappable(norm, style.diverging()), ax=axes, shrink=0.7, extend="both"
         )

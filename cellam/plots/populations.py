@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -168,4 +169,56 @@ def mass(
         axes.set(ylabel=f"mass relative to {days.labels[0]}", ylim=(0, 1.15 * top))
         axes.grid(axis="y", lw=0.4, alpha=0.4)
         axes.legend(loc="lower left" if simulated[-1] > 0.4 * top else "upper right")
+    return axes
+
+
+def ranges(
+    rows: Sequence[Mapping[str, Any]],
+    per_time: str,
+    *,
+    colours: Palette | None = None,
+    ax: Axes | None = None,
+    save: str | Path | None = None,
+) -> Axes:
+    """Draw the growth rate of each cell type, and the range that the days leave open.
+
+    Parameters
+    ----------
+    rows : sequence of mappings
+        With the type, its mean rate and the low and the high end of its range, as from
+        `report.findings.growth_by_type`; the first is drawn on top.
+    per_time : str
+        Unit of the rates, e.g. "per day".
+    colours : mapping from str to str, optional
+        Of the types.
+    ax, save
+        As for `composition`.
+
+    Raises
+    ------
+    DataError
+        Without rows.
+    """
+    if not rows:
+        raise DataError(
+            "This run has no growth rates of cell types to draw.",
+            "It needs a column of cell types, and a fit in which cells may grow.",
+        )
+    half = MOST_TYPES // 2
+    shown = rows if len(rows) <= MOST_TYPES else [*rows[:half], *rows[-half:]]
+    names = [str(row["type"]) for row in shown]
+    given = colours if colours is not None else palette(pd.Series(names))
+    with style.drawing(ax, save, size=(5.2, 1.1 + 0.27 * len(shown))) as axes:
+        axes.axvline(0, color=style.ink(), lw=0.8)
+        for k, row in enumerate(shown):
+            colour = given.get(names[k], NONE)
+            axes.plot([row["low"], row["high"]], [k, k], color=colour, lw=5, alpha=0.45,
+                      solid_capstyle="butt")  # fmt: skip
+            axes.plot(row["mean"], k, marker="o", ms=6, mfc=colour, mec=style.ink(), mew=0.7)
+        axes.set_yticks(range(len(shown)), names)
+        axes.set_ylim(len(shown) - 0.4, -0.6)
+        axes.tick_params(axis="y", length=0)
+        left = f"; {len(rows) - len(shown)} types between them not drawn" * (len(rows) > len(shown))
+        axes.set_xlabel(f"growth rate {per_time}\n(dot: mean of the fit; bar: its range{left})")
+        axes.grid(axis="x", lw=0.4, alpha=0.4)
     return axes

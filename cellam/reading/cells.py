@@ -94,7 +94,7 @@ class Cells(Displayed):
         return {
             "cells": f"{n:,}",
             "days": enumerated([f"{label} ({k:,})" for label, k in self.counts.items()]),
-            "times": f"obs[{self.time_key!r}]",
+            "times": f"obs[{self.time_key!r}]" if self.reading.time_key else "as told",
             "genes": f"{len(self.genes):,}" if self.form is not None else "none",
             "values": what,
             "source": self.source,
@@ -102,7 +102,7 @@ class Cells(Displayed):
 
     @property
     def time_key(self) -> str:
-        """Column of `obs` that holds the time."""
+        """Column of `obs` that holds the time; new cells whose time was told have none."""
         assert self.reading.time_key is not None
         return self.reading.time_key
 
@@ -178,7 +178,7 @@ def read(data: str | Path | AnnData, options: ReadOptions | None = None, **readi
     prior = options.growth_prior
     of_genes: Expression | None = None
     with opened(data) as source:
-        obs = _obs(source)
+        obs = annotation(source)
         key, timeline, codes, others = read_times(obs, options.time_key, options.time_map)
         codes = codes.astype(np.int64)
         check_names(obs.index, "cell", "obs_names", source.name)
@@ -205,7 +205,7 @@ def read(data: str | Path | AnnData, options: ReadOptions | None = None, **readi
         matrix=matrix,
         form=form,
         genes=genes,
-        digest=_digest(obs.index, genes, codes, timeline.times, matrix, expected),
+        digest=digest_of(obs.index, genes, codes, timeline.times, matrix, expected),
         expression=expression,
         other_times=others,
         notes=of_genes.notes if of_genes is not None else (),
@@ -215,7 +215,7 @@ def read(data: str | Path | AnnData, options: ReadOptions | None = None, **readi
 def read_obs(data: str | Path | AnnData) -> pd.DataFrame:
     """Read the annotation of the cells alone."""
     with opened(data) as source:
-        return _obs(source)
+        return annotation(source)
 
 
 def read_annotation(data: str | Path | AnnData) -> AnnData:
@@ -223,7 +223,7 @@ def read_annotation(data: str | Path | AnnData) -> AnnData:
     import anndata
 
     with opened(data) as source:
-        obs = _obs(source)
+        obs = annotation(source)
         reps = {key: source.element(f"obsm/{key}") for key in source.keys("obsm")}
         kept = {f"{column}_colors" for column in obs}.intersection(source.keys("uns"))
         colours = {key: source.element(f"uns/{key}") for key in sorted(kept)}
@@ -236,8 +236,8 @@ def names_digest(names: pd.Index[Any]) -> str:
     return hashlib.sha256("\n".join(map(str, names)).encode()).hexdigest()
 
 
-def _obs(source: Source) -> pd.DataFrame:
-    """Annotation of the cells, its columns named by text."""
+def annotation(source: Source) -> pd.DataFrame:
+    """Annotation of the cells of an opened file, its columns named by text."""
     obs = source.element("obs")
     if isinstance(obs, np.ndarray) and obs.dtype.names:
         raise DataError(
@@ -258,7 +258,7 @@ def _obs(source: Source) -> pd.DataFrame:
     return obs
 
 
-def _digest(
+def digest_of(
     names: pd.Index[Any],
     genes: tuple[str, ...],
     codes: NDArray[np.int64],
@@ -266,6 +266,7 @@ def _digest(
     matrix: Matrix,
     expected: list[Matrix],
 ) -> str:
+    """SHA-256 of names, times and matrix, and of what growth is expected from."""
     sha = hashlib.sha256()
     sha.update(names_digest(names).encode())
     sha.update(names_digest(pd.Index(genes)).encode())

@@ -117,7 +117,8 @@ class Design:
     def levels(self, key: str | None = None) -> tuple[str, ...]:
         """The levels of a column, of the first one without it."""
         column = self._column(key)
-        return tuple(dict.fromkeys(level for g in self.groups if (level := g[column]) is not None))
+        found = {level for g in self.groups if (level := g[column]) is not None}
+        return tuple(sorted(found, key=_sorted))
 
     def by_day(self, key: str | None = None) -> dict[str, dict[str, int]]:
         """Cells of every level of a column on every day that it is on."""

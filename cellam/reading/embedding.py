@@ -29,6 +29,25 @@ FARTHEST = 1e4  # in widths of the data; beyond, all other cells would fall toge
 
 
 @dataclass(frozen=True)
+class Usual:
+    """What is usual of the training cells: by it, cells that lack some genes are placed.
+
+    Parameters
+    ----------
+    shares : (c,) array
+        Mean share of each gene of `Space.counted` in the sum of a cell.
+    variance : (p,) array
+        Variance of each coordinate of the PCA.
+    noise : (g,) array
+        Variance of each gene of the PCA that the components do not explain.
+    """
+
+    shares: Array
+    variance: Array
+    noise: Array
+
+
+@dataclass(frozen=True)
 class Space:
     """Coordinates of cells, fitted on some of them.
 
@@ -52,6 +71,8 @@ class Space:
         Model coordinates are (coordinates − centre)/scale.
     whitened : bool
         Whether every coordinate has its own scale.
+    usual : Usual or None
+        For cells that lack genes; None for a given representation, and in runs of cellam 0.1.
     """
 
     rep: str | None
@@ -64,6 +85,7 @@ class Space:
     centre: Array
     scale: Array
     whitened: bool
+    usual: Usual | None = None
 
     @property
     def n_dims(self) -> int:
@@ -92,18 +114,38 @@ class Space:
             If the cells have another representation, lack genes of the fit, or have values that
             cannot be logged.
         """
+        self.check_representation(cells)
+        if self.rep is not None:
+            return self.from_coordinates(self.given(cells))
+        there = set(cells.genes)
+        missing = [gene for gene in self.counted or self.genes if gene not in there]
+        if missing:
+            raise DataError(
+                f"{cells.source} lacks {len(missing):,} of the "
+                f"{len(self.counted or self.genes):,} genes of the fit, e.g. {missing[0]!r}.",
+                "Use data with all genes of the fit, under the same names.",
+            )
+        X = self.prepared(cells, self.genes)
+        coordinates = np.asarray(X @ self.components.T) - self.mean @ self.components.T
+        return self.from_coordinates(coordinates)
+
+    def check_representation(self, cells: Cells) -> None:
+        """Refuse cells that were read as something else than those of the fit.
+
+        Raises
+        ------
+        DataError
+        """
         if cells.rep != self.rep or (self.rep and cells.matrix.shape[1] < self.n_dims):
             raise DataError(
                 f"{cells.source} was read as {_described(cells.rep, cells.matrix.shape[1])}, and "
                 f"the fit has {_described(self.rep, self.n_dims)}.",
                 "Read the cells as for the fit (`use_rep`).",
             )
-        if self.rep is not None:
-            coordinates = np.asarray(cells.matrix[:, : self.n_dims], dtype=np.float64)
-        else:
-            X = self._expression(cells, self.genes)
-            coordinates = np.asarray(X @ self.components.T) - self.mean @ self.components.T
-        return self.from_coordinates(coordinates)
+
+    def given(self, cells: Cells) -> Array:
+        """Coordinates (n, p) of the given representation."""
+        return np.asarray(cells.matrix[:, : self.n_dims], dtype=np.float64)
 
     def expression(self, cells: Cells, genes: Sequence[str]) -> Array:
         """Measured expression (n, len(genes)) of genes of the fit, on the scale of the PCA.
@@ -111,30 +153,48 @@ class Space:
         Raises
         ------
         DataError
-            If the cells lack genes of the fit, or have values that cannot be logged.
+            As `prepared`.
         """
-        X = self._expression(cells, genes)
+        X = self.prepared(cells, genes)
         return np.asarray(X.toarray() if sparse.issparse(X) else X, dtype=np.float64)
 
-    def _expression(self, cells: Cells, genes: Sequence[str]) -> Any:
-        adata = _prepared(*self._counted(cells), self.library, self.log)
+    def prepared(self, cells: Cells, genes: Sequence[str]) -> Matrix:
+        """The same (n, len(genes)) as a matrix of the kind that the cells have.
+
+        Cells that lack some of the counted genes are brought to the share of the library that
+        the others usually have.
+
+        Raises
+        ------
+        DataError
+            If the cells lack one of these genes, or have values that cannot be logged.
+        """
+        missing = sorted({*genes}.difference(cells.genes))
+        if missing:
+            raise DataError(
+                f"{cells.source} lacks the gene {missing[0]!r}.",
+                "Use data with that gene, under the same name.",
+            )
+        matrix, counted = self._counted(cells)
+        adata = _prepared(matrix, counted, self._library(counted), self.log)
         where = {gene: k for k, gene in enumerate(adata.var_names)}
         return adata.X[:, [where[gene] for gene in genes]]
 
+    def _library(self, counted: tuple[str, ...]) -> float:
+        """What the sum of a cell over some of the counted genes is brought to."""
+        if len(counted) == len(self.counted) or not self.library:
+            return self.library
+        assert self.usual is not None  # `placing` refuses cells that lack genes without it
+        there = np.isin(self.counted, counted)
+        return self.library * float(self.usual.shares[there].sum() / self.usual.shares.sum())
+
     def _counted(self, cells: Cells) -> tuple[Matrix, tuple[str, ...]]:
-        """Expression of the genes of the fit, and their names."""
-        wanted = self.counted or self.genes
+        """Expression of those genes of the fit that the cells have, and their names."""
+        where = {gene: k for k, gene in enumerate(cells.genes)}
+        wanted = tuple(gene for gene in self.counted or self.genes if gene in where)
         if cells.genes == wanted:
             matrix = cells.matrix
         else:
-            where = {gene: k for k, gene in enumerate(cells.genes)}
-            missing = [gene for gene in wanted if gene not in where]
-            if missing:
-                raise DataError(
-                    f"{cells.source} lacks {len(missing):,} of the {len(wanted):,} genes of the "
-                    f"fit, e.g. {missing[0]!r}.",
-                    "Use data with all genes of the fit, under the same names.",
-                )
             matrix = cells.matrix[:, [where[gene] for gene in wanted]]
         assert cells.form is not None
         if cells.form.logged != self.log or (cells.kind == "counts" and not self.library):
@@ -201,7 +261,7 @@ def fit_space(
         none = np.zeros(0)
         fitted: dict[str, Any] = {
             "genes": (), "log": False, "library": 0.0, "counted": (), "mean": none,
-            "components": np.zeros((0, 0)),
+            "components": np.zeros((0, 0)), "usual": None,
         }  # fmt: skip
     else:
         fitted, coordinates = _fit_pca(cells, training, n_pcs, n_top_genes, seed)
@@ -273,8 +333,27 @@ def _fit_pca(
         "counted": cells.genes if library else (),
         "mean": mean,
         "components": components,
+        "usual": Usual(
+            _shares(matrix) if library else np.zeros(0),
+            coordinates.var(0),
+            _unexplained(adata.X, mean, components, coordinates.var(0)),
+        ),
     }
     return fitted, coordinates
+
+
+def _shares(matrix: Matrix) -> Array:
+    """Mean share of each gene in the sum of a cell, (g,)."""
+    sums = np.asarray(matrix.sum(1), dtype=np.float64).ravel()
+    weights = np.divide(1.0, sums, where=sums > 0, out=np.zeros_like(sums))
+    return np.asarray(matrix.T @ weights).ravel() / max(len(sums), 1)
+
+
+def _unexplained(X: Any, mean: Array, components: Array, variance: Array) -> Array:
+    """Variance of each gene, (g,), less that which uncorrelated components give it."""
+    squares = X.multiply(X) if sparse.issparse(X) else np.square(X)
+    total = np.asarray(squares.mean(0), dtype=np.float64).ravel() - mean**2
+    return np.maximum(total - variance @ components**2, 0.0)
 
 
 def _most_components(adata: Any, source: str, asked: int | None) -> int:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cellam.analysis.growth_range import growth_range, has_range
+from cellam.analysis.growth_range import GrowthRange, growth_range, has_range
 from cellam.analysis.uncertainty import UNSURE, growth_spread, relative_sd
 from cellam.modelling.model import Model, Simulation
 from cellam.reading.cell_types import read_types
@@ -26,14 +26,24 @@ def thinned_out(simulation: Simulation, n: int) -> Simulation:
     )
 
 
-def growth_by_type(model: Model, types: pd.Series[Any] | None) -> list[dict[str, Any]]:
+def growth_by_type(
+    model: Model, types: pd.Series[Any] | None, found: GrowthRange | None = None
+) -> list[dict[str, Any]]:
     """Growth rate of the cells of each type, the fastest first, and the range of its mean.
 
     Cells without a type are in no row.
+
+    Parameters
+    ----------
+    model : Model
+    types : pandas.Series or None
+        Type of every cell of the data.
+    found : GrowthRange, optional
+        That of the model, if it is known already.
     """
     if types is None or not has_range(model):
         return []
-    found = growth_range(model)
+    found = found or growth_range(model)
     of_cell = read_types(types).iloc[model.snapshots.data_rows].to_numpy()
     rows = []
     for name, values in pd.Series(found.point).groupby(of_cell):

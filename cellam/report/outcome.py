@@ -13,17 +13,18 @@ from cellam.analysis.assignment import reference_of
 from cellam.analysis.basis import Basis, find_basis
 from cellam.analysis.composition import composition
 from cellam.analysis.fates import predict_fates
+from cellam.analysis.growth_range import GrowthRange, growth_range, has_range
 from cellam.analysis.uncertainty import Followed, follow
 from cellam.modelling.model import Model, Simulation
 from cellam.modelling.observed import growth_rates
 from cellam.plots import maps, populations
 from cellam.reading.cell_types import offer_types, resolve_types
-from cellam.reading.palette import find_palette
+from cellam.reading.palette import Palette, find_palette
 from cellam.reading.time_labels import named
 from cellam.report import images
 from cellam.report.findings import growth_by_type, shares, thinned_out, unsure_by_type
 from cellam.report.images import Picture
-from cellam.report.wording import explain_growth
+from cellam.report.wording import explain_decided, explain_growth
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -35,7 +36,11 @@ SAVED = 40  # times of a trajectory
 
 
 def describe_outcome(
-    model: Model, adata: AnnData | None, groupby: str | None, basis: str | None
+    model: Model,
+    adata: AnnData | None,
+    groupby: str | None,
+    basis: str | None,
+    growth: GrowthRange | None = None,
 ) -> dict[str, Any]:
     """All that the page says of cells.
 
@@ -44,11 +49,11 @@ def describe_outcome(
     model : Model
     adata : AnnData or None
         The data without their expression; without them there are no types.
-    groupby, basis : str, optional
+    groupby, basis, growth : optional
         As for `write_report`.
     """
     types = resolve_types(adata.obs, model.snapshots.codes, groupby) if adata is not None else None
-    return _Outcome(model, adata, types, basis).describe()
+    return _Outcome(model, adata, types, basis, growth).describe()
 
 
 @dataclass(frozen=True)
@@ -59,6 +64,7 @@ class _Outcome:
     adata: AnnData | None
     types: pd.Series[Any] | None
     given_basis: str | None
+    given_growth: GrowthRange | None
 
     def describe(self) -> dict[str, Any]:
         """Pictures and tables, by the names that the template has for them."""
@@ -76,6 +82,7 @@ class _Outcome:
             "velocity": self.velocity(),
             "trajectories": self.trajectories(),
             "growth": self.growth() if grows else None,
+            "ranges": self.ranges() if self.by_type else None,
             "growth_by_type": self.by_type,
             "growth_said": explain_growth(self.by_type, model.options.population is None),
             "unsure": unsure_by_type(model, types),
@@ -83,6 +90,7 @@ class _Outcome:
             "composition": self.composition() if types is not None else None,
             "shares": shares(self.frame, types),
             "fates": _fates(model, types),
+            "shift": self.shift,
         }
 
     @property
@@ -123,7 +131,22 @@ class _Outcome:
     @cached_property
     def by_type(self) -> list[dict[str, Any]]:
         """How each type grows, with its range."""
-        return growth_by_type(self.model, self.types)
+        if self.types is None or not has_range(self.model):
+            return []
+        return growth_by_type(self.model, self.types, self.growth_range)
+
+    @cached_property
+    def growth_range(self) -> GrowthRange:
+        """Growth of all cells, and what the days leave open of it."""
+        return self.given_growth or growth_range(self.model)
+
+    @property
+    def shift(self) -> float:
+        """How far the mean of the cells is on the last day from that on the first, in their sd."""
+        points = self.model.training.points
+        first, last = points[0], points[-1]
+        sd = np.sqrt(0.5 * (first.var(0).sum() + last.var(0).sum()))
+        return float(np.linalg.norm(last.mean(0) - first.mean(0)) / max(sd, 1e-12))
 
     @cached_property
     def followed(self) -> Followed | None:
@@ -168,12 +191,33 @@ class _Outcome:
         low, middle, high = np.quantile(self.rate, [0.02, 0.5, 0.98])
         relative = self.model.options.population is None
         return images.picture(
-            lambda: maps.growth(self.model, self.adata, basis=self.given_basis),
+            lambda: maps.growth(
+                self.model, self.adata, basis=self.given_basis, found=self.growth_range
+            ),
             f"Map of all cells by growth rate: median {middle:.2g}, from {low:.2g} to {high:.2g} "
             f"{self.model.timeline.per_time} for 96 % of them.",
-            "Growth rate of cells, each on its own day. Upward triangles grow, downward ones "
-            f"shrink, {'relative to the population' if relative else 'in absolute numbers'}.",
+            "Growth rate of cells in the fit, each on its own day, "
+            f"{'relative to the population' if relative else 'in absolute numbers'}. Triangles "
+            "point up where cells grow and down where they shrink; where they are pale, another "
+            "explanation of these days needs no growth, or the opposite.",
         )
+
+    def ranges(self) -> Picture:
+        rows, relative = self.by_type, self.model.options.population is None
+        said = "; ".join(f"{r['type']} {r['low']:+.2g} to {r['high']:+.2g}" for r in rows)
+        return images.picture(
+            lambda: populations.ranges(rows, self.model.timeline.per_time, colours=self.colours),
+            f"Range of the growth rate of each {self.key}: {said}.",
+            f"Growth rate of each {self.key}, {'relative' if relative else 'absolute'}: in the fit "
+            "(dot), and by all that explains these days as well (bar).",
+        )
+
+    @property
+    def colours(self) -> Palette | None:
+        """Colours of cell types, where the data are there."""
+        if self.adata is None or self.key is None:
+            return None
+        return find_palette(self.adata, self.key)
 
     def mass(self) -> Picture:
         masses = ", ".join(f"{r['label']} {r['mass']:.2f}" for _, r in self.frame.iterrows())
@@ -185,11 +229,8 @@ class _Outcome:
         )
 
     def composition(self) -> Picture:
-        colours = None
-        if self.adata is not None and self.key is not None:
-            colours = find_palette(self.adata, self.key)
         return images.picture(
-            lambda: populations.composition(self.frame, colours=colours),
+            lambda: populations.composition(self.frame, colours=self.colours),
             f"Shares of {self.key} at each day, observed and simulated; the table below has the "
             "numbers.",
             f"{self.who}: simulated types, by weight, and those observed. "
@@ -207,10 +248,8 @@ def _fates(model: Model, types: pd.Series[Any] | None) -> dict[str, Any] | None:
     few = _thinned(model.without_ensemble(), start)
     found = predict_fates(few, start, types, seed=model.options.seed)
     n, N = len(found.rows), len(days.points[0])
-    least, most = found.decided
     return {
-        "decided": f"By all explanations {100 * least:.0f} %, by any of them {100 * most:.0f} % of "
-        "the cells have a fate of 90 % or more.",
+        "decided": explain_decided(*found.decided),
         "drawn": f"Based on {n:,} of {N:,} cells, drawn at random." if n < N else "",
         "states": found.states,
         "rows": [*found.by_type(types), {"type": "all", **found.together()}],

@@ -21,6 +21,7 @@ from cellam.reading.cell_types import resolve_types
 from cellam.reading.cells import read_annotation
 from cellam.reading.time_labels import variables
 from cellam.report import quality
+from cellam.report.answers import answer
 from cellam.report.methods import describe
 from cellam.report.outcome import describe_outcome
 from cellam.report.wording import explain
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from anndata import AnnData
 
     from cellam.analysis.division import Division
+    from cellam.analysis.growth_range import GrowthRange
 
 TEMPLATE = "page.html.j2"
 
@@ -45,6 +47,7 @@ def write_report(
     basis: str | None = None,
     caveats: Sequence[Any] | None = None,
     division: Division | None = None,
+    growth: GrowthRange | None = None,
     refits: Sequence[Model] = (),
 ) -> None:
     """Write the report of a run.
@@ -65,6 +68,8 @@ def write_report(
         none were looked for.
     division : Division, optional
         How growth goes with the genes of division.
+    growth : GrowthRange, optional
+        That of all cells, if it is known already.
     refits : sequence of Model
         Fitted without some days, which are then drawn as predicted and as measured.
 
@@ -84,6 +89,7 @@ def write_report(
         basis=basis,
         caveats=caveats,
         division=division,
+        growth=growth,
         refits=refits,
     )
     path = Path(path)
@@ -118,6 +124,7 @@ def render_report(
     basis: str | None = None,
     caveats: Sequence[Any] | None = None,
     division: Division | None = None,
+    growth: GrowthRange | None = None,
     refits: Sequence[Model] = (),
 ) -> str:
     """The page as a string; parameters and errors as for `write_report`."""
@@ -127,6 +134,8 @@ def render_report(
     table = None if scored is None else scored.table
     where = find_basis(run.model, adata, basis)
     own = [run.model] if run.model.options.exclude else []
+    tables = quality.score_tables(scored, run.controls(), run.model.options.seed)
+    found = describe_outcome(run.model, adata, groupby, basis, growth)
     return _template().render(
         run=run,
         model=run.model,
@@ -134,14 +143,15 @@ def render_report(
         days=_days(run.model),
         missing=missing,
         history=quality.history(run.model),
-        scored=quality.score_tables(scored, run.model.options.seed),
+        answers=answer(run.model, found, tables, caveats),
+        scored=tables,
         score_pictures=quality.score_pictures(table),
         heldout=quality.heldout_pictures([*own, *refits], adata, basis),
         score_notes=quality.score_notes(run.model, table),
         chosen=explain(run.model),
         caveats=caveats,
         rotates=run.model.rotation.rotates and caveats is None,  # else it is among them
-        found=describe_outcome(run.model, adata, groupby, basis),
+        found=found,
         division=division,
         space_of=variables(run.model.space.genes),
         methods=describe(run, table, projected="" if where.own else where.name),

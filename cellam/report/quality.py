@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from cellam.dynamics.fitting import Solved
+from cellam.evaluation.contenders import FIT
+from cellam.evaluation.controls import Controlled
 from cellam.evaluation.heldout import predict_day
 from cellam.evaluation.scores import Scores
 from cellam.evaluation.scoring import METHODS
-from cellam.evaluation.skill import skills
+from cellam.evaluation.skill import Skill, skills
 from cellam.modelling.model import Model
 from cellam.plots import maps, scores
 from cellam.reading.time_labels import named
@@ -44,8 +46,14 @@ def _taken(model: Model) -> str:
     return f"The lowest, {best['held_out_loss']:.4g}, is that of step {best['step']:g}."
 
 
-def score_tables(scored: Scores | None, seed: int) -> list[dict[str, Any]]:
-    """Of each held-out day: the verdict, and methods by metrics, best first and the floor last."""
+def score_tables(
+    scored: Scores | None, controls: Iterable[Controlled], seed: int
+) -> list[dict[str, Any]]:
+    """Of each held-out day: the verdict, and methods by metrics, best first and the floor last.
+
+    And what its controls say, where they were asked for.
+    """
+    controls = list(controls)
     if scored is None:
         return []
     days = []
@@ -62,9 +70,20 @@ def score_tables(scored: Scores | None, seed: int) -> list[dict[str, Any]]:
                 "skills": found,
                 "metrics": list(dict.fromkeys(day.table["metric"])),
                 "rows": _method_rows(day.table),
+                "controls": [
+                    {"says": control.says, "failed": _failed(control, found)}
+                    for control in controls
+                    if control.label == label
+                ],
             }
         )
     return days
+
+
+def _failed(control: Controlled, found: Iterable[Skill]) -> bool:
+    """Whether a control did better than it ought to, by the skill of the fit."""
+    ours = [s for s in found if (s.method, s.metric) == (FIT.name, control.skill.metric)]
+    return any(control.failed(skill) for skill in ours)
 
 
 def _method_rows(table: pd.DataFrame) -> list[dict[str, Any]]:

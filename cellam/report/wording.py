@@ -30,6 +30,7 @@ _WHY = {
     "cheapest": "transport between the training days is cheapest with it",
     "not cheaper": "no share makes transport between the training days clearly cheaper",
 }
+OPEN = 0.5  # share of the cells on which explanations may differ before nothing is known
 _FEW_DAYS: dict[Part, str] = {
     "coupling": "the default; choosing it needs at least three training days",
     "curvature": "the default; choosing it needs at least four training days",
@@ -91,6 +92,29 @@ def explain_growth(rows: Sequence[Mapping[str, Any]], relative: bool) -> str:
     if open_:
         said += f" No growth is needed of {', '.join(open_)}."
     return said
+
+
+def explain_decided(least: float, most: float) -> str:
+    """Which share of single cells has a fate of 90 % or more, at least and at most, in words.
+
+    Examples
+    --------
+    >>> explain_decided(0.7, 0.7)
+    '70 % of the cells have a fate of 90 % or more, by any explanation of these days.'
+    """
+    low, high = f"{100 * least:.0f} %", f"{100 * most:.0f} %"
+    if low == high:
+        return f"{low} of the cells have a fate of 90 % or more, by any explanation of these days."
+    if most - least <= OPEN:
+        return (
+            f"At least {low} and at most {high} of the cells have a fate of 90 % or more, by any "
+            "explanation of these days."
+        )
+    return (
+        "These days leave open whether the fates of single cells are decided: from "
+        f"{low} of them (if chance decides later) to {high} (if each follows its own trajectory) "
+        "have a fate of 90 % or more."
+    )
 
 
 def path_name(coupling: Coupling) -> str:

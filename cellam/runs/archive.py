@@ -19,7 +19,7 @@ from cellam.modelling.recipe import choice_from_json, choice_to_json
 from cellam.modelling.rotation import Rotation
 from cellam.modelling.stored import Arrays, fit_from, fit_to_arrays, fit_to_json
 from cellam.options import Options
-from cellam.reading.embedding import Space
+from cellam.reading.embedding import Space, Usual
 from cellam.reading.growth import PriorSource
 from cellam.reading.snapshots import Snapshots
 from cellam.reading.timeline import Timeline
@@ -29,6 +29,7 @@ from cellam.storage import restore, to_json, to_safetensors
 ENSEMBLE = "ensemble.safetensors"
 DESCRIBED = ("rep", "genes", "counted", "log", "library", "whitened")
 SPACE = ("mean", "components", "centre", "scale")
+USUAL = ("shares", "variance", "noise")
 
 
 def to_files(model: Model) -> dict[str, bytes]:
@@ -52,7 +53,7 @@ def to_files(model: Model) -> dict[str, bytes]:
         "fit.json": to_json(fitted),
         "action.safetensors": to_safetensors(fit_to_arrays(model.fit)),
         "space.json": to_json(described),
-        "space.safetensors": to_safetensors({name: getattr(space, name) for name in SPACE}),
+        "space.safetensors": to_safetensors(_from_space(space)),
         "snapshots.json": to_json({"counts": [len(x) for x in days.points], "masses": days.masses}),
         "snapshots.safetensors": to_safetensors(
             {"points": np.concatenate(days.points), "rows": days.data_rows}
@@ -87,10 +88,7 @@ def from_files(files: Mapping[str, bytes], *, seconds: float) -> Model:
     if "notes" in parsed["fit.json"]:
         upgrade(parsed, arrays)
     timeline = _timeline(parsed["timeline.json"])
-    described: dict[str, Any] = {**parsed["space.json"], **arrays["space.safetensors"]}
-    for name in ("genes", "counted"):
-        described[name] = tuple(described[name])
-    space = Space(**described)
+    space = _space(parsed["space.json"], arrays["space.safetensors"])
     snapshots = _snapshots(timeline, parsed["snapshots.json"], arrays["snapshots.safetensors"])
     fitted = parsed["fit.json"]
     d = snapshots.n_dims
@@ -134,6 +132,24 @@ def _from_ensemble(ensemble: tuple[Fit, ...]) -> dict[str, bytes]:
         "ensemble.json": to_json([fit_to_json(fit) for fit in ensemble]),
         ENSEMBLE: to_safetensors(tensors),
     }
+
+
+def _from_space(space: Space) -> Arrays:
+    found = {name: getattr(space, name) for name in SPACE}
+    if space.usual is not None:
+        found |= vars(space.usual)
+    return found
+
+
+def _space(described: dict[str, Any], arrays: Arrays) -> Space:
+    names = {name: tuple(described[name]) for name in ("genes", "counted")}
+    usual = None
+    if set(USUAL) <= set(arrays):  # not in older runs
+        usual = Usual(**{name: arrays[name] for name in USUAL})
+        fits = len(usual.noise) == len(names["genes"])
+        _expect(fits and len(usual.shares) == len(names["counted"]), "space.safetensors")
+    fitted = {name: arrays[name] for name in SPACE}
+    return Space(**{**described, **names, **fitted}, usual=usual)
 
 
 def _timeline(stored: dict[str, Any]) -> Timeline:

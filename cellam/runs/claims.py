@@ -41,6 +41,7 @@ READABLE = (1, 2)  # `upgrade` reads the first
 MANIFEST, LOG = "manifest.json", "log.txt"
 EVALUATIONS, SIMULATIONS, FATES = "evaluations", "simulations", "fates"  # filled later
 CAVEATS = "caveats.json"  # of the fit; written when they were looked for
+CONTROLS = "controls.json"  # of its evaluations; written when they were asked for
 REPORT = "report.html"  # written again whenever there is more to say
 START, CHECKPOINT = "start.json", "checkpoint"  # only while it is made
 SPARE = 10_000_000  # bytes of a run, besides those of its cells
@@ -259,7 +260,7 @@ def check_free(path: Path, *, overwrite: bool) -> None:
 def _foreign(path: Path) -> list[str]:
     """What lies in the folder of a run and was not written by cellam."""
     files = read_manifest(path)["files"]
-    own = {MANIFEST, REPORT, CAVEATS, *files}
+    own = {MANIFEST, REPORT, CAVEATS, CONTROLS, *files}
     added = {EVALUATIONS: ".json", SIMULATIONS: ".h5ad", FATES: ".csv"}
     return sorted(
         str(entry.relative_to(path))

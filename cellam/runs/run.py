@@ -10,7 +10,7 @@ import json
 import os
 import platform
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -25,6 +25,7 @@ from cellam._version import __version__
 from cellam.checks.caveat import Caveat
 from cellam.display import Displayed, enumerated
 from cellam.errors import CellamError, DataError, RunError
+from cellam.evaluation.controls import Controlled
 from cellam.evaluation.evaluate import Evaluation
 from cellam.evaluation.scores import Scores
 from cellam.modelling.model import Model
@@ -33,6 +34,7 @@ from cellam.reading.timepoints import read_timeline
 from cellam.runs.archive import from_files, to_files
 from cellam.runs.claims import (
     CAVEATS,
+    CONTROLS,
     EVALUATIONS,
     Claim,
     claim,
@@ -198,25 +200,43 @@ class StoredRun(Displayed):
 
     def caveats(self) -> tuple[Caveat, ...] | None:
         """The reasons to doubt the fit; None where this version has not looked for them."""
-        path = self.path / CAVEATS
+        kept = self._listed(CAVEATS, "the next report looks for the caveats again")
+        return None if kept is None else tuple(Caveat(**caveat) for caveat in kept)
+
+    def keep_caveats(self, caveats: Iterable[Caveat]) -> None:
+        """Keep the reasons to doubt the fit, for all that is asked of it later."""
+        self._keep_list(CAVEATS, list(map(vars, caveats)))
+
+    def controls(self) -> tuple[Controlled, ...]:
+        """The controls of held-out days that were kept; empty where none were asked for."""
+        kept = self._listed(CONTROLS, "the controls will be scored again when they are asked for")
+        return tuple(Controlled.from_json(restore(control)) for control in kept or ())
+
+    def keep_controls(self, controls: Iterable[Controlled]) -> None:
+        """Keep controls in the run; those of the same name and day are replaced."""
+        both = {(c.label, c.control): c for c in (*self.controls(), *controls)}
+        self._keep_list(CONTROLS, [asdict(control) for control in both.values()])
+
+    def _listed(self, name: str, then: str) -> list[dict[str, Any]] | None:
+        """What a file of this fit and version lists; None where there is none."""
+        path = self.path / name
         if not path.exists():
             return None
         kept = read_json(path)
         if not isinstance(kept, dict) or kept.pop("sha256", None) != sha256(to_json(kept)):
             raise RunError(
                 f"{path} has changed since it was written: its hash differs.",
-                "Remove this file; the next report looks for the caveats again.",
+                f"Remove this file; {then}.",
             )
         if (kept["cellam"], kept["fit"]) != (__version__, self._fit):
             return None
-        return tuple(Caveat(**caveat) for caveat in kept["caveats"])
+        return list(kept[Path(name).stem])
 
-    def keep_caveats(self, caveats: Iterable[Caveat]) -> None:
-        """Keep the reasons to doubt the fit, for all that is asked of it later."""
+    def _keep_list(self, name: str, rows: list[dict[str, Any]]) -> None:
         with writing(self.path):
-            kept = {"cellam": __version__, "fit": self._fit, "caveats": list(map(vars, caveats))}
+            kept = {"cellam": __version__, "fit": self._fit, Path(name).stem: rows}
             digest = sha256(to_json(kept))
-            write_atomically(self.path / CAVEATS, to_json({**kept, "sha256": digest}))
+            write_atomically(self.path / name, to_json({**kept, "sha256": digest}))
 
     def keep(self, evaluation: Evaluation) -> None:
         """Keep scores in the run, a file for each held-out day."""

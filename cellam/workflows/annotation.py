@@ -6,15 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from cellam.errors import DataError
 from cellam.modelling.model import Model
 from cellam.reading.cell_types import resolve_types
 from cellam.reading.cells import read_obs
-from cellam.reading.queries import Query, select_rows
 from cellam.runs.run import StoredRun
 
 
@@ -45,18 +42,6 @@ class Annotation:
         obs = read_obs(source)
         run.check_cells(obs)
         return Annotation(source, obs)
-
-    def rows(self, query: Query | None) -> NDArray[np.int64] | None:
-        """The cells that fit a query; all without one, or without the data."""
-        if self.obs is None or query is None:
-            return None
-        return select_rows(self.obs, query)
-
-    def names(self, model: Model) -> list[str]:
-        """Names of all cells, or else their numbers."""
-        return list(
-            map(str, range(model.snapshots.n_cells) if self.obs is None else self.obs.index)
-        )
 
     def types(self, model: Model) -> pd.Series[Any] | None:
         """Cell types by column name, if there are any."""

@@ -11,12 +11,12 @@ import pandas as pd
 
 from cellam.checks.caveat import Caveat
 from cellam.checks.caveats import caveats_by_holdout
-from cellam.checks.score_caveats import control_caveats, score_caveats
+from cellam.checks.score_caveats import evaluation_caveats
 from cellam.display import enumerated
 from cellam.dynamics.fitting import OnProgress, silent
 from cellam.errors import ConfigError
 from cellam.evaluation.baselines import BASELINES, check_baselines
-from cellam.evaluation.controls import Controlled, run_controls
+from cellam.evaluation.controls import CONTROLS, Controlled, run_controls
 from cellam.evaluation.counterparts import counterparts_of
 from cellam.evaluation.evaluate import (
     REFITS,
@@ -148,7 +148,7 @@ def evaluate_run(
         As for `evaluation.evaluate.evaluate`.
     controls : bool
         Also score what ought to predict nothing, or less; see `evaluation.controls`. Each takes as
-        long as the evaluation, and is not kept.
+        long as the evaluation, and is kept as scores are.
     baselines : str or iterable of str
         Among which the best is looked for, and which are part of the result; all without it.
     n_boot : int
@@ -213,20 +213,13 @@ def evaluate_run(
     scored = so_far.labels if so_far is not None else ()
     of_fit, doubts, all_doubts = caveats_by_holdout(run.model, cells, [(), labels, scored])
     run.keep_caveats(of_fit)
-    doubts = (*score_caveats(whole.scores), *doubts)
-    all_doubts = (*score_caveats(so_far), *all_doubts)
-    share = tuple(skills(result.scores, seed=options.seed))
     checked: tuple[Controlled, ...] = ()
     if controls:
-        checked = run_controls(
-            cells,
-            labels,
-            options,
-            refits=again,
-            workers=workers or cores(),
-            on_progress=on_progress,
-        )
-        doubts = (*control_caveats(checked, skills(whole.scores, seed=options.seed)), *doubts)
+        checked = _controlled(run, cells, labels, again, workers or cores(), on_progress)
+    seed = options.seed
+    doubts = (*evaluation_caveats(whole.scores, checked, seed=seed), *doubts)
+    all_doubts = (*evaluation_caveats(so_far, run.controls(), seed=seed), *all_doubts)
+    share = tuple(skills(result.scores, seed=options.seed))
     found = EvaluationResult(
         run.path,
         labels,
@@ -259,6 +252,36 @@ def _unscored(
         if kept is None or not is_complete(kept, known, counterparts=counterparts, refits=refits):
             missing.append(label)
     return missing
+
+
+def _controlled(
+    run: StoredRun,
+    cells: Cells,
+    labels: Iterable[str],
+    refits: int,
+    workers: int,
+    on_progress: OnProgress,
+) -> tuple[Controlled, ...]:
+    """The controls of some days: those that are in the run, and the others, which are then kept."""
+
+    def known() -> dict[tuple[str, str], Controlled]:
+        return {(c.label, c.control): c for c in run.controls() if c.refits == refits}
+
+    there = known()
+    missing = [label for label in labels if any((label, name) not in there for name in CONTROLS)]
+    if missing:
+        run.keep_controls(
+            run_controls(
+                cells,
+                missing,
+                run.model.options,
+                refits=refits,
+                workers=workers,
+                on_progress=on_progress,
+            )
+        )
+        there = known()
+    return tuple(there[label, name] for name in CONTROLS for label in labels)
 
 
 def _redrawn(run: StoredRun, label: str, n_boot: int) -> Scores | None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from cellam.analysis.assignment import RECOGNISED, reference_of
 from cellam.analysis.descendants import DRAWS
@@ -15,15 +18,21 @@ from cellam.analysis.terminal import Terminal, parse_terminal
 from cellam.checks.caveat import Caveat
 from cellam.checks.day_caveats import missing_states
 from cellam.display import enumerated
+from cellam.errors import ConfigError
+from cellam.evaluation.calibration import Calibration, calibrate
 from cellam.export.files import check_csv, write_csv
+from cellam.modelling.cohort import Cohort
+from cellam.modelling.model import Model
 from cellam.reading.cell_types import read_types
 from cellam.reading.cells import read_obs
 from cellam.result import Result
 from cellam.runs.claims import FATES
 from cellam.runs.run import StoredRun
 from cellam.storage import sha256
+from cellam.workflows.clone_column import clone_column
 from cellam.workflows.days import start_days
 from cellam.workflows.given import Day, Days, day_text
+from cellam.workflows.starters import NewCells, file_of, starters
 
 
 @dataclass(frozen=True, repr=False)
@@ -44,16 +53,24 @@ class FatesResult(Result):
     flows : tuple of pandas.DataFrame
         Of each day, the mass from types to states; empty for ancestors.
     types : pandas.Series
-        State of every cell of the data.
+        State of every cell of the data, or of all new cells.
     names : pandas.Index
-        Names of all cells of the data.
+        Names of all cells of the data, or of all new cells.
     recognised : dict of str to float
         Share of the observed cells of each state that their neighbours assign to it; see
         `analysis.assignment.Reference.recognised`.
+    calibration : Calibration or None
+        What clones say of single fates; None where no clones were given.
     caveats : tuple of Caveat or None
         Reasons to doubt the fit and its terminal states; None where they were not looked for.
     written : pathlib.Path or None
         File of the table, if one was asked for.
+    new : str or None
+        File or object of the new cells whose fates these are; None for those of the data.
+    outside : tuple of (n,) bool arrays
+        Of new cells of each day, which lie outside the observed data; empty for those of the data.
+    notes : tuple of str
+        What was assumed of new cells.
     """
 
     run: Path
@@ -65,8 +82,12 @@ class FatesResult(Result):
     types: pd.Series[Any]
     names: pd.Index[Any]
     recognised: dict[str, float]
+    calibration: Calibration | None
     caveats: tuple[Caveat, ...] | None
     written: Path | None
+    new: str | None = None
+    outside: tuple[NDArray[np.bool_], ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def facts(self) -> dict[str, str]:
@@ -90,8 +111,13 @@ class FatesResult(Result):
         return {name: share for name, share in self.recognised.items() if share < RECOGNISED}
 
     def to_frame(self) -> pd.DataFrame:
-        """A row for each cell: its name, day, type, mass, entropy and probabilities."""
+        """A row for each cell: its name, day, type, mass, entropy and probabilities.
+
+        New cells also have off_manifold: whether they lie outside the observed data.
+        """
         tables = [f.table(self.names, self.types) for f in self.days]
+        for table, far in zip(tables, self.outside, strict=False):
+            table["off_manifold"] = far
         return pd.concat(tables, ignore_index=True)
 
     def to_dict(self) -> dict[str, Any]:
@@ -110,20 +136,29 @@ class FatesResult(Result):
             "run": str(self.run),
             "terminal": {"day": self.terminal.label, "column": self.terminal.key},
             "ancestors": self.ancestors,
+            "new_cells": self.new,
             "members": self.members,
             "days": days,
             "recognised": self.recognised,
+            "calibration": self._calibration(),
             "caveats": None if self.caveats is None else [vars(c) for c in self.caveats],
             "written": str(self.written) if self.written else None,
         }
+
+    def _calibration(self) -> dict[str, Any] | None:
+        found = self.calibration
+        return None if found is None else asdict(found) | {"says": found.says}
 
 
 def predict_run_fates(
     run: StoredRun,
     start: Days | None = None,
     *,
+    cells: NewCells | None = None,
+    at: Day | None = None,
     terminal: Day | None = None,
     ancestors: bool = False,
+    clones: str | None = None,
     draws: int = DRAWS,
     seed: int = 0,
     csv: Path | str | None = None,
@@ -138,12 +173,19 @@ def predict_run_fates(
     run : StoredRun
     start : day or several, optional
         Labels or numbers of the days to follow; every day before the terminal one without it.
+    cells : path, AnnData or Cells, optional
+        The fates of these cells, that were not in the fit, at times of observed days.
+    at : day, optional
+        When the new cells were sampled; without it by the time column of the fit.
     terminal : str, optional
         DAY:COLUMN or one of them; the last training day and the cell types without it.
     ancestors : bool
         Follow later cells backward: which states of an earlier day they came from.
+    clones : str, optional
+        Column of `obs` with lineage barcodes, which tell how far single fates are to be believed;
+        see `evaluation.calibration`.
     draws, seed
-        As for `analysis.descendants.transitions`.
+        As for `analysis.descendants.transitions`. The seed also splits the clones.
     csv : path, optional
         File for the table of all cells.
     keep : bool
@@ -166,21 +208,51 @@ def predict_run_fates(
     path = Path(csv) if csv is not None else None
     check_csv(path, overwrite)
     source = run.data(data)
-    check_csv(path, overwrite, source)
+    for file in (source, file_of(cells)):
+        check_csv(path, overwrite, file)
     obs = read_obs(source)
     run.check_cells(obs)
+    if clones is not None and ancestors:
+        raise ConfigError(
+            "Clones tell what cells become, not what they came from: `clones` does not apply to "
+            "`ancestors`.",
+            "Use only one of them.",
+        )
     text = day_text(terminal) if terminal is not None else None
     end = parse_terminal(model, obs, text, backward=ancestors)
     more = "" if ancestors else "Add `ancestors=True` to follow later cells backward."
+    begin = starters(run, cells, at, obs)
+    if begin.new is not None and start is None:
+        start = [cohort.label for cohort in begin.cohorts]
     labels = start_days(model, end.label, start, backward=ancestors, more=more)
+    cohorts = begin.on(labels)
     types = read_types(obs[end.key])
     states = reference_of(model, end.label, types)
-    found = tuple(
-        predict_fates(model, label, types, terminal=end.label, draws=draws, seed=seed)
-        for label in labels
-    )
+
+    def predict(
+        of: Model, starts: Iterable[Cohort | str], kept: float | None = None
+    ) -> tuple[Fates, ...]:
+        how: dict[str, Any] = {"terminal": end.label, "draws": draws, "seed": seed, "kept": kept}
+        return tuple(predict_fates(of, start, types, **how) for start in starts)
+
+    calibration: Calibration | None = None
+    if clones is not None:
+        barcodes = clone_column(obs, clones, end.key)
+        alone = predict(model.without_ensemble(), labels)  # of the cells that have clones
+        calibration = calibrate(model, types, barcodes, alone, seed=seed)
+    found = predict(model, cohorts, calibration.kept if calibration is not None else None)
+    own = begin.types(types)
+    assert own is not None
     if path is None and keep:
-        call = sha256(repr((labels, tuple(end), draws, seed)).encode(errors="replace"))
+        asked = (
+            labels,
+            tuple(end),
+            draws,
+            seed,
+            *([clones] if clones is not None else []),
+            *([begin.new.digest] if begin.new is not None else []),
+        )
+        call = sha256(repr(asked).encode(errors="replace"))
         path = run.path / FATES / f"{'ancestors' if ancestors else 'fates'}-{call[:8]}.csv"
     result = FatesResult(
         run.path,
@@ -188,12 +260,16 @@ def predict_run_fates(
         ancestors,
         len(model.ensemble),
         found,
-        () if ancestors else tuple(flow(model, f, types) for f in found),
-        types,
-        obs.index,
+        () if ancestors else tuple(flow(model, f, own) for f in found),
+        own,
+        begin.names,
         dict(zip(states.names, map(float, states.recognised()), strict=True)),
+        calibration,
         _doubts(run, end, types, ancestors=ancestors),
         path,
+        begin.source,
+        () if begin.new is None else tuple(begin.outside(cohort) for cohort in cohorts),
+        (*begin.notes, *begin.assigned(types)),
     )
     if path is not None:
         write_csv(result.to_frame(), path)

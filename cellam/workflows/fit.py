@@ -15,6 +15,7 @@ from cellam.errors import ConfigError, DataError, OutputError, Stopped
 from cellam.modelling import pipeline
 from cellam.options import Options
 from cellam.reading.cells import Cells, read
+from cellam.reading.samples import replicates_of
 from cellam.report.wording import explain
 from cellam.runs.claims import Claim, check_free, claim
 from cellam.runs.places import RUNS, new_place
@@ -102,6 +103,7 @@ def fit_run(
     folder = Path(place) if place is not None else new_place(data, Path(RUNS), resume=resume)
     check_free(folder, overwrite=overwrite)
     cells = read(data, options.reading)
+    replicates_of(cells)  # a column that cannot be used is refused before anything is written
     if (lacking := lacking_memory(cells)) is not None:
         raise DataError(f"{cells.source}: {lacking.finding}", lacking.advice)
     with claim(

@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from cellam.analysis.growth_range import GrowthRange
 from cellam.errors import DataError
 from cellam.modelling.model import Model
 from cellam.modelling.recipe import choice_to_json
@@ -102,10 +103,10 @@ def describe_run(run: StoredRun, *, data: Path | str | None = None) -> InfoResul
 
 
 def growth_of_types(
-    model: Model, obs: pd.DataFrame
+    model: Model, obs: pd.DataFrame, found: GrowthRange | None = None
 ) -> tuple[pd.Series[Any] | None, tuple[dict[str, Any], ...]]:
-    """The types of all cells, and how each type grows: the fastest first."""
+    """The types of all cells, and how each type grows; as for `report.findings.growth_by_type`."""
     types = resolve_types(obs, model.snapshots.codes)
     if types is None:
         return types, ()
-    return types, tuple(growth_by_type(model, types))
+    return types, tuple(growth_by_type(model, types, found))

@@ -6,17 +6,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from cellam.analysis.perturbation import Changes, Perturbation, parse_changes, perturb
 from cellam.analysis.terminal import parse_terminal
 from cellam.display import enumerated
 from cellam.export.files import check_csv, write_csv
-from cellam.reading.queries import Query, select_rows
+from cellam.reading.queries import Query
 from cellam.reading.time_labels import named
 from cellam.result import Result
 from cellam.runs.run import StoredRun
 from cellam.workflows.given import Day, day_text
+from cellam.workflows.starters import NewCells, file_of, starters
 
 TOO_MANY = 0.1  # of the cells off the data, beyond those that were before
 
@@ -31,15 +34,24 @@ class PerturbationResult(Result):
     perturbation : Perturbation
         The effects, cell by cell and on the mean.
     names : pandas.Index
-        Names of all cells of the data.
+        Names of all cells of the data, or of all new cells.
     written : pathlib.Path or None
         File of the table, if one was asked for.
+    new : str or None
+        File or object of the new cells that were changed; None for those of the data.
+    outside : (n,) bool array or None
+        Which of the new cells lie outside the observed data, unchanged; None for those of the data.
+    notes : tuple of str
+        What was assumed of new cells.
     """
 
     run: Path
     perturbation: Perturbation
     names: pd.Index[Any]
     written: Path | None
+    new: str | None = None
+    outside: NDArray[np.bool_] | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def facts(self) -> dict[str, str]:
@@ -51,16 +63,22 @@ class PerturbationResult(Result):
         ]
         return {
             "changed": enumerated([str(change) for change in found.changes]),
-            "cells": f"{len(found.rows):,} of {named(found.start)}",
+            "cells": f"{len(found.rows):,} of {self.whose}",
             "fates": enumerated(points),
             "log mass": f"{found.effects[0, -1]:+.3f}",
             "ensemble": str(len(found.effects) - 1 or "none"),
         }
 
     @property
+    def whose(self) -> str:
+        """Which cells were changed, in words."""
+        day = named(self.perturbation.start)
+        return day if self.new is None else f"{self.new} at {day}"
+
+    @property
     def warnings(self) -> tuple[str, ...]:
         """Why the effect may say little."""
-        found, said = self.perturbation, []
+        found, said = self.perturbation, list(self.notes)
         if found.silent:
             said.append(
                 f"None of these cells was measured to express {' or '.join(found.silent)}: the "
@@ -91,8 +109,12 @@ class PerturbationResult(Result):
         )
 
     def to_frame(self) -> pd.DataFrame:
-        """A row for each cell: its name, day, and its change in growth and in each fate."""
-        return self.perturbation.table(self.names)
+        """A row for each cell: its name, day, and its change in growth and in each fate.
+
+        New cells also have off_manifold: whether they lie outside the observed data, unchanged.
+        """
+        table = self.perturbation.table(self.names)
+        return table if self.outside is None else table.assign(off_manifold=self.outside)
 
     def to_dict(self) -> dict[str, Any]:
         """The mean effects; without an ensemble there are no intervals."""
@@ -120,6 +142,7 @@ class PerturbationResult(Result):
                 for c, n in zip(found.changes, found.expressing, strict=True)
             ],
             "from": found.start,
+            "new_cells": self.new,
             "cells": len(found.rows),
             "terminal": {"day": found.terminal.label, "column": found.terminal.key},
             "members": len(found.effects) - 1,
@@ -134,6 +157,8 @@ def perturb_run(
     changes: Changes,
     *,
     start: Day | None = None,
+    cells: NewCells | None = None,
+    at: Day | None = None,
     from_cells: Query | None = None,
     terminal: Day | None = None,
     seed: int = 0,
@@ -150,6 +175,10 @@ def perturb_run(
         As for `analysis.perturbation.parse_changes`: "Gata1=ko", ["Gata1=-3"] or {"Gata1": -3}.
     start : day, optional
         Day whose cells are changed; the first training day without it.
+    cells : path, AnnData or Cells, optional
+        Change these cells, that were not in the fit.
+    at : day or time, optional
+        When the new cells were sampled; without it by the time column of the fit.
     from_cells : str or (n,) bool array, optional
         Only cells that fit a query on `obs`, or are marked.
     terminal : str, optional
@@ -176,20 +205,23 @@ def perturb_run(
     path = Path(csv) if csv is not None else None
     check_csv(path, overwrite)
     source = run.data(data)
-    check_csv(path, overwrite, source)
-    cells = run.read(source)
-    end = parse_terminal(model, cells.obs, day_text(terminal) if terminal is not None else None)
-    found = perturb(
-        model,
-        cells,
-        changes,
-        day_text(start) if start is not None else model.training.labels[0],
-        cells.obs[end.key],
-        terminal=end.label,
-        rows=select_rows(cells.obs, from_cells) if from_cells is not None else None,
-        seed=seed,
+    for file in (source, file_of(cells)):
+        check_csv(path, overwrite, file)
+    read = run.read(source)
+    end = parse_terminal(model, read.obs, day_text(terminal) if terminal is not None else None)
+    begin = starters(run, cells, at, read.obs)
+    first = model.training.labels[0] if begin.new is None else None
+    cohort = begin.among(begin.one(start if start is not None else first), from_cells)
+    found = perturb(model, read, changes, cohort, read.obs[end.key], terminal=end.label, seed=seed)
+    result = PerturbationResult(
+        run.path,
+        found,
+        begin.names,
+        path,
+        begin.source,
+        None if begin.new is None else begin.outside(cohort),
+        begin.notes,
     )
-    result = PerturbationResult(run.path, found, cells.obs.index, path)
     if path is not None:
         write_csv(result.to_frame(), path)
     return result

@@ -180,6 +180,19 @@ def _growth(request: Request) -> Any:
     return plots.growth(request.model, request.adata, basis=request.basis, save=request.save)
 
 
+def _ranges(request: Request) -> Any:
+    from cellam import plots
+    from cellam.report.findings import growth_by_type
+
+    types = request.types(needed=True)
+    return plots.ranges(
+        growth_by_type(request.model, types),
+        request.model.timeline.per_time,
+        colours=request.colours(types),
+        save=request.save,
+    )
+
+
 def _composition(request: Request) -> Any:
     from cellam import plots
     from cellam.analysis.composition import composition
@@ -342,6 +355,7 @@ PICTURES = {picture.name: picture for picture in (
     Picture("trajectories", "trajectories of single cells, with their weights",
             ("basis", *FOLLOWED), _trajectories),
     Picture("growth", "growth rates of the cells", ("basis",), _growth),
+    Picture("ranges", "growth of each cell type, and its range", ("groupby",), _ranges),
     Picture("composition", "cell types over time, observed and simulated", ("groupby", *FOLLOWED),
             _composition),
     Picture("fates", "fates of the cells; the probability of one with `color=STATE`",

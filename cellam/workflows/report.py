@@ -10,9 +10,10 @@ from pathlib import Path
 import pandas as pd
 
 from cellam.analysis.division import Division, compare_division
+from cellam.analysis.growth_range import GrowthRange
 from cellam.checks.caveat import Caveat
 from cellam.checks.caveats import caveats_by_holdout
-from cellam.checks.score_caveats import score_caveats
+from cellam.checks.score_caveats import evaluation_caveats
 from cellam.errors import DataError
 from cellam.export.files import check_file
 from cellam.reading.cells import Cells
@@ -88,6 +89,7 @@ def report_run(
     data: Path | str | None = None,
     cells: Cells | None = None,
     doubts: Sequence[Caveat] | None = None,
+    growth: GrowthRange | None = None,
 ) -> ReportResult:
     """Write one HTML page: what went in, how good it is, what it found, and how it was done.
 
@@ -108,6 +110,8 @@ def report_run(
         The data, if they have been read already.
     doubts : sequence of Caveat, optional
         The reasons for doubt, if they are known already.
+    growth : GrowthRange, optional
+        The growth of all cells as a range, if it is known already.
 
     Raises
     ------
@@ -130,7 +134,8 @@ def report_run(
         if doubts is None:
             of_fit, of_days = caveats_by_holdout(run.model, cells, [(), scored])
             run.keep_caveats(of_fit)
-            doubts = (*score_caveats(scores), *of_days)
+            said = evaluation_caveats(scores, run.controls(), seed=run.model.options.seed)
+            doubts = (*said, *of_days)
         division = compare_division(run.model, cells)
     report.write_report(
         run,
@@ -140,6 +145,7 @@ def report_run(
         basis=basis,
         caveats=doubts,
         division=division,
+        growth=growth,
     )
     known = tuple(doubts) if doubts is not None else None
     return ReportResult(run.path, path, known, division, scored, notes)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from cellam.analysis.composition import composition
 from cellam.analysis.uncertainty import Followed, follow
@@ -18,6 +17,7 @@ from cellam.display import enumerated
 from cellam.errors import ConfigError
 from cellam.export.files import check_file
 from cellam.export.h5ad import cell_table, genes_of, to_anndata, write_h5ad
+from cellam.modelling.cohort import Cohort
 from cellam.modelling.model import Model, Simulation
 from cellam.reading.queries import Query
 from cellam.reading.time_labels import named
@@ -26,7 +26,8 @@ from cellam.runs.claims import SIMULATIONS
 from cellam.runs.run import StoredRun
 from cellam.storage import as_text, sha256
 from cellam.workflows.annotation import Annotation
-from cellam.workflows.given import Names
+from cellam.workflows.given import Day, Names
+from cellam.workflows.starters import NewCells, file_of, starters
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -40,13 +41,15 @@ class SimulationResult(Result):
     ----------
     run : pathlib.Path
     start : str
-        Label of the day that they start from.
+        Label of the day or time that they start from.
+    new : str or None
+        File or object of the new cells that start; None where they are those of the data.
     simulation : Simulation
         Positions and weights.
     followed : Followed or None
         How sure they are; None without an ensemble.
     types : pandas.Series or None
-        Cell type of every cell of the data; None where none is known.
+        Cell type of every cell of the data, or of all new cells; None where none is known.
     composition : pandas.DataFrame
         Mass and shares of types on every observed day; see `analysis.composition`.
     cells : pandas.DataFrame
@@ -62,6 +65,7 @@ class SimulationResult(Result):
 
     run: Path
     start: str
+    new: str | None
     simulation: Simulation
     followed: Followed | None
     types: pd.Series[Any] | None
@@ -79,11 +83,16 @@ class SimulationResult(Result):
     def facts(self) -> dict[str, str]:
         """From where, to when, how many, and their mass at the end."""
         return {
-            "from": named(self.start),
+            "from": self.who,
             **self.simulation.facts,
             "types": enumerated(self._types()) or "unknown",
             "written": str(self.written or "nowhere"),
         }
+
+    @property
+    def who(self) -> str:
+        """Which cells were followed, in words."""
+        return named(self.start) if self.new is None else f"{self.new} at {named(self.start)}"
 
     def to_frame(self) -> pd.DataFrame:
         """A row for each cell and saved time: `obs` of the file."""
@@ -117,6 +126,7 @@ class SimulationResult(Result):
         return {
             "run": str(self.run),
             "from": self.start,
+            "new_cells": self.new,
             "cells": len(self.simulation.rows),
             "times": [float(t) for t in times],
             "types": str(self.types.name) if self.types is not None else None,
@@ -132,8 +142,10 @@ class SimulationResult(Result):
 
 def simulate_run(
     run: StoredRun,
-    start: str | float,
+    start: Day | None = None,
     *,
+    cells: NewCells | None = None,
+    at: Day | None = None,
     to: str | float | None = None,
     backward: bool = False,
     from_cells: Query | None = None,
@@ -149,12 +161,18 @@ def simulate_run(
     data: Path | str | None = None,
     command: str = "",
 ) -> SimulationResult:
-    """Follow the cells of one day through time.
+    """Follow the cells of one day, or new ones, through time.
 
     Parameters
     ----------
     run : StoredRun
-    start, to, backward, n_cells, save_every, extrapolate, seed
+    start : day, optional
+        Label or number of the day whose cells are followed; of new cells, only those of that day.
+    cells : path, AnnData or Cells, optional
+        Follow these cells, that were not in the fit.
+    at : day or time, optional
+        When the new cells were sampled; without it by the time column of the fit.
+    to, backward, n_cells, save_every, extrapolate, seed
         As for `Model.simulate`.
     from_cells : str or (n,) bool array, optional
         Only cells that fit a query on `obs`, or are marked.
@@ -192,31 +210,40 @@ def simulate_run(
     usual = "none" if model.space.rep else "all"
     asked = (genes if isinstance(genes, str | None) else ",".join(genes) or "none") or usual
     decoded = genes_of(model, asked)
-    known = Annotation.of(run, data, needed=from_cells is not None or data is not None)
+    needed = data is not None or (from_cells is not None and cells is None)
+    known = Annotation.of(run, data, needed=needed)
     if out is not None:
-        check_file(Path(out), "out", [".h5ad"], overwrite=overwrite, data=known.source)
-    course = _Course(start, to, backward, n_cells, save_every, extrapolate, seed)
-    moved, followed = course.run(model, known.rows(from_cells))
-    label = model.timeline.labels[model.timeline.index(start)]
+        for source in (known.source, file_of(cells)):
+            check_file(Path(out), "out", [".h5ad"], overwrite=overwrite, data=source)
+    begin = starters(run, cells, at, known.obs)
+    course = _Course(to, backward, n_cells, save_every, extrapolate, seed)
+    cohort = begin.among(begin.one(start), from_cells)
+    moved, followed = course.run(model, cohort)
     path = Path(out) if out is not None else None
     if path is None and keep:
         # The same call replaces its file, another one has a name of its own.
         query = from_cells if isinstance(from_cells, str | None) else tuple(moved.rows.tolist())
-        special = (query, n_cells, save_every, asked, extrapolate, seed)
+        special: tuple[object, ...] = (query, n_cells, save_every, asked, extrapolate, seed)
         plain = special == (None, None, None, usual, False, 0)
-        path = run.path / SIMULATIONS / _file_name(label, moved, None if plain else special)
-    names, types = known.names(model), known.types(model)
+        if begin.new is not None:
+            special, plain = (*special, begin.new.digest), False
+        path = run.path / SIMULATIONS / _file_name(cohort.label, moved, None if plain else special)
+    known_types, names = known.types(model), list(map(str, begin.names))
     more = {"data": str(known.source or ""), "seed": str(seed), "command": command}
+    more |= {} if begin.source is None else {"new_cells": begin.source}
+    own = begin.types(known_types)
+    chosen = from_cells is not None or begin.new is not None
     result = SimulationResult(
         run.path,
-        label,
+        cohort.label,
+        begin.source,
         moved,
         followed,
-        types,
-        composition(model, moved, types, chosen=from_cells is not None),
+        own,
+        composition(model, moved, known_types, own=own, chosen=chosen),
         cell_table(model, moved, names, followed),
         path,
-        known.notes,
+        (*known.notes, *begin.notes, *begin.assigned(known_types)),
         _doubts(run, moved),
         model,
         tuple(names),
@@ -232,7 +259,6 @@ def simulate_run(
 class _Course:
     """From where to where cells are followed, and how; see `Model.simulate`."""
 
-    start: str | float
     to: str | float | None
     backward: bool
     n_cells: int | None
@@ -240,17 +266,14 @@ class _Course:
     extrapolate: bool
     seed: int
 
-    def run(
-        self, model: Model, rows: NDArray[np.int64] | None
-    ) -> tuple[Simulation, Followed | None]:
+    def run(self, model: Model, cohort: Cohort) -> tuple[Simulation, Followed | None]:
         """Follow cells by the model, and by each member of its ensemble if it has one."""
 
         def move(model: Model) -> Simulation:
             return model.simulate(
-                self.start,
+                cohort,
                 to=self.to,
                 backward=self.backward,
-                rows=rows,
                 n_cells=self.n_cells,
                 save_every=self.save_every,
                 extrapolate=self.extrapolate,

@@ -10,14 +10,13 @@ import pandas as pd
 
 from cellam.analysis.terminal import parse_terminal
 from cellam.display import enumerated
-from cellam.errors import ConfigError
 from cellam.evaluation.clones import OURS, Validation, validate, verdict
 from cellam.evaluation.scores import check_n_boot
 from cellam.export.files import check_csv, write_csv
 from cellam.reading.cells import read_obs
-from cellam.reading.time_labels import did_you_mean
 from cellam.result import Result
 from cellam.runs.run import StoredRun
+from cellam.workflows.clone_column import clone_column
 from cellam.workflows.days import start_days
 from cellam.workflows.given import Day, Days, day_text
 
@@ -82,6 +81,7 @@ class ValidationResult(Result):
             "states": list(found.states),
             "verdict": self.verdict,
             "rows": found.table.to_dict("records"),
+            "reliability": found.reliability.to_dict("records"),
         }
 
 
@@ -133,19 +133,13 @@ def validate_run(
     check_csv(path, overwrite, source)
     obs = read_obs(source)
     run.check_cells(obs)
-    if clones not in obs:
-        columns = list(map(str, obs.columns))
-        raise ConfigError(
-            f"`clones={clones!r}`: obs has no such column.",
-            f"{did_you_mean(clones, columns)}The columns are: {', '.join(columns)}.",
-        )
     end = parse_terminal(model, obs, day_text(terminal) if terminal is not None else None)
     days = start_days(model, end.label, start)
     check_n_boot(n_boot)
     found = validate(
         model,
         obs[end.key],
-        obs[clones],
+        clone_column(obs, clones, end.key),
         start=days,
         terminal=end.label,
         n_boot=n_boot,

@@ -65,7 +65,8 @@ def test_commands_agree_on_what_each_type_becomes(
     of_day = found.together()["fate"]
     known = types.iloc[found.rows].dropna()
     assert (known == "rare").sum() < 5
-    exported, names = fates(model, types)
+    of_cells = fates(model, types)
+    exported, names = of_cells.probability, of_cells.names
     for row in found.by_type(types)[: known.nunique()]:
         rows = np.flatnonzero(types == row["type"])
         moved = model.simulate("day2", rows=rows)

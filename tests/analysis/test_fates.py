@@ -183,6 +183,7 @@ def test_entropy_is_zero_where_certain_and_one_bit_where_even() -> None:
         p,
         p,
         p[None],
+        1.0,
         np.zeros((0, 3, 2)),
         np.zeros((0, 3)),
     )

@@ -141,7 +141,7 @@ def test_only_the_cells_asked_for_are_changed(model: Model, cells: Cells, types:
     rows = model.snapshots.rows[1][:5]
     found = perturb(model, cells, [Change(model.space.genes[0], 1.0)], "day2", types, rows=rows)
     np.testing.assert_array_equal(found.rows, rows)
-    with pytest.raises(ConfigError, match="None of the selected cells"):
+    with pytest.raises(ConfigError, match="None of the 40 cells of day0"):
         perturb(
             model, cells, [Change(model.space.genes[0], 1.0)], "day0", types,
             rows=rows,

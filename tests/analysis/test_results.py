@@ -79,6 +79,18 @@ def test_fates_are_probabilities_and_the_last_day_is_what_it_is(
     assert (p[last].max(1) == 1).all()
 
 
+def test_fates_have_the_range_of_the_command(opened: cellam.Run, small: anndata.AnnData) -> None:
+    opened.export(small)
+    names = small.uns["cellam"]["fates"].tolist()
+    least, most = (small.obsm[f"cellam_fates_{side}"] for side in ("least", "most"))
+    (found,) = opened.fates("day2").days
+    assert list(found.states) == names
+    np.testing.assert_array_equal(least[found.rows], found.low)
+    np.testing.assert_array_equal(most[found.rows], found.high)
+    last = (small.obs["day"] == "day7").to_numpy()
+    assert (least[last] == most[last]).all()
+
+
 def test_fates_stand_where_their_cell_stands_in_the_data(
     cells: Cells, small: anndata.AnnData
 ) -> None:
@@ -87,7 +99,8 @@ def test_fates_stand_where_their_cell_stands_in_the_data(
     found = []
     for adata in (small, small[order].copy()):
         model = cellam.fit(cellam.read(adata), n_features=64, method="am", path="mixture", n_pcs=5)
-        p, names = fates(model, adata.obs["cell_type"])
+        of_cells = fates(model, adata.obs["cell_type"])
+        p, names = of_cells.probability, of_cells.names
         for x, rows in zip(model.snapshots.points, model.snapshots.rows, strict=True):
             assert len(x) == len(rows)
         frame = dict(zip(adata.obs_names, p.argmax(1), strict=True))
@@ -100,8 +113,11 @@ def test_cells_of_days_after_the_last_training_day_have_fates(
     cells: Cells, small: anndata.AnnData
 ) -> None:
     model = cellam.fit(cells, n_features=32, tau=1.0, n_pcs=3, exclude=("day7",))
-    p, names = fates(model, small.obs["cell_type"])
+    of_cells = fates(model, small.obs["cell_type"])
+    p, names = of_cells.probability, of_cells.names
     assert set(names) == set(small.obs["cell_type"][small.obs["day"] == "day4"])
+    beyond = (small.obs["day"] == "day7").to_numpy()
+    np.testing.assert_array_equal(np.isnan(of_cells.least).all(1), beyond)
     np.testing.assert_allclose(p.sum(1), 1)
 
 
@@ -116,7 +132,8 @@ def test_unannotated_cells_of_the_last_day_are_what_their_neighbours_are(
     types = small.obs["cell_type"].astype(object)
     types.iloc[last[::5]] = "nan"
     types[small.obs["day"] == "day0"] = np.nan  # not asked for
-    probability, names = fates(model, types)
+    of_cells = fates(model, types)
+    probability, names = of_cells.probability, of_cells.names
     assert "nan" not in names
     np.testing.assert_allclose(probability.sum(1), 1)
     guessed = np.array(names)[probability[last[::5]].argmax(1)]
@@ -198,7 +215,7 @@ def test_a_second_export_replaces_the_first(opened: cellam.Run, small: anndata.A
     assert not small.obsp and "lineages_fwd" not in small.obsm
     assert set(small.obsm) == {
         "X_latent", "X_cellam_pca", "cellam_velocity_cellam_pca", "cellam_velocity_latent",
-        "cellam_fates",
+        "cellam_fates", "cellam_fates_least", "cellam_fates_most",
     }  # fmt: skip
 
 

@@ -82,6 +82,7 @@ def one(effect: str, design: str, seed: int, *, fates: bool) -> dict[str, float]
     return {
         "dynamics": dynamics_p(measured),
         **{f: float(p_values(np.stack([m[f] for m in measured]))[0].min()) for f in measured[0]},
+        "raw": {f: np.sqrt((np.stack([m[f] for m in measured]) ** 2).mean(1)).tolist() for f in measured[0]},
         "cells as units": float(chi2_contingency(np.array(counts)).pvalue),
         "seconds": time.process_time() - began,
     }

@@ -12,7 +12,9 @@ import pandas as pd
 import pytest
 
 import cellam
+from cellam.evaluation.controls import Controlled
 from cellam.evaluation.evaluate import SHRUNK, Evaluation, evaluate
+from cellam.evaluation.skill import Skill
 from cellam.modelling.model import Model
 from cellam.reading.cells import Cells
 
@@ -131,6 +133,31 @@ def test_the_last_day_is_an_extrapolation(call: Call, scored: Path) -> None:
     assert len(what["notes"]) == 2
     assert [caveat["name"] for caveat in what["caveats"]] == ["gap"]
     assert "caveat    day7 is 3 away" in result.out
+
+
+def test_controls_are_scored_once_and_are_in_the_report(
+    call: Call, scored: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[str, ...]] = []
+
+    def found(cells: Cells, labels: list[str], options: Any, **_: Any) -> tuple[Controlled, ...]:
+        asked.append(tuple(labels))
+        skill = Skill(labels[0], "energy", "cellam", 0.3, 0.1, 0.4, "previous", "")
+        return tuple(Controlled(name, labels[0], skill, 0) for name in ("permuted", "random"))
+
+    monkeypatch.setattr("cellam.workflows.evaluate.run_controls", found)
+    args = ("eval", "--holdout", "day2", "--refits", "0", "--controls")
+    first, again = call(*args), call(*args)
+    assert (first.code, again.code) == (0, 0)
+    assert asked == [("day2",)]
+    for result in (first, again):
+        assert "control   day2: When the days are permuted" in result.out
+        assert "caveat    day2: When the days are permuted" in result.out
+    assert call("report").code == 0
+    page = (scored / "report.html").read_text()
+    assert "<p>Control: When the days are permuted over the cells, the skill is 0.30" in page
+    # On the first screen and as a caveat too.
+    assert page.count("above 0, where nothing can be predicted") >= 3
 
 
 def test_the_first_day_is_predicted_from_the_day_after_and_says_so(call: Call, run: Path) -> None:

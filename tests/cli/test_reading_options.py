@@ -23,6 +23,7 @@ OPTIONS = {
     "layer": ("--layer", "raw"),
     "values": ("--values", "log"),
     "growth_prior": ("--growth-prior", "rate"),
+    "replicate": ("--replicate", "none"),
 }
 COMMANDS = {
     "info": (),

@@ -58,7 +58,7 @@ def test_a_control_that_finds_something_is_a_caveat() -> None:
         ("random", 0.3, 0.1, False),
         ("random", 0.6, 0.1, True),
     ):
-        control = Controlled(name, "day4", skill(value, low))
+        control = Controlled(name, "day4", skill(value, low), 8)
         found = list(control_caveats([control], ours))
         assert [caveat.name for caveat in found] == ["control"] * said
         assert all("The fit itself has 0.50." in caveat.finding for caveat in found)

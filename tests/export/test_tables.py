@@ -10,6 +10,8 @@ from cellam.analysis.transitions import gaps
 from cellam.export.tables import coupling_table, fate_table, growth_table, tables, velocity_table
 from cellam.modelling.model import Model
 
+LIMITS = ("least", "most")
+
 
 def test_a_velocity_is_a_cell_and_a_coordinate(model: Model, small: anndata.AnnData) -> None:
     frame = velocity_table(model, small.obs_names)
@@ -33,9 +35,15 @@ def test_growth_and_fates_belong_to_their_cells(model: Model, small: anndata.Ann
     rate = model.growth(days.times[1], days.points[1][3:4])[0]
     assert growth.loc[name, "growth"] == pytest.approx(rate, rel=1e-5)
     frame = fate_table(model, small.obs_names, small.obs["cell_type"])
-    p, names = fates(model, small.obs["cell_type"])
+    of_cells = fates(model, small.obs["cell_type"])
+    p, names = of_cells.probability, of_cells.names
     wide = frame.pivot(index="cell", columns="fate", values="probability").loc[small.obs_names]
     np.testing.assert_array_equal(wide[names].to_numpy(), p)
+    ends = {side: frame.pivot(index="cell", columns="fate", values=side) for side in LIMITS}
+    for side, of in zip(LIMITS, (of_cells.least, of_cells.most), strict=True):
+        np.testing.assert_array_equal(ends[side].loc[small.obs_names, names].to_numpy(), of)
+    assert (frame["least"] <= frame["probability"]).all()
+    assert (frame["probability"] <= frame["most"]).all()
 
 
 def test_couplings_are_those_of_the_gaps(model: Model, small: anndata.AnnData) -> None:

@@ -28,7 +28,9 @@ def log_expression(cells: Cells, library: float) -> np.ndarray:
 
 
 def fields(space: Space) -> dict[str, object]:
-    return {k: v.tolist() if isinstance(v, np.ndarray) else v for k, v in vars(space).items()}
+    usual = vars(space.usual) if space.usual is not None else {}
+    found = {**vars(space), **usual, "usual": None}
+    return {k: v.tolist() if isinstance(v, np.ndarray) else v for k, v in found.items()}
 
 
 @pytest.mark.parametrize("change", ["shuffled", "tripled", "noise"])

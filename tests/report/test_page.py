@@ -239,8 +239,18 @@ def test_what_cannot_be_shown_is_not(bare: Written) -> None:
     assert "have become by" not in bare.text
 
 
+def test_the_first_screen_has_five_answers_that_lead_to_their_sections(full: Written) -> None:
+    first = full.text[full.text.index('<dl class="answers">') : full.text.index("</dl>")]
+    anchors = re.findall(r'<dt><a href="#(\w+)">', first)
+    assert anchors == ["go", "growth", "go", "good", "caveats"]
+    assert {f'id="{anchor}"' for anchor in anchors} <= set(re.findall(r'id="\w+"', full.text))
+    assert re.search(r"progenitor [+−][\d.]+ \([+−][\d.]+ to [+−][\d.]+\)", first)
+    assert re.search(r"erythroid \d+ % \(\d+ to \d+\)", first)
+    assert "<p>day4: In " in first
+
+
 def test_warnings(full: Written, bare: Written) -> None:
-    assert '<a href="#caveats">1 caveat</a>' in full.text
+    assert full.text.count("day2 has &lt;few&gt; cells.") == 2  # in short, and with its advice
     assert "Sequence more." in full.text
     assert "The flow is circular." in bare.text
 

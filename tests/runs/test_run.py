@@ -14,14 +14,16 @@ import cellam
 from cellam import storage
 from cellam.dynamics.couplings import Unbalanced
 from cellam.errors import CellamError, DataError, OutputError, RunError
+from cellam.evaluation.controls import Controlled
 from cellam.evaluation.evaluate import Evaluation, evaluate
 from cellam.evaluation.scores import Scores
-from cellam.evaluation.skill import skills
+from cellam.evaluation.skill import Skill, skills
 from cellam.modelling.model import Model
 from cellam.modelling.recipe import Recipe
 from cellam.options import Options
 from cellam.reading.cells import Cells
 from cellam.runs.run import RUNS, find_run, is_run, point_to
+from cellam.storage import sha256, to_json
 from cellam.workflows.run import Run
 
 FILES = (
@@ -495,6 +497,32 @@ def test_a_failed_keep_leaves_no_stray_files(
     with pytest.raises(OutputError, match="No space left"):
         run.keep(evaluation)
     assert list((run.path / "evaluations").iterdir()) == []
+
+
+def test_controls_are_kept_and_those_of_the_same_day_replaced(run: Run) -> None:
+    def control(name: str, label: str, value: float) -> Controlled:
+        skill = Skill(label, "energy", "cellam", value, value - 0.1, np.nan, "previous", "said")
+        return Controlled(name, label, skill, 8)
+
+    assert run.controls() == ()
+    run.keep_controls([control("permuted", "day2", 0.1), control("random", "day2", 0.2)])
+    run.keep_controls([control("permuted", "day2", 0.3), control("permuted", "day4", 0.4)])
+    found = {(c.control, c.label): c for c in cellam.open_run(run.path).controls()}
+    assert {key: c.skill.value for key, c in found.items()} == {
+        ("permuted", "day2"): 0.3,
+        ("random", "day2"): 0.2,
+        ("permuted", "day4"): 0.4,
+    }
+    assert np.isnan(found["random", "day2"].skill.high)  # which JSON has no number for
+    assert found["random", "day2"].refits == 8
+    path = run.path / "controls.json"
+    kept = json.loads(path.read_text())
+    path.write_text(path.read_text().replace("0.4", "0.5"))
+    with pytest.raises(RunError, match=r"controls\.json has changed"):
+        run.controls()
+    other = {key: value for key, value in kept.items() if key != "sha256"} | {"cellam": "0.0.1"}
+    path.write_bytes(to_json({**other, "sha256": sha256(to_json(other))}))
+    assert run.controls() == ()  # of another version
 
 
 # Finding a run ----------------------------------------------------------------------------------

@@ -1,0 +1,155 @@
+"""Answers: what a reader wants to know first, in a few sentences each.
+
+They stand on the first screen of the page, with the range wherever the days leave one open, and
+lead to the section that has the rest.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from cellam.checks.caveat import Caveat
+from cellam.modelling.model import Model
+
+TYPES = 4  # by name in a sentence
+LEAST = 0.01  # of a share or a fate, to be named
+DAYS = 3  # scored, with a verdict each
+CAVEATS = 3  # in full
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One question and what the run says to it.
+
+    Parameters
+    ----------
+    question : str
+    says : tuple of str
+        Sentences, the most important one first.
+    anchor : str
+        Of the section with the rest.
+    """
+
+    question: str
+    says: tuple[str, ...]
+    anchor: str
+
+
+def answer(
+    model: Model,
+    found: Mapping[str, Any],
+    scored: Sequence[Mapping[str, Any]],
+    caveats: Sequence[Caveat] | None,
+) -> list[Answer]:
+    """The five answers of the first screen.
+
+    Parameters
+    ----------
+    model : Model
+    found : mapping
+        As from `outcome.describe_outcome`.
+    scored : sequence of mappings
+        As from `quality.score_tables`.
+    caveats : sequence of Caveat or None
+        None where they were not looked for.
+    """
+    return [
+        Answer("What moved", tuple(_moved(model, found)), "go"),
+        Answer("What grew", tuple(_grew(model, found)), "growth"),
+        Answer("What becomes what", tuple(_becomes(found)), "go"),
+        Answer("How well it predicts", tuple(_predicted(scored)), "good"),
+        Answer("What to doubt", tuple(_doubts(model, caveats)), "caveats"),
+    ]
+
+
+def _moved(model: Model, found: Mapping[str, Any]) -> Iterable[str]:
+    names, rows = found["shares"]["types"], found["shares"]["rows"]
+    if names and rows[0]["shares"][0] and rows[-1]["shares"][0]:
+        before, after = ([share[1] for share in row["shares"]] for row in (rows[0], rows[-1]))
+        change = sorted(zip(names, before, after, strict=True), key=lambda t: -abs(t[2] - t[1]))
+        shown = [t for t in change if abs(t[2] - t[1]) >= LEAST][:TYPES]
+        listed = ", ".join(f"{name} {100 * a:.0f} → {100 * b:.0f} %" for name, a, b in shown)
+        more = len([t for t in change if abs(t[2] - t[1]) >= LEAST]) - len(shown)
+        if shown:
+            yield (
+                f"Observed shares of {found['key']}, {found['start']} → {found['end']}: {listed}"
+                f"{f' and {more} smaller changes' if more else ''}."
+            )
+    yield (
+        f"The mean of all cells moved by {found['shift']:.1f} standard deviations. A steady "
+        f"landscape explains {100 * model.rotation.gradient:.0f} % of the motion of single cells; "
+        f"allowing circular flow, {100 * model.rotation.free:.0f} %."
+    )
+
+
+def _grew(model: Model, found: Mapping[str, Any]) -> Iterable[str]:
+    rows = found["growth_by_type"]
+    if rows:
+        yield found["growth_said"]
+        some = rows if len(rows) <= TYPES else [*rows[: TYPES // 2], *rows[-TYPES // 2 :]]
+        relative = "relative to all cells" if model.options.population is None else "absolute"
+        rates = [_rates([row[end] for end in ("mean", "low", "high")], some) for row in some]
+        listed = ", ".join(
+            f"{row['type']} {mean} ({low} to {high})"
+            for row, (mean, low, high) in zip(some, rates, strict=True)
+        )
+        of = f"the fastest and slowest of {len(rows)} types" if len(some) < len(rows) else "by type"
+        yield f"Growth rates {found['per_time']}, {relative}, {of} (range): {listed}."
+    elif found["growth"]:
+        yield "Growth differs between cells; without cell types it is on the map alone."
+    else:
+        yield f"This fit has no growth: {model.without_growth[0]}."
+
+
+def _rates(values: Sequence[float], rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Rates with the decimals that give the largest of some rows two significant digits."""
+    largest = max(abs(row[end]) for row in rows for end in ("mean", "low", "high")) or 1.0
+    decimals = max(0, 1 - math.floor(math.log10(largest)))
+    return [f"{value:+.{decimals}f}".replace("-", "\u2212") for value in values]
+
+
+def _becomes(found: Mapping[str, Any]) -> Iterable[str]:
+    if not found["fates"]:
+        yield "Not known: no column of cell types is at hand."
+        return
+    rows = [row for row in found["fates"]["rows"] if row["type"] != "all"]
+    for row in sorted(rows, key=lambda row: -row["cells"])[: TYPES // 2]:
+        fates = sorted(row["fate"], key=lambda name: -row["fate"][name])
+        named = [name for name in fates if row["most"][name] >= LEAST][:TYPES]
+        listed = ", ".join(
+            f"{name} {100 * row['fate'][name]:.0f} % "
+            f"({100 * row['least'][name]:.0f} to {100 * row['most'][name]:.0f})"
+            for name in named
+        )
+        few = " (few cells: not reliable)" if row["few"] else ""
+        yield f"{row['type']} of {found['start']}{few}, by {found['end']}: {listed}."
+    yield found["fates"]["decided"]
+
+
+def _predicted(scored: Sequence[Mapping[str, Any]]) -> Iterable[str]:
+    if not scored:
+        yield "No held-out day has been scored yet, so it is not known."
+    for day in scored[:DAYS]:
+        yield f"{day['named']}: {day['verdict']}"
+    if len(scored) > DAYS:
+        yield f"{len(scored) - DAYS} more days were scored."
+    failed = [control for day in scored for control in day["controls"] if control["failed"]]
+    if failed:
+        yield failed[0]["says"]
+
+
+def _doubts(model: Model, caveats: Sequence[Caveat] | None) -> Iterable[str]:
+    if caveats is None:
+        if model.rotation.rotates:
+            yield "The flow is circular."
+        yield "Most caveats could not be looked for, as the data were not available."
+        return
+    if not caveats:
+        yield "No caveat was found."
+    for caveat in caveats[:CAVEATS]:
+        yield caveat.finding
+    if len(caveats) > CAVEATS:
+        yield f"And {len(caveats) - CAVEATS} more caveats."

@@ -1,0 +1,200 @@
+"""Fates calibrated by clones: what barcodes confirm is kept, and what they do not is not."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import anndata
+import numpy as np
+import pandas as pd
+import pytest
+
+import cellam
+from cellam.analysis.fates import Fates, predict_fates
+from cellam.errors import ConfigError, DataError
+from cellam.evaluation.calibration import _share, calibrate
+from cellam.evaluation.reliability import calibration_error, reliability
+from cellam.modelling.model import Model
+
+LATE = "day7"
+
+
+@pytest.fixture(scope="module")
+def rep_model(demo_path: Path) -> Model:
+    cells = cellam.read(demo_path, use_rep="X_latent")
+    return cellam.fit(cells, n_features=64, tau=1.0, curvature=1.0, use_rep="X_latent")
+
+
+@pytest.fixture(scope="module")
+def sides(demo_path: Path) -> pd.Series:
+    """Side of the fork, which hardly any cell changes."""
+    z = np.asarray(anndata.read_h5ad(demo_path).obsm["X_latent"])
+    return pd.Series(np.where(z[:, 1] > 0, "upper", "lower"), name="side")
+
+
+@pytest.fixture(scope="module")
+def clones(sides: pd.Series) -> pd.Series:
+    """Clones of a side, found on several days."""
+    number = np.random.default_rng(0).integers(30, size=len(sides))
+    barcode = [f"{side}{k}" for side, k in zip(sides, number, strict=True)]
+    return pd.Series(barcode, name="clone")
+
+
+@pytest.fixture(scope="module")
+def found(rep_model: Model, sides: pd.Series) -> list[Fates]:
+    return [predict_fates(rep_model, day, sides, terminal=LATE) for day in ("day2", "day4")]
+
+
+def test_the_share_that_is_best_is_that_which_was_put_in() -> None:
+    rng = np.random.default_rng(0)
+    off = rng.standard_normal((2_000, 3))
+    assert _share(off, 0.4 * off + 0.1 * rng.standard_normal(off.shape)) == pytest.approx(0.4, 0.02)
+    assert _share(off, -off) == 0
+    assert _share(off, 2 * off) == 1
+    assert _share(0 * off, off) == 0
+
+
+def test_clones_that_follow_the_fates_keep_them(
+    rep_model: Model, sides: pd.Series, clones: pd.Series, found: list[Fates]
+) -> None:
+    told = calibrate(rep_model, sides, clones, found)
+    assert told.kept > 0.8
+    assert told.brier["calibrated"] < 0.2 * told.brier["mean"]
+    value, low, _ = told.gain["mean"]
+    assert value == pytest.approx(told.brier["mean"] - told.brier["calibrated"])
+    assert low > 0
+    days = rep_model.snapshots
+    early, late = (
+        set(clones.iloc[np.concatenate(rows)]) for rows in (days.rows[1:3], days.rows[3:])
+    )
+    assert told.clones == len(early & late)
+    assert "Brier on clones that took no part in it: calibrated 0.0" in told.says
+
+
+def test_barcodes_at_random_leave_the_mean_fate(
+    rep_model: Model, sides: pd.Series, clones: pd.Series, found: list[Fates]
+) -> None:
+    shuffled = clones.sample(frac=1, random_state=0).reset_index(drop=True)
+    told = calibrate(rep_model, sides, shuffled, found)
+    assert told.kept < 0.1
+    assert told.brier["calibrated"] == pytest.approx(told.brier["mean"], rel=0.05)
+    assert told.gain["uncalibrated"][1] > 0
+    assert "better than uncalibrated" in told.says
+
+
+def test_each_half_is_scored_with_what_the_other_one_tells(
+    rep_model: Model, sides: pd.Series, clones: pd.Series, found: list[Fates]
+) -> None:
+    """Another split changes what the halves say, and the score; what all clones say stays."""
+    half = clones.where(
+        np.arange(len(clones)) % 2 == 0, clones.sample(frac=1, random_state=0).array
+    )
+    clones = half  # of which half of the cells say nothing
+    one, same, other = (calibrate(rep_model, sides, clones, found, seed=seed) for seed in (0, 0, 1))
+    assert one == same
+    assert one.kept == other.kept
+    assert one.halves != other.halves
+    assert one.brier["calibrated"] != other.brier["calibrated"]
+    assert one.brier["mean"] == other.brier["mean"]
+
+
+def test_what_is_kept_is_between_the_mean_fate_and_the_trajectories(
+    rep_model: Model, sides: pd.Series, found: list[Fates]
+) -> None:
+    none, all_ = (
+        predict_fates(rep_model, "day2", sides, terminal=LATE, kept=kept) for kept in (0.0, 1.0)
+    )
+    np.testing.assert_allclose(none.probability, np.tile(none.mean, (len(none.rows), 1)))
+    np.testing.assert_allclose(all_.probability, all_.explanations[0])
+    own = found[0]
+    between = own.mean + own.kept * (own.explanations[0] - own.mean)
+    np.testing.assert_allclose(own.probability, between)
+    for of in (none, all_):
+        assert (of.low <= of.probability).all() and (of.probability <= of.high).all()
+    with pytest.raises(ConfigError, match="is no share"):
+        predict_fates(rep_model, "day2", sides, terminal=LATE, kept=1.5)
+
+
+def test_too_few_clones_are_refused(rep_model: Model, sides: pd.Series, found: list[Fates]) -> None:
+    own = pd.Series([f"c{k}" for k in range(len(sides))], name="barcode")
+    with pytest.raises(DataError, match=r"0 of the 3,000 clones in obs\['barcode'\]"):
+        calibrate(rep_model, sides, own, found)
+
+
+# Reliability -------------------------------------------------------------------------------
+
+
+def test_probabilities_that_are_true_are_reliable_and_pushed_ones_are_not() -> None:
+    rng = np.random.default_rng(0)
+    p = rng.random(4_000)
+    happened = (rng.random(4_000) < p).astype(float)
+    both = [np.stack([q, 1 - q], axis=1) for q in (p, happened)]
+    weights = np.concatenate([np.ones((1, 4_000)), rng.multinomial(4_000, [1 / 4_000] * 4_000, 50)])
+    table = reliability(*both, weights)
+    assert len(table) == 10
+    assert table["pairs"].sum() == 8_000
+    assert calibration_error(table) < 0.03
+    assert ((table["low"] <= table["observed"]) & (table["observed"] <= table["high"])).all()
+    pushed = np.stack([(p > 0.5) * 1.0, (p <= 0.5) * 1.0], axis=1)
+    assert calibration_error(reliability(pushed, both[1])) == pytest.approx(0.25, abs=0.02)
+
+
+# The command -------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def barcoded(run: Path, small: anndata.AnnData) -> Path:
+    """The data of the run with a column of clones, which is no part of what was fitted."""
+    small.obs["clone"] = np.random.default_rng(0).integers(40, size=small.n_obs).astype(str)
+    small.obs["own"] = small.obs_names
+    small.write_h5ad("small.h5ad")
+    return run
+
+
+def test_the_command_says_what_clones_tell_and_uses_it(
+    call: Callable[..., Any], barcoded: Path
+) -> None:
+    plain = json.loads(call("fates", "--from", "day2", "--json").out)
+    assert plain["calibration"] is None
+    result = call("fates", "--from", "day2", "--clones", "clone", "--json")
+    what = json.loads(result.out)
+    told = what["calibration"]
+    assert set(told["brier"]) == {"calibrated", "uncalibrated", "mean"}
+    assert what["written"] != plain["written"]
+    found = cellam.open_run(barcoded).fates("day2", clones="clone")
+    assert found.days[0].kept == told["kept"]
+    frame = pd.read_csv(what["written"])
+    np.testing.assert_allclose(frame["fate_erythroid"], found.to_frame()["fate_erythroid"])
+    said = call("fates", "--from", "day2", "--clones", "clone").out
+    assert f"clones    By {told['clones']} clones, " in said
+    assert "Brier on clones that took no part in it: calibrated" in said
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "words"),
+    [
+        (("--clones", "clon"), 2, "obs has no such column"),
+        (("--clones", "cell_type"), 2, "holds the states that fates end in"),
+        (("--clones", "clone", "--ancestors"), 2, "not what they came from"),
+        (("--clones", "own"), 1, "0 of the 160 clones in obs['own']"),
+    ],
+)
+def test_columns_that_are_no_clones_are_refused(
+    call: Callable[..., Any], barcoded: Path, args: tuple[str, ...], code: int, words: str
+) -> None:
+    result = call("fates", *args)
+    assert (result.code, result.out.count("written")) == (code, 0)
+    assert words in result.err
+
+
+def test_validate_prints_the_reliability(call: Callable[..., Any], barcoded: Path) -> None:
+    args = ("validate", "--clones", "clone", "--terminal", "day4")
+    said = call(*args)
+    assert said.code == 0
+    assert "reliability of cellam" in said.out
+    what = json.loads(call(*args, "--json").out)
+    assert sum(row["pairs"] for row in what["reliability"]) % what["cells"] == 0
+    assert {"from", "to", "predicted", "observed", "low", "high"} <= set(what["reliability"][0])
