@@ -109,5 +109,7 @@ class Experiment:
     def _cells(self, truth: Branching, day: float, shift: float, rng: Generator) -> Array:
         start = (truth.start[0], truth.start[1] + shift)
         founders = 12 * self.n_cells
-        [(z, _)] = replace(truth, start=start).simulate([day], [self.n_cells], rng, founders=founders)
+        [(z, _)] = replace(truth, start=start).simulate(
+            [day], [self.n_cells], rng, founders=founders
+        )
         return z

@@ -178,8 +178,8 @@ class Branching:
         φ(x, y) = v x + ½ a(x) y² - ¼ b y⁴ + c S((x - x_f) / w) y
         a(x) = -a₀ + (a₀ + a₁) S((x - x_f) / w)
 
-    c is the tilt. Without it, all cells drift right alike; y = 0 is stable left of the fork at x_f and unstable right of
-    it, where the arms lie near y = ±√(a₁ / b).
+    c is the tilt. Without it, all cells drift right alike; y = 0 is stable left of the fork at x_f
+    and unstable right of it, where the arms lie near y = ±√(a₁ / b).
 
     Parameters
     ----------
@@ -238,7 +238,7 @@ class Branching:
         return np.stack([right, a * y - self.b * y**3 + self.tilt * gate], axis=1)
 
     def birth(self, t: float, z: Array) -> Array:
-        """0.15 + 0.25 boost S((y - 0.4) / 0.4) - 0.05 S((-y - 0.4) / 0.4) per day, (N, 2) -> (N,)."""
+        """0.15 + 0.25 boost S((y − 0.4)/0.4) − 0.05 S((−y − 0.4)/0.4) a day, (N, 2) -> (N,)."""
         more = self.boost * sigmoid((z[:, 1] - 0.4) / 0.4)
         return 0.15 + 0.25 * more - 0.05 * sigmoid((-z[:, 1] - 0.4) / 0.4)
 

@@ -41,7 +41,6 @@ from cellam.result import Result
 Array = NDArray[np.float64]
 
 LEVEL = 0.05
-GENES = 50  # of the table, those with the largest effect
 SPLITS = 10  # of the reference into two groups
 
 
@@ -123,6 +122,22 @@ class Comparison(Result):
                 "a day is then one of the cells that were there before, or chance."
             )
         return f"The dynamics of {second} and {first} differ ({p})."
+
+    @property
+    def unit(self) -> str:
+        """What intervals and p-values are over, in a sentence."""
+        samples = self.samples
+        key = f"obs[{samples.replicate!r}]"
+        if samples.parts:
+            why = (
+                f"{key} has fewer than three samples of a condition"
+                if samples.replicate is not None
+                else "no column of samples was named or found"
+            )
+            return f"Intervals are over cells, not over samples: {why}."
+        n, m = samples.count()
+        first, second = samples.conditions
+        return f"The unit is {key}: {n} samples of {first} and {m} of {second} on a day."
 
     @property
     def changed(self) -> bool:

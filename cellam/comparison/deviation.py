@@ -132,7 +132,9 @@ def equations(model: Model, samples: Samples, rng: np.random.Generator) -> Equat
     return replace(base, pairs=_less_common(base, samples))
 
 
-def _less_common(base: Equations, samples: Samples) -> dict[tuple[int, int, int], tuple[Quadratic, Quadratic]]:
+def _less_common(
+    base: Equations, samples: Samples
+) -> dict[tuple[int, int, int], tuple[Quadratic, Quadratic]]:
     """The equations of what the pairs of all samples together do not have in common either.
 
     The fit bends the lines of the path, and pairs of samples run straight: that is no deviation.
@@ -151,7 +153,8 @@ def _solve(equations: list[tuple[float, Quadratic]]) -> Tensor:
     b = sum(weight * beside for weight, (_, beside) in equations)
     assert isinstance(A, Tensor) and isinstance(b, Tensor)
     A = A + RIDGE * A.diagonal().mean() * torch.eye(len(A), dtype=A.dtype)
-    return torch.linalg.solve(A, b)
+    theta: Tensor = torch.linalg.solve(A, b)
+    return theta
 
 
 def _clouds(

@@ -78,9 +78,13 @@ class Scale:
         f.name: f
         for f in (
             Family("motion", "size of the difference of velocities", "per unit of time"),
-            Family("growth", "growth rate of a cell type, relative to all cells", "per unit of time"),
+            Family(
+                "growth", "growth rate of a cell type, relative to all cells", "per unit of time"
+            ),
             Family("fates", "share of the descendants of the same cells", ""),
-            Family("arrival", "share of a type beyond what the common fit makes of the day before", ""),
+            Family(
+                "arrival", "share of a type beyond what the common fit makes of the day before", ""
+            ),
             Family("delay", "how far the cells are behind", "units of time", dynamics=False),
             Family("composition", "share of a type on a day", "", dynamics=False),
             Family("genes", "rate of change of a gene, mean over common cells", "per unit of time"),
@@ -174,7 +178,10 @@ class Scale:
         apart = np.nanmean(means[second], 0) - np.nanmean(means[first], 0)  # (K, p)
         days = self.model.training
         speed = np.stack(
-            [self.model.velocity(t, x).mean(0) for t, x in zip(days.times, days.points, strict=True)]
+            [
+                self.model.velocity(t, x).mean(0)
+                for t, x in zip(days.times, days.points, strict=True)
+            ]
         )
         total = (speed**2).sum()
         return -float((speed * apart).sum() / total) if total > 0 else 0.0

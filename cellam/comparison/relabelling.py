@@ -61,12 +61,8 @@ def labellings(samples: Samples, most: int, rng: np.random.Generator) -> Codes:
     return np.stack(list(found.values()))
 
 
-def _all(
-    samples: Samples, strata: list[Codes], treated: list[int], *, halved: bool
-) -> Codes:
-    choices = [
-        list(itertools.combinations(s, n)) for s, n in zip(strata, treated, strict=True)
-    ]
+def _all(samples: Samples, strata: list[Codes], treated: list[int], *, halved: bool) -> Codes:
+    choices = [list(itertools.combinations(s, n)) for s, n in zip(strata, treated, strict=True)]
     found = [samples.of]
     for chosen in itertools.product(*choices):
         one = np.where(samples.shared, -1, 0)

@@ -35,8 +35,10 @@ PARTS = 4  # into which the cells of a sample are dealt where samples are too fe
 Codes = NDArray[np.int64]
 
 _CONTROLS = frozenset(
-    "ctrl ctl con control controls wt wildtype mock vehicle dmso pbs untreated unstim unstimulated "
-    "scramble scrambled ntc uninfected noninfected baseline healthy normal none 0".split()
+    """
+    ctrl ctl con control controls wt wildtype mock vehicle dmso pbs untreated unstim unstimulated
+    scramble scrambled ntc uninfected noninfected baseline healthy normal none 0
+    """.split()  # noqa: SIM905
 )
 
 
@@ -114,9 +116,7 @@ class Samples:
 
     def only(self, rows: NDArray[np.bool_]) -> Samples:
         """The same of some cells, (n,) bool, which hold all of the samples."""
-        return replace(
-            self, of_cells=self.of_cells[rows], day_of_cells=self.day_of_cells[rows]
-        )
+        return replace(self, of_cells=self.of_cells[rows], day_of_cells=self.day_of_cells[rows])
 
     def dealt(self, rng: np.random.Generator) -> Samples:
         """The same with the cells of every sample dealt into parts, which stand for samples."""
@@ -196,7 +196,16 @@ def find_samples(
     _check_sizes(names, of_cells, day_of_cells, days, design, replicate or condition)
     stratum = _strata(cells, of_cells, on, of, block)
     return Samples(
-        condition, conditions, replicate, names, of, stratum, of_cells, days, day_of_cells, on,
+        condition,
+        conditions,
+        replicate,
+        names,
+        of,
+        stratum,
+        of_cells,
+        days,
+        day_of_cells,
+        on,
         design,
     )
 
@@ -224,8 +233,7 @@ def _two(
         raise DataError(
             f"obs[{key!r}] of {cells.source} has {plural(len(levels), 'value')}, and two are "
             f"compared: {list_labels(sizes)}.\n{design.text()}",
-            "Choose two, e.g. "
-            f"`reference={levels[0]!r}` and `against={levels[-1]!r}`."
+            f"Choose two, e.g. `reference={levels[0]!r}` and `against={levels[-1]!r}`."
             if len(levels) > 1
             else "Name the column that tells the conditions apart.",
         )
@@ -293,7 +301,9 @@ def _number(
             of_cells[r] = labels.setdefault(key, len(labels))
     twice = {name for _, name in labels if sum(name == other for _, other in labels) > 1}
     names = tuple(
-        name if name and name not in twice else f"{conditions[c] if c >= 0 else 'shared'} {name}".strip()
+        name
+        if name and name not in twice
+        else f"{conditions[c] if c >= 0 else 'shared'} {name}".strip()
         for c, name in labels
     )
     return of_cells, names, np.array([c for c, _ in labels], dtype=np.int64)

@@ -8,8 +8,8 @@ the cell types and the coordinates of the mean,
                              − f of its cells of the day before, followed to the day,
 
 and a statistic is the difference of the surpluses of the conditions. Where they differ in their
-starting cells alone, both surpluses are near 0. Followed once, every sample is used in all labellings
-(`relabelling`), and nothing is fitted again.
+starting cells alone, both surpluses are near 0. Every sample is followed once and used in all
+labellings (`relabelling`); nothing is fitted again.
 """
 
 from __future__ import annotations

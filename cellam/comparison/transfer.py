@@ -1,8 +1,8 @@
 """Transfer: whether the dynamics of one condition predict the other.
 
 The cells of a condition on a day are followed to the next day by its own dynamics, by those of the
-other condition and by the common fit, and held against its cells there in energy distance. Where the
-other condition's dynamics do as well as its own, only the cells that were there at the start
+other condition and by the common fit, and held against its cells there in energy distance. Where
+the other condition's dynamics do as well as its own, only the cells that were there at the start
 differ. All three have seen the day; what counts is how they differ.
 """
 
@@ -43,12 +43,14 @@ def transfer(equations: Equations, samples: Samples) -> pd.DataFrame:
         there = _of(samples, days.rows[then], samples.group(c), rng)
         start = _of(samples, days.rows[k], samples.group(c), rng)
         x, y = days.points[k][start], days.points[then][there]
-        row = {"condition": samples.conditions[c], "day": days.labels[then]}
+        row: dict[str, str | float] = {"condition": samples.conditions[c], "day": days.labels[then]}
         for name, model in (("own", own[c]), ("other", own[1 - c]), ("common", common)):
             row[name] = _far(model, x, y, days.times[k], days.times[then])
         half = rng.permutation(len(y)) % 2 == 0
         row["floor"] = _energy(common, y[half], y[~half])
-        row["replicates"] = _between(common, y, samples.parent[samples.of_cells[days.rows[then][there]]])
+        row["replicates"] = _between(
+            common, y, samples.parent[samples.of_cells[days.rows[then][there]]]
+        )
         rows.append(row)
     return pd.DataFrame(rows)
 

@@ -127,7 +127,7 @@ class Cells(Displayed):
             return self
         expression = self.expression
         if expression is not None:
-            expression = replace(expression, matrix=expression.matrix[rows])
+            expression = expression._replace(matrix=expression.matrix[rows])
         return replace(
             self,
             obs=self.obs[rows],

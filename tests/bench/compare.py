@@ -12,8 +12,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
-import sys
 import time
 import warnings
 from dataclasses import replace
@@ -82,7 +80,10 @@ def one(effect: str, design: str, seed: int, *, fates: bool) -> dict[str, float]
     return {
         "dynamics": dynamics_p(measured),
         **{f: float(p_values(np.stack([m[f] for m in measured]))[0].min()) for f in measured[0]},
-        "raw": {f: np.sqrt((np.stack([m[f] for m in measured]) ** 2).mean(1)).tolist() for f in measured[0]},
+        "raw": {
+            f: np.sqrt((np.stack([m[f] for m in measured]) ** 2).mean(1)).tolist()
+            for f in measured[0]
+        },
         "cells as units": float(chi2_contingency(np.array(counts)).pvalue),
         "seconds": time.process_time() - began,
     }
@@ -101,7 +102,10 @@ def main() -> None:
     parser.add_argument("--keep", type=Path, help="JSON lines of all draws, added to")
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")
-    cases = [tuple(case.split("@")) if "@" in case else (case, "4+4") for case in arguments.case or EFFECTS]
+    cases = [
+        tuple(case.split("@")) if "@" in case else (case, "4+4")
+        for case in arguments.case or EFFECTS
+    ]
     found: dict[tuple[str, str], list[dict[str, float]]] = {}
     done: set[tuple[str, str, int]] = set()
     if arguments.keep and arguments.keep.exists():
@@ -117,13 +121,25 @@ def main() -> None:
             found.setdefault((effect, design), []).append(p)
             if arguments.keep:
                 with arguments.keep.open("a") as out:
-                    print(json.dumps({"effect": effect, "design": design, "seed": seed, "p": p}), file=out)
+                    print(
+                        json.dumps({"effect": effect, "design": design, "seed": seed, "p": p}),
+                        file=out,
+                    )
     show(found)
 
 
 def show(found) -> None:
     """Share of the draws with p at most each level (and rounding)."""
-    names = ["dynamics", "motion", "growth", "fates", "arrival", "composition", "delay", "cells as units"]
+    names = [
+        "dynamics",
+        "motion",
+        "growth",
+        "fates",
+        "arrival",
+        "composition",
+        "delay",
+        "cells as units",
+    ]
     print("| effect | design | draws |", " | ".join(names), "|")
     print("|---|---|---|" + "---|" * len(names))
     for (effect, design), rows in found.items():
