@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from cellam.analysis.assignment import Reference, reference
 from cellam.comparison.deviation import Deviation, Equations
+from cellam.comparison.relabelling import ROUNDING
 from cellam.comparison.samples import Codes, Samples
 from cellam.comparison.surplus import Surplus
 from cellam.dynamics.actions import Kernel
@@ -145,7 +146,10 @@ class Scale:
         space = self.model.space
         if space.rep is None:
             found["genes"] = (velocity.mean(0) * space.scale) @ space.components
-        return {family: found[family] for family in self.items()}
+        return {
+            family: np.where(np.abs(found[family]) > ROUNDING, found[family], 0.0)
+            for family in self.items()
+        }
 
     def velocity(self, own: tuple[Deviation, Deviation], t: torch.Tensor, x: torch.Tensor) -> Array:
         """Difference of velocities at model coordinates, per unit of the user's time: (N, p)."""

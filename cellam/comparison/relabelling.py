@@ -27,6 +27,7 @@ from cellam.comparison.samples import Samples
 Array = NDArray[np.float64]
 Codes = NDArray[np.int64]
 
+ROUNDING = 1e-12  # a statistic that never differs by more is 0
 MOST = 99  # labellings, drawn at random where there are more
 
 
@@ -90,12 +91,17 @@ def p_values(statistics: Array) -> tuple[Array, Array]:
     statistics : (L, F) array
         F statistics of every labelling; their sign does not count.
     """
-    size = np.abs(statistics)
-    scale = np.sqrt((size**2).mean(0))
-    unit = np.divide(size, scale, where=scale > 0, out=np.zeros_like(size))
+    unit = np.abs(in_scatter(statistics))
     near = unit[:1] * (1 - 1e-9)  # equal but for rounding
     largest = unit.max(1, initial=0.0)
     return (largest[:, None] >= near).mean(0), (unit >= near).mean(0)
+
+
+def in_scatter(statistics: Array) -> Array:
+    """Statistics (L, F) in units of their root mean square over labellings; of noise, 0."""
+    scale = np.sqrt((statistics**2).mean(0))
+    there = scale > ROUNDING
+    return np.asarray(np.divide(statistics, scale, where=there, out=np.zeros_like(statistics)))
 
 
 def false_discovery(p: Array) -> Array:

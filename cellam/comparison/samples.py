@@ -26,6 +26,7 @@ from cellam.errors import ConfigError, DataError
 from cellam.names import offer, plural
 from cellam.reading.cells import Cells
 from cellam.reading.design import Design
+from cellam.reading.samples import PROCESSED, is_sample, words_of_sample
 from cellam.reading.time_labels import list_labels, named
 
 LEAST = 10  # cells of a sample on a day
@@ -186,6 +187,7 @@ def find_samples(
         raise ConfigError("Every day is shared, so no condition has cells of its own.", "")
     of_condition = Design.of(cells, condition, days=own)
     conditions = _two(of_condition, cells, condition, reference, against)
+    _refuse_batches(cells, condition, conditions, replicate)
     keys = (condition,) if replicate is None else (condition, replicate)
     design = Design.of(cells, *keys, days=days)
     _check_days(design, condition, conditions, own, days)
@@ -208,6 +210,29 @@ def find_samples(
         on,
         design,
     )
+
+
+def _refuse_batches(
+    cells: Cells, condition: str, conditions: tuple[str, str], replicate: str | None
+) -> None:
+    """Refuse conditions of which each is one batch: nobody could tell the two apart."""
+    for key in map(str, cells.obs.columns):
+        named_so = words_of_sample(key) & PROCESSED
+        if (
+            key in (condition, replicate)
+            or not named_so
+            or not is_sample(cells.obs[key], cells.codes)
+        ):
+            continue
+        design = Design.of(cells, condition, key)
+        of_condition = [{g[1] for g in design.groups if g[0] == name} for name in conditions]
+        if all(len(levels) == 1 for levels in of_condition) and of_condition[0] != of_condition[1]:
+            raise DataError(
+                f"Each value of obs[{condition!r}] is one value of obs[{key!r}], so a difference "
+                f"between conditions could be one between batches:\n{design.text()}",
+                "Nothing in these data tells the two apart. If the column says no more than the "
+                f"condition, drop it: del adata.obs[{key!r}].",
+            )
 
 
 def _two(

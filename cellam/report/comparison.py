@@ -158,6 +158,8 @@ def _methods(found: Comparison) -> list[str]:
         said.append(
             f"p-values: share of {found.n_labellings} labellings of the samples with a statistic "
             "at least as large, family-wise over the rows of a table (max-T). The verdict is by "
-            f"the larger of the differences of motion and growth, at {LEVEL:g}."
+            f"the larger of the differences of motion and of arrival, at {LEVEL:g}. Growth is no "
+            "part of it, as how much of a change is taken for growth depends on the cells that "
+            "there are."
         )
     return said

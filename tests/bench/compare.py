@@ -81,8 +81,8 @@ def one(effect: str, design: str, seed: int, *, fates: bool) -> dict[str, float]
         "dynamics": dynamics_p(measured),
         **{f: float(p_values(np.stack([m[f] for m in measured]))[0].min()) for f in measured[0]},
         "raw": {
-            f: np.sqrt((np.stack([m[f] for m in measured]) ** 2).mean(1)).tolist()
-            for f in measured[0]
+            f: np.stack([m[f] for m in measured]).round(6).tolist()
+            for f in ("motion", "growth", "arrival")
         },
         "cells as units": float(chi2_contingency(np.array(counts)).pvalue),
         "seconds": time.process_time() - began,
