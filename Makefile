@@ -11,7 +11,7 @@ BIN    := $(VENV)/bin
 DEMO   := data/demo.h5ad
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-slow test-interop lint check fix bench bench-paper scaling peers \
+.PHONY: help install demo test test-slow test-interop lint check fix bench bench-fates bench-paper scaling peers \
         data clean
 
 help:  ## list the targets
@@ -62,6 +62,11 @@ fix: install  ## mend what can be mended automatically
 bench: install  ## held-out days: cellam, baselines, and the rivals that `make peers` found
 	$(BIN)/python tests/bench/heldout.py
 	$(BIN)/python tests/bench/rivals.py
+
+bench-fates: install  ## growth and fates of populations of known truth (a quarter of an hour)
+	mkdir -p .bench
+	$(BIN)/python tests/bench/populations.py > .bench/populations.jsonl
+	$(BIN)/python tests/bench/fates.py .bench/populations.jsonl
 
 bench-paper: install  ## the experiments of the Action Matching paper (half an hour)
 	$(BIN)/python tests/bench/paper.py --write

@@ -46,16 +46,16 @@ def composition(
         by `assignment`. `observed`: among the cells observed that day; empty for chosen cells.
         `bias`: what is too much in the share of each type by `assignment`, as measured on the
         observed cells of the day; empty at the start, where no cell is assigned. All are empty on a
-        day without annotated cells. A simulation that ends on another time has a row for that too,
-        whose label is the number; its cells are assigned by those of the training days next to it,
-        and nothing is observed.
+        day without annotated cells. A simulation that starts or ends on another time has a row for
+        that too, whose label is the number; its cells are assigned by those of the training days
+        next to it, and nothing is observed.
     """
     rows: list[dict[str, Any]] = []
     start = types if own is None else own
     for t, (time, log_w) in enumerate(zip(simulation.times, simulation.log_weights, strict=True)):
         times, labels = model.snapshots.times, model.snapshots.labels
         at = [times.index(time)] if time in times else []
-        if not at and t != len(simulation.times) - 1:
+        if not at and t not in (0, len(simulation.times) - 1):
             continue
         w = np.exp(log_w)
         row: dict[str, Any] = {

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TypeAlias
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import torch
@@ -17,14 +18,19 @@ from cellam.dynamics.fitting import Fit
 from cellam.dynamics.simulation import Cloud, Trajectories
 from cellam.errors import ConfigError
 from cellam.modelling.cohort import Cohort, day_cohort, new_cohorts, point_cohort
+from cellam.modelling.kinetic import Kinetic
 from cellam.modelling.recipe import Choice
 from cellam.modelling.rotation import Rotation
 from cellam.options import Options
 from cellam.reading.cells import Cells
 from cellam.reading.embedding import Space
 from cellam.reading.growth import PriorSource
+from cellam.reading.new_cells import read_new
 from cellam.reading.snapshots import Snapshots
 from cellam.reading.timeline import Timeline
+
+if TYPE_CHECKING:
+    from anndata import AnnData
 
 Array = NDArray[np.float64]
 Start: TypeAlias = str | float | Cohort | Cells | Array
@@ -91,6 +97,9 @@ class Model(Displayed):
         The same fit to half of the cells with features drawn anew, where it was asked for.
     prior_source : PriorSource or None
         Where the growth prior came from, if there is one.
+    kinetic : Kinetic or None
+        How much of the motion the action keeps; None with noise, or where no cell moves, and for
+        fits of earlier versions.
     """
 
     options: Options
@@ -103,6 +112,7 @@ class Model(Displayed):
     seconds: float
     ensemble: tuple[Fit, ...] = ()
     prior_source: PriorSource | None = None
+    kinetic: Kinetic | None = None
 
     @property
     def facts(self) -> dict[str, str]:
@@ -189,6 +199,23 @@ class Model(Displayed):
         unit = min(max(self.training.unit_time(time), 0.0), 1.0)
         return torch.full((n,), unit), 1.0 / (last - first)
 
+    def read(self, data: str | Path | AnnData, at: str | float | None = None) -> Cells:
+        """Read cells that were not in the fit, in the way that those of the fit were.
+
+        Parameters
+        ----------
+        data : path or AnnData
+        at : str or number, optional
+            Day or time of all of them; without it each has that of the time column of the fit.
+
+        Raises
+        ------
+        DataError, ConfigError
+            As `reading.new_cells.read_new`.
+        """
+        reading = self.options.reading
+        return read_new(data, reading, self.timeline, at, kind=self.space.kind)
+
     def cohort(self, start: Start, at: str | float | None = None) -> Cohort:
         """The cells that start together.
 
@@ -248,7 +275,7 @@ class Model(Displayed):
         ----------
         start : str, number, Cohort, Cells or (n, p) array
             Label or time of an observed day, whose cells are followed; or cells that were not in
-            the fit (from `cellam.read`); or points in the coordinates of the representation, which
+            the fit (from `Model.read`); or points in the coordinates of the representation, which
             for our PCA are those of `Simulation.points`.
         at : str or number, optional
             Day or time of new cells or points, observed or not.

@@ -18,10 +18,11 @@ from scipy import sparse
 
 from cellam.devices import threads
 from cellam.errors import ConfigError, DataError
-from cellam.options import N_PCS, N_TOP_GENES
+from cellam.options import N_PCS, N_TOP_GENES, Kind
 from cellam.reading.amounts import LARGEST_LOG, Matrix
 from cellam.reading.cells import Cells
 from cellam.reading.components import confirmed
+from cellam.reading.values import Form
 
 Array = NDArray[np.float64]
 
@@ -101,6 +102,19 @@ class Space:
     def name(self) -> str:
         """Name of the coordinates: the key in `obsm`, or "pca"."""
         return self.rep or "pca"
+
+    @property
+    def kind(self) -> Kind | None:
+        """What the values of the fit were treated as; None for a given representation."""
+        if self.rep is not None:
+            return None
+        if self.log:
+            return "counts" if self.library else "normalised"
+        return "scaled" if self.mean.min() < 0 else "log"
+
+    def takes(self, form: Form) -> bool:
+        """Whether values of a form are treated as those of the fit were."""
+        return form.logged == self.log and not (form.kind == "counts" and not self.library)
 
     def embed(self, cells: Cells) -> Array:
         """Model coordinates (n, p) of cells.
@@ -197,10 +211,10 @@ class Space:
         else:
             matrix = cells.matrix[:, [where[gene] for gene in wanted]]
         assert cells.form is not None
-        if cells.form.logged != self.log or (cells.kind == "counts" and not self.library):
+        if not self.takes(cells.form):
             raise DataError(
                 f"{cells.source} has {cells.form.describe()}, but the values of the fit were "
-                f"{self._prepared_how()}.",
+                f"{self.treatment}.",
                 "Use values on the same scale as those of the fit, or state their scale with "
                 "`values`.",
             )
@@ -212,7 +226,9 @@ class Space:
             )
         return matrix, wanted
 
-    def _prepared_how(self) -> str:
+    @property
+    def treatment(self) -> str:
+        """What was done to the values of the fit."""
         done = ["normalised"] * (self.library > 0) + ["logged"] * self.log
         return " and ".join(done) or "used as given"
 

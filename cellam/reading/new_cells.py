@@ -36,6 +36,7 @@ def read_new(
     reading: ReadOptions,
     timeline: Timeline,
     at: str | float | None = None,
+    *,
     kind: Kind | None = None,
 ) -> Cells:
     """Read cells that were not in the fit.
@@ -102,13 +103,18 @@ def read_new(
 def _expression(source: Source, reading: ReadOptions, kind: Kind | None, n: int) -> Expression:
     """The expression of n cells, judged over all of them at once."""
     together = Days(np.zeros(n, dtype=np.int64), ("these cells",))
-    found = read_expression(source, reading.layer, together, reading.values)
-    other = found.form.kind
-    if kind in (None, other) or reading.values is not None:
-        return found
-    linear = {other, kind} == {"counts", "normalised"}
-    if found.form.words == COUNTS or n >= (FEW if linear else FEWEST):
-        return found
+    found = None
+    try:
+        found = read_expression(source, reading.layer, together, reading.values)
+    except DataError:
+        if kind is None or n >= FEWEST or reading.values is not None:
+            raise
+    if found is not None:
+        other = found.form.kind
+        linear = {other, kind} == {"counts", "normalised"}
+        sure = found.form.words == COUNTS or n >= (FEW if linear else FEWEST)
+        if kind in (None, other) or reading.values is not None or sure:
+            return found
     told = read_expression(source, reading.layer, together, kind)
     note = f"{count_cells(n)} do not show what the values are: taken to be {kind}, as in the fit"
     return told._replace(notes=(*told.notes, note))

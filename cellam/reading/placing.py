@@ -77,11 +77,10 @@ def place(space: Space, cells: Cells) -> Placed:
     there = set(cells.genes)
     has = np.array([gene in there for gene in space.genes])
     missing = [gene for gene in space.counted or space.genes if gene not in there]
-    if missing and space.usual is None:
+    if missing and (space.usual is None or not has.any()):
         raise _lacking(space, cells, missing)
+    _check_form(space, cells)
     _check_depth(space, cells)
-    if not has.any():
-        raise _lacking(space, cells, missing)
     X = space.prepared(cells, [g for g, known in zip(space.genes, has, strict=True) if known])
     _check_scale(space, cells, X, space.mean[has])
     if not missing:
@@ -157,6 +156,20 @@ def _lacking(space: Space, cells: Cells, missing: list[str], said: str = "") -> 
     )
 
 
+def _check_form(space: Space, cells: Cells) -> None:
+    """Refuse values of another kind than those of the fit."""
+    assert cells.form is not None
+    if not space.takes(cells.form):
+        usual = {"normalised and logged": "counts", "logged": "normalised values"}
+        wanted = usual.get(space.treatment, "log values, or scaled ones,")
+        raise DataError(
+            f"{cells.source} has {cells.form.describe()}, but the values of the fit were "
+            f"{space.treatment}.",
+            f"Save the new cells with {wanted} where the fit had them, e.g. in Python: "
+            "adata.X = adata.layers['counts'].",
+        )
+
+
 def _check_depth(space: Space, cells: Cells) -> None:
     """Refuse cells that have nothing to be normalised."""
     if not space.library:
@@ -174,6 +187,8 @@ def _check_depth(space: Space, cells: Cells) -> None:
 
 def _check_scale(space: Space, cells: Cells, X: Matrix, usual: Array) -> None:
     """Refuse values X (n, k) that are not on the scale of the fit, whose means are `usual`."""
+    if space.library:  # they are brought to it
+        return
     mean = np.asarray(X.mean(0), dtype=np.float64).ravel()
     if cells.kind == "scaled":
         anew = np.abs(mean) < ANEW * np.asarray(X).std(0)

@@ -11,13 +11,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
 from cellam.analysis.basis import find_basis
+from cellam.checks.designs import find_design
 from cellam.errors import DataError
 from cellam.modelling.model import Model
 from cellam.reading.cell_types import resolve_types
-from cellam.reading.cells import read_annotation
+from cellam.reading.cells import Cells, read_annotation
 from cellam.reading.time_labels import variables
 from cellam.report import quality
 from cellam.report.answers import answer
@@ -140,11 +142,12 @@ def render_report(
         model=run.model,
         seen=run.provenance,
         days=_days(run.model),
+        design=_design(run, adata),
         missing=missing,
         history=quality.history(run.model),
         answers=answer(run.model, found, tables, caveats),
         scored=tables,
-        score_pictures=quality.score_pictures(table),
+        score_pictures=quality.score_pictures(scored),
         heldout=quality.heldout_pictures([*own, *refits], adata, basis),
         score_notes=quality.score_notes(run.model, table),
         chosen=explain(run.model),
@@ -174,6 +177,29 @@ def _annotated(
     adata = read_annotation(source)
     run.check_cells(adata.obs)
     return adata, ""
+
+
+def _design(run: StoredRun, adata: AnnData | None) -> list[list[str]]:
+    """Rows of the table of cells by day, condition and replicate, its head first; or none."""
+    if adata is None:
+        return []
+    model = run.model
+    cells = Cells(
+        source=run.path.name,
+        obs=adata.obs,
+        reading=model.options.reading,
+        timeline=model.timeline,
+        codes=model.snapshots.codes,
+        matrix=np.zeros((adata.n_obs, 0), dtype=np.float32),  # no value is asked for
+        form=None,
+        genes=(),
+        digest=run.digest,
+    )
+    try:
+        design = find_design(cells)
+    except DataError:  # the column of the fit was changed since
+        return []
+    return design.rows() if design is not None else []
 
 
 def _days(model: Model) -> list[dict[str, Any]]:

@@ -32,7 +32,7 @@ from cellam.storage import sha256
 from cellam.workflows.clone_column import clone_column
 from cellam.workflows.days import start_days
 from cellam.workflows.given import Day, Days, day_text
-from cellam.workflows.starters import NewCells, file_of, starters
+from cellam.workflows.starters import NewCells, Starters, file_of, starters
 
 
 @dataclass(frozen=True, repr=False)
@@ -222,8 +222,9 @@ def predict_run_fates(
     end = parse_terminal(model, obs, text, backward=ancestors)
     more = "" if ancestors else "Add `ancestors=True` to follow later cells backward."
     begin = starters(run, cells, at, obs)
-    if begin.new is not None and start is None:
-        start = [cohort.label for cohort in begin.cohorts]
+    if begin.new is not None:
+        there = begin.before(end.label, backward=ancestors)
+        start = there if start is None else start
     labels = start_days(model, end.label, start, backward=ancestors, more=more)
     cohorts = begin.on(labels)
     types = read_types(obs[end.key])
@@ -269,11 +270,20 @@ def predict_run_fates(
         path,
         begin.source,
         () if begin.new is None else tuple(begin.outside(cohort) for cohort in cohorts),
-        (*begin.notes, *begin.assigned(types)),
+        (*begin.notes, *begin.assigned(types), *_left_out(begin, labels)),
     )
     if path is not None:
         write_csv(result.to_frame(), path)
     return result
+
+
+def _left_out(begin: Starters, labels: tuple[str, ...]) -> tuple[str, ...]:
+    """A note on new cells of days that are not followed."""
+    left = [cohort for cohort in begin.cohorts if cohort.label not in labels]
+    if begin.new is None or not left:
+        return ()
+    listed = enumerated([f"{cohort.label} ({len(cohort):,})" for cohort in left])
+    return (f"Cells of {begin.source} that are not followed: {listed}.",)
 
 
 def _doubts(

@@ -15,15 +15,14 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cellam.analysis.assignment import reference
-from cellam.analysis.terminal import days_beside
-from cellam.analysis.uncertainty import remoteness
+from cellam.analysis.terminal import days_before, days_beside
+from cellam.analysis.uncertainty import FAR, remoteness
 from cellam.display import enumerated
 from cellam.errors import ConfigError
 from cellam.modelling.cohort import Cohort, day_cohort, new_cohorts
 from cellam.modelling.model import Model
 from cellam.reading.cell_types import read_types
 from cellam.reading.cells import Cells
-from cellam.reading.new_cells import read_new
 from cellam.reading.queries import Query, select_rows
 from cellam.reading.time_labels import count_cells, named
 from cellam.runs.run import StoredRun
@@ -70,20 +69,19 @@ class Starters:
         ----------
         run : StoredRun
         cells : path, AnnData or Cells
-            What `cellam.read` returned is taken as it is.
+            What `Model.read` or `cellam.read` returned is taken as it is.
         at : day or time, optional
             Of all cells; without it each has that of the time column.
 
         Raises
         ------
         DataError, ConfigError
-            As `reading.new_cells.read_new` and `reading.placing.place`.
+            As `Model.read` and `reading.placing.place`.
         """
         model = run.model
         read = cells
         if not isinstance(read, Cells):
-            kind = run.provenance["data"]["kind"]
-            read = read_new(read, model.options.reading, model.timeline, at, kind)
+            read = model.read(read, at)
         found = new_cohorts(model.timeline, model.space, read, at)
         return Starters(model, found, read.obs, read)
 
@@ -107,8 +105,8 @@ class Starters:
         n = sum(int(self.outside(cohort).sum()) for cohort in self.cohorts)
         outside = (
             f"{n:,} of the {count_cells(len(self.new))} of {self.source} "
-            f"{'lies' if n == 1 else 'lie'} outside the observed data, so no data support what is "
-            "predicted for them (flagged off_manifold)."
+            f"{'lies' if n == 1 else 'lie'} outside the observed data (of the observed cells, "
+            f"{100 * (1 - FAR):.0f} % do); no data support their prediction (flagged off_manifold)."
         )
         said = (*self.new.notes, *self.cohorts[0].notes)
         return (*(f"{note.rstrip('.')}." for note in said), *([outside] if n else []))
@@ -133,6 +131,25 @@ class Starters:
                 f"It has cells of: {self._listed()}. To set the time of all its cells, use `at`.",
             )
         return tuple(of_time[time] for time in dict.fromkeys(times.values()))
+
+    def before(self, end: str, *, backward: bool = False) -> tuple[str, ...]:
+        """Labels of those days of new cells that lie before another (if `backward`, after).
+
+        Raises
+        ------
+        ConfigError
+            If a time is not that of an observed day.
+        """
+        days = self.model.snapshots.labels
+        between = [cohort for cohort in self.cohorts if cohort.label not in days]
+        if between:
+            raise ConfigError(
+                f"{self.source} has {count_cells(len(between[0]))} of time {between[0].label}, and "
+                "fates start on days that were observed.",
+                f"Observed days: {', '.join(days)}. `cellam simulate` takes any time.",
+            )
+        possible = days_before(self.model, end, backward=backward)
+        return tuple(cohort.label for cohort in self.cohorts if cohort.label in possible)
 
     def one(self, day: Day | None) -> Cohort:
         """The cohort of a day; without it the only one.

@@ -12,6 +12,7 @@ import cellam
 from cellam.errors import ConfigError
 from cellam.evaluation.counterparts import COUNTERPARTS, counterparts_of
 from cellam.evaluation.evaluate import (
+    NO_REPLICATES,
     SHRUNK,
     available_metrics,
     evaluate,
@@ -109,7 +110,7 @@ def test_forward_scores_the_cells_that_simulate_gives(cells):
 
 def test_a_given_representation_is_noted_and_our_own_is_not(latent, every):
     assert any("X_latent" in note and "too good" in note for note in latent.notes)
-    assert every.notes == (SHRUNK,)
+    assert every.notes == (NO_REPLICATES, SHRUNK)
 
 
 def test_the_same_seed_gives_the_same_table(cells, every):
