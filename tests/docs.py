@@ -28,8 +28,8 @@ README = ROOT / "README.md"
 DATA = ROOT.parent / "shared" / "data"
 CELLAM = Path(sys.executable).with_name("cellam")
 COMMANDS = (
-    "check", "fit", "simulate", "eval", "fates", "drivers", "perturb", "validate", "compare", "info",
-    "plot", "report", "export",
+    "check", "fit", "simulate", "eval", "fates", "drivers", "perturb", "validate", "compare",
+    "info", "plot", "report", "export",
 )  # fmt: skip
 
 

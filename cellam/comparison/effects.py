@@ -34,7 +34,7 @@ Array = NDArray[np.float64]
 COMMON = 2_000  # cells at which velocity and growth are compared
 FOLLOWED = 200  # cells of the first day whose fates are compared
 FEW = 10  # cells of a type, for its growth or its fates
-STEPS = 4  # of Runge-Kutta in a gap
+STEPS = 2  # of Runge-Kutta in a gap
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import time
 import warnings
 from dataclasses import replace
@@ -80,10 +81,6 @@ def one(effect: str, design: str, seed: int, *, fates: bool) -> dict[str, float]
     return {
         "dynamics": dynamics_p(measured),
         **{f: float(p_values(np.stack([m[f] for m in measured]))[0].min()) for f in measured[0]},
-        "raw": {
-            f: np.stack([m[f] for m in measured]).round(6).tolist()
-            for f in ("motion", "growth", "arrival")
-        },
         "cells as units": float(chi2_contingency(np.array(counts)).pvalue),
         "seconds": time.process_time() - began,
     }
@@ -100,6 +97,7 @@ def main() -> None:
     parser.add_argument("--case", nargs="*", help="EFFECT or EFFECT@DESIGN")
     parser.add_argument("--fates", action="store_true", help="also fates, ten times as long")
     parser.add_argument("--keep", type=Path, help="JSON lines of all draws, added to")
+    parser.add_argument("--write", action="store_true", help="the table into COMPARE.md")
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")
     cases = [
@@ -125,29 +123,32 @@ def main() -> None:
                         json.dumps({"effect": effect, "design": design, "seed": seed, "p": p}),
                         file=out,
                     )
-    show(found)
+    print(table(found))
+    if arguments.write:
+        path = HERE / "COMPARE.md"
+        text = path.read_text(encoding="utf-8")
+        marked = re.compile(r"(<!-- table -->\n).*?(\n<!-- end -->)", re.S)
+        path.write_text(marked.sub(lambda m: m[1] + table(found) + m[2], text), encoding="utf-8")
 
 
-def show(found) -> None:
-    """Share of the draws with p at most each level (and rounding)."""
-    names = [
-        "dynamics",
-        "motion",
-        "growth",
-        "fates",
-        "arrival",
-        "composition",
-        "delay",
-        "cells as units",
+def table(found) -> str:
+    """Share of the draws with p at most each level, for the verdict and for each family."""
+    names = ["dynamics", "motion", "arrival", "growth", "delay", "composition", "cells as units"]
+    lines = [
+        f"| effect | design | draws | {' | '.join(names)} |",
+        "|---|---|---|" + "---|" * len(names),
     ]
-    print("| effect | design | draws |", " | ".join(names), "|")
-    print("|---|---|---|" + "---|" * len(names))
-    for (effect, design), rows in found.items():
-        cells = []
+    for (effect, design), rows in sorted(found.items(), key=lambda item: _place(item[0])):
+        shares = []
         for name in names:
-            p = np.array([row.get(name, np.nan) for row in rows])
-            cells.append(" / ".join(f"{np.mean(p <= level + 1e-9):.2f}" for level in LEVELS))
-        print(f"| {effect} | {design} | {len(rows)} |", " | ".join(cells), "|")
+            p = np.array([row[name] for row in rows])
+            shares.append(" / ".join(f"{np.mean(p <= level + 1e-9):.2f}" for level in LEVELS))
+        lines.append(f"| {effect} | {design} | {len(rows)} | {' | '.join(shares)} |")
+    return "\n".join(lines)
+
+
+def _place(case: tuple[str, str]) -> tuple[int, int]:
+    return list(EFFECTS).index(case[0]), list(DESIGNS).index(case[1])
 
 
 if __name__ == "__main__":

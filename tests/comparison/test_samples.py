@@ -154,7 +154,7 @@ def test_what_makes_no_comparison_is_refused(
 def test_a_refusal_shows_the_design() -> None:
     with pytest.raises(DataError) as caught:
         _found(_no_middle)
-    assert "treated      36  –  36" in caught.value.message
+    assert "treated    36   –  36" in caught.value.message
 
 
 def test_one_condition_is_none_to_compare() -> None:
