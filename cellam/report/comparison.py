@@ -18,7 +18,7 @@ from cellam.storage import write_atomically, writing
 
 TEMPLATE = "comparison.html.j2"
 DRAWN = ("growth", "fates", "arrival")  # as forest plots
-ROWS = 30  # of a table
+ROWS = 12  # of a table; a CSV has all
 
 
 def write_comparison(found: Comparison, path: Path, *, data: str) -> None:
