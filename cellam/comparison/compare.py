@@ -282,6 +282,12 @@ def compare(
     if permutations < 1:
         raise ConfigError(f"`permutations={permutations}` leaves no labelling.", "Use 20 or more.")
     options = Options(**{**(options or Options()).model_dump(), **changes})
+    types = resolve_types(cells.obs, cells.codes, groupby)
+    if types is not None and types.name == condition:
+        raise ConfigError(
+            f"obs[{condition!r}] names the cell types, and cells of one type become another.",
+            "Name a column that is the same in all cells of a sample, as a treatment is.",
+        )
     samples = find_samples(
         cells,
         condition,
@@ -292,7 +298,6 @@ def compare(
         block=block,
         exclude=options.exclude,
     )
-    types = resolve_types(cells.obs, cells.codes, groupby)
     rng = np.random.default_rng((options.seed, 4))
     there = samples.of_cells >= 0
     cells, samples = cells.only(there), samples.only(there)
@@ -324,10 +329,15 @@ def compare(
 def _replicate(cells: Cells, condition: str, asked: str | None) -> str | None:
     """The column of the samples: as asked for, as the cells were read with, or as found."""
     key = asked if asked is not None else cells.reading.replicate
+    if key == condition:
+        raise ConfigError(
+            f"`condition={condition!r}` and `replicate={key!r}` are the same column.",
+            f"Name the column of the samples, or `replicate={OFF!r}` if there is none.",
+        )
     if key is None:
         found = find_replicates(cells)
         key = found.key if found is not None else None
-    return None if key in (None, OFF, condition) else key
+    return None if key in (OFF, condition) else key
 
 
 def dynamics_p(measured: list[dict[str, Array]]) -> float:

@@ -176,6 +176,20 @@ def test_what_has_no_closed_form_is_refused(wrong: dict[str, Any]) -> None:
         compare(_two(_moving, n=12), "treatment", path="uot", tau=1.0, **wrong)
 
 
+@pytest.mark.parametrize(
+    ("condition", "replicate", "says"),
+    [
+        ("cell_type", "mouse", "names the cell types"),
+        ("treatment", "treatment", "are the same column"),
+    ],
+)
+def test_a_column_that_is_no_condition_is_refused(
+    condition: str, replicate: str, says: str
+) -> None:
+    with pytest.raises(ConfigError, match=says):
+        compare(_two(_moving, n=12), condition, replicate=replicate)
+
+
 def test_the_treated_divide_more_often_in_the_simulator() -> None:
     """What the experiment is made of: the arm is larger by what its cells divide more."""
     truth, more = Branching(step=0.1), Branching(step=0.1, boost=2.0)
