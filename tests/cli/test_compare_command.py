@@ -10,10 +10,10 @@ import anndata
 import numpy as np
 import pandas as pd
 import pytest
-from cellam_cli.app import app
 from typer.testing import CliRunner
 
 from cellam.experiments import Experiment
+from cellam_cli.app import app
 
 QUICK = ["--use-rep", "X_true", "--path", "uot", "--tau", "1", "--n-features", "64"]
 
