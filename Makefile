@@ -82,8 +82,9 @@ peers:  ## environments of the rivals, for `make bench`
 	$(PYTHON) -m venv .bench/moscot
 	-.bench/moscot/bin/python -m pip install --quiet moscot==0.5.2 POT
 
-data: install  ## make data/demo.h5ad again, the same bytes
+data: install  ## make the data of data/ again, the same bytes
 	$(BIN)/python -m cellam.demo $(DEMO)
+	$(BIN)/python -m cellam.demo data/drug.h5ad drug
 
 clean:  ## remove what the other targets made
 	rm -rf $(VENV) .venv-interop .bench build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis .import_linter_cache cellam_runs

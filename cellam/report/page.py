@@ -17,7 +17,6 @@ import pandas as pd
 from cellam.analysis.basis import find_basis
 from cellam.checks.designs import find_design
 from cellam.errors import DataError
-from cellam.flags import as_flags
 from cellam.modelling.model import Model
 from cellam.reading.cell_types import resolve_types
 from cellam.reading.cells import Cells, read_annotation
@@ -26,12 +25,12 @@ from cellam.report import quality
 from cellam.report.answers import answer
 from cellam.report.methods import describe
 from cellam.report.outcome import describe_outcome
+from cellam.report.templates import template
 from cellam.report.wording import explain
 from cellam.runs.run import StoredRun
 from cellam.storage import write_atomically, writing
 
 if TYPE_CHECKING:
-    import jinja2
     from anndata import AnnData
 
     from cellam.analysis.division import Division
@@ -138,7 +137,7 @@ def render_report(
     own = [run.model] if run.model.options.exclude else []
     tables = quality.score_tables(scored, run.controls(), run.model.options.seed)
     found = describe_outcome(run.model, adata, groupby, basis, growth)
-    return _template().render(
+    return template(TEMPLATE).render(
         run=run,
         model=run.model,
         seen=run.provenance,
@@ -160,20 +159,6 @@ def render_report(
         methods=describe(run, table, projected="" if where.own else where.name),
         commands=_commands(run, table),
     )
-
-
-def _template() -> jinja2.Template:
-    import jinja2
-
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=lambda shown: as_flags(shown) if type(shown) is str else shown,
-    )
-    return environment.get_template(TEMPLATE)
 
 
 # --------------------------------------------------------------------------------- what went in
