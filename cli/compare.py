@@ -176,6 +176,6 @@ def _print_transfer(frame: pd.DataFrame) -> None:
     ]
     table(columns, rows)
     print(
-        "Energy distance of followed cells to those of the day, by the dynamics of their own "
-        "condition, the other and both."
+        "Energy distance of simulated to observed cells of the day, with the dynamics of the same "
+        "condition (own), of the other one and of both."
     )

@@ -184,7 +184,7 @@ def find_samples(
     ]
     own = [label for label in days if label not in both]
     if not own:
-        raise ConfigError("Every day is shared, so no condition has cells of its own.", "")
+        raise ConfigError("Every day is shared, so the conditions have no cells to compare.", "")
     of_condition = Design.of(cells, condition, days=own)
     conditions = _two(of_condition, cells, condition, reference, against)
     _refuse_batches(cells, condition, conditions, replicate)

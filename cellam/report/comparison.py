@@ -66,10 +66,10 @@ def render_comparison(found: Comparison, *, data: str) -> str:
         growth_map=_growth_map(found),
         transfer=_transfer(found.transfer),
         transfer_what=(
-            "Cells of each condition, followed from day to day by the dynamics of their own "
-            "condition, of the other one, and of both together: energy distance to the cells of "
-            "the next day. Floor: two halves of that day; replicates: two samples of it. Where "
-            "the other condition does as well as its own, only the cells at the start differ."
+            "Cells of each condition, simulated from day to day with the dynamics of the same "
+            "condition (own), of the other one, and of both together: energy distance to the cells "
+            "of the next day. Floor: two halves of that day; replicates: two samples of it. Where "
+            "the other condition does as well, only the cells at the start differ."
         ),
         methods=_methods(found),
     )
