@@ -26,16 +26,11 @@ import torch
 from numpy.typing import NDArray
 
 from cellam.comparison.deviation import Deviation, equations
-from cellam.comparison.effects import Scale, scale_of, spread
-from cellam.comparison.relabelling import (
-    MOST,
-    false_discovery,
-    in_scatter,
-    labellings,
-    p_values,
-)
+from cellam.comparison.effects import Scale, scale_of
+from cellam.comparison.relabelling import MOST, labellings
 from cellam.comparison.samples import Codes, Samples, find_samples
 from cellam.comparison.surplus import follow_samples
+from cellam.comparison.table import dynamics_p, effects_table
 from cellam.comparison.transfer import transfer
 from cellam.dynamics.fitting import OnProgress, Progress, silent
 from cellam.errors import ConfigError
@@ -50,7 +45,6 @@ from cellam.result import Result
 Array = NDArray[np.float64]
 
 LEVEL = 0.05
-SPLITS = 10  # of the reference into two groups
 
 
 @dataclass(frozen=True, repr=False)
@@ -127,8 +121,8 @@ class Comparison(Result):
             )
         if self.dynamics_p > LEVEL:
             return (
-                f"One dynamics is enough for {first} and {second} ({p}). A difference in cells of "
-                "a day is then one of the cells that were there before, or chance."
+                f"One dynamics is enough for {first} and {second} ({p}). A single small p-value in "
+                "the tables is then chance, or a difference of the cells that were there before."
             )
         return f"The dynamics of {second} and {first} differ ({p})."
 
@@ -312,7 +306,7 @@ def compare(
     for k, of in enumerate(tried):
         measured.append(found.measure(units.group(0, of), units.group(1, of)))
         on_progress(Progress("relabel the samples", k + 1, len(tried)))
-    effects = _table(found, units, samples, measured)
+    effects = effects_table(found, units, measured)
     return Comparison(
         units,
         model,
@@ -338,83 +332,3 @@ def _replicate(cells: Cells, condition: str, asked: str | None) -> str | None:
         found = find_replicates(cells)
         key = found.key if found is not None else None
     return None if key in (OFF, condition) else key
-
-
-def dynamics_p(measured: list[dict[str, Array]]) -> float:
-    """p-value of one dynamics for both conditions, from the effects of every labelling.
-
-    By the larger of two statistics: the size of the difference of velocities, and that of the
-    arrivals, root mean square of all in units of their scatter over labellings.
-    """
-    motion, arrival = (np.stack([one[name] for one in measured]) for name in ("motion", "arrival"))
-    if arrival.size:
-        motion = np.concatenate([motion, np.sqrt((in_scatter(arrival) ** 2).mean(1))[:, None]], 1)
-    return float(p_values(motion)[0].min())
-
-
-def _table(
-    scale: Scale, units: Samples, samples: Samples, measured: list[dict[str, Array]]
-) -> pd.DataFrame:
-    """The effects of all families, with their intervals and p-values."""
-    from scipy.stats import t as student
-
-    errors, freedom = spread(units, scale.measure)
-    width = float(student.ppf(0.975, freedom)) if freedom else np.nan
-    control = _controls(scale, units)
-    frames = []
-    for family, items in scale.items().items():
-        effect = measured[0][family]
-        error = errors.get(family, np.full(len(effect), np.nan))
-        frame = pd.DataFrame(
-            {
-                "family": family,
-                "item": items,
-                "effect": effect,
-                "low": effect - width * error,
-                "high": effect + width * error,
-                "p": np.nan,
-                "p_single": np.nan,
-                "q": np.nan,
-                "control": control.get(family, np.full(len(effect), np.nan)),
-                "unit": scale.FAMILIES[family].unit,
-            }
-        )
-        if units.enough:
-            frame["p"], frame["p_single"] = p_values(np.stack([one[family] for one in measured]))
-            if family == "genes":
-                frame["q"] = false_discovery(frame["p_single"].to_numpy())
-        if family == "motion":  # a size has no sign, and no interval about 0
-            frame["low"] = frame["low"].clip(lower=0)
-        frames.append(frame)
-    return pd.concat(frames, ignore_index=True)
-
-
-def _controls(scale: Scale, units: Samples) -> dict[str, Array]:
-    """Largest effect between two groups of samples of the reference: (F,) for every family."""
-    own = np.flatnonzero(units.of == 0)
-    found: dict[str, Array] = {}
-    for some in _splits(units, own):
-        rest = np.setdiff1d(own, some)
-        both = np.flatnonzero(units.shared)
-        one = scale.measure(np.union1d(rest, both), np.union1d(some, both))
-        for family, values in one.items():
-            size = np.abs(values)
-            found[family] = np.maximum(found[family], size) if family in found else size
-    return found
-
-
-def _splits(units: Samples, own: Codes) -> list[Codes]:
-    """Half of the real samples of each stratum, in up to `SPLITS` ways; none of a single one."""
-    rng = np.random.default_rng(0)
-    found: dict[bytes, Codes] = {}
-    strata = [own[units.stratum[own] == j] for j in np.unique(units.stratum[own])]
-    parents = [np.unique(units.parent[s]) for s in strata]
-    if any(len(p) < 2 for p in parents):
-        return []
-    for _ in range(4 * SPLITS):
-        chosen = [rng.choice(p, len(p) // 2, replace=False) for p in parents]
-        some = own[np.isin(units.parent[own], np.concatenate(chosen))]
-        found.setdefault(some.tobytes(), some)
-        if len(found) == SPLITS:
-            break
-    return list(found.values())

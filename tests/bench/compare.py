@@ -24,12 +24,12 @@ import numpy as np
 from scipy.stats import chi2_contingency
 
 import cellam
-from cellam.comparison.compare import dynamics_p
 from cellam.comparison.deviation import equations
 from cellam.comparison.effects import scale_of
 from cellam.comparison.relabelling import MOST, labellings, p_values
 from cellam.comparison.samples import find_samples
 from cellam.comparison.surplus import follow_samples
+from cellam.comparison.table import dynamics_p
 from cellam.experiments import Experiment
 from cellam.reading.cell_types import resolve_types
 from cellam.toys import Branching
