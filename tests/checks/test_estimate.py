@@ -60,6 +60,12 @@ def test_an_evaluation_takes_about_what_was_measured(
     assert eval_memory(cells) / 1e6 == pytest.approx(megabytes, rel=0.25)
 
 
+def test_of_many_small_days_the_estimate_is_right_to_a_factor_of_two() -> None:
+    """Eleven days of 200 cells in two dimensions (sim_lotka_volterra), one held out: 35.3 s."""
+    found = eval_seconds(with_days(*[200] * 11), ["day5"])
+    assert 35.3 / 2 < found < 2 * 35.3
+
+
 def with_days(*counts: int, d: int = 2) -> Any:
     """As much of Cells as estimates look at: days of so many cells in d coordinates."""
     days = {f"day{k}": n for k, n in enumerate(counts)}
