@@ -20,6 +20,7 @@ become numbers of rows, drawn by weight, as its metrics take none.
 
 from __future__ import annotations
 
+import itertools
 import sys
 import warnings
 from collections.abc import Callable
@@ -73,7 +74,7 @@ class Cellam(BaseMethod):
         days = np.unique(times)
         points = np.full((len(times), self.model.space.n_dims), np.nan)
         weights = np.full(len(times), np.nan)
-        for start, stop in zip(days[:-1], days[1:], strict=True):
+        for start, stop in itertools.pairwise(days):
             rows = np.flatnonzero(times == start)
             new = self.model.read(test[rows].copy(), start)
             moved = self.model.simulate(new, to=stop, extrapolate=True)
@@ -118,7 +119,7 @@ class Cellam(BaseMethod):
         names = sorted(types.unique())
         graph = np.zeros((len(names), len(names)))
         labels = self.model.training.labels
-        for start, stop in zip(labels[:-1], labels[1:], strict=True):
+        for start, stop in itertools.pairwise(labels):
             found = cellam.predict_fates(self.model, start, types, terminal=stop)
             for row in cellam.flow(self.model, found, types).itertuples():
                 if row.source in names:
@@ -214,7 +215,7 @@ def rows(name: str, kind: str) -> dict[str, list[float]]:
     expression = method.generate_next_tp_gex(test)
     days = np.unique(test.obs[TIME].to_numpy(dtype=float))
     found: dict[str, list[list[float]]] = {}
-    for now, then in zip(days[:-1], days[1:], strict=True):
+    for now, then in itertools.pairwise(days):
         true, start = of_day(test, then), of_day(test, now)
         halves = np.random.default_rng(0).permutation(len(true))
         predicted = {
@@ -231,7 +232,8 @@ def rows(name: str, kind: str) -> dict[str, list[float]]:
 
 def table() -> str:
     lines = [
-        "| data | split | | Wasserstein | MMD | energy | Hausdorff |", "|---|---|---|---|---|---|---|",
+        "| data | split | | Wasserstein | MMD | energy | Hausdorff |",
+        "|---|---|---|---|---|---|---|",
     ]  # fmt: skip
     for name in SETS:
         if not SETS[name].exists():
