@@ -88,6 +88,13 @@ class ReadOptions(BaseModel):
         otherwise="found by its name or its levels",
         form="KEY|none",
     )
+    batch_key: str | None = option(
+        None,
+        "Column of obs with batches to correct: a shift of expression for each, estimated within "
+        "days that hold several batches.",
+        Group.CELLS,
+        otherwise="none",
+    )
     growth_prior: str | None = option(
         None,
         "Expected growth rates: human or mouse (from division and death genes), or a column "
@@ -140,6 +147,12 @@ class Options(ReadOptions):
     'am'
     """
 
+    allow_confounded: bool = option(
+        False,
+        "Correct `batch_key` also where some batches cannot be told from time: what days do not "
+        "link stays.",
+        Group.CELLS,
+    )
     n_pcs: int | None = option(
         None,
         "Number of components.",
@@ -269,6 +282,12 @@ class Options(ReadOptions):
 
     conflicts: ClassVar[tuple[Conflict, ...]] = (
         *ReadOptions.conflicts,
+        Conflict(
+            "allow_confounded",
+            lambda o: o.allow_confounded and o.batch_key is None,
+            "`allow_confounded` is for batches that are corrected, and `batch_key` is not set.",
+            "Leave it out, or name the column of batches.",
+        ),
         Conflict(
             "n_top_genes",
             lambda o: o.use_rep is not None,

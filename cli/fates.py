@@ -13,6 +13,7 @@ from .options import (
     CsvOverwriteOption,
     DataOption,
     JsonOption,
+    NewBatchOption,
     NewCellsOption,
     RunOption,
     StartOption,
@@ -33,6 +34,7 @@ def fates(
     start: StartOption = None,
     cells: NewCellsOption = None,
     at: AtOption = None,
+    new_batch: NewBatchOption = False,
     terminal: TerminalOption = None,
     ancestors: Annotated[
         bool,
@@ -86,6 +88,7 @@ def fates(
         start,
         cells=cells,
         at=at,
+        new_batch=new_batch,
         terminal=terminal,
         ancestors=ancestors,
         clones=clones,

@@ -49,6 +49,14 @@ AtOption = Annotated[
         help="Day or time of all cells of --cells. [default: read from their time column]",
     ),
 ]
+NewBatchOption = Annotated[
+    bool,
+    typer.Option(
+        "--new-batch",
+        help="Take cells of --cells that are of batches which the fit does not know, without a "
+        "shift. [default: refused]",
+    ),
+]
 OverwriteOption = Annotated[
     bool, typer.Option("--overwrite", help="Replace the file of --out if it exists.")
 ]

@@ -14,6 +14,7 @@ from .options import (
     AtOption,
     DataOption,
     FromCellsOption,
+    NewBatchOption,
     NewCellsOption,
     OverwriteOption,
     RunOption,
@@ -40,6 +41,7 @@ def simulate(
     ] = None,
     cells: NewCellsOption = None,
     at: AtOption = None,
+    new_batch: NewBatchOption = False,
     to: Annotated[
         str | None, typer.Option(help="Day or time to simulate to. [default: the last day]")
     ] = None,
@@ -93,6 +95,7 @@ def simulate(
         start,
         cells=cells,
         at=at,
+        new_batch=new_batch,
         to=to,
         backward=backward,
         from_cells=from_cells,

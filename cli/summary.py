@@ -56,6 +56,12 @@ def say_model(model: Model) -> None:
     chosen = space.rep is None and model.options.n_pcs is None and space.n_dims < N_PCS
     why = f", those of {N_PCS} that other cells confirm" if chosen else ""
     say("space", f"{kind}, {plural(space.n_dims, 'component')}{why}{whitened}")
+    if space.batches is not None:
+        say(
+            "batches",
+            f"{space.batches.describe()}; a shift of each was taken off, by up to "
+            f"{space.farthest_shift:.2g} standard deviations between two of them",
+        )
     if model.options.exclude:
         say("excluded", ", ".join(model.options.exclude))
     grown = model.options.has_growth and model.conserves_mass

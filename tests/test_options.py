@@ -17,6 +17,7 @@ def test_defaults_are_those_that_results_were_published_with() -> None:
     assert given == {
         "whiten": False, "method": "uam", "growth": "own", "action": "kernel",
         "n_features": 1_000, "max_cells": 25_000, "exclude": (), "seed": 0, "device": "auto",
+        "allow_confounded": False,
     }  # fmt: skip
     said = {each.name: each.default for each in describe(Options)}
     assert (said["sigma"], said["steps"], said["n_top_genes"]) == ("0.3", "3000", "2000")

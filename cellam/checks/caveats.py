@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -16,8 +17,10 @@ from cellam.checks.conditions import Pool, find_pools
 from cellam.checks.day_caveats import day_caveats
 from cellam.checks.duplicates import find_duplicates
 from cellam.checks.fit_caveats import fit_caveats
+from cellam.errors import CellamError
 from cellam.evaluation.contenders import Sides
 from cellam.modelling.model import Model
+from cellam.reading.batch_shift import read_batches
 from cellam.reading.cells import Cells
 from cellam.reading.expression import RAW
 from cellam.reading.time_labels import count_cells, named
@@ -28,6 +31,7 @@ FOLLOWED = 500
 SHOWN = 5  # conditions by name
 ALIKE = 0.1  # of the logarithm of masses and of cell numbers
 LISTED = 3  # days of few cells with a caveat each; more have one together
+APART = 0.3  # of the spread of all cells: batches that lie so far apart within days
 FAR = 10.0  # widths of all cells from their middle; no cell of the real data sets is beyond 1.3
 
 
@@ -59,6 +63,7 @@ def caveats_by_holdout(
     """
     of_fit = [
         *day_caveats(model, cells),
+        *_uncorrected(model, cells),
         *_far_out(model),
         *_collapse(model),
         *_counted_growth(model, cells),
@@ -84,6 +89,36 @@ def of_design(cells: Cells, labels: Collection[str] | None = None) -> list[Cavea
         *_duplicates(cells),
         *few_cells({label: n for label, n in cells.counts.items() if label in used}),
     ]
+
+
+def _uncorrected(model: Model, cells: Cells) -> Iterator[Caveat]:
+    """A caveat where batches that are spread over days lie apart within them, and stay so."""
+    if model.space.batches is not None:
+        return
+    training = np.zeros(len(cells), dtype=bool)
+    training[model.training.data_rows] = True
+    x = model.snapshots.to_data_order(np.concatenate(model.snapshots.points))[training]
+    spread = np.linalg.norm(x.std(0))
+    for batch in find_batches(cells, model.training.labels):
+        if batch.key not in cells.obs or len(batch.groups) > 1 or batch.confounded:
+            continue
+        reading = cells.reading.model_copy(update={"batch_key": batch.key})
+        try:
+            found = read_batches(replace(cells, reading=reading), training)
+        except CellamError:  # some cells have no batch, or none is linked
+            continue
+        assert found is not None
+        shift = found.shift(x)
+        apart = float(np.linalg.norm(shift[:, None] - shift[None], axis=-1).max() / spread)
+        if apart > APART:
+            yield Caveat(
+                "batch",
+                f"Cells of the same day and kind in different levels of {batch.where} are up to "
+                f"{apart:.2g} times the spread of all cells apart. Where the shares of batches "
+                "change over days, that passes for motion and growth.",
+                f"If the difference is technical, fit with `batch_key={batch.key!r}`, which takes "
+                "it off.",
+            )
 
 
 def confounded(found: Iterable[Batch]) -> Iterator[Caveat]:

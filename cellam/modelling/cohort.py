@@ -92,7 +92,12 @@ def day_cohort(timeline: Timeline, days: Snapshots, day: str | float) -> Cohort:
 
 
 def new_cohorts(
-    timeline: Timeline, space: Space, cells: Cells, at: str | float | None = None
+    timeline: Timeline,
+    space: Space,
+    cells: Cells,
+    at: str | float | None = None,
+    *,
+    new_batch: bool = False,
 ) -> tuple[Cohort, ...]:
     """Cells that were not in the fit: a cohort for each of their times.
 
@@ -105,6 +110,8 @@ def new_cohorts(
         Read as those of the fit were.
     at : str or number, optional
         Day or time of all of them; without it each has its own.
+    new_batch : bool
+        As for `reading.placing.place`.
 
     Raises
     ------
@@ -116,7 +123,7 @@ def new_cohorts(
     times = np.array(cells.timeline.times)[cells.codes]
     if at is not None:
         times = np.full(len(cells), timeline.position(at))
-    placed = place(space, cells)
+    placed = place(space, cells, new_batch=new_batch)
     found = []
     for time in np.unique(times).tolist():
         rows = np.flatnonzero(times == time)

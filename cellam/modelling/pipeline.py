@@ -80,12 +80,18 @@ def fit(
     """
     began = time.monotonic()
     checkpoint = Checkpoint() if checkpoint is None else checkpoint
-    options = Options(**{**(options or Options()).model_dump(), **changes})
+    given = {**(options or Options()).model_dump(), **changes}
+    options = Options(**given | {"batch_key": given["batch_key"] or cells.reading.batch_key})
     # How the cells were read belongs to the options, so that the same can be read again.
     if options.growth_prior not in (None, cells.growth_prior):
         raise ConfigError(
             f"The cells were read without `growth_prior={options.growth_prior!r}`.",
             f"Read them again: cellam.read(…, growth_prior={options.growth_prior!r}).",
+        )
+    if options.batch_key not in (None, cells.reading.batch_key):
+        raise ConfigError(
+            f"The cells were read without `batch_key={options.batch_key!r}`.",
+            f"Read them again: cellam.read(…, batch_key={options.batch_key!r}).",
         )
     options = Options(**(options.model_dump() | cells.reading.model_dump()))
     # They do not change the fit; what was found is kept with it.
@@ -107,6 +113,7 @@ def fit(
             n_pcs=options.n_pcs,
             n_top_genes=options.n_top_genes,
             whiten=options.whiten,
+            allow_confounded=options.allow_confounded,
             seed=options.seed,
         )
         expected = expected_growth(cells, seen)

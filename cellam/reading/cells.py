@@ -18,6 +18,7 @@ from scipy import sparse
 
 from cellam.display import Displayed, enumerated
 from cellam.errors import DataError
+from cellam.names import offer
 from cellam.options import Kind, ReadOptions
 from cellam.reading.absent import Days
 from cellam.reading.amounts import Matrix
@@ -61,7 +62,7 @@ class Cells(Displayed):
     genes : tuple of str
         Names of the genes, sorted; empty for a representation.
     digest : str
-        SHA-256 of names, times and matrix, and of what growth is expected from.
+        SHA-256 of names, times, matrix and batches, and of what growth is expected from.
     expression : Expression or None
         For the genes of a growth prior, where the matrix is a representation.
     other_times : tuple of TimeColumn
@@ -196,6 +197,13 @@ def read(data: str | Path | AnnData, options: ReadOptions | None = None, **readi
     expected = [expression.matrix] if expression is not None else []
     if prior in obs and prior not in BIRTH:
         expected = [np.array(obs[prior].astype(str).tolist())]
+    if options.batch_key is not None:
+        if options.batch_key not in obs:
+            raise DataError(
+                f"There is no column {options.batch_key!r} in obs of {source.name}.",
+                offer(options.batch_key, map(str, obs.columns)),
+            )
+        expected.append(np.array(obs[options.batch_key].astype(str).tolist()))
     return Cells(
         source=source.name,
         obs=obs,

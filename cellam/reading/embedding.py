@@ -20,12 +20,14 @@ from cellam.devices import threads
 from cellam.errors import ConfigError, DataError
 from cellam.options import N_PCS, N_TOP_GENES, Kind
 from cellam.reading.amounts import LARGEST_LOG, Matrix
+from cellam.reading.batch_shift import LINK, Batches, BatchShift, read_batches
 from cellam.reading.cells import Cells
 from cellam.reading.components import confirmed
 from cellam.reading.values import Form
 
 Array = NDArray[np.float64]
 
+PCA_CELLS = 10_000  # that tell kinds of cells apart
 FARTHEST = 1e4  # in widths of the data; beyond, all other cells would fall together
 
 
@@ -74,6 +76,8 @@ class Space:
         Whether every coordinate has its own scale.
     usual : Usual or None
         For cells that lack genes; None for a given representation, and in runs of cellam 0.1.
+    batches : BatchShift or None
+        What is taken off the cells of each batch; None where batches are not corrected.
     """
 
     rep: str | None
@@ -87,6 +91,7 @@ class Space:
     scale: Array
     whitened: bool
     usual: Usual | None = None
+    batches: BatchShift | None = None
 
     @property
     def n_dims(self) -> int:
@@ -130,7 +135,7 @@ class Space:
         """
         self.check_representation(cells)
         if self.rep is not None:
-            return self.from_coordinates(self.given(cells))
+            return self.from_coordinates(self.given(cells) - self.shift(cells))
         there = set(cells.genes)
         missing = [gene for gene in self.counted or self.genes if gene not in there]
         if missing:
@@ -141,7 +146,22 @@ class Space:
             )
         X = self.prepared(cells, self.genes)
         coordinates = np.asarray(X @ self.components.T) - self.mean @ self.components.T
-        return self.from_coordinates(coordinates)
+        return self.from_coordinates(coordinates - self.shift(cells, self.components))
+
+    def shift(self, cells: Cells, loadings: Array | None = None) -> Array | float:
+        """What is taken off each cell for its batch, (n, p); 0 where batches are not corrected.
+
+        Cells of a batch that no training cell is of have no shift.
+
+        Parameters
+        ----------
+        cells : Cells
+        loadings : (p, g) array, optional
+            From the genes of the PCA to coordinates.
+        """
+        if self.batches is None:
+            return 0.0
+        return self.batches.of_cells(self.batches.codes(cells), loadings)
 
     def check_representation(self, cells: Cells) -> None:
         """Refuse cells that were read as something else than those of the fit.
@@ -240,11 +260,26 @@ class Space:
         """From model coordinates back to those of the representation, (…, p) -> (…, p)."""
         return x * self.scale + self.centre
 
-    def decode(self, x: Array, genes: list[str]) -> NDArray[np.float32]:
-        """Expression (n, len(genes)) on the scale of the PCA, from model coordinates (n, p)."""
+    @property
+    def farthest_shift(self) -> float:
+        """Distance of the two batches farthest apart, in model coordinates; 0 without batches."""
+        if self.batches is None:
+            return 0.0
+        shifts = self.batches.shifts @ self.components.T if self.genes else self.batches.shifts
+        between = (shifts[:, None] - shifts[None]) / self.scale
+        return float(np.linalg.norm(between, axis=-1).max())
+
+    def decode(self, x: Array, genes: list[str], batch: str | None = None) -> NDArray[np.float32]:
+        """Expression (n, len(genes)) on the scale of the PCA, from model coordinates (n, p).
+
+        Where batches are corrected it is that of no batch (their mean over the training cells), or
+        as it would be measured in `batch`.
+        """
         where = {gene: k for k, gene in enumerate(self.genes)}
         chosen = [where[gene] for gene in genes]
         decoded = self.to_coordinates(x) @ self.components[:, chosen] + self.mean[chosen]
+        if batch is not None and self.batches is not None:
+            decoded = decoded + self.batches.shifts[self.batches.levels.index(batch), chosen]
         return decoded.astype(np.float32)
 
 
@@ -255,17 +290,20 @@ def fit_space(
     n_pcs: int | None = None,
     n_top_genes: int | None = None,
     whiten: bool = False,
+    allow_confounded: bool = False,
     seed: int = 0,
 ) -> Space:
-    """Fit a space on the cells marked in `training` (n,).
+    """Fit a space on the cells marked in `training` (n,), corrected for their batches if asked.
 
     Raises
     ------
     ConfigError
         If more components are asked for than there can be.
     DataError
-        If all coordinates or the expression are constant, or a few cells lie absurdly far out.
+        If all coordinates or the expression are constant, or a few cells lie absurdly far out;
+        and as `batch_shift.read_batches`.
     """
+    batches = read_batches(cells, training, allow_confounded=allow_confounded)
     if cells.rep is not None:
         available = cells.matrix.shape[1]
         if n_pcs is not None and n_pcs > available:
@@ -277,10 +315,14 @@ def fit_space(
         none = np.zeros(0)
         fitted: dict[str, Any] = {
             "genes": (), "log": False, "library": 0.0, "counted": (), "mean": none,
-            "components": np.zeros((0, 0)), "usual": None,
+            "components": np.zeros((0, 0)), "usual": None, "batches": None,
         }  # fmt: skip
+        if batches is not None:
+            found = BatchShift(batches.key, batches.levels, batches.shift(coordinates))
+            coordinates = coordinates - found.of_cells(batches.codes)
+            fitted["batches"] = found
     else:
-        fitted, coordinates = _fit_pca(cells, training, n_pcs, n_top_genes, seed)
+        fitted, coordinates = _fit_pca(cells, training, batches, n_pcs, n_top_genes, seed)
     sd = coordinates.std(0)
     if not sd.max() > 0:
         raise DataError(f"All cells of {cells.source} have the same coordinates.")
@@ -315,6 +357,7 @@ def _check_outliers(coordinates: Array, sd: Array, cells: Cells) -> None:
 def _fit_pca(
     cells: Cells,
     training: NDArray[np.bool_],
+    batches: Batches | None,
     n_pcs: int | None,
     n_top_genes: int | None,
     seed: int,
@@ -334,8 +377,11 @@ def _fit_pca(
             "Leave it out to keep all genes, or use counts.",
         )
     if adata.n_vars > (n_top_genes or N_TOP_GENES) and comparable:
-        sc.pp.highly_variable_genes(adata, n_top_genes=n_top_genes or N_TOP_GENES)
-        adata = adata[:, adata.var["highly_variable"].to_numpy()].copy()
+        adata = adata[:, _variable(adata, batches, n_top_genes or N_TOP_GENES)].copy()
+    shift = None
+    if batches is not None:
+        shift = BatchShift(batches.key, batches.levels, _gene_shift(adata.X, batches))
+        adata.X = _dense(adata.X) - shift.of_cells(batches.codes).astype(np.float32)
     most = _most_components(adata, cells.source, n_pcs)
     chosen = n_pcs or confirmed(adata.X, min(N_PCS, most))
     sc.pp.pca(adata, n_comps=chosen, random_state=seed)
@@ -354,8 +400,39 @@ def _fit_pca(
             coordinates.var(0),
             _unexplained(adata.X, mean, components, coordinates.var(0)),
         ),
+        "batches": shift,
     }
     return fitted, coordinates
+
+
+def _variable(adata: Any, batches: Batches | None, n: int) -> NDArray[np.bool_]:
+    """The most variable genes, (g,): within batches, where these are corrected."""
+    import scanpy as sc
+
+    if batches is None:
+        sc.pp.highly_variable_genes(adata, n_top_genes=n)
+    else:
+        sizes = np.bincount(batches.codes, minlength=len(batches.levels))
+        adata = adata[sizes[batches.codes] >= LINK].copy()  # variances of fewer say nothing
+        kept = batches.codes[sizes[batches.codes] >= LINK]
+        adata.obs["batch"] = np.array(batches.levels)[kept].astype(str)
+        adata.obs["batch"] = adata.obs["batch"].astype("category")
+        sc.pp.highly_variable_genes(adata, n_top_genes=n, batch_key="batch")
+    return np.asarray(adata.var["highly_variable"].to_numpy(), dtype=bool)
+
+
+def _gene_shift(X: Matrix, batches: Batches) -> Array:
+    """Shift of each batch in each gene, (B, g); kinds of cells are told apart by a PCA."""
+    import scanpy as sc
+
+    few = np.random.default_rng(0).permutation(X.shape[0])[:PCA_CELLS]
+    fitted = sc.pp.pca(_dense(X[few]), n_comps=min(N_PCS, *(k - 1 for k in X[few].shape)),
+                       random_state=0, return_info=True)  # fmt: skip
+    return batches.shift(X, np.asarray(fitted[1], dtype=np.float64))
+
+
+def _dense(X: Matrix) -> NDArray[np.float32]:
+    return np.asarray(X.toarray() if sparse.issparse(X) else X, dtype=np.float32)
 
 
 def _shares(matrix: Matrix) -> Array:

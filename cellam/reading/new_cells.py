@@ -84,6 +84,8 @@ def read_new(
             if reading.layer is not None:
                 _check_there(source, "layers", reading.layer, layers_of(source))
             matrix, genes, form, notes = _expression(source, reading, kind, len(obs))
+    batch = obs.get(reading.batch_key) if reading.batch_key is not None else None
+    of_batch = [] if batch is None else [np.array(batch.astype(str).tolist())]
     return Cells(
         source=source.name,
         obs=obs,
@@ -95,7 +97,7 @@ def read_new(
         matrix=matrix,
         form=form,
         genes=genes,
-        digest=digest_of(obs.index, genes, codes, line.times, matrix, []),
+        digest=digest_of(obs.index, genes, codes, line.times, matrix, of_batch),
         notes=notes,
     )
 

@@ -19,7 +19,7 @@ cells.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +29,7 @@ from cellam.errors import DataError
 from cellam.reading.amounts import Matrix
 from cellam.reading.cells import Cells
 from cellam.reading.embedding import Space, Usual
-from cellam.reading.time_labels import count_cells
+from cellam.reading.time_labels import count_cells, list_labels
 
 Array = NDArray[np.float64]
 
@@ -57,7 +57,7 @@ class Placed:
     notes: tuple[str, ...] = ()
 
 
-def place(space: Space, cells: Cells) -> Placed:
+def place(space: Space, cells: Cells, *, new_batch: bool = False) -> Placed:
     """Place cells that were not in the fit; those of the fit lie where they were.
 
     Parameters
@@ -65,6 +65,8 @@ def place(space: Space, cells: Cells) -> Placed:
     space : Space
     cells : Cells
         Read as those of the fit were.
+    new_batch : bool
+        Place cells of batches that the fit does not know without a shift, rather than refuse them.
 
     Raises
     ------
@@ -72,8 +74,9 @@ def place(space: Space, cells: Cells) -> Placed:
         If they have another representation or other values, or lack too many genes.
     """
     space.check_representation(cells)
+    said = _check_batches(space, cells, new_batch=new_batch)
     if space.rep is not None:
-        return Placed(space.from_coordinates(space.given(cells)), (_taken_as_given(space, cells),))
+        return Placed(space.embed(cells), (_taken_as_given(space, cells), *said))
     there = set(cells.genes)
     has = np.array([gene in there for gene in space.genes])
     missing = [gene for gene in space.counted or space.genes if gene not in there]
@@ -84,15 +87,18 @@ def place(space: Space, cells: Cells) -> Placed:
     X = space.prepared(cells, [g for g, known in zip(space.genes, has, strict=True) if known])
     _check_scale(space, cells, X, space.mean[has])
     if not missing:
-        return Placed(space.embed(cells))
+        return Placed(space.embed(cells), said)
     assert space.usual is not None
     completed = _complete(space, space.usual, has)
     if completed.error > MOST:
         raise _lacking(space, cells, missing, f" ({completed.said})")
     loadings = completed.loadings
     coordinates = np.asarray(X @ loadings.T) - space.mean[has] @ loadings.T
+    if space.batches is not None:
+        of_these = replace(space.batches, shifts=space.batches.shifts[:, has])
+        coordinates -= of_these.of_cells(of_these.codes(cells), loadings)
     note = f"{_what_lacks(space, cells, missing)}: {completed.said}"
-    return Placed(space.from_coordinates(coordinates), (note,))
+    return Placed(space.from_coordinates(coordinates), (note, *said))
 
 
 @dataclass(frozen=True)
@@ -153,6 +159,22 @@ def _lacking(space: Space, cells: Cells, missing: list[str], said: str = "") -> 
     named = enumerated(list(cells.genes), 3)
     return DataError(
         f"{_what_lacks(space, cells, missing)}{said}.", f"{hint} Genes of this file: {named}."
+    )
+
+
+def _check_batches(space: Space, cells: Cells, *, new_batch: bool) -> tuple[str, ...]:
+    """Refuse cells of batches that the fit does not know, or say that they are not shifted."""
+    unknown = {} if space.batches is None else space.batches.unknown(cells)
+    if not unknown:
+        return ()
+    assert space.batches is not None
+    found = f"obs[{space.batches.key!r}] of {cells.source} has batches that the fit does not know"
+    if new_batch:
+        return (f"{found}: {list_labels(unknown)}. These cells are not shifted",)
+    raise DataError(
+        f"{found}: {list_labels(unknown)}.",
+        f"Batches of the fit: {', '.join(space.batches.levels)}. Use `new_batch=True` to take "
+        "such cells without a shift, or fit again with cells of this batch.",
     )
 
 

@@ -102,6 +102,7 @@ def _data(run: StoredRun, text: Methods, versions: dict[str, str]) -> str:
     said = [
         _cells(run),
         _coordinates(run, text, versions),
+        _batches(run.model),
         f"Coordinates were centred and divided {scaled} standard deviation.",
         _masses(run.model),
     ]
@@ -143,6 +144,19 @@ def _coordinates(run: StoredRun, text: Methods, versions: dict[str, str]) -> str
     return (
         f"{_capital(values)} were {_listed(steps)}, with scanpy {versions['scanpy']} "
         f"{text.cite('scanpy')}; all of this was fitted on the training time points alone."
+    )
+
+
+def _batches(model: Model) -> str:
+    found = model.space.batches
+    if found is None:
+        return ""
+    what = "the expression of each gene" if model.space.genes else "each coordinate"
+    genes = " The most variable genes were chosen within batches." * bool(model.space.genes)
+    return (
+        f"A shift of {what} was estimated for each of the {len(found.levels)} batches "
+        f"({found.key}) by least squares within kinds of cells (k-means) of the same time point, "
+        f"over the training time points, and subtracted.{genes}"
     )
 
 

@@ -20,6 +20,7 @@ from cellam.modelling.recipe import choice_from_json, choice_to_json
 from cellam.modelling.rotation import Rotation
 from cellam.modelling.stored import Arrays, fit_from, fit_to_arrays, fit_to_json
 from cellam.options import Options
+from cellam.reading.batch_shift import BatchShift
 from cellam.reading.embedding import Space, Usual
 from cellam.reading.growth import PriorSource
 from cellam.reading.snapshots import Snapshots
@@ -48,6 +49,8 @@ def to_files(model: Model) -> dict[str, bytes]:
         "kinetic": None if model.kinetic is None else vars(model.kinetic),
     }
     described = {name: getattr(space, name) for name in DESCRIBED}
+    if space.batches is not None:
+        described["batches"] = {"key": space.batches.key, "levels": space.batches.levels}
     return {
         **_from_ensemble(model.ensemble),
         "options.json": to_json(model.options.model_dump(mode="json")),
@@ -141,6 +144,8 @@ def _from_space(space: Space) -> Arrays:
     found = {name: getattr(space, name) for name in SPACE}
     if space.usual is not None:
         found |= vars(space.usual)
+    if space.batches is not None:
+        found["shifts"] = space.batches.shifts
     return found
 
 
@@ -151,7 +156,12 @@ def _space(described: dict[str, Any], arrays: Arrays) -> Space:
         usual = Usual(**{name: arrays[name] for name in USUAL})
         fits = len(usual.noise) == len(names["genes"])
         _expect(fits and len(usual.shares) == len(names["counted"]), "space.safetensors")
-    fitted = {name: arrays[name] for name in SPACE}
+    fitted: dict[str, Any] = {name: arrays[name] for name in SPACE}
+    shift = described.get("batches")
+    if shift is not None:
+        fitted["batches"] = BatchShift(shift["key"], tuple(shift["levels"]), arrays["shifts"])
+        q = len(names["genes"]) or len(arrays["centre"])
+        _expect(arrays["shifts"].shape == (len(shift["levels"]), q), "space.safetensors")
     return Space(**{**described, **names, **fitted}, usual=usual)
 
 

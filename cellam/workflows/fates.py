@@ -156,6 +156,7 @@ def predict_run_fates(
     *,
     cells: NewCells | None = None,
     at: Day | None = None,
+    new_batch: bool = False,
     terminal: Day | None = None,
     ancestors: bool = False,
     clones: str | None = None,
@@ -177,6 +178,8 @@ def predict_run_fates(
         The fates of these cells, that were not in the fit, at times of observed days.
     at : day, optional
         When the new cells were sampled; without it by the time column of the fit.
+    new_batch : bool
+        Take new cells of batches that the fit does not know without a shift.
     terminal : str, optional
         DAY:COLUMN or one of them; the last training day and the cell types without it.
     ancestors : bool
@@ -221,7 +224,7 @@ def predict_run_fates(
     text = day_text(terminal) if terminal is not None else None
     end = parse_terminal(model, obs, text, backward=ancestors)
     more = "" if ancestors else "Add `ancestors=True` to follow later cells backward."
-    begin = starters(run, cells, at, obs)
+    begin = starters(run, cells, at, obs, new_batch=new_batch)
     if begin.new is not None:
         there = begin.before(end.label, backward=ancestors)
         start = there if start is None else start

@@ -159,6 +159,7 @@ def perturb_run(
     start: Day | None = None,
     cells: NewCells | None = None,
     at: Day | None = None,
+    new_batch: bool = False,
     from_cells: Query | None = None,
     terminal: Day | None = None,
     seed: int = 0,
@@ -179,6 +180,8 @@ def perturb_run(
         Change these cells, that were not in the fit.
     at : day or time, optional
         When the new cells were sampled; without it by the time column of the fit.
+    new_batch : bool
+        Take new cells of batches that the fit does not know without a shift.
     from_cells : str or (n,) bool array, optional
         Only cells that fit a query on `obs`, or are marked.
     terminal : str, optional
@@ -209,7 +212,7 @@ def perturb_run(
         check_csv(path, overwrite, file)
     read = run.read(source)
     end = parse_terminal(model, read.obs, day_text(terminal) if terminal is not None else None)
-    begin = starters(run, cells, at, read.obs)
+    begin = starters(run, cells, at, read.obs, new_batch=new_batch)
     first = model.training.labels[0] if begin.new is None else None
     cohort = begin.among(begin.one(start if start is not None else first), from_cells)
     found = perturb(model, read, changes, cohort, read.obs[end.key], terminal=end.label, seed=seed)

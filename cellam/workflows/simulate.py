@@ -146,6 +146,7 @@ def simulate_run(
     *,
     cells: NewCells | None = None,
     at: Day | None = None,
+    new_batch: bool = False,
     to: str | float | None = None,
     backward: bool = False,
     from_cells: Query | None = None,
@@ -172,6 +173,8 @@ def simulate_run(
         Follow these cells, that were not in the fit.
     at : day or time, optional
         When the new cells were sampled; without it by the time column of the fit.
+    new_batch : bool
+        Take new cells of batches that the fit does not know without a shift.
     to, backward, n_cells, save_every, extrapolate, seed
         As for `Model.simulate`.
     from_cells : str or (n,) bool array, optional
@@ -215,7 +218,7 @@ def simulate_run(
     if out is not None:
         for source in (known.source, file_of(cells)):
             check_file(Path(out), "out", [".h5ad"], overwrite=overwrite, data=source)
-    begin = starters(run, cells, at, known.obs)
+    begin = starters(run, cells, at, known.obs, new_batch=new_batch)
     course = _Course(to, backward, n_cells, save_every, extrapolate, seed)
     cohort = begin.among(begin.one(start), from_cells)
     moved, followed = course.run(model, cohort)

@@ -62,7 +62,9 @@ class Starters:
         return Starters(model, found, obs)
 
     @staticmethod
-    def of_new(run: StoredRun, cells: NewCells, at: Day | None = None) -> Starters:
+    def of_new(
+        run: StoredRun, cells: NewCells, at: Day | None = None, *, new_batch: bool = False
+    ) -> Starters:
         """Read new cells as those of a run were, and place them in its coordinates.
 
         Parameters
@@ -72,6 +74,8 @@ class Starters:
             What `Model.read` or `cellam.read` returned is taken as it is.
         at : day or time, optional
             Of all cells; without it each has that of the time column.
+        new_batch : bool
+            As for `reading.placing.place`.
 
         Raises
         ------
@@ -82,7 +86,7 @@ class Starters:
         read = cells
         if not isinstance(read, Cells):
             read = model.read(read, at)
-        found = new_cohorts(model.timeline, model.space, read, at)
+        found = new_cohorts(model.timeline, model.space, read, at, new_batch=new_batch)
         return Starters(model, found, read.obs, read)
 
     @property
@@ -223,7 +227,12 @@ def file_of(cells: NewCells | None) -> Path | None:
 
 
 def starters(
-    run: StoredRun, cells: NewCells | None, at: Day | None, obs: pd.DataFrame | None
+    run: StoredRun,
+    cells: NewCells | None,
+    at: Day | None,
+    obs: pd.DataFrame | None,
+    *,
+    new_batch: bool = False,
 ) -> Starters:
     """The cells that a command may follow: new ones, or those of the data, with their annotation.
 
@@ -233,7 +242,7 @@ def starters(
         If a time is told of cells that have theirs.
     """
     if cells is not None:
-        return Starters.of_new(run, cells, at)
+        return Starters.of_new(run, cells, at, new_batch=new_batch)
     if at is not None:
         raise ConfigError(
             f"`at={day_text(at)!r}` is the time of new cells, and none were given.",

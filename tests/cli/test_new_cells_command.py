@@ -157,3 +157,34 @@ def test_points_and_cells_are_simulated_in_python(
     ):
         with pytest.raises(cellam.ConfigError, match=said):
             model.simulate(start, at)
+
+
+def test_batches_are_corrected_said_and_asked_of_new_cells(
+    call: Call, here: Path, small: anndata.AnnData, fast: tuple[str, ...]
+) -> None:
+    lane = np.random.default_rng(0).choice(["L1", "L2"], small.n_obs)
+    counts = small.X.toarray()
+    counts[lane == "L2", ::2] *= 3
+    small.X, small.obs["lane"] = counts, lane
+    small.write_h5ad("laned.h5ad")
+    plain = call("fit", "laned.h5ad", *fast, "--name", "plain")
+    assert "fit with --batch-key lane" in plain.out
+    fitted = call("fit", "laned.h5ad", *fast, "--batch-key", "lane", "--name", "laned")
+    assert fitted.code == 0, fitted.err
+    assert "batches   obs['lane']: L1, L2; a shift of each was taken off" in fitted.out
+    assert "fit with --batch-key lane" not in fitted.out
+    small.obs["lane"] = "L7"
+    small[:9].copy().write_h5ad("new.h5ad")
+    refused = call("simulate", "--cells", "new.h5ad", "--at", "day2")
+    assert (refused.code, "--new-batch" in refused.err) == (1, True)
+    taken = call("simulate", "--cells", "new.h5ad", "--at", "day2", "--new-batch")
+    assert taken.code == 0
+    assert "These cells are not shifted" in taken.err
+    described = " ".join(report_methods(here / "cellam_runs" / "laned"))
+    assert "2 batches (lane) by least squares" in described
+
+
+def report_methods(path: Path) -> list[str]:
+    from cellam.report.methods import describe
+
+    return describe(cellam.open_run(path)).paragraphs
