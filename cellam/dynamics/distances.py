@@ -106,14 +106,6 @@ def compare_energy(x: Array, u: Array, y: Array, v: Array) -> Comparison:
     return _discrepancy(-np.sqrt(squared_distances(x, y)), -within_x, -within_y, u, v)
 
 
-def compare_kernel(k: Array, k_x: Array, k_y: Array, u: Array, v: Array) -> Comparison:
-    """The unbiased discrepancy of a kernel whose values (n, m), (n, n) and (m, m) are known.
-
-    The energy distance where it is −|x − y|.
-    """
-    return _discrepancy(k, k_x, k_y, u, v)
-
-
 def compare_mmd2(x: Array, u: Array, y: Array, v: Array) -> Comparison:
     """`mmd2` with the influence of every cell."""
     within_x, within_y = squared_distances(x, x), squared_distances(y, y)

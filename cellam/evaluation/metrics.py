@@ -21,7 +21,7 @@ from cellam.dynamics.distances import (
     compare_w1,
     compare_w2,
 )
-from cellam.evaluation.gene_space import Genes, compare_expression, compare_profiles
+from cellam.evaluation.gene_space import Genes, compare_profiles
 from cellam.reading.time_labels import known_names
 
 if TYPE_CHECKING:
@@ -180,17 +180,6 @@ def compare_gene_means(
     return compare_profiles(predicted.x, predicted.share, measured.genes, measured.share)
 
 
-def compare_gene_energy(
-    predicted: Sample, measured: Sample, annotation: Annotation | None
-) -> Comparison | None:
-    """Energy distance of expression."""
-    if measured.genes is None:
-        return None
-    return compare_expression(
-        predicted.x, predicted.share, measured.x, measured.genes, measured.share
-    )
-
-
 def _without_genes(cells: Cells, options: Options, holdout: Collection[str]) -> str:
     if cells.rep is not None:
         return f"obsm[{cells.rep!r}] cannot be decoded to genes (fit without `use_rep`)"
@@ -210,8 +199,6 @@ METRICS = {metric.name: metric for metric in (
            compare_composition, _without_types),
     Metric("gene_mean", 0, "1 − R² of the mean expression over genes, with predicted cells decoded "
            "from their components", compare_gene_means, _without_genes),
-    Metric("gene_energy", 0, "the unbiased energy distance of expression, with predicted cells "
-           "decoded from their components", compare_gene_energy, _without_genes),
     Metric("mass", 0, "the relative error of the mass", compare_mass, _without_populations),
 )}
 # fmt: on

@@ -36,7 +36,7 @@ from cellam.evaluation.contenders import (
     pushed,
 )
 from cellam.evaluation.counterparts import COUNTERPARTS
-from cellam.evaluation.gene_space import Genes, distances_apart
+from cellam.evaluation.gene_space import Genes
 from cellam.evaluation.metrics import DISTANCES, METRICS, Annotation, Sample
 from cellam.evaluation.scores import COLUMNS, OF_REPLICATES, PAIRS, Scores
 from cellam.evaluation.units import AT_MOST, CELLS, REPLICATES, Units, clustered, pairs_of
@@ -285,7 +285,6 @@ class _Judge:
         expression: NDArray[np.float32] | None = None,
     ) -> None:
         self.contest, self.metrics, self.expression = contest, metrics, expression
-        self.apart: dict[bytes, Array] = {}  # in gene space, of the cells that are drawn
         self.types, self.annotation = _annotation(contest, types)
 
     def compare(self, halves: list[tuple[Rows, Rows]]) -> dict[tuple[str, str], _Influence]:
@@ -383,11 +382,9 @@ class _Judge:
         if self.expression is None:
             return None
         space = self.contest.model.space
-        y, key = self.expression[rows].astype(np.float64), rows.tobytes()
-        if key not in self.apart:  # the same for all that are compared with these cells
-            self.apart[key] = distances_apart(y)
+        y = self.expression[rows].astype(np.float64)
         origin = space.centre @ space.components + space.mean
-        return Genes(y, self.apart[key], space.scale[:, None] * space.components, origin)
+        return Genes(y, space.scale[:, None] * space.components, origin)
 
 
 def _annotation(

@@ -11,7 +11,7 @@ from cellam.dynamics.distances import Comparison
 from cellam.evaluation import baselines, metrics, scoring
 from cellam.evaluation.baselines import Baseline
 from cellam.evaluation.contenders import Contender
-from cellam.evaluation.gene_space import Genes, distances_apart
+from cellam.evaluation.gene_space import Genes
 from cellam.evaluation.metrics import DISTANCES, METRICS, Annotation, Metric, Sample
 from cellam.evaluation.scoring import METHODS, score
 from cellam.reading.time_labels import known_names
@@ -36,7 +36,7 @@ def clouds(n: int, m: int) -> tuple[Sample, Sample]:
     types = np.where(np.arange(m) % 2, rng.integers(0, K, m), -1)
     axes, origin = np.linalg.qr(rng.standard_normal((7, 3)))[0].T, rng.random(7)
     expression = y @ axes + origin + 0.1 * rng.standard_normal((m, 7))
-    genes = Genes(expression, distances_apart(expression), axes, origin)
+    genes = Genes(expression, axes, origin)
     return Sample(x, u, 3.0), Sample(y, v, 2.0, types, genes)
 
 
@@ -69,9 +69,7 @@ def test_influence_is_the_change_when_a_predicted_cell_counts_more(name, annotat
     metric, small, (a, b) = METRICS[name], 1e-5, clouds(150, 150)
     found = metric.compare(a, b, annotation)
     # Leaving pairs of a cell with itself out depends on weights too, by one in n.
-    allowed = (0.05 if name in ("energy", "MMD2", "gene_energy") else 1e-3) * np.abs(
-        found.of_x
-    ).max()
+    allowed = (0.05 if name in ("energy", "MMD2") else 1e-3) * np.abs(found.of_x).max()
     for k in range(0, 150, 30):
         share = a.share + small * (np.eye(150)[k] - a.share)
         more = metric.compare(Sample(a.x, share, a.mass), b, annotation)
