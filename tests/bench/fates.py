@@ -56,8 +56,8 @@ def _populations(draws: pd.DataFrame) -> Iterator[str]:
         "true rate of every state lies in its range, median width of the widest range of a state "
         "of the last day, and median of the largest error of the fit, per day. Fates of the first "
         "day: Brier score of the truth, and what each has more (mean over draws); share of cells "
-        "whose true probability lies in its range; draws in which the fate of the whole day does, of "
-        "those with fates."
+        "whose true probability lies in its range; draws in which the fate of the whole day does, "
+        "of those with fates."
     )
     yield (
         "| population | growth in range | width | error | least Brier | cellam | mean fate | "
