@@ -20,7 +20,7 @@ from cellam.reading.cells import Cells
 
 Call = Callable[..., Any]
 INNER = ("cellam", "forward", "balanced", "previous", "next", "mixture", "ot", "floor")
-METRICS = ("energy", "W1", "W2", "MMD2", "composition")
+METRICS = ("energy", "W1", "W2", "MMD2", "composition", "gene_mean")
 
 
 @pytest.fixture(scope="session")
