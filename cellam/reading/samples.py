@@ -13,8 +13,10 @@ A column of `obs` is taken for samples or batches for one of three reasons.
 Replicates are the samples of one day: a score of that day, or an interval, can be told for them
 rather than for single cells, which are no independent repeats of an experiment [1]_. Of several
 such columns the one is taken whose name says replicate, else animal or embryo, else sample, else
-the one whose structure is that of samples, else batch or library; among equals the one with the
-fewest levels, as libraries of one mouse are no more than one mouse.
+the one whose structure is that of samples, else orig.ident; among equals the one with the
+fewest levels, as libraries of one mouse are no more than one mouse. A batch, library or lane says
+what was processed together, which may be cells of one mouse or of many: it is taken only if asked
+for.
 
 References
 ----------
@@ -167,13 +169,13 @@ def replicates_of(cells: Cells) -> Replicates | None:
 def find_replicates(cells: Cells) -> Replicates | None:
     """The replicates that a column of `obs` tells of; None where none does.
 
-    A column whose levels are spelt in several ways is not taken.
+    A column whose levels are spelt in several ways is not taken, nor one of batches.
     """
     obs, codes = cells.obs, cells.codes
     times = {cells.time_key, *time_columns(obs, codes)}
     ranked = []
     for place, key in enumerate(map(str, obs.columns)):
-        if key in times or not is_sample(obs[key], codes):
+        if key in times or words_of_sample(key) & PROCESSED or not is_sample(obs[key], codes):
             continue
         try:
             design = Design.of(cells, key)
@@ -191,7 +193,7 @@ def _has_several(design: Design) -> bool:
 def _rank(key: str) -> int:
     """How likely a column of samples is that of replicates: 0 is the most."""
     words = words_of_sample(key)
-    if words & PROCESSED or _plain(key) == "origident":
+    if _plain(key) == "origident":
         return 4
     for rank, known in enumerate((_REPLICATES, _INDIVIDUALS, _SAMPLES)):
         if words & known:

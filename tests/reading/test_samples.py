@@ -37,7 +37,8 @@ NESTED = np.char.add(np.char.add("s", DAYS.astype(str)), CROSSED)
         ({"mouse": CROSSED}, "mouse"),
         ({"whatever": NESTED}, "whatever"),  # its structure is that of samples
         ({"whatever": CROSSED}, None),
-        ({"batch": CROSSED}, "batch"),
+        ({"batch": CROSSED}, None),  # may be cells of one mouse
+        ({"batch": CROSSED, "orig.ident": NESTED}, "orig.ident"),
         ({"batch": CROSSED, "sample_id": NESTED}, "sample_id"),
         ({"sample_id": NESTED, "Mouse": CROSSED}, "Mouse"),
         ({"donor": NESTED, "replicate": CROSSED}, "replicate"),
