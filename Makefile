@@ -11,7 +11,7 @@ BIN    := $(VENV)/bin
 DEMO   := data/demo.h5ad
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-slow test-interop lint check fix bench bench-paper scaling peers \
+.PHONY: help install demo test test-slow test-interop lint check fix bench bench-fates bench-paper scaling peers \
         data clean
 
 help:  ## list the targets
@@ -63,6 +63,11 @@ bench: install  ## held-out days: cellam, baselines, and the rivals that `make p
 	$(BIN)/python tests/bench/heldout.py
 	$(BIN)/python tests/bench/rivals.py
 
+bench-fates: install  ## growth and fates of populations of known truth (a quarter of an hour)
+	mkdir -p .bench
+	$(BIN)/python tests/bench/populations.py > .bench/populations.jsonl
+	$(BIN)/python tests/bench/fates.py .bench/populations.jsonl
+
 bench-paper: install  ## the experiments of the Action Matching paper (half an hour)
 	$(BIN)/python tests/bench/paper.py --write
 
@@ -77,8 +82,9 @@ peers:  ## environments of the rivals, for `make bench`
 	$(PYTHON) -m venv .bench/moscot
 	-.bench/moscot/bin/python -m pip install --quiet moscot==0.5.2 POT
 
-data: install  ## make data/demo.h5ad again, the same bytes
+data: install  ## make the data of data/ again, the same bytes
 	$(BIN)/python -m cellam.demo $(DEMO)
+	$(BIN)/python -m cellam.demo data/drug.h5ad drug
 
 clean:  ## remove what the other targets made
 	rm -rf $(VENV) .venv-interop .bench build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis .import_linter_cache cellam_runs

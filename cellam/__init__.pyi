@@ -23,6 +23,8 @@ from cellam.checks.caveat import Caveat as Caveat
 from cellam.checks.caveats import caveats as caveats
 from cellam.checks.check import Check as Check
 from cellam.checks.check import check as check
+from cellam.comparison.compare import Comparison as Comparison
+from cellam.comparison.compare import compare as compare
 from cellam.dynamics import objectives as objectives
 from cellam.dynamics.matching import FittedAction as FittedAction
 from cellam.dynamics.matching import fit_action as fit_action
@@ -46,6 +48,7 @@ from cellam.evaluation.scores import Scores as Scores
 from cellam.evaluation.skill import Skill as Skill
 from cellam.evaluation.skill import skill as skill
 from cellam.evaluation.skill import skills as skills
+from cellam.experiments import Experiment as Experiment
 from cellam.export.h5ad import to_anndata as to_anndata
 from cellam.export.h5ad import write_anndata as write_anndata
 from cellam.export.h5ad import write_couplings as write_couplings
@@ -59,6 +62,8 @@ from cellam.options import Options as Options
 from cellam.reading.cells import Cells as Cells
 from cellam.reading.cells import read as read
 from cellam.report.page import write_report as write_report
+from cellam.workflows.compare import ComparisonResult as ComparisonResult
+from cellam.workflows.compare import compare_file as compare_file
 from cellam.workflows.drivers import DriversResult as DriversResult
 from cellam.workflows.evaluate import EvaluationResult as EvaluationResult
 from cellam.workflows.export import ExportResult as ExportResult

@@ -175,10 +175,11 @@ class Branching:
     A cell at z = (x, y) moves by dz = ∇φ dt + σ dW, divides at rate birth(z) and dies at rate
     death(z). With S the sigmoid, the potential (uphill is forward) is
 
-        φ(x, y) = v x + ½ a(x) y² - ¼ b y⁴,        a(x) = -a₀ + (a₀ + a₁) S((x - x_f) / w)
+        φ(x, y) = v x + ½ a(x) y² - ¼ b y⁴ + c S((x - x_f) / w) y
+        a(x) = -a₀ + (a₀ + a₁) S((x - x_f) / w)
 
-    All cells drift right alike; y = 0 is stable left of the fork at x_f and unstable right of
-    it, where the arms lie near y = ±√(a₁ / b).
+    c is the tilt. Without it, all cells drift right alike; y = 0 is stable left of the fork at x_f
+    and unstable right of it, where the arms lie near y = ±√(a₁ / b).
 
     Parameters
     ----------
@@ -189,6 +190,11 @@ class Branching:
     start, spread : tuple of float
         Mean and standard deviation of the founders, who are normal, on day 0. They already
         lean to one arm or the other, and more of them to the one that shrinks.
+    boost : float
+        By how much more often than usual the arm that expands divides: it multiplies what its
+        cells have beyond the birth rate of all.
+    tilt : float
+        Drift towards the arm that expands, right of the fork, in units of z per day.
     step : float
         Longest Euler-Maruyama step, in days.
 
@@ -209,6 +215,8 @@ class Branching:
     sigma: float = 0.08
     start: tuple[float, float] = (-0.6, -0.45)
     spread: tuple[float, float] = (0.3, 1.0)
+    boost: float = 1.0
+    tilt: float = 0.0
     step: float = 0.025
 
     fates: ClassVar[tuple[str, str]] = ("erythroid", "myeloid")
@@ -216,21 +224,23 @@ class Branching:
     def potential(self, t: float, z: Array) -> Array:
         """φ(z), the action of the drift, (N, 2) -> (N,)."""
         x, y = z[:, 0], z[:, 1]
-        a = (self.a_0 + self.a_1) * sigmoid((x - self.x_f) / self.w) - self.a_0
-        return self.v * x + 0.5 * a * y**2 - 0.25 * self.b * y**4
+        gate = sigmoid((x - self.x_f) / self.w)
+        a = (self.a_0 + self.a_1) * gate - self.a_0
+        return self.v * x + 0.5 * a * y**2 - 0.25 * self.b * y**4 + self.tilt * gate * y
 
     def velocity(self, t: float, z: Array) -> Array:
         """∇φ(z) in units of z per day, the same on every day t, (N, 2) -> (N, 2)."""
         x, y = z[:, 0], z[:, 1]
         gate = sigmoid((x - self.x_f) / self.w)
         a = (self.a_0 + self.a_1) * gate - self.a_0
-        dadx = (self.a_0 + self.a_1) * gate * (1 - gate) / self.w
-        return np.stack([self.v + 0.5 * dadx * y**2, a * y - self.b * y**3], axis=1)
+        slope = gate * (1 - gate) / self.w
+        right = self.v + slope * (0.5 * (self.a_0 + self.a_1) * y**2 + self.tilt * y)
+        return np.stack([right, a * y - self.b * y**3 + self.tilt * gate], axis=1)
 
     def birth(self, t: float, z: Array) -> Array:
-        """0.15 + 0.25 S((y - 0.4) / 0.4) - 0.05 S((-y - 0.4) / 0.4) per day, (N, 2) -> (N,)."""
-        y = z[:, 1]
-        return 0.15 + 0.25 * sigmoid((y - 0.4) / 0.4) - 0.05 * sigmoid((-y - 0.4) / 0.4)
+        """0.15 + 0.25 boost S((y − 0.4)/0.4) − 0.05 S((−y − 0.4)/0.4) a day, (N, 2) -> (N,)."""
+        more = self.boost * sigmoid((z[:, 1] - 0.4) / 0.4)
+        return 0.15 + 0.25 * more - 0.05 * sigmoid((-z[:, 1] - 0.4) / 0.4)
 
     def death(self, t: float, z: Array) -> Array:
         """0.05 + 0.2 S((-y - 0.4) / 0.4) per day, (N, 2) -> (N,)."""

@@ -17,6 +17,7 @@ from cellam._version import __version__
 
 from . import (
     check,
+    compare,
     console,
     drivers,
     export,
@@ -79,6 +80,7 @@ app.command("fit", cls=GroupedCommand)(funnel.funnel(fit.fit))
 app.command("simulate")(funnel.funnel(simulate.simulate))
 app.command("eval", cls=NamingCommand)(funnel.funnel(eval_command.evaluate))
 app.command("fates")(funnel.funnel(fates.fates))
+app.command("compare", cls=GroupedCommand)(funnel.funnel(compare.compare))
 app.command("perturb")(funnel.funnel(perturb.perturb))
 app.command("validate")(funnel.funnel(validate.validate))
 app.command("info")(funnel.funnel(info.info))

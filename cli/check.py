@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,6 +20,7 @@ from .summary import say_cells
 if TYPE_CHECKING:
     from cellam.checks.batches import Batch
     from cellam.checks.check import Check
+    from cellam.checks.estimate import Estimate
 
 
 @from_model
@@ -32,7 +34,7 @@ def check(
     options: ReadOptions,
     as_json: JsonOption = False,
 ) -> None:
-    """Show what is in the data, and what a fit will take; nothing is fitted or written."""
+    """Show what is in the data, and what a fit and an eval take; nothing is fitted or written."""
     from cellam.checks.check import check as check_data
 
     found = check_data(data, options)
@@ -50,8 +52,6 @@ def check(
 
 
 def _print(found: Check) -> None:
-    from cellam.reading.memory import show_bytes
-
     say_cells(found.cells)
     for k, other in enumerate(found.cells.other_times):
         say("also" if k == 0 else "", other.describe())
@@ -65,11 +65,8 @@ def _print(found: Check) -> None:
     say("batches", "; ".join(map(_batch, found.batches)) or "none found")
     for k, species in enumerate(found.genes):
         say("growth" if k == 0 else "", _growth_genes(found, species))
-    say(
-        "a fit",
-        f"takes about {found.seconds:.0f} s of one core and {show_bytes(found.memory)} of memory, "
-        "on its defaults (an estimate)",
-    )
+    for name, takes in _takes(found.estimate):
+        say(name, takes)
     say_caveats(found.caveats)
 
 
@@ -83,6 +80,24 @@ def _say_design(found: Check) -> None:
     if found.design is not None:
         for line in found.design.text().splitlines():
             say("", line)
+
+
+def _takes(estimate: Estimate) -> Iterator[tuple[str, str]]:
+    from cellam.reading.memory import show_bytes
+
+    yield (
+        "a fit",
+        f"takes about {estimate.seconds:.0f} s of one core and {show_bytes(estimate.memory)} of "
+        "memory, on its defaults (an estimate)",
+    )
+    if estimate.inner:
+        several = f", and of all {estimate.inner} {estimate.all_seconds:.0f} s"
+        yield (
+            "an eval",
+            f"of one inner day takes about {estimate.day_seconds:.0f} s of one core"
+            f"{several * (estimate.inner > 1)}; {show_bytes(estimate.eval_memory)} of memory in "
+            "each process",
+        )
 
 
 def _types(found: Check) -> str:

@@ -13,8 +13,7 @@ from .outputs import shown
 from .pages import add_report, check_report
 
 if TYPE_CHECKING:
-    import pandas as pd
-
+    from cellam.evaluation.scores import Scores
     from cellam.evaluation.skill import Skill
     from cellam.workflows.evaluate import EvaluationResult
 
@@ -114,11 +113,10 @@ def _print(found: EvaluationResult) -> None:
     """The scores of each day, then what has to be known of them."""
     from cellam.reading.time_labels import named
 
-    table = found.evaluation.table
     for label in found.holdout:
         cached = "; saved scores of an earlier evaluation" if label in found.earlier else ""
         ours = [skill for skill in found.skills if (skill.label, skill.method) == (label, "cellam")]
-        _print_day(table[table["label"] == label], ours, label, cached)
+        _print_day(found.evaluation.scores.of(label), ours, label, cached)
     print()
     for control in found.controls:
         say("control", f"{named(control.label)}: {control.says}")
@@ -127,11 +125,12 @@ def _print(found: EvaluationResult) -> None:
     say_caveats(found.caveats)
 
 
-def _print_day(frame: pd.DataFrame, skills: list[Skill], label: str, cached: str) -> None:
+def _print_day(scores: Scores, skills: list[Skill], label: str, cached: str) -> None:
     """Methods by rows, metrics by columns, best first; the floor and the skill last."""
     from cellam.evaluation.scoring import METHODS
     from cellam.reading.time_labels import named
 
+    frame = scores.table
     first = frame.iloc[0]
     marks = [
         *(["extrapolation"] if first["extrapolation"] else []),
@@ -152,33 +151,70 @@ def _print_day(frame: pd.DataFrame, skills: list[Skill], label: str, cached: str
         meaning["cellam"] = "the day after, simulated backward by the fit"
     elif "next" not in frame["method"].to_numpy() and first["extrapolation"]:
         meaning["cellam"] = "the day before, simulated forward by the fit"
+    ranges = _ranges(scores, label, metrics[0])
     rows = [
         [
             name,
             *_with_interval(
                 [_number(wide.loc[name, metric]) for metric in metrics],
-                bounds.loc[name, "low"],
-                bounds.loc[name, "high"],
+                *(ranges[name] if name in ranges else bounds.loc[name, ["low", "high"]]),
             ),
             f"  {meaning[name]}",
         ]
         for name in order
     ]
+    rows += _replicate_rows(scores, label, metrics)
     if skills:  # none without a baseline
-        of = {skill.metric: skill for skill in skills}
-        lead = of[metrics[0]]
-        shares = [f"{of[metric].value:.2f}" for metric in metrics]
-        shares.insert(1, f"{lead.low:.2f} to {lead.high:.2f}")
-        rows.append(["skill", *shares, "  share of the possible gain over the best baseline"])
+        rows += _skill_rows(skills, metrics)
     width = max(len(row[-1]) for row in rows)
-    columns = ["", metrics[0], "95 %", *metrics[1:], ""]
+    columns = ["", metrics[0], "on each" if ranges else "95 %", *metrics[1:], ""]
     table(columns, [[*row[:-1], row[-1].ljust(width)] for row in rows])
     for skill in skills[:1]:
         print(skill.says)
 
 
+def _ranges(scores: Scores, label: str, metric: str) -> dict[str, tuple[float, float]]:
+    """The least and largest score against one of two replicates, of which there is no interval."""
+    wide = scores.against_each(label, metric)
+    if wide.shape[1] != 2:
+        return {}
+    return {str(name): (row.min(), row.max()) for name, row in wide.iterrows()}
+
+
+def _replicate_rows(scores: Scores, label: str, metrics: list[str]) -> list[list[str]]:
+    """Replicates against each other, and the prediction against each of them."""
+    none = (float("nan"),) * 3
+    return [
+        [
+            row.name,
+            *_with_interval(
+                [_number(row.values.get(metric, none)[0]) for metric in metrics],
+                *row.values.get(metrics[0], none)[1:],
+            ),
+            f"  {row.description}",
+        ]
+        for row in scores.ranges(label, "cellam")
+    ]
+
+
+def _skill_rows(skills: list[Skill], metrics: list[str]) -> list[list[str]]:
+    of = {skill.metric: skill for skill in skills}
+    lead = of[metrics[0]]
+    ends = (lead.least, lead.most) if lead.low != lead.low else (lead.low, lead.high)
+    shares = [f"{of[metric].value:.2f}" for metric in metrics]
+    shares.insert(1, f"{ends[0]:.2f} to {ends[1]:.2f}")
+    rows = [["skill", *shares, "  share of the possible gain over the best baseline"]]
+    if lead.replicates:
+        within = [of[metric].to_replicates for metric in metrics]
+        shares = ["–" if share != share else f"{share:.2f}" for share in within]
+        shares.insert(1, "")
+        rows.append(["", *shares, "  the same with replicates in place of the floor"])
+    return rows
+
+
 def _with_interval(values: list[str], low: float, high: float) -> list[str]:
-    return [values[0], f"{low:.3g} to {high:.3g}", *values[1:]]
+    shown = "–" if low != low else f"{low:.3g} to {high:.3g}"
+    return [values[0], shown, *values[1:]]
 
 
 def _number(value: float) -> str:

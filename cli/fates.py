@@ -147,9 +147,10 @@ def _print_legend(found: FatesResult) -> None:
     )
     if not found.ancestors:
         print(
-            "In brackets the range: with cells that grow as the fit says, and with cells that "
-            "leave at random and grow as little as these days allow.\nThe row all is the mean "
-            "fate, which these days fix far better than those of single cells."
+            "In brackets the range: with cells that follow the trajectories of the fit alone, and "
+            "with cells that leave at random and grow as little as these days allow.\n"
+            f"The row all is the mean fate: what {day} is made of, which these days fix far better "
+            "than fates of single cells."
         )
     if found.few:
         print(f"*: fewer than {FEW} cells; not reliable.")

@@ -28,8 +28,8 @@ README = ROOT / "README.md"
 DATA = ROOT.parent / "shared" / "data"
 CELLAM = Path(sys.executable).with_name("cellam")
 COMMANDS = (
-    "check", "fit", "simulate", "eval", "fates", "drivers", "perturb", "validate", "info", "plot",
-    "report", "export",
+    "check", "fit", "simulate", "eval", "fates", "drivers", "perturb", "validate", "compare",
+    "info", "plot", "report", "export",
 )  # fmt: skip
 
 
@@ -102,6 +102,7 @@ PARTS = {
     "demo": (output("demo.sh", ROOT / "data" / "demo.h5ad"), same),
     "klein": (output("klein.sh", DATA / "klein_mesc_counts.h5ad"), same),
     "larry": (output("larry.sh", DATA / "larry_clones_781.h5ad"), same),
+    "drug": (output("drug.sh", ROOT / "data" / "drug.h5ad"), same),
     "options": (options, str.__eq__),
 }  # the longest first
 

@@ -6,20 +6,24 @@ state in their descendants by mass: what a simulation of them gives, whichever c
 ensemble is followed member by member, and its spread says how sure the fates are. Backward the same
 says where cells came from.
 
-Mean fates of many cells are known far better than those of one. Days alone do not tell cells whose
-fate is decided from cells that decide by chance later: both leave the same snapshots. The
-probability of a cell therefore lies between two explanations: its own way (the flow), or chance,
-with the mean fate of the day by mass. It is
+Mean fates of many cells are known far better than those of one: what the cells of a day become
+together is the composition w of the terminal day. Days alone do not tell cells whose fate is
+decided from cells that decide by chance later: both leave the same snapshots. The probability of a
+cell therefore lies between two explanations, its own way (the flow) or chance:
 
-    mean + r² (alike − mean),
+    c alike + (1 − c) rest,    rest ∝ max(w − c mean, 0),
 
-where `alike` is the mean over the cells that may be what was measured (`descendants`) and r how
-much of the scatter of fates by the flow cells share with their nearest cells. Of fates that differ
-from one cell to the next little is left; those that are alike over wide regions stay. The
-square is a compromise: on forks whose truth is known r is better where fates are decided early and
-r³ where they are not. Clones replace it by what they tell (`evaluation.calibration`). The fate of
-the whole day is not changed by it, and that of types is drawn to it. On barcoded clones the Brier
-score fell from 0.77 to 0.60, where the mean fate has 0.65.
+where `alike` is the mean by the flow over the cells that may be what was measured (`descendants`),
+and `mean` that of all cells of the day by mass. A share c of every cell follows its own way; what
+the terminal day has beyond that falls to the others by chance. Where the flow makes of the day what
+it becomes, that is w + c (alike − w).
+
+c is r², with r how much of the scatter of fates by the flow cells share with their nearest cells.
+Of fates that differ from one cell to the next little is left; those that are alike over wide
+regions stay. The square is a compromise: on forks whose truth is known r is better where fates are
+decided early and r³ where they are not. Clones replace it by what they tell
+(`evaluation.calibration`). What types become is drawn to what the day becomes. Backward, where the
+earlier day has cells without descendants, w is the mean by the flow.
 
 The range of a probability is that over explanations: the flow from any of the cells that may be
 what was measured; chance, unless hardly any cell's fate differs from those next to it; and
@@ -81,8 +85,12 @@ class Fates:
     explanations : (E, n, S) array
         The probabilities by the flow alone, as a mean over alike cells, and forward those by
         conversion.
+    mean : (S,) array
+        The same by the flow, as a mean over the observed cells of the day by mass.
+    whole : (S,) array
+        Share of each state on the terminal day: what all cells of the day become together.
     kept : float
-        Share of what the first of these differ from the mean fate that is left in `probability`.
+        c, the share of every cell that follows its own way.
     members : (M, n, S) array
         The probabilities of each member of the ensemble; M = 0 without one.
     member_mass : (M, n) array
@@ -98,6 +106,8 @@ class Fates:
     low: Array
     high: Array
     explanations: Array
+    mean: Array
+    whole: Array
     kept: float
     members: Array
     member_mass: Array
@@ -109,10 +119,9 @@ class Fates:
         h: Array = -(p * np.log2(np.where(p > 0, p, 1.0))).sum(1)
         return np.maximum(h, 0.0)
 
-    @property
-    def mean(self) -> Array:
-        """Mean fate of the day by mass, (S,): that of all its cells together."""
-        return _by_mass(self.mass, self.explanations[0])
+    def keeping(self, kept: float) -> Array:
+        """The probabilities, (n, S), if the share `kept` of every cell follows its own way."""
+        return _mixed(self.explanations[0], self.mean, self.whole, kept)
 
     @property
     def decided(self) -> tuple[float, float]:
@@ -225,8 +234,8 @@ def predict_fates(
         Label or number of the day whose states are meant: the last training day without it. If it
         is earlier than `start`, cells are followed backward, to their ancestors.
     kept : float, optional
-        Share of what fates of single cells differ from the mean fate that is left, 0 to 1, as from
-        `evaluation.calibration`; without it r² of the day.
+        Share of every cell that follows its own way, 0 to 1, as from `evaluation.calibration`;
+        without it r² of the day.
     draws, seed
         As for `transitions`.
 
@@ -263,10 +272,9 @@ def predict_fates(
     first, *others = (
         _weigh(f, there, of_state, kept, new) for f, new in zip(follow, joined, strict=True)
     )
-    own, flow, low, high, left = first
     masses = [f.mass if new is None else new.mass for f, new in zip(follow, joined, strict=True)]
-    n, S = own.shape
-    explained = [flow]
+    n, S = first.own.shape
+    explained = [first.flow]
     if l > k:
         by_chance = converted(model, k, l, of_state)
         explained.append(by_chance if joined[0] is None else by_chance[joined[0].beside])
@@ -275,15 +283,33 @@ def predict_fates(
         Terminal(model.snapshots.labels[l], str(types.name)),
         cohort.rows,
         states.names,
-        own,
+        first.own,
         masses[0],
-        np.minimum(low, explained[-1]),
-        np.maximum(high, explained[-1]),
+        np.minimum(first.low, explained[-1]),
+        np.maximum(first.high, explained[-1]),
         np.stack(explained),
-        left,
-        np.array([p for p, *_ in others]).reshape(-1, n, S),
+        first.mean,
+        first.whole,
+        first.kept,
+        np.array([w.own for w in others]).reshape(-1, n, S),
         np.array(masses[1:]).reshape(-1, n),
     )
+
+
+@dataclass(frozen=True)
+class _Weighed:
+    """Probabilities (n, S) of cells: their own, by the flow alone, the least, the largest.
+
+    And of the observed cells of the day (S,) the mean by the flow and what they become as a whole.
+    """
+
+    own: Array
+    flow: Array
+    low: Array
+    high: Array
+    mean: Array
+    whole: Array
+    kept: float
 
 
 def _weigh(
@@ -292,14 +318,12 @@ def _weigh(
     of_state: sparse.csr_matrix,
     kept: float | None,
     new: Joined | None = None,
-) -> tuple[Array, Array, Array, Array, float]:
-    """Probability of each state, that by the flow alone, the least and the largest, (n, S) each.
-
-    And the share of the departure of the second from the mean fate that is left in the first. Of
-    the observed cells of a day, or of new ones beside them.
-    """
+) -> _Weighed:
+    """Probability of each state for the observed cells of a day, or for new ones beside them."""
     flow, smooth = (probabilities(m, of_state) for m in (follow.alone, follow.matrix))
     mean = _by_mass(follow.mass, smooth)
+    forward = follow.end > follow.start
+    whole = np.asarray(of_state.mean(0)).ravel() if forward else mean
     number = alike(len(flow)) + 1
     near = neighbours(cells.points, cells.points, number).indices.reshape(len(flow), -1)
     off = flow - flow.mean(0)
@@ -313,12 +337,29 @@ def _weigh(
         by_own = follow.shared.diagonal()[new.beside, None]
         smooth = smooth[new.beside] + by_own * (own - flow[new.beside])
         least, most = (np.minimum(least[new.beside], own), np.maximum(most[new.beside], own))
-    p = mean + left * (smooth - mean)
+    p = _mixed(smooth, mean, whole, left)
     low, high = np.minimum(p, least), np.maximum(p, most)
     if shared < SHARED:  # chance may decide; its mean is known to the error of counting
-        off = ERRORS * np.sqrt(mean * (1 - mean) / of_state.shape[0])
-        low, high = np.minimum(low, mean - off), np.maximum(high, mean + off)
-    return p, smooth, np.maximum(low, 0.0), np.minimum(high, 1.0), left
+        off = ERRORS * np.sqrt(whole * (1 - whole) / of_state.shape[0])
+        low, high = np.minimum(low, whole - off), np.maximum(high, whole + off)
+    low, high = np.maximum(low, 0.0), np.minimum(high, 1.0)
+    return _Weighed(p, smooth, low, high, mean, whole, left)
+
+
+def _mixed(alike_: Array, mean: Array, whole: Array, kept: float) -> Array:
+    """Own ways (n, S) in the share `kept`, and for the rest what is left of the whole day (S,).
+
+    Examples
+    --------
+    >>> ways = np.array([[1.0, 0.0], [1.0, 0.0]])  # to a state that half of the day becomes
+    >>> _mixed(ways, ways.mean(0), np.array([0.5, 0.5]), 0.4)
+    array([[0.5, 0.5],
+           [0.5, 0.5]])
+    """
+    rest = np.maximum(whole - kept * mean, 0.0)
+    rest = rest / rest.sum() if rest.sum() > 0 else whole
+    mixed: Array = kept * alike_ + (1 - kept) * rest
+    return mixed
 
 
 def probabilities(matrix: sparse.csr_matrix, of_state: sparse.csr_matrix) -> Array:

@@ -1,10 +1,6 @@
 """Checks: what is in a file, and what a fit of it will take, found without fitting.
 
-The data are read and refused exactly as for a fit. Time and memory are estimates. The constants
-were measured on 2026-11-23 on one core of an x86_64 server with other work on it, over fits on
-default options of 781 to 100,000 cells on 3 to 11 days (tests/bench/SCALING.md has the large
-ones): the formula met the seconds of each within a third, and the memory was never more than a
-fifth above it. Other machines may differ more.
+The data are read and refused exactly as for a fit. Time and memory are estimates (`estimate`).
 """
 
 from __future__ import annotations
@@ -16,15 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from scipy import sparse
 
 from cellam.checks.batches import Batch, find_batches
 from cellam.checks.caveat import Caveat
 from cellam.checks.caveats import of_design
 from cellam.checks.designs import find_design
+from cellam.checks.estimate import Estimate, estimate, fit_memory
 from cellam.display import enumerated
-from cellam.modelling.selection import INNER
-from cellam.options import N_PCS, N_TOP_GENES, Options, ReadOptions
+from cellam.options import ReadOptions
 from cellam.reading.cell_types import resolve_types
 from cellam.reading.cells import Cells, read
 from cellam.reading.design import Design
@@ -39,16 +34,6 @@ from cellam.result import Result
 
 if TYPE_CHECKING:
     from anndata import AnnData
-
-START = 8.3  # seconds: of starting, and of solving for the action
-AN_INNER_DAY = 1.4  # seconds: of choosing the path on one
-A_CELL = 3e-4  # seconds: of pairing one that is fitted to
-A_VALUE = 3e-7  # seconds: of reading, normalising and projecting one stored value
-BASE = 600e6  # bytes: of the libraries and the features
-OF_PCA = 250e6  # bytes: of the libraries that it needs
-OF_OBS = 400  # bytes: of a cell without its matrix
-COPIES = 4  # of the expression
-EMBEDDED = 40  # bytes: of a cell in one coordinate, with all its copies
 
 
 @dataclass(frozen=True, repr=False)
@@ -77,8 +62,8 @@ class Check(Result):
         For each species, how many genes of each signature there are: found and published.
     species : str or None
         Whose symbols the genes of division look like, where enough of them are found.
-    seconds, memory : float
-        Estimates for a fit on default options: seconds on one core, and bytes.
+    estimate : Estimate
+        What a fit and an evaluation take.
     caveats : tuple of Caveat
         Reasons to doubt a fit of them.
     """
@@ -94,8 +79,7 @@ class Check(Result):
     design: Design | None
     genes: dict[str, dict[str, tuple[int, int]]]
     species: str | None
-    seconds: float
-    memory: float
+    estimate: Estimate
     caveats: tuple[Caveat, ...]
 
     @property
@@ -112,7 +96,7 @@ class Check(Result):
             "cells": f"{len(cells):,}",
             "days": f"obs[{cells.time_key!r}], {enumerated(list(cells.timeline.labels))}",
             "types": f"obs[{self.types!r}], {self.n_types}" if self.types else "none found",
-            "a fit takes": f"{self.seconds:.0f} s, {show_bytes(self.memory)}",
+            "a fit takes": f"{self.estimate.seconds:.0f} s, {show_bytes(self.estimate.memory)}",
             "caveats": enumerated([caveat.name for caveat in self.caveats]) or "none",
         }
 
@@ -166,7 +150,7 @@ class Check(Result):
                 for species, sets in self.genes.items()
             },
             "species": self.species,
-            "estimate": {"seconds": round(self.seconds, 1), "bytes": round(self.memory)},
+            "estimate": self.estimate.to_dict(),
             "caveats": [asdict(caveat) for caveat in self.caveats],
         }
 
@@ -207,7 +191,6 @@ def check(data: str | Path | AnnData, options: ReadOptions | None = None, **read
         for species in BIRTH
     }
     types = resolve_types(cells.obs, cells.codes)
-    memory = needed_memory(cells)
     doubts = of_design(cells)
     if (lacking := lacking_memory(cells)) is not None:
         doubts.append(lacking)
@@ -223,37 +206,14 @@ def check(data: str | Path | AnnData, options: ReadOptions | None = None, **read
         find_design(cells),
         genes,
         _species(symbols, genes),
-        needed_seconds(cells),
-        memory,
+        estimate(cells),
         tuple(doubts),
     )
 
 
-def needed_seconds(cells: Cells) -> float:
-    """Seconds of one core for a fit on default options: an estimate."""
-    most: int = Options.model_fields["max_cells"].default
-    fitted = sum(min(n, most) for n in cells.counts.values())
-    inner = min(len(cells.counts) - 2, INNER)
-    values = int(cells.matrix.nnz) if sparse.issparse(cells.matrix) else int(cells.matrix.size)
-    return START + AN_INNER_DAY * max(inner, 0) + A_CELL * fitted + A_VALUE * values
-
-
-def needed_memory(cells: Cells) -> float:
-    """Bytes that a fit on default options takes at most: an estimate."""
-    n, p = (int(size) for size in cells.matrix.shape)
-    if cells.rep is not None:
-        return float(BASE + n * (OF_OBS + EMBEDDED * p))
-    matrix = cells.matrix
-    parts = (matrix.data, matrix.indices) if sparse.issparse(matrix) else (matrix,)
-    expression = sum(int(part.nbytes) for part in parts)
-    dense = 4 * n * min(p, N_TOP_GENES)  # of the genes of the PCA
-    embedded = n * (OF_OBS + EMBEDDED * min(p, N_PCS))
-    return float(BASE + OF_PCA + COPIES * expression + 2 * dense + embedded)
-
-
 def lacking_memory(cells: Cells) -> Caveat | None:
     """What a fit of cells that are read would lack; None where it fits."""
-    needed, available = needed_memory(cells), resident_memory() + available_memory()
+    needed, available = fit_memory(cells), resident_memory() + available_memory()
     if needed <= available:
         return None
     return Caveat(

@@ -1,14 +1,10 @@
 """Calibration: how far fates of single cells are to be believed, as clones tell.
 
-The fate of a cell is the mean fate of its day, and a share c of what its own trajectory differs
-from that (`analysis.fates`). With sᵢ the share of each state among the sisters of cell i, mᵢ the
-mean fate of its day and aᵢ the fate by the trajectories of it and the cells alike it, the Brier
-score Σᵢ |mᵢ + c (aᵢ − mᵢ) − sᵢ|² is least at
-
-    c = Σᵢ (sᵢ − mᵢ) · (aᵢ − mᵢ) / Σᵢ |aᵢ − mᵢ|²,
-
-held within 0 and 1. One number for all days: with one for each day, or with c as a factor of r²,
-the score of other clones was the same (larry: 0.565, 0.566, 0.565).
+A share c of the fate of every cell follows its own way, and the rest is chance (`analysis.fates`).
+Clones tell c: that for which the Brier score of the fates pᵢ(c) is least, Σᵢ |pᵢ(c) − sᵢ|², with sᵢ
+the share of each state among the sisters of cell i. It is one number for all days: with one for
+each day, or with c as a factor of r², the score of other clones was the same on larry (0.565, 0.566
+and 0.565, before the whole day counted).
 
 What is gained by it is scored on clones that did not take part. Each half of the clones gives a c
 for the other half; all of them together give the c that is used.
@@ -26,23 +22,26 @@ from numpy.typing import NDArray
 
 from cellam.analysis.assignment import reference_of
 from cellam.analysis.fates import Fates
+from cellam.display import enumerated
 from cellam.evaluation.reliability import interval
 from cellam.evaluation.sisters import find_sisters
 from cellam.modelling.model import Model
+from cellam.reading.time_labels import named
 
 Array = NDArray[np.float64]
 
 N_BOOT = 1_000
+TRIED = np.linspace(0.0, 1.0, 101)  # shares; the first is the mean fate
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """A share of single fates that is kept, and what it is worth on other clones.
+    """A share of every cell that follows its own way, and what it is worth on other clones.
 
     Parameters
     ----------
     kept : float
-        By all clones.
+        The share, by all clones.
     halves : (float, float)
         By one half of the clones, and by the other.
     before : dict of str to float
@@ -69,18 +68,19 @@ class Calibration:
     def says(self) -> str:
         """What was found, in two sentences."""
         one, other = (f"{100 * kept:.0f}" for kept in self.halves)
-        without = " and ".join(f"{100 * kept:.0f} % on {day}" for day, kept in self.before.items())
+        before = [f"{100 * kept:.0f} % on {named(day)}" for day, kept in self.before.items()]
         scores = ", ".join(f"{name} {value:.3f}" for name, value in self.brier.items())
         value, low, high = self.gain["uncalibrated"]
         better = (
             "better than" if low > 0 else "worse than" if high < 0 else "not clearly different from"
         )
         return (
-            f"By {self.clones} clones, {100 * self.kept:.0f} % of what single cells differ from "
-            f"the mean fate is kept ({one} % and {other} % by either half of them; without "
-            f"clones, {without}).\nBrier on clones that took no part in it: {scores}. Calibrated "
-            f"fates are {better} uncalibrated ones (gain {value:.3f}, 95 % {low:.3f} to "
-            f"{high:.3f})."
+            f"By {self.clones} clones, {100 * self.kept:.0f} % of the fate of single cells follows "
+            f"their own trajectories, and the rest is chance ({one} % and {other} % by either half "
+            f"of the clones; without clones, {enumerated(before)}).\nBrier on clones that took no "
+            f"part in it: {scores}. Calibrated fates are {better} uncalibrated ones (gain "
+            f"{value:.3f}, 95 % {low:.3f} "
+            f"to {high:.3f})."
         )
 
 
@@ -120,37 +120,31 @@ def calibrate(
     )
     of_day = {f.start: f for f in found}
     cells = [(of_day[label], rows) for label, rows in sisters.early.items()]
-    mean = np.concatenate([np.tile(f.mean, (len(rows), 1)) for f, rows in cells])
-    uncalibrated = np.concatenate([f.probability[rows] for f, rows in cells])
-    off = np.concatenate([f.explanations[0][rows] for f, rows in cells]) - mean
-    wanted = sisters.observed - mean
+
+    def loss(p: Sequence[Array]) -> Array:
+        return np.asarray(((np.concatenate(p) - sisters.observed) ** 2).sum(1))
+
+    each = np.stack([loss([f.keeping(c)[rows] for f, rows in cells]) for c in TRIED])
     rng = np.random.default_rng(seed)
     one = rng.permutation(sisters.number)[sisters.clone] < sisters.number // 2
-    halves = _share(off[one], wanted[one]), _share(off[~one], wanted[~one])
-    crossed = np.where(one, halves[1], halves[0])[:, None]
+    best = [int(each[:, of].sum(1).argmin()) for of in (one, ~one)]
     losses = {
-        "calibrated": ((crossed * off - wanted) ** 2).sum(1),
-        "uncalibrated": ((uncalibrated - sisters.observed) ** 2).sum(1),
-        "mean": (wanted**2).sum(1),
+        "calibrated": np.where(one, each[best[1]], each[best[0]]),
+        "uncalibrated": loss([f.probability[rows] for f, rows in cells]),
+        "mean fate": each[0],
     }
     weights = sisters.draws(N_BOOT, rng)[:, sisters.clone]
     scores = {name: weights @ loss / weights.sum(1) for name, loss in losses.items()}
     ours = scores["calibrated"]
     return Calibration(
-        _share(off, wanted),
-        halves,
+        float(TRIED[each.sum(1).argmin()]),
+        (float(TRIED[best[0]]), float(TRIED[best[1]])),
         {f.start: f.kept for f in found},
         sisters.number,
         len(sisters.clone),
         {name: float(drawn[0]) for name, drawn in scores.items()},
         {
             name: tuple(interval("value", "low", "high", scores[name] - ours).values())  # type: ignore[misc]
-            for name in ("uncalibrated", "mean")
+            for name in ("uncalibrated", "mean fate")
         },
     )
-
-
-def _share(off: Array, wanted: Array) -> float:
-    """The share of departures (n, S) from the mean fate that is best for what was found."""
-    length = float((off**2).sum())
-    return float(np.clip((off * wanted).sum() / length, 0.0, 1.0)) if length > 0 else 0.0

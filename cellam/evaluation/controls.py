@@ -20,6 +20,7 @@ from cellam.evaluation.evaluate import REFITS, evaluate, resolve_holdout
 from cellam.evaluation.skill import Skill, skills
 from cellam.options import Options
 from cellam.reading.cells import Cells
+from cellam.reading.samples import OFF
 
 METRIC = "energy"  # unbiased: days of few cells are as far apart as those of many
 
@@ -149,6 +150,8 @@ def run_controls(
         As for `evaluate`.
     """
     options = options or Options()
+    # Spoilt cells are not those of their replicates any more.
+    cells = replace(cells, reading=cells.reading.model_copy(update={"replicate": OFF}))
     labels = resolve_holdout(cells, holdout, options)
     found = []
     for name in names:

@@ -8,26 +8,30 @@ and scored (`scoring`); those of the day before alone are scored too, as users f
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from cellam.dynamics.fitting import OnProgress, Progress, silent
 from cellam.errors import ConfigError
 from cellam.evaluation.baselines import BASELINES
 from cellam.evaluation.contenders import FIT, FLOOR, FORWARD
 from cellam.evaluation.counterparts import COUNTERPARTS, counterparts_of
-from cellam.evaluation.metrics import LEAD, METRICS, check_metrics
+from cellam.evaluation.metrics import GENE_METRICS, LEAD, METRICS, check_metrics
 from cellam.evaluation.scores import COLUMNS, Scores
 from cellam.evaluation.scoring import score
+from cellam.evaluation.units import CELLS, Units
 from cellam.modelling.model import Model
 from cellam.modelling.pipeline import fit
 from cellam.modelling.refits import effective_refits, refit
 from cellam.options import Options
 from cellam.reading.cell_types import resolve_types
 from cellam.reading.cells import Cells
+from cellam.reading.samples import ENOUGH, replicates_of
 from cellam.reading.time_labels import count_cells, named
 from cellam.workers import parallel_map
 
@@ -38,6 +42,7 @@ SHRUNK = (
     "Finite samples make W1 and W2 favour predictions with less spread than the cells have, the "
     "more so in many dimensions. The verdict goes by the energy distance, which has no such bias."
 )
+NO_REPLICATES = "No replicates named: the floor holds sampling of cells only."
 
 
 @dataclass(frozen=True)
@@ -66,7 +71,9 @@ class Evaluation:
         Its columns are time, label, method, metric, value, low and high (95 % interval), n (cells
         in each cloud), draws, extrapolation, seen (the representation may have been computed with
         the day), refits (to other cells, for the interval), fit_seconds (of the fit without the
-        day), n_boot (draws for the interval of the skill).
+        day), n_boot (draws for the interval of the skill), unit (what the interval is over: cells
+        or replicates), replicates (of the day; with two, low and high are NaN), df (degrees of
+        freedom of the interval; 0 for the normal).
         """
         return self.scores.table
 
@@ -86,6 +93,7 @@ class Evaluation:
                 "so all scores may be too good. Without `use_rep`, a PCA is fitted on the other "
                 "days only."
             )
+        notes += [*_of_units(joined)]
         if {"W1", "W2"} & set(table["metric"]) and LEAD in set(table["metric"]):
             notes.append(SHRUNK)
         return Evaluation(joined, tuple(notes))
@@ -105,6 +113,33 @@ class Evaluation:
     def rows(self) -> list[dict[str, Any]]:
         """The table as plain rows, for JSON."""
         return self.scores.rows()
+
+
+def _of_units(scores: Scores) -> Iterator[str]:
+    """What the intervals are over, in sentences."""
+    table = scores.table
+    if "unit" not in table:
+        return
+    single = list(dict.fromkeys(table.loc[table["unit"] == CELLS, "label"]))
+    if len(single) == len(scores.labels):
+        yield NO_REPLICATES
+    elif single:
+        yield (
+            f"{' and '.join(map(named, single))}: fewer than two replicates, so the floor holds "
+            "sampling of cells only."
+        )
+    two = list(dict.fromkeys(table.loc[table["replicates"] == ENOUGH - 1, "label"]))
+    if two:
+        yield (
+            f"{' and '.join(map(named, two))}: two replicates, of which no interval can be made; "
+            "three are needed."
+        )
+    single_n = scores.replicates["n"].min()
+    if {"W1", "W2"} & set(scores.replicates["metric"]) and single_n < table["n"].max():
+        yield (
+            f"Scores against single replicates are of {single_n:,} cells in each cloud: compare "
+            "their W1 and W2 with each other only."
+        )
 
 
 def evaluate(
@@ -199,8 +234,28 @@ def _hold_out(task: _Task, label: str) -> Scores:
     asked = counterparts_of(without) if task.counterpart else {}
     others = {name: fit(plain, options) for name, options in asked.items()}
     types = resolve_types(task.cells.obs, task.cells.codes)
-    again = refit(model, task.refits)
-    return score(model, label, metrics=task.metrics, counterparts=others, refits=again, types=types)
+    units = Units.of(model, label, replicates_of(task.cells), refit=task.refits > 0)
+    again = refit(model, task.refits if units is None else 0)
+    return score(
+        model,
+        label,
+        metrics=task.metrics,
+        counterparts=others,
+        refits=again,
+        types=types,
+        units=units,
+        expression=_expression(task, model, label),
+    )
+
+
+def _expression(task: _Task, model: Model, label: str) -> NDArray[np.float32] | None:
+    """Measured expression of the cells of a day; None where no metric asks for it."""
+    cells = task.cells
+    if cells.rep is not None or not set(GENE_METRICS) & set(task.metrics):
+        return None
+    rows = model.snapshots.rows[model.snapshots.index(label)]
+    of_day = replace(cells, matrix=cells.matrix[rows])
+    return model.space.expression(of_day, model.space.genes).astype(np.float32)
 
 
 def available_metrics(
@@ -235,13 +290,26 @@ def available_metrics(
 
 
 def is_complete(
-    scores: Scores, metrics: Iterable[str], *, counterparts: Collection[str], refits: int
+    scores: Scores,
+    metrics: Iterable[str],
+    *,
+    counterparts: Collection[str],
+    refits: int,
+    sizes: Mapping[str, int] | None = None,
 ) -> bool:
-    """Whether the scores of a day, kept earlier, have all that is asked for."""
+    """Whether the scores of a day, kept earlier, have all that is asked for.
+
+    `sizes` are the replicates of the day with their cells (`units.sizes_on`), as they are now.
+    """
     table = scores.table
     if set(COLUMNS) != set(table.columns) or not set(metrics) <= set(table["metric"]):
         return False
-    if (table["refits"] != refits).any():
+    if len(scores.labels) == 1 and scores.sizes(scores.labels[0]) != dict(sizes or {}):
+        return False
+    if sizes:  # then one fit for each replicate that is left out
+        if ((table["refits"] > 0) != (refits > 0)).any():
+            return False
+    elif (table["refits"] != refits).any():
         return False
     methods = set(table["method"])
     if "previous" in methods and FORWARD.name not in methods:

@@ -11,7 +11,7 @@ from cellam.dynamics.distances import resample
 from cellam.evaluation.baselines import BASELINES
 from cellam.evaluation.contenders import FIT
 from cellam.evaluation.metrics import DISTANCES, check_metrics
-from cellam.evaluation.scoring import contenders, score_contest
+from cellam.evaluation.scoring import MOST_FOLLOWED, contenders, score_contest
 from cellam.modelling.model import Model
 
 Array = NDArray[np.float64]
@@ -22,7 +22,7 @@ class HeldOut:
     """A held-out day, its prediction and its best baseline, in model coordinates.
 
     A prediction is thinned, by its weights, to the number of cells that were measured, so the
-    clouds can be compared by eye.
+    clouds can be compared by eye; of many cells some are drawn.
 
     Parameters
     ----------
@@ -70,7 +70,9 @@ def predict_day(model: Model, label: str, *, metric: str = "energy") -> HeldOut:
     contest = contenders(model, label)
     values = score_contest(contest, metrics=[metric]).table.set_index("method")["value"]
     best = str(values[values.index.isin(BASELINES)].idxmin())
-    rng, m = np.random.default_rng(model.options.seed), len(contest.truth)
+    rng = np.random.default_rng(model.options.seed)
+    shown = np.sort(contest.orders[0][:MOST_FOLLOWED])
+    m = len(shown)
     predicted, baseline = (
         resample(cloud.x, cloud.weights, m, rng)[0]
         for cloud in (contest.clouds[FIT.name], contest.clouds[best])
@@ -78,7 +80,7 @@ def predict_day(model: Model, label: str, *, metric: str = "energy") -> HeldOut:
     return HeldOut(
         label,
         metric,
-        contest.truth,
+        contest.truth[shown],
         predicted,
         baseline,
         best,

@@ -21,6 +21,7 @@ from cellam.dynamics.distances import (
     compare_w1,
     compare_w2,
 )
+from cellam.evaluation.gene_space import Genes, compare_profiles
 from cellam.reading.time_labels import known_names
 
 if TYPE_CHECKING:
@@ -44,12 +45,15 @@ class Sample:
         Of the whole population that they were drawn from; None where none is predicted.
     types : (n,) int array or None
         Measured cell types, -1 for unannotated cells; None for predicted cells, or without any.
+    genes : Genes or None
+        Measured expression; None for predicted cells, and in a given representation.
     """
 
     x: Array
     share: Array
     mass: float | None = None
     types: NDArray[np.int64] | None = None
+    genes: Genes | None = None
 
 
 @dataclass(frozen=True)
@@ -167,6 +171,21 @@ def _without_populations(cells: Cells, options: Options, holdout: Collection[str
     return ""
 
 
+def compare_gene_means(
+    predicted: Sample, measured: Sample, annotation: Annotation | None
+) -> Comparison | None:
+    """1 − R² of mean expression over genes."""
+    if measured.genes is None:
+        return None
+    return compare_profiles(predicted.x, predicted.share, measured.genes, measured.share)
+
+
+def _without_genes(cells: Cells, options: Options, holdout: Collection[str]) -> str:
+    if cells.rep is not None:
+        return f"obsm[{cells.rep!r}] cannot be decoded to genes (fit without `use_rep`)"
+    return ""
+
+
 # fmt: off
 METRICS = {metric.name: metric for metric in (
     Metric("energy", 1, "the unbiased energy distance {cite[energy]}", _of_points(compare_energy)),
@@ -178,10 +197,13 @@ METRICS = {metric.name: metric for metric in (
            _of_points(compare_mmd2)),
     Metric("composition", 0, "the error of the shares of cell types (total variation)",
            compare_composition, _without_types),
+    Metric("gene_mean", 0, "1 − R² of the mean expression over genes, with predicted cells decoded "
+           "from their components", compare_gene_means, _without_genes),
     Metric("mass", 0, "the relative error of the mass", compare_mass, _without_populations),
 )}
 # fmt: on
 DISTANCES = tuple(name for name, metric in METRICS.items() if metric.lacking is None)
+GENE_METRICS = tuple(name for name, m in METRICS.items() if m.lacking is _without_genes)
 LEAD = DISTANCES[0]  # what verdicts and pictures are about, unless another is asked for
 
 

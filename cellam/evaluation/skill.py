@@ -16,6 +16,13 @@ to half of them (`modelling.refits`). The bootstrap draws scores from all of tha
 the best baseline of each draw: which one it is, is part of what is not known. What is held on the
 true value is the skill of fits to so many cells. More cells make a better fit; and the PCA
 is held.
+
+Where the day has three replicates or more, all of this is said of replicates in place of cells
+(`units`), and draws are those of Student's t. With two there is no interval; what is shown is the
+skill on each of them. Against replicates, skill takes the distance between them for what is
+possible, and scores against each of them for the prediction and the baselines:
+
+    (mean V(best, R) − mean V(fit, R)) / (mean V(best, R) − mean V(R, R′))
 """
 
 from __future__ import annotations
@@ -29,7 +36,9 @@ from numpy.typing import NDArray
 from cellam.evaluation.baselines import BASELINES
 from cellam.evaluation.contenders import FIT, FLOOR
 from cellam.evaluation.scores import Scores
-from cellam.evaluation.scoring import N_BOOT
+from cellam.evaluation.scoring import N_BOOT, NORMAL_DF
+from cellam.evaluation.units import CELLS, REPLICATES
+from cellam.reading.samples import ENOUGH
 
 Array = NDArray[np.float64]
 
@@ -46,11 +55,20 @@ class Skill:
     value : float
         1 is as good as the floor, 0 as the best baseline, less is worse than that.
     low, high : float
-        95 % interval.
+        95 % interval; NaN with two replicates.
     best : str
         The best baseline.
     says : str
         What it means, in a sentence.
+    unit : str
+        What the interval is over: cells or replicates.
+    replicates : int
+        Of the day; 0 without any.
+    least, most : float
+        Skill on the replicates of the day, each taken alone; NaN without any.
+    to_replicates : float
+        Skill with the distance between replicates in place of the floor; NaN without any, and
+        where the best baseline is within it.
     """
 
     label: str
@@ -61,6 +79,11 @@ class Skill:
     high: float
     best: str
     says: str
+    unit: str = CELLS
+    replicates: int = 0
+    least: float = float("nan")
+    most: float = float("nan")
+    to_replicates: float = float("nan")
 
 
 def skill(
@@ -107,13 +130,106 @@ def skill(
         n_boot = int(rows["n_boot"].iloc[0]) if "n_boot" in rows else N_BOOT
     rng = np.random.default_rng(seed)
     draws = rng.multivariate_normal(values, covariance, n_boot, method="eigh")
+    # A standard error is that of the normal: Student's t of few degrees of freedom has none.
     least = float((draws[:, 2:].min(1) - draws[:, 1]).std())
+    df = float(rows["df"].loc[method]) if "df" in rows else NORMAL_DF  # as in older scores
+    if df > NORMAL_DF:
+        draws = values + (draws - values) * np.sqrt(df / rng.chisquare(df, (n_boot, 1)))
     value = float(_share(values[None], least)[0])
     low, high = (float(q) for q in np.quantile(_share(draws, least), _tails()))
     best = rivals[int(values[2:].argmin())]
     possible = np.quantile(draws[:, 2:].min(1) - draws[:, 1], _tails()[0])
-    says = _sentence(method, metric, value, low, high, best, nothing_to_gain=bool(possible <= 0))
-    return Skill(label, metric, method, value, low, high, best, says)
+    nothing = bool(possible <= 0)
+    single = _Single.of(scores, label, metric, method, best, float(values[1]), least)
+    if single is None:
+        says = _sentence(method, metric, value, low, high, best, nothing_to_gain=nothing)
+        return Skill(label, metric, method, value, low, high, best, says)
+    if len(single.shares) < ENOUGH:
+        low = high = float("nan")
+        says = _without_interval(method, metric, value, single, best)
+    else:
+        over = f", over {len(single.shares)} replicates"
+        says = _sentence(method, metric, value, low, high, best, over, nothing_to_gain=nothing)
+    return Skill(
+        label,
+        metric,
+        method,
+        value,
+        low,
+        high,
+        best,
+        f"{says} {single.says}",
+        REPLICATES,
+        len(single.shares),
+        float(single.shares.min()),
+        float(single.shares.max()),
+        single.share,
+    )
+
+
+@dataclass(frozen=True)
+class _Single:
+    """A method and the best baseline against each replicate of a day.
+
+    Parameters
+    ----------
+    shares : (m,) array
+        Skill on each replicate.
+    fit, best, between : float
+        Mean distance of the method and of the best baseline to the replicates, and that between
+        replicates.
+    """
+
+    shares: Array
+    fit: float
+    best: float
+    between: float
+
+    @staticmethod
+    def of(
+        scores: Scores, label: str, metric: str, method: str, best: str, floor: float, least: float
+    ) -> _Single | None:
+        """None where the day has no replicates, or one of both says nothing of them."""
+        wide = scores.against_each(label, metric)
+        between = scores.between(label, metric)
+        if not {method, best} <= set(wide.index) or not len(between):
+            return None
+        fit, rival = (wide.loc[name].to_numpy(dtype=float) for name in (method, best))
+        each = np.stack([fit, np.full(len(fit), floor), rival], axis=1)
+        mean = float(between.mean())
+        return _Single(_share(each, least), float(fit.mean()), float(rival.mean()), mean)
+
+    @property
+    def share(self) -> float:
+        """Skill with the distance between replicates in place of the floor."""
+        possible = self.best - self.between
+        return (self.best - self.fit) / possible if possible > 0 else float("nan")
+
+    @property
+    def says(self) -> str:
+        """Whether the prediction is as near to replicates as they are to each other."""
+        distances = f"({self.fit:.3g} to them, {self.between:.3g} between them)"
+        if self.fit > self.between:
+            return f"It is farther from the replicates than they are from each other {distances}."
+        also = ", and so is the best baseline" * (self.best <= self.between)
+        return f"It is within the distance between replicates {distances}{also}."
+
+
+def _without_interval(method: str, metric: str, value: float, single: _Single, best: str) -> str:
+    """What two replicates say, of which no interval can be made."""
+    who = "cellam" if method == FIT.name else f"cellam, {method},"
+    rival = BASELINES[best].noun.format(day="day")
+    n = int((single.shares > 0).sum())
+    each = " and ".join(f"{share:.2f}" for share in single.shares)
+    found = f"skill {value:.2f}; {each} on each; two replicates give no interval"
+    if n == len(single.shares):
+        return f"In {metric}, {who} is nearer to both replicates than {rival} ({found})."
+    if n == 0:
+        return (
+            f"In {metric}, {who} is farther from both replicates than {rival} ({found}): use that "
+            "instead for this gap."
+        )
+    return f"In {metric}, {who} is nearer to one of two replicates than {rival} ({found})."
 
 
 def skills(scores: Scores, *, n_boot: int | None = None, seed: int = 0) -> list[Skill]:
@@ -151,17 +267,18 @@ def _sentence(
     low: float,
     high: float,
     best: str,
+    over: str = "",
     *,
     nothing_to_gain: bool,
 ) -> str:
-    share = f"skill {value:.2f}, {low:.2f} to {high:.2f}"
+    share = f"skill {value:.2f}, {low:.2f} to {high:.2f}{over}"
     who = "cellam" if method == FIT.name else f"cellam, {method},"
     rival = BASELINES[best].noun.format(day="day")
     # The interval decides; that nothing could be gained is no excuse for being worse.
     if low > 0:
         return (
             f"In {metric}, {who} is better than every baseline: it closes {100 * value:.0f} % "
-            f"({100 * low:.0f} to {100 * high:.0f} %) of the gap between {rival} and the "
+            f"({100 * low:.0f} to {100 * high:.0f} %{over}) of the gap between {rival} and the "
             "floor."
         )
     if high < 0:
@@ -177,7 +294,8 @@ def _sentence(
         )
     unsure = f"the difference is within the uncertainty ({share})"
     if value > 0:
-        return f"In {metric}, {who} is ahead of {rival}, but {unsure}; more cells could settle it."
+        what = "replicates" if over else "cells"
+        return f"In {metric}, {who} is ahead of {rival}, but {unsure}; more {what} could settle it."
     return (
         f"In {metric}, {who} is no better than {rival}: {unsure}, and that is the simpler "
         "choice for this gap."

@@ -18,6 +18,7 @@ from cellam.dynamics.fitting import Fit
 from cellam.dynamics.simulation import Cloud, Trajectories
 from cellam.errors import ConfigError
 from cellam.modelling.cohort import Cohort, day_cohort, new_cohorts, point_cohort
+from cellam.modelling.kinetic import Kinetic
 from cellam.modelling.recipe import Choice
 from cellam.modelling.rotation import Rotation
 from cellam.options import Options
@@ -96,6 +97,9 @@ class Model(Displayed):
         The same fit to half of the cells with features drawn anew, where it was asked for.
     prior_source : PriorSource or None
         Where the growth prior came from, if there is one.
+    kinetic : Kinetic or None
+        How much of the motion the action keeps; None with noise, or where no cell moves, and for
+        fits of earlier versions.
     """
 
     options: Options
@@ -108,6 +112,7 @@ class Model(Displayed):
     seconds: float
     ensemble: tuple[Fit, ...] = ()
     prior_source: PriorSource | None = None
+    kinetic: Kinetic | None = None
 
     @property
     def facts(self) -> dict[str, str]:

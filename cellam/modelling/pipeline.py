@@ -31,6 +31,7 @@ from cellam.dynamics.paths import Path, build_gap, join
 from cellam.dynamics.training import fit_mlp
 from cellam.errors import ConfigError, DataError
 from cellam.modelling.ensemble import fit_ensemble
+from cellam.modelling.kinetic import Kinetic, measure_kinetic
 from cellam.modelling.model import Model
 from cellam.modelling.recipe import Choice, choice_from_json, choice_to_json
 from cellam.modelling.rotation import Rotation, measure_rotation
@@ -119,7 +120,8 @@ def fit(
         rates = None if expected is None else expected.rates
         snapshots = take_snapshots(cells, space, options.population, rates)
         training = snapshots.without(excluded)
-        result, rotation, choice = _fit_action(training, options, device, checkpoint, on_progress)
+        fitted = _fit_action(training, options, device, checkpoint, on_progress)
+        result, rotation, kinetic, choice = fitted
         members = fit_ensemble(
             training,
             choice,
@@ -142,6 +144,7 @@ def fit(
         time.monotonic() - began,
         members,
         None if expected is None else expected.source,
+        kinetic,
     )
 
 
@@ -151,7 +154,7 @@ def _fit_action(
     device: str,
     checkpoint: Checkpoint,
     on_progress: OnProgress,
-) -> tuple[Fit, Rotation, Choice]:
+) -> tuple[Fit, Rotation, Kinetic | None, Choice]:
     choosing, pairing, drawing, fitting, measuring, thinning = _streams(options)
     objective = Objective(
         sigma=(options.sigma or SIGMA) if options.has_noise else 0.0,
@@ -186,7 +189,8 @@ def _fit_action(
     rotation = measure_rotation(straight, training, measuring)
     result = add_growth(result, path.less_total_growth(), still, rng=fitting, device=device)
     result = keep_masses(result, training, fitting)
-    return result, rotation, choice
+    kinetic = measure_kinetic(path, choice.recipe.coupling, result, measuring)
+    return result, rotation, kinetic, choice
 
 
 def _streams(options: Options) -> list[np.random.Generator]:

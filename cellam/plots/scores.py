@@ -11,6 +11,7 @@ import pandas as pd
 from cellam.dynamics.fitting import Solved
 from cellam.errors import ConfigError
 from cellam.evaluation.metrics import LEAD
+from cellam.evaluation.scores import PAIRS
 from cellam.modelling.model import Model
 from cellam.plots import style
 from cellam.reading.time_labels import offer
@@ -25,6 +26,7 @@ def evaluation(
     table: pd.DataFrame,
     *,
     metric: str = LEAD,
+    replicates: pd.DataFrame | None = None,
     ax: Axes | None = None,
     save: str | Path | None = None,
 ) -> Axes:
@@ -35,6 +37,8 @@ def evaluation(
     table : pandas.DataFrame
         As `Evaluation.table`. Whiskers are the intervals `low` to `high`.
     metric : str
+    replicates : pandas.DataFrame, optional
+        As `Scores.replicates`, for a line at the mean distance between replicates of each day.
     ax : matplotlib.axes.Axes, optional
     save : path, optional
         .png, .svg or .pdf.
@@ -75,6 +79,8 @@ def evaluation(
             for k, level in enumerate(values[FLOOR].reindex(labels)):
                 axes.plot([k - 0.45, k + 0.45], [level] * 2, color=style.ink(), ls="--", lw=1.2,
                           label="floor: best possible score" if k == 0 else None)  # fmt: skip
+        if replicates is not None:
+            _draw_replicates(axes, replicates[replicates["metric"] == metric], labels)
         axes.axhline(0, color=style.ink(), lw=0.6)
         axes.set_xticks(range(len(labels)), labels)
         axes.set(ylabel=f"{metric} to the observed cells\n(lower is better)")
@@ -83,6 +89,16 @@ def evaluation(
         handles, names = axes.get_legend_handles_labels()
         axes.legend(handles, names, loc="center left", bbox_to_anchor=(1.0, 0.5))
     return axes
+
+
+def _draw_replicates(axes: Axes, of_metric: pd.DataFrame, labels: list[str]) -> None:
+    """A line for each day that has replicates."""
+    between = of_metric[of_metric["method"] == PAIRS].groupby("label")["value"].mean()
+    told = "replicates: distance between them"
+    for label, level in between.items():
+        k = labels.index(str(label))
+        axes.plot([k - 0.45, k + 0.45], [level] * 2, color=style.ink(), ls=":", lw=1.2, label=told)
+        told = "_nolegend_"
 
 
 def history(model: Model, *, ax: Axes | None = None, save: str | Path | None = None) -> Axes:

@@ -122,6 +122,21 @@ class Cells(Displayed):
         """What growth is expected from: the genes of a species, or a column of `obs`."""
         return self.reading.growth_prior
 
+    def only(self, rows: NDArray[np.bool_]) -> Cells:
+        """Some of the cells, (n,) bool; all days keep their place in the timeline."""
+        if rows.all():
+            return self
+        expression = self.expression
+        if expression is not None:
+            expression = expression._replace(matrix=expression.matrix[rows])
+        return replace(
+            self,
+            obs=self.obs[rows],
+            codes=self.codes[rows],
+            matrix=self.matrix[rows],
+            expression=expression,
+        )
+
     def without_prior(self) -> Cells:
         """The same cells, of whose growth nothing is expected."""
         reading = self.reading.model_copy(update={"growth_prior": None})

@@ -6,7 +6,7 @@ coordinates (see `embedding`), so one unit is about one standard deviation.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
 
@@ -116,19 +116,37 @@ class Snapshots:
             return replace(self, prior=None)
         return replace(self, prior=tuple(share * rates for rates in self.prior))
 
-    def thinned(self, n_max: int, rng: np.random.Generator) -> Snapshots:
-        """At most `n_max` cells a day, drawn without replacement; masses stay."""
-        return self._drawn([min(len(x), n_max) for x in self.points], rng)
+    def thinned(
+        self, n_max: int, rng: np.random.Generator, *, whole: Collection[str] = ()
+    ) -> Snapshots:
+        """At most `n_max` cells a day, drawn without replacement; masses stay.
+
+        Days whose labels are in `whole` stay as they are.
+        """
+        sizes = [
+            len(x) if label in whole else min(len(x), n_max)
+            for x, label in zip(self.points, self.labels, strict=True)
+        ]
+        return self._drawn(sizes, rng)
 
     def halved(self, rng: np.random.Generator) -> Snapshots:
         """Half of the cells of every day, drawn without replacement; masses stay."""
         return self._drawn([max(2, len(x) // 2) for x in self.points], rng)
 
+    def less(self, rows: NDArray[np.int64]) -> Snapshots:
+        """The same snapshots without the cells at these rows of the data; masses stay."""
+        return self._cut([np.flatnonzero(~np.isin(known, rows)) for known in self.rows])
+
     def _drawn(self, sizes: list[int], rng: np.random.Generator) -> Snapshots:
-        chosen = [
-            np.sort(rng.choice(len(x), n, replace=False)) if n < len(x) else slice(None)
-            for x, n in zip(self.points, sizes, strict=True)
-        ]
+        return self._cut(
+            [
+                np.sort(rng.choice(len(x), n, replace=False)) if n < len(x) else slice(None)
+                for x, n in zip(self.points, sizes, strict=True)
+            ]
+        )
+
+    def _cut(self, chosen: Sequence[NDArray[np.int64] | slice]) -> Snapshots:
+        """Some cells of every day."""
         return Snapshots(
             tuple(x[c] for x, c in zip(self.points, chosen, strict=True)),
             self.times,

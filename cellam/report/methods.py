@@ -23,6 +23,7 @@ from cellam.modelling.recipe import Part
 from cellam.modelling.refits import MOST_CELLS
 from cellam.options import GROWTH_SCALE, N_TOP_GENES, SIGMA
 from cellam.reading.growth import PriorSource
+from cellam.reading.samples import ENOUGH
 from cellam.reading.time_labels import named, variables
 from cellam.report.references import REFERENCES
 from cellam.report.wording import signature_genes
@@ -297,21 +298,38 @@ def _scores(model: Model, table: pd.DataFrame, text: Methods, versions: dict[str
         also.insert(0, "the prediction from the time point before alone")
     # The days of a time course are its time points in a paper.
     rivals = [BASELINES[name].noun.format(day="time point") for name in scored if name in BASELINES]
+    return (
+        f"To judge the fit, {_listed(labels)} {each} held out: the model was fitted again "
+        f"without the time point{pca} and predicted it {sides}. Predicted and observed cells "
+        f"were compared by {_listed(metrics)}, with {n} cells on each side and means over "
+        f"{draws} draws, and compared with {_listed([*also, *rivals])}, and with the distance "
+        f"between two halves of the observed cells (the floor). {_intervals(table)}; skill is "
+        "the share of the gap between the best baseline and the floor that the fit closes."
+    )
+
+
+def _intervals(table: pd.DataFrame) -> str:
+    """What the intervals of scores are over, without a stop."""
     refits = int(table["refits"].min())
+    n = sorted({int(k) for k in table["replicates"]}) if "replicates" in table else [0]
+    if n[0] >= ENOUGH:
+        fits = f" and {refits} fits, each without one replicate of a time point" if refits else ""
+        many = f"{n[0]}" if len(n) == 1 else f"{n[0]} to {n[-1]}"
+        return (
+            f"Intervals are 95 % (Student's t), over the {many} replicates of the held-out time "
+            f"point, with cells within replicates{fits}"
+        )
     again = (
         f" and over {refits} fits to half of the training cells (at most {MOST_CELLS:,} of a time "
         "point)"
         if refits
         else ""
     )
+    only = " (time points with two replicates have none)" * (ENOUGH - 1 in n)
+    only += f", or of replicates where there are {ENOUGH} or more" * (n[-1] >= ENOUGH)
     return (
-        f"To judge the fit, {_listed(labels)} {each} held out: the model was fitted again "
-        f"without the time point{pca} and predicted it {sides}. Predicted and observed cells "
-        f"were compared by {_listed(metrics)}, with {n} cells on each side and means over "
-        f"{draws} draws, and compared with {_listed([*also, *rivals])}, and with the distance "
-        "between two halves of the observed cells (the floor). Intervals are 95 %, over other "
-        f"samples of cells from the held-out time point and those next to it{again}; skill is "
-        "the share of the gap between the best baseline and the floor that the fit closes."
+        "Intervals are 95 %, over other samples of cells from the held-out time point and those "
+        f"next to it{again}{only}"
     )
 
 

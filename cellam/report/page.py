@@ -11,25 +11,26 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
 from cellam.analysis.basis import find_basis
+from cellam.checks.designs import find_design
 from cellam.errors import DataError
-from cellam.flags import as_flags
 from cellam.modelling.model import Model
 from cellam.reading.cell_types import resolve_types
-from cellam.reading.cells import read_annotation
+from cellam.reading.cells import Cells, read_annotation
 from cellam.reading.time_labels import variables
 from cellam.report import quality
 from cellam.report.answers import answer
 from cellam.report.methods import describe
 from cellam.report.outcome import describe_outcome
+from cellam.report.templates import template
 from cellam.report.wording import explain
 from cellam.runs.run import StoredRun
 from cellam.storage import write_atomically, writing
 
 if TYPE_CHECKING:
-    import jinja2
     from anndata import AnnData
 
     from cellam.analysis.division import Division
@@ -136,16 +137,17 @@ def render_report(
     own = [run.model] if run.model.options.exclude else []
     tables = quality.score_tables(scored, run.controls(), run.model.options.seed)
     found = describe_outcome(run.model, adata, groupby, basis, growth)
-    return _template().render(
+    return template(TEMPLATE).render(
         run=run,
         model=run.model,
         seen=run.provenance,
         days=_days(run.model),
+        design=_design(run, adata),
         missing=missing,
         history=quality.history(run.model),
         answers=answer(run.model, found, tables, caveats),
         scored=tables,
-        score_pictures=quality.score_pictures(table),
+        score_pictures=quality.score_pictures(scored),
         heldout=quality.heldout_pictures([*own, *refits], adata, basis),
         score_notes=quality.score_notes(run.model, table),
         chosen=explain(run.model),
@@ -157,20 +159,6 @@ def render_report(
         methods=describe(run, table, projected="" if where.own else where.name),
         commands=_commands(run, table),
     )
-
-
-def _template() -> jinja2.Template:
-    import jinja2
-
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=lambda shown: as_flags(shown) if type(shown) is str else shown,
-    )
-    return environment.get_template(TEMPLATE)
 
 
 # --------------------------------------------------------------------------------- what went in
@@ -189,6 +177,29 @@ def _annotated(
     adata = read_annotation(source)
     run.check_cells(adata.obs)
     return adata, ""
+
+
+def _design(run: StoredRun, adata: AnnData | None) -> list[list[str]]:
+    """Rows of the table of cells by day, condition and replicate, its head first; or none."""
+    if adata is None:
+        return []
+    model = run.model
+    cells = Cells(
+        source=run.path.name,
+        obs=adata.obs,
+        reading=model.options.reading,
+        timeline=model.timeline,
+        codes=model.snapshots.codes,
+        matrix=np.zeros((adata.n_obs, 0), dtype=np.float32),  # no value is asked for
+        form=None,
+        genes=(),
+        digest=run.digest,
+    )
+    try:
+        design = find_design(cells)
+    except DataError:  # the column of the fit was changed since
+        return []
+    return design.rows() if design is not None else []
 
 
 def _days(model: Model) -> list[dict[str, Any]]:

@@ -16,6 +16,7 @@ from cellam.evaluation.scoring import METHODS
 from cellam.evaluation.skill import Skill, skills
 from cellam.modelling.model import Model
 from cellam.plots import maps, scores
+from cellam.reading.samples import ENOUGH
 from cellam.reading.time_labels import named
 from cellam.report import images
 from cellam.report.images import Picture
@@ -69,7 +70,8 @@ def score_tables(
                 "verdict": found[0].says if found else "No baseline was scored.",
                 "skills": found,
                 "metrics": list(dict.fromkeys(day.table["metric"])),
-                "rows": _method_rows(day.table),
+                "over": _over(day.table),
+                "rows": [*_method_rows(day.table), *_ranges(day, label)],
                 "controls": [
                     {"says": control.says, "failed": _failed(control, found)}
                     for control in controls
@@ -102,14 +104,43 @@ def _method_rows(table: pd.DataFrame) -> list[dict[str, Any]]:
     ]
 
 
+def _ranges(day: Scores, label: str) -> list[dict[str, Any]]:
+    """Rows of replicates against each other, and of the fit against each of them."""
+    metrics = list(dict.fromkeys(day.table["metric"]))
+    return [
+        {
+            "method": row.name,
+            "meaning": row.description,
+            "values": [
+                "{:.3g}\n{:.3g} to {:.3g}".format(*row.values[metric])
+                if metric in row.values
+                else "–"
+                for metric in metrics
+            ],
+        }
+        for row in day.ranges(label, FIT.name)
+    ]
+
+
+def _over(table: pd.DataFrame) -> str:
+    """What the intervals of a day are over."""
+    n = int(table["replicates"].iloc[0]) if "replicates" in table else 0
+    if n and n < ENOUGH:
+        return f"{n} replicates, of which no interval can be made"
+    return f"95 % interval over {f'{n} replicates' if n else 'cells'}"
+
+
 def _with_spread(row: pd.Series[Any]) -> str:
+    if pd.isna(row["low"]):
+        return f"{row['value']:.3g}"
     return f"{row['value']:.3g}\n{row['low']:.3g} to {row['high']:.3g}"
 
 
-def score_pictures(table: pd.DataFrame | None) -> list[Picture]:
+def score_pictures(scored: Scores | None) -> list[Picture]:
     """Bars of each metric, of all held-out days."""
-    if table is None:
+    if scored is None:
         return []
+    table = scored.table
     pictures = []
     for metric in [m for m in DRAWN if m in set(table["metric"])]:
         rows = table[table["metric"] == metric]
@@ -119,11 +150,15 @@ def score_pictures(table: pd.DataFrame | None) -> list[Picture]:
         ]
         pictures.append(
             images.picture(
-                lambda metric=metric: scores.evaluation(table, metric=metric),  # type: ignore[misc]
+                lambda metric=metric: scores.evaluation(  # type: ignore[misc]
+                    table, metric=metric, replicates=scored.replicates
+                ),
                 f"Bars of {metric} for each held-out day. {'; '.join(said)}.",
                 f"{metric} between predicted and observed cells on held-out days. Lower is "
                 "better; the dashed line is the floor: the score of one half of the observed "
-                "cells against the other.",
+                "cells against the other."
+                + " The dotted line is the mean distance between replicates."
+                * bool(len(scored.replicates)),
             )
         )
     return pictures

@@ -14,6 +14,7 @@ import numpy as np
 
 from cellam.dynamics.fitting import Fit
 from cellam.dynamics.objectives import Objective
+from cellam.modelling.kinetic import Kinetic
 from cellam.modelling.model import Model
 from cellam.modelling.recipe import choice_from_json, choice_to_json
 from cellam.modelling.rotation import Rotation
@@ -45,6 +46,7 @@ def to_files(model: Model) -> dict[str, bytes]:
         "choice": choice_to_json(model.choice),
         "prior_source": None if model.prior_source is None else vars(model.prior_source),
         "rotation": vars(model.rotation),
+        "kinetic": None if model.kinetic is None else vars(model.kinetic),
     }
     described = {name: getattr(space, name) for name in DESCRIBED}
     if space.batches is not None:
@@ -101,7 +103,7 @@ def from_files(files: Mapping[str, bytes], *, seconds: float) -> Model:
     options = Options(**parsed["options.json"])
     members = parsed.get("ensemble.json", [])
     _expect(len(members) == (options.ensemble or 0), "options.json")
-    source = fitted["prior_source"]
+    source, kinetic = fitted["prior_source"], fitted.get("kinetic")  # older runs have none
     return Model(
         options,
         timeline,
@@ -116,6 +118,7 @@ def from_files(files: Mapping[str, bytes], *, seconds: float) -> Model:
             for k, member in enumerate(members)
         ),
         None if source is None else _prior_source(source),
+        None if kinetic is None else Kinetic(float(kinetic["kept"]), float(kinetic["scatter"])),
     )
 
 

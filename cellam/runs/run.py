@@ -269,6 +269,8 @@ def _digest(kept: dict[str, Any]) -> str:
     rows, covariance = kept.get("rows"), kept.get("covariance")
     # Earlier versions kept the covariance in the rows.
     scores = rows if covariance is None else {"rows": rows, "covariance": covariance}
+    if isinstance(scores, dict) and "replicates" in kept:
+        scores["replicates"] = kept["replicates"]
     text = json.dumps(scores, indent=1, ensure_ascii=False) + "\n"
     return sha256(text.encode("utf-8", "backslashreplace"))
 

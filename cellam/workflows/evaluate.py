@@ -16,6 +16,7 @@ from cellam.display import enumerated
 from cellam.dynamics.fitting import OnProgress, silent
 from cellam.errors import ConfigError
 from cellam.evaluation.baselines import BASELINES, check_baselines
+from cellam.evaluation.contenders import FIT
 from cellam.evaluation.controls import CONTROLS, Controlled, run_controls
 from cellam.evaluation.counterparts import counterparts_of
 from cellam.evaluation.evaluate import (
@@ -30,15 +31,25 @@ from cellam.evaluation.metrics import check_metrics
 from cellam.evaluation.scores import Scores, check_n_boot
 from cellam.evaluation.scoring import N_BOOT
 from cellam.evaluation.skill import Skill, skills
+from cellam.evaluation.units import sizes_on
 from cellam.export.files import check_csv, write_csv
 from cellam.modelling.refits import check_refits, effective_refits
 from cellam.reading.cells import Cells
+from cellam.reading.samples import replicates_of
 from cellam.result import Result
 from cellam.runs.run import StoredRun
 from cellam.workers import cores
 from cellam.workflows.given import Days, Names, day_texts, name_list
 
-SKILL = {"value": "skill", "low": "skill_low", "high": "skill_high", "best": "best_baseline"}
+SKILL = {
+    "value": "skill",
+    "low": "skill_low",
+    "high": "skill_high",
+    "best": "best_baseline",
+    "least": "skill_least",  # on one replicate
+    "most": "skill_most",
+    "to_replicates": "skill_to_replicates",
+}
 
 
 @dataclass(frozen=True, repr=False)
@@ -98,11 +109,23 @@ class EvaluationResult(Result):
         }
 
     def to_frame(self) -> pd.DataFrame:
-        """A row for each day, method and metric, with the skill beside those that have one."""
+        """A row for each day, method and metric, with the skill beside those that have one.
+
+        Of days with replicates also the mean distance between them (method: replicates), and that
+        of the fit to each of them (to each).
+        """
         keys = ["label", "metric", "method"]
         columns = [*keys, *SKILL]
         beside = pd.DataFrame([asdict(s) for s in self.skills], columns=columns)
-        return self.evaluation.table.merge(beside.rename(columns=SKILL), on=keys, how="left")
+        scores = self.evaluation.scores
+        means = [
+            {"label": label, "method": row.name, "metric": metric, "value": mean}
+            for label in self.holdout
+            for row in scores.ranges(label, FIT.name)
+            for metric, (mean, _, _) in row.values.items()
+        ]
+        table = scores.table.merge(beside.rename(columns=SKILL), on=keys, how="left")
+        return pd.concat([table, pd.DataFrame(means)], ignore_index=True) if means else table
 
     def to_dict(self) -> dict[str, Any]:
         """Scores, skill, notes and caveats."""
@@ -110,6 +133,7 @@ class EvaluationResult(Result):
             "run": str(self.run),
             "holdout": list(self.holdout),
             "rows": self.evaluation.rows(),
+            "replicates": self.evaluation.scores.of_replicates(),
             "skill": [asdict(skill) for skill in self.skills],
             "controls": [asdict(control) | {"says": control.says} for control in self.controls],
             "notes": list(self.evaluation.notes),
@@ -246,10 +270,17 @@ def _unscored(
 ) -> list[str]:
     """The days whose scores are not in the run yet, or not all of them."""
     missing = []
+    replicates = replicates_of(cells)
     for label in labels:
         kept = run.evaluation(label)
         known = available_metrics(cells, run.model.options, holdout=(label,))
-        if kept is None or not is_complete(kept, known, counterparts=counterparts, refits=refits):
+        if kept is None or not is_complete(
+            kept,
+            known,
+            counterparts=counterparts,
+            refits=refits,
+            sizes=sizes_on(replicates, label),
+        ):
             missing.append(label)
     return missing
 

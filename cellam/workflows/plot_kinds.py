@@ -306,7 +306,9 @@ def _eval(request: Request) -> Any:
             f"No held-out day has been scored yet in the run {request.run.path.name}.",
             "Score one first, with `cellam eval` or run.evaluate().",
         )
-    return plots.evaluation(scores.table, metric=request.metric, save=request.save)
+    return plots.evaluation(
+        scores.table, metric=request.metric, replicates=scores.replicates, save=request.save
+    )
 
 
 def _history(request: Request) -> Any:

@@ -44,13 +44,17 @@ def any_model(request: pytest.FixtureRequest) -> Model:
 def test_commands_agree_on_what_a_day_becomes(
     any_model: Model, cells: Cells, types: pd.Series, start: str
 ) -> None:
-    """Simulated once and followed once, with the same noise."""
+    """Simulated once and followed once, with the same noise; of that, fates keep a share."""
     simulated = composition(any_model, any_model.simulate(start), types)["simulated"].iloc[-1]
     found = predict_fates(any_model, start, types, draws=1)
-    assert found.together()["fate"] == pytest.approx(simulated)
+    by_flow = np.average(found.explanations[0], axis=0, weights=found.mass)
+    assert dict(zip(found.states, by_flow, strict=True)) == pytest.approx(simulated)
+    row = found.together()
+    for state, share in simulated.items():
+        assert row["least"][state] - 1e-6 <= share <= row["most"][state] + 1e-6
     flows = flow(any_model, found, types)
     after = flows.groupby("target")["after"].sum() / flows["after"].sum()
-    assert after.to_dict() == pytest.approx(simulated)
+    assert after.to_dict() == pytest.approx(row["fate"])
     change = {any_model.space.genes[0]: 1.0}
     perturbed = perturb(any_model, cells, change, start, types)
     before = dict(zip(perturbed.states, perturbed.shares[0], strict=True))
@@ -60,9 +64,11 @@ def test_commands_agree_on_what_a_day_becomes(
 def test_commands_agree_on_what_each_type_becomes(
     model: Model, cells: Cells, types: pd.Series
 ) -> None:
-    """The rare type as well; fates are those of the flow, drawn to the fate of the day."""
+    """The rare type as well; fates are those of the flow, and the rest the same for all."""
     found = predict_fates(model, "day2", types)
-    of_day = found.together()["fate"]
+    rest = (found.probability - found.kept * found.explanations[0]) / (1 - found.kept)
+    assert rest.min() > -1e-9
+    np.testing.assert_allclose(rest, np.tile(rest[0], (len(rest), 1)), atol=1e-9)
     known = types.iloc[found.rows].dropna()
     assert (known == "rare").sum() < 5
     of_cells = fates(model, types)
@@ -74,9 +80,8 @@ def test_commands_agree_on_what_each_type_becomes(
         of = np.isin(found.rows, rows)
         flow_alone = np.average(found.explanations[0, of], axis=0, weights=found.mass[of])
         assert dict(zip(found.states, flow_alone, strict=True)) == pytest.approx(simulated)
-        for state, share in row["fate"].items():
-            ends = sorted((simulated[state], of_day[state]))
-            assert ends[0] - 1e-6 <= share <= ends[1] + 1e-6
+        mixed = found.kept * flow_alone + (1 - found.kept) * rest[0]
+        assert row["fate"] == pytest.approx(dict(zip(found.states, mixed, strict=True)))
         mean = np.average(exported[found.rows[of]], axis=0, weights=found.mass[of])
         assert dict(zip(names, mean, strict=True)) == pytest.approx(row["fate"])
         change = {model.space.genes[0]: 1.0}

@@ -48,6 +48,7 @@ SETS: dict[str, tuple[Path, list[str]]] = {
     "cite, 5": (SHARED / "cite.h5ad", [*PCA, "--n-pcs", "5", "--whiten"]),
 }
 BASELINES = ("previous", "next", "mixture", "ot")
+NOTES = "\n## Notes\n"  # what follows in HELDOUT.md is written by hand, and stays
 
 
 @dataclass(frozen=True)
@@ -163,7 +164,9 @@ def main() -> None:
     print(text)
     if asked.write:
         target = Path(__file__).with_name("HELDOUT.md")
-        target.write_text(f"# Held-out days, by the command line\n\n{text}\n", encoding="utf-8")
+        _, *notes = target.read_text(encoding="utf-8").partition(NOTES)
+        head = f"# Held-out days, by the command line\n\n{text}\n"
+        target.write_text(head + "".join(notes), encoding="utf-8")
 
 
 if __name__ == "__main__":

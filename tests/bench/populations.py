@@ -1,11 +1,12 @@
 """Growth and fates of populations of known truth: `python tests/bench/populations.py [NAME …]`.
 
+Prints a line of JSON for each draw, of which `fates.py` makes the tables of FATES.md.
+
 Ten draws of each population of `cellam.truths`, of other sizes and speeds, are fitted with default
 options. Of each draw: whether the true growth of every state lies in its range, and for the cells
 of the first day the squared error of their fates against their true probabilities (summed over
 states: the Brier score less the least that is possible), that of the mean fate and of nearest
-cells, and the share of cells whose true probability lies in its range. `--write` puts the table
-into FATES.md.
+cells, and the share of cells whose true probability lies in its range.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ import pytest
 
 import cellam
 from cellam.evaluation.controls import Controlled
-from cellam.evaluation.evaluate import SHRUNK, Evaluation, evaluate
+from cellam.evaluation.evaluate import NO_REPLICATES, SHRUNK, Evaluation, evaluate
 from cellam.evaluation.skill import Skill
 from cellam.modelling.model import Model
 from cellam.reading.cells import Cells
@@ -64,10 +64,19 @@ def test_json_is_the_run_the_days_the_rows_and_the_notes(call: Call, run: Path) 
     assert result.code == 0
     assert "cellam_runs/small" in result.err
     what = json.loads(result.out)
-    assert list(what) == ["run", "holdout", "rows", "skill", "controls", "notes", "caveats"]
+    assert list(what) == [
+        "run",
+        "holdout",
+        "rows",
+        "replicates",
+        "skill",
+        "controls",
+        "notes",
+        "caveats",
+    ]
     assert what["run"] == str(run)
     assert what["holdout"] == ["day2"]
-    assert what["notes"] == [SHRUNK]
+    assert what["notes"] == [NO_REPLICATES, SHRUNK]
     rows = what["rows"]
     assert {"time", "label", "method", "metric", "value", "n"} <= set(rows[0])
     pairs = [(row["method"], row["metric"]) for row in rows]
@@ -130,7 +139,7 @@ def test_the_last_day_is_an_extrapolation(call: Call, scored: Path) -> None:
     what = json.loads(call("eval", "--holdout", "day7", "--json").out)
     methods = {"cellam", "forward", "balanced", "previous", "floor"}
     assert {row["method"] for row in what["rows"]} == methods
-    assert len(what["notes"]) == 2
+    assert len(what["notes"]) == 3
     assert [caveat["name"] for caveat in what["caveats"]] == ["gap"]
     assert "caveat    day7 is 3 away" in result.out
 

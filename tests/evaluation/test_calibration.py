@@ -15,7 +15,7 @@ import pytest
 import cellam
 from cellam.analysis.fates import Fates, predict_fates
 from cellam.errors import ConfigError, DataError
-from cellam.evaluation.calibration import _share, calibrate
+from cellam.evaluation.calibration import calibrate
 from cellam.evaluation.reliability import calibration_error, reliability
 from cellam.modelling.model import Model
 
@@ -48,23 +48,14 @@ def found(rep_model: Model, sides: pd.Series) -> list[Fates]:
     return [predict_fates(rep_model, day, sides, terminal=LATE) for day in ("day2", "day4")]
 
 
-def test_the_share_that_is_best_is_that_which_was_put_in() -> None:
-    rng = np.random.default_rng(0)
-    off = rng.standard_normal((2_000, 3))
-    assert _share(off, 0.4 * off + 0.1 * rng.standard_normal(off.shape)) == pytest.approx(0.4, 0.02)
-    assert _share(off, -off) == 0
-    assert _share(off, 2 * off) == 1
-    assert _share(0 * off, off) == 0
-
-
 def test_clones_that_follow_the_fates_keep_them(
     rep_model: Model, sides: pd.Series, clones: pd.Series, found: list[Fates]
 ) -> None:
     told = calibrate(rep_model, sides, clones, found)
     assert told.kept > 0.8
-    assert told.brier["calibrated"] < 0.2 * told.brier["mean"]
-    value, low, _ = told.gain["mean"]
-    assert value == pytest.approx(told.brier["mean"] - told.brier["calibrated"])
+    assert told.brier["calibrated"] < 0.2 * told.brier["mean fate"]
+    value, low, _ = told.gain["mean fate"]
+    assert value == pytest.approx(told.brier["mean fate"] - told.brier["calibrated"])
     assert low > 0
     days = rep_model.snapshots
     early, late = (
@@ -80,7 +71,7 @@ def test_barcodes_at_random_leave_the_mean_fate(
     shuffled = clones.sample(frac=1, random_state=0).reset_index(drop=True)
     told = calibrate(rep_model, sides, shuffled, found)
     assert told.kept < 0.1
-    assert told.brier["calibrated"] == pytest.approx(told.brier["mean"], rel=0.05)
+    assert told.brier["calibrated"] == pytest.approx(told.brier["mean fate"], rel=0.05)
     assert told.gain["uncalibrated"][1] > 0
     assert "better than uncalibrated" in told.says
 
@@ -98,7 +89,7 @@ def test_each_half_is_scored_with_what_the_other_one_tells(
     assert one.kept == other.kept
     assert one.halves != other.halves
     assert one.brier["calibrated"] != other.brier["calibrated"]
-    assert one.brier["mean"] == other.brier["mean"]
+    assert one.brier["mean fate"] == other.brier["mean fate"]
 
 
 def test_what_is_kept_is_between_the_mean_fate_and_the_trajectories(
@@ -107,11 +98,18 @@ def test_what_is_kept_is_between_the_mean_fate_and_the_trajectories(
     none, all_ = (
         predict_fates(rep_model, "day2", sides, terminal=LATE, kept=kept) for kept in (0.0, 1.0)
     )
-    np.testing.assert_allclose(none.probability, np.tile(none.mean, (len(none.rows), 1)))
+    last = sides.iloc[rep_model.snapshots.rows[3]]
+    shares = [float((last == state).mean()) for state in none.states]
+    np.testing.assert_allclose(none.whole, shares)
+    np.testing.assert_allclose(none.probability, np.tile(shares, (len(none.rows), 1)))
     np.testing.assert_allclose(all_.probability, all_.explanations[0])
     own = found[0]
-    between = own.mean + own.kept * (own.explanations[0] - own.mean)
-    np.testing.assert_allclose(own.probability, between)
+    np.testing.assert_allclose(own.probability, none.keeping(own.kept))
+    assert own.keeping(0.3).min() >= 0
+    np.testing.assert_allclose(own.keeping(0.3).sum(1), 1)
+    # As a whole the day becomes what the terminal day is.
+    together = own.together()["fate"]
+    np.testing.assert_allclose(list(together.values()), shares, atol=0.02)
     for of in (none, all_):
         assert (of.low <= of.probability).all() and (of.probability <= of.high).all()
     with pytest.raises(ConfigError, match="is no share"):
@@ -162,7 +160,7 @@ def test_the_command_says_what_clones_tell_and_uses_it(
     result = call("fates", "--from", "day2", "--clones", "clone", "--json")
     what = json.loads(result.out)
     told = what["calibration"]
-    assert set(told["brier"]) == {"calibrated", "uncalibrated", "mean"}
+    assert set(told["brier"]) == {"calibrated", "uncalibrated", "mean fate"}
     assert what["written"] != plain["written"]
     found = cellam.open_run(barcoded).fates("day2", clones="clone")
     assert found.days[0].kept == told["kept"]

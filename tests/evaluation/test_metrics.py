@@ -11,6 +11,7 @@ from cellam.dynamics.distances import Comparison
 from cellam.evaluation import baselines, metrics, scoring
 from cellam.evaluation.baselines import Baseline
 from cellam.evaluation.contenders import Contender
+from cellam.evaluation.gene_space import Genes
 from cellam.evaluation.metrics import DISTANCES, METRICS, Annotation, Metric, Sample
 from cellam.evaluation.scoring import METHODS, score
 from cellam.reading.time_labels import known_names
@@ -33,7 +34,10 @@ def clouds(n: int, m: int) -> tuple[Sample, Sample]:
     x, y = 3 * rng.standard_normal((n, 3)), 1 + 3 * rng.standard_normal((m, 3))
     u, v = (w / w.sum() for w in (0.5 + rng.random(n), 0.5 + rng.random(m)))
     types = np.where(np.arange(m) % 2, rng.integers(0, K, m), -1)
-    return Sample(x, u, 3.0), Sample(y, v, 2.0, types)
+    axes, origin = np.linalg.qr(rng.standard_normal((7, 3)))[0].T, rng.random(7)
+    expression = y @ axes + origin + 0.1 * rng.standard_normal((m, 7))
+    genes = Genes(expression, axes, origin)
+    return Sample(x, u, 3.0), Sample(y, v, 2.0, types, genes)
 
 
 @pytest.mark.parametrize("name", DISTANCES)

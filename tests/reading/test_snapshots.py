@@ -84,3 +84,11 @@ def test_expected_growth_goes_with_its_cells():
     assert np.array_equal(half.prior[1], 0.5 * prior[1])
     assert days.with_prior(0.0).prior is None
     assert three_days().with_prior(1.0).prior is None
+
+
+def test_days_may_stay_whole_while_others_are_thinned() -> None:
+    days = three_days()
+    few = days.thinned(7, np.random.default_rng(0), whole=["d3"])
+    assert [len(x) for x in few.points] == [7, 50, 7]
+    assert few.masses == days.masses
+    assert [w.sum() for w in few.weights] == pytest.approx(list(days.masses))

@@ -79,3 +79,12 @@ def test_only_json_and_safetensors_are_written(model: Model) -> None:
         else:
             assert name.endswith(".safetensors")
             load(content)
+
+
+def test_the_motion_that_is_kept_is_stored_and_older_runs_open_without_it(model: Model) -> None:
+    files = to_files(model)
+    assert from_files(files, seconds=1.0).kinetic == model.kinetic is not None
+    fitted = json.loads(files["fit.json"])
+    assert fitted.pop("kinetic") == vars(model.kinetic)
+    older = {**files, "fit.json": json.dumps(fitted).encode()}
+    assert from_files(older, seconds=1.0).kinetic is None

@@ -1,0 +1,164 @@
+"""Estimates: the seconds and the memory that a fit and its evaluation take, found without fitting.
+
+The constants were measured on one core of an x86_64 server with other work on it. Those of a fit on
+2026-11-23, over fits on default options of 781 to 100,000 cells on 3 to 11 days
+(tests/bench/SCALING.md has the large ones): the formula met the seconds of each within a third, and
+the memory was never more than a fifth above it. Those of an evaluation on 2026-11-30, over one day
+of five sets of 1,000 to 66,000 cells: seconds and memory were met within a fifth. Eleven days of
+200 cells took 0.6 of the estimate. Other machines may differ more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy import sparse
+
+from cellam.evaluation.baselines import BASELINES
+from cellam.evaluation.evaluate import REFITS
+from cellam.evaluation.scoring import DRAWS, MOST_FOLLOWED, N_MAX
+from cellam.modelling.refits import MOST_CELLS
+from cellam.modelling.selection import INNER
+from cellam.options import N_PCS, N_TOP_GENES, Options
+
+if TYPE_CHECKING:
+    from cellam.reading.cells import Cells
+
+IMPORT = 5.0  # seconds: of starting
+SOLVE = 3.3  # of solving for the action
+AN_INNER_DAY = 1.4  # of choosing the path on one
+A_CELL = 3e-4  # of pairing one that is fitted to
+A_VALUE = 3e-7  # of reading, normalising and projecting one stored value
+
+FITS = 1.5  # the fit without a day, and its counterpart, which has less to choose
+A_REFIT = 1.0
+A_GAP = 0.3  # of a refit
+FOLLOWERS = REFITS + 2.5  # the fit, its counterpart, the refits, and forward half of the cells
+A_FOLLOWED = 4e-4  # cell, by one of them
+# The fit, forward too, its counterpart, baselines and the floor; the refits are drawn once.
+CLOUDS = (len(BASELINES) + 4) * DRAWS + REFITS
+A_CLOUD = 0.34  # of N_MAX cells, compared in all metrics
+
+BASE = 600e6  # bytes: of the libraries and the features
+OF_PCA = 250e6  # bytes: of the libraries that it needs
+OF_OBS = 400  # bytes: of a cell without its matrix
+COPIES = 4  # of the expression
+EMBEDDED = 40  # bytes: of a cell in one coordinate, with all its copies
+FEATURED = 4e4  # bytes: of a cell that is followed, with its features
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a fit and an evaluation take, on default options: seconds of one core, and bytes.
+
+    Parameters
+    ----------
+    seconds, memory : float
+        Of a fit.
+    day_seconds : float
+        Of an evaluation of one inner day, on average; nan where there is none.
+    all_seconds : float
+        Of an evaluation of all inner days.
+    inner : int
+        How many there are.
+    eval_memory : float
+        Of an evaluation, in each of its processes.
+    """
+
+    seconds: float
+    memory: float
+    day_seconds: float
+    all_seconds: float
+    inner: int
+    eval_memory: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """Rounded, with null for an evaluation where no day can be held out."""
+        held_out = {
+            "day_seconds": round(self.day_seconds, 1),
+            "all_seconds": round(self.all_seconds, 1),
+            "bytes": round(self.eval_memory),
+        }
+        return {
+            "seconds": round(self.seconds, 1),
+            "bytes": round(self.memory),
+            "eval": held_out if self.inner else None,
+        }
+
+
+def estimate(cells: Cells) -> Estimate:
+    """What a fit of cells, and an evaluation of it, take."""
+    inner = list(cells.counts)[1:-1]
+    each = [eval_seconds(cells, [label]) for label in inner]
+    return Estimate(
+        fit_seconds(cells),
+        fit_memory(cells),
+        float(np.mean(each)) if inner else float("nan"),
+        eval_seconds(cells, inner),
+        len(inner),
+        eval_memory(cells),
+    )
+
+
+def fit_seconds(cells: Cells) -> float:
+    """Seconds of one core for a fit on default options."""
+    return IMPORT + A_VALUE * _values(cells) + _solving(list(cells.counts.values()))
+
+
+def eval_seconds(cells: Cells, labels: Collection[str]) -> float:
+    """Seconds of one core for an evaluation of these days, on default options of fit and eval."""
+    days = (_day_seconds(cells, list(cells.counts).index(label)) for label in labels)
+    return IMPORT + A_VALUE * _values(cells) + sum(days)
+
+
+def fit_memory(cells: Cells) -> float:
+    """Bytes that a fit on default options takes at most."""
+    n, p = (int(size) for size in cells.matrix.shape)
+    if cells.rep is not None:
+        return float(BASE + n * (OF_OBS + EMBEDDED * p))
+    matrix = cells.matrix
+    parts = (matrix.data, matrix.indices) if sparse.issparse(matrix) else (matrix,)
+    expression = sum(int(part.nbytes) for part in parts)
+    dense = 4 * n * min(p, N_TOP_GENES)  # of the genes of the PCA
+    embedded = n * (OF_OBS + EMBEDDED * min(p, N_PCS))
+    return float(BASE + OF_PCA + COPIES * expression + 2 * dense + embedded)
+
+
+def eval_memory(cells: Cells) -> float:
+    """Bytes that an evaluation on default options takes at most, in each of its processes."""
+    counts = list(cells.counts.values())
+    followed = [sum(_beside(counts, k)) for k in range(1, len(counts) - 1)]
+    return fit_memory(cells) + FEATURED * max(followed, default=0)
+
+
+def _beside(counts: list[int], k: int) -> list[int]:
+    """Cells of the days beside day k that are followed to it."""
+    return [min(n, MOST_FOLLOWED) for n in counts[max(k - 1, 0) : k] + counts[k + 1 : k + 2]]
+
+
+def _values(cells: Cells) -> int:
+    return int(cells.matrix.nnz) if sparse.issparse(cells.matrix) else int(cells.matrix.size)
+
+
+def _solving(counts: list[int]) -> float:
+    """Of a fit to days of so many cells, once they are embedded."""
+    most: int = Options.model_fields["max_cells"].default
+    inner = min(len(counts) - 2, INNER)
+    fitted = sum(min(n, most) for n in counts)
+    return SOLVE + AN_INNER_DAY * max(inner, 0) + A_CELL * fitted
+
+
+def _day_seconds(cells: Cells, k: int) -> float:
+    """Of day k, held out and scored."""
+    counts = list(cells.counts.values())
+    held, others = counts[k], counts[:k] + counts[k + 1 :]
+    beside = _beside(counts, k)
+    fits = FITS * (_solving(others) + A_VALUE * _values(cells))
+    halves = sum(min(n // 2, MOST_CELLS) for n in others)
+    refits = REFITS * (A_REFIT + A_GAP * (len(others) - 1) + A_CELL * halves)
+    n = min(N_MAX, held // 2, *beside)
+    scored = FOLLOWERS * A_FOLLOWED * sum(beside) + CLOUDS * A_CLOUD * (n / N_MAX) ** 2
+    return fits + refits + scored

@@ -1,0 +1,1 @@
+"""Comparison: whether, where and by how much the dynamics of two conditions differ."""

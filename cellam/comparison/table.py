@@ -1,0 +1,93 @@
+"""Table: all effects with intervals, p-values and controls, and the p-value of the verdict."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from cellam.comparison.effects import Scale, spread
+from cellam.comparison.relabelling import false_discovery, in_scatter, p_values
+from cellam.comparison.samples import Codes, Samples
+
+Array = NDArray[np.float64]
+
+SPLITS = 10  # of the reference into two groups
+
+
+def dynamics_p(measured: list[dict[str, Array]]) -> float:
+    """p-value of one dynamics for both conditions, from the effects of every labelling.
+
+    By the larger of two statistics: the size of the difference of velocities, and that of the
+    arrivals, root mean square of all in units of their scatter over labellings.
+    """
+    motion, arrival = (np.stack([one[name] for one in measured]) for name in ("motion", "arrival"))
+    if arrival.size:
+        motion = np.concatenate([motion, np.sqrt((in_scatter(arrival) ** 2).mean(1))[:, None]], 1)
+    return float(p_values(motion)[0].min())
+
+
+def effects_table(scale: Scale, units: Samples, measured: list[dict[str, Array]]) -> pd.DataFrame:
+    """The effects of all families, with their intervals and p-values."""
+    from scipy.stats import t as student
+
+    errors, freedom = spread(units, scale.measure)
+    width = float(student.ppf(0.975, freedom)) if freedom else np.nan
+    control = _controls(scale, units)
+    frames = []
+    for family, items in scale.items().items():
+        effect = measured[0][family]
+        error = errors.get(family, np.full(len(effect), np.nan))
+        frame = pd.DataFrame(
+            {
+                "family": family,
+                "item": items,
+                "effect": effect,
+                "low": effect - width * error,
+                "high": effect + width * error,
+                "p": np.nan,
+                "p_single": np.nan,
+                "q": np.nan,
+                "control": control.get(family, np.full(len(effect), np.nan)),
+                "unit": scale.FAMILIES[family].unit,
+            }
+        )
+        if units.enough:
+            frame["p"], frame["p_single"] = p_values(np.stack([one[family] for one in measured]))
+            if family == "genes":
+                frame["q"] = false_discovery(frame["p_single"].to_numpy())
+        if family == "motion":  # a size has no sign, and no interval about 0
+            frame["low"] = frame["low"].clip(lower=0)
+        frames.append(frame)
+    return pd.concat(frames, ignore_index=True)
+
+
+def _controls(scale: Scale, units: Samples) -> dict[str, Array]:
+    """Largest effect between two groups of samples of the reference: (F,) for every family."""
+    own = np.flatnonzero(units.of == 0)
+    found: dict[str, Array] = {}
+    for some in _splits(units, own):
+        rest = np.setdiff1d(own, some)
+        both = np.flatnonzero(units.shared)
+        one = scale.measure(np.union1d(rest, both), np.union1d(some, both))
+        for family, values in one.items():
+            size = np.abs(values)
+            found[family] = np.maximum(found[family], size) if family in found else size
+    return found
+
+
+def _splits(units: Samples, own: Codes) -> list[Codes]:
+    """Half of the real samples of each stratum, in up to `SPLITS` ways; none of a single one."""
+    rng = np.random.default_rng(0)
+    found: dict[bytes, Codes] = {}
+    strata = [own[units.stratum[own] == j] for j in np.unique(units.stratum[own])]
+    parents = [np.unique(units.parent[s]) for s in strata]
+    if any(len(p) < 2 for p in parents):
+        return []
+    for _ in range(4 * SPLITS):
+        chosen = [rng.choice(p, len(p) // 2, replace=False) for p in parents]
+        some = own[np.isin(units.parent[own], np.concatenate(chosen))]
+        found.setdefault(some.tobytes(), some)
+        if len(found) == SPLITS:
+            break
+    return list(found.values())

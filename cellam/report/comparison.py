@@ -1,0 +1,165 @@
+"""The page of a comparison: verdict and design first, then each family of effects."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from cellam._version import __version__
+from cellam.comparison.compare import LEVEL, Comparison
+from cellam.comparison.effects import Family
+from cellam.plots import comparison as plots
+from cellam.report.images import Picture, picture
+from cellam.report.templates import template
+from cellam.storage import write_atomically, writing
+
+TEMPLATE = "comparison.html.j2"
+DRAWN = ("growth", "fates", "arrival")  # as forest plots
+ROWS = 12  # of a table; a CSV has all
+
+
+def write_comparison(found: Comparison, path: Path, *, data: str) -> None:
+    """Write the page of a comparison.
+
+    Parameters
+    ----------
+    found : Comparison
+    path : pathlib.Path
+        File to write, replaced if it is there.
+    data : str
+        What the cells were read from.
+
+    Raises
+    ------
+    OutputError
+        If the file cannot be written.
+    """
+    page = render_comparison(found, data=data)
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, page.encode())
+
+
+def render_comparison(found: Comparison, *, data: str) -> str:
+    """The page as a string."""
+    first, second = found.samples.conditions
+    design = found.samples.design
+    return template(TEMPLATE).render(
+        title=f"{second} against {first}",
+        version=__version__,
+        key=found.samples.key,
+        data=data,
+        cells=f"{found.model.training.n_cells:,}",
+        days=len(found.model.training),
+        verdict=found.verdict,
+        unit=found.unit,
+        design=design.rows(),
+        design_days=len(design.rows()[0]) - len(design.keys),
+        families=[
+            _family(found, family)
+            for name, family in found.scale.FAMILIES.items()
+            if name in set(found.effects["family"])
+        ],
+        growth_map=_growth_map(found),
+        transfer=_transfer(found.transfer),
+        transfer_what=(
+            "Cells of each condition, simulated from day to day with the dynamics of the same "
+            "condition (own), of the other one, and of both together: energy distance to the cells "
+            "of the next day. Floor: two halves of that day; replicates: two samples of it. Where "
+            "the other condition does as well, only the cells at the start differ."
+        ),
+        methods=_methods(found),
+    )
+
+
+def _family(found: Comparison, family: Family) -> dict[str, Any]:
+    rows = found.effects[found.effects["family"] == family.name]
+    largest = rows["effect"].abs().sort_values(ascending=False, kind="stable").index[:ROWS]
+    tested = found.smallest_p is not None
+    columns = ["", "difference", "95 %", *(["p"] if tested else []), "control against control"]
+    return {
+        "title": family.name.capitalize(),
+        "what": f"{family.what[0].upper()}{family.what[1:]}"
+        + (f", {family.unit}" if family.unit else "")
+        + f": {found.samples.conditions[1]} less {found.samples.conditions[0]}."
+        + (f" The {ROWS} largest." if len(rows) > ROWS else ""),
+        "columns": columns,
+        "rows": [_row(row, tested=tested) for _, row in rows.loc[largest].iterrows()],
+        "picture": _forest(found, family) if family.name in DRAWN else _shares(found, family),
+    }
+
+
+def _row(row: pd.Series, *, tested: bool) -> list[str]:
+    interval = f"{row['low']:+.3g} to {row['high']:+.3g}" if np.isfinite(row["low"]) else "–"
+    p = [f"{row['p']:.2g}"] if tested else []
+    control = f"{row['control']:.3g}" if np.isfinite(row["control"]) else "–"
+    return [str(row["item"]), f"{row['effect']:+.3g}", interval, *p, control]
+
+
+def _forest(found: Comparison, family: Family) -> Picture:
+    return picture(
+        lambda: plots.effects(found.effects, family.name),
+        f"{family.name}: differences with their intervals",
+        f"{family.what[0].upper()}{family.what[1:]}, with 95 % intervals over "
+        f"{'cells' if found.samples.parts else 'samples'}. Grey: as far as samples of the "
+        "reference differ from one another.",
+    )
+
+
+def _shares(found: Comparison, family: Family) -> Picture | None:
+    if family.name != "composition":
+        return None
+    return picture(
+        lambda: plots.samples(found.shares),
+        "share of each cell type in every sample, by day and condition",
+        "Each mark is a sample.",
+    )
+
+
+def _growth_map(found: Comparison) -> Picture | None:
+    space = found.model.space
+    if found.model.conserves_mass or space.n_dims < 2:
+        return None
+    _, growth = found.at_cells()
+    days = found.model.training
+    points = days.to_data_order(np.concatenate(days.points))[:, :2] * space.scale[:2]
+    names = (f"{space.name} 1", f"{space.name} 2")
+    return picture(
+        lambda: plots.difference_map(
+            points, growth, label="difference of growth", axes_names=names
+        ),
+        "difference of growth at every cell",
+        "Difference of growth rates, relative to the population, at every cell.",
+    )
+
+
+def _transfer(frame: pd.DataFrame) -> list[list[str]]:
+    rows = [
+        [str(row["condition"]), str(row["day"])]
+        + [f"{row[c]:.3g}" if np.isfinite(row[c]) else "–" for c in frame.columns[2:]]
+        for _, row in frame.iterrows()
+    ]
+    return [list(map(str, frame.columns)), *rows]
+
+
+def _methods(found: Comparison) -> list[str]:
+    first, second = found.samples.conditions
+    said = [
+        f"One action was fitted to the cells of {first} and {second} together. What the pairs of "
+        "cells of each condition have beyond it, in velocity and in growth, was fitted to the "
+        "remainder with one ridge, which draws it to zero where a condition has few cells.",
+        "Growth is that of a type less that of all cells of its days, as days tell nothing of "
+        "totals. A change of fates and one of growth can leave the same days.",
+    ]
+    if found.smallest_p is not None:
+        said.append(
+            f"p-values: share of {found.n_labellings} labellings of the samples with a statistic "
+            "at least as large, family-wise over the rows of a table (max-T). The verdict is by "
+            f"the larger of the differences of motion and of arrival, at {LEVEL:g}. Growth is no "
+            "part of it, as how much of a change is taken for growth depends on the cells that "
+            "there are."
+        )
+    return said

@@ -1,0 +1,181 @@
+"""`cellam compare`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cellam.options import Options
+
+from ._from_model import from_model
+from .console import give, give_json, plural, progress, results, say, table
+from .options import GroupbyOption, JsonOption
+from .outputs import shown
+from .summary import say_cells, say_model
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from cellam.comparison.compare import Comparison
+
+DESIGN, OUTPUT = "Design", "Output"  # headings in the help
+ROWS = 12  # of a family, the largest
+
+
+@from_model
+def compare(
+    data: Annotated[
+        Path,
+        typer.Argument(
+            metavar="DATA", help="Cells of several days: an .h5ad file or a .zarr folder."
+        ),
+    ],
+    condition: Annotated[
+        str,
+        typer.Option(help="Column of obs that holds the condition.", rich_help_panel=DESIGN),
+    ],
+    options: Options,
+    reference: Annotated[
+        str | None,
+        typer.Option(
+            help="Condition to compare with. [default: the one with the name of a control]",
+            rich_help_panel=DESIGN,
+        ),
+    ] = None,
+    against: Annotated[
+        str | None,
+        typer.Option(
+            help="Condition to compare; needed if there are more than two.", rich_help_panel=DESIGN
+        ),
+    ] = None,
+    shared: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="DAY",
+            help="Day whose cells belong to both conditions, as before a treatment; repeatable.",
+            rich_help_panel=DESIGN,
+        ),
+    ] = None,
+    block: Annotated[
+        str | None,
+        typer.Option(
+            help="Column of obs, e.g. the batch: samples are exchanged within it only.",
+            rich_help_panel=DESIGN,
+        ),
+    ] = None,
+    permutations: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            max=10_000,
+            help="Labellings of the samples to try; all of them, if there are no more.",
+            rich_help_panel=DESIGN,
+        ),
+    ] = 99,
+    groupby: GroupbyOption = None,
+    csv: Annotated[
+        Path | None,
+        typer.Option(
+            help="Also write the table of effects to this CSV file.", rich_help_panel=OUTPUT
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="Also write a copy of the data with the differences at every cell to this .h5ad.",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option(help="Also write a page to this .html file.", rich_help_panel=OUTPUT),
+    ] = None,
+    overwrite: Annotated[
+        bool,
+        typer.Option(
+            "--overwrite", help="Replace these files if they exist.", rich_help_panel=OUTPUT
+        ),
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Compare how cells move and grow in two conditions, with the sample as the unit."""
+    from cellam.workflows.compare import compare_file
+
+    with progress() as on_progress:
+        result = compare_file(
+            data,
+            condition,
+            options,
+            reference=reference,
+            against=against,
+            shared=shared or (),
+            block=block,
+            permutations=permutations,
+            groupby=groupby,
+            csv=csv,
+            out=out,
+            report=report,
+            overwrite=overwrite,
+            on_progress=on_progress,
+        )
+    found = result.comparison
+    if as_json:
+        give_json(result.to_dict())
+        return
+    say_cells(result.cells)
+    say_model(found.model)
+    first, second = found.samples.conditions
+    say("compared", f"obs[{condition!r}]: {second} less {first}")
+    say("unit", found.unit)
+    print()
+    with results():
+        table(found.samples.design.rows()[0], found.samples.design.rows()[1:])
+    for family in found.scale.items():
+        _print(found, family)
+    _print_transfer(found.transfer)
+    print()
+    print(found.verdict)
+    for name, path in result.written.items():
+        give(name, shown(path))
+
+
+def _print(found: Comparison, name: str) -> None:
+    """The largest effects of a family."""
+    family = found.scale.FAMILIES[name]
+    rows = found.effects[found.effects["family"] == name]
+    largest = rows["effect"].abs().sort_values(ascending=False, kind="stable").index[:ROWS]
+    tested = found.smallest_p is not None
+    print()
+    columns = [name, "difference", "95 %", *(["p"] if tested else []), "control"]
+    table(columns, [_row(row, tested=tested) for _, row in rows.loc[largest].iterrows()])
+    more = f"; {plural(len(rows) - ROWS, 'smaller one')} not shown" if len(rows) > ROWS else ""
+    unit = f" ({family.unit})" if family.unit else ""
+    print(f"{family.what[0].upper()}{family.what[1:]}{unit}{more}.")
+
+
+def _row(row: pd.Series, *, tested: bool) -> list[str]:
+    return [
+        str(row["item"]),
+        f"{row['effect']:+.3g}",
+        "–" if row["low"] != row["low"] else f"{row['low']:+.3g} to {row['high']:+.3g}",
+        *([f"{row['p']:.2g}"] if tested else []),
+        "–" if row["control"] != row["control"] else f"{row['control']:.3g}",
+    ]
+
+
+def _print_transfer(frame: pd.DataFrame) -> None:
+    """How far followed cells arrive from those of the next day, by whose dynamics."""
+    print()
+    columns = ["transfer", *frame.columns[1:]]
+    rows = [
+        [str(row["condition"]), str(row["day"])]
+        + ["–" if row[c] != row[c] else f"{row[c]:.3g}" for c in frame.columns[2:]]
+        for _, row in frame.iterrows()
+    ]
+    table(columns, rows)
+    print(
+        "Energy distance of simulated to observed cells of the day, with the dynamics of the same "
+        "condition (own), of the other one and of both."
+    )
