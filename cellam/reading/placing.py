@@ -12,7 +12,7 @@ with r the centred expression of the genes that are there (+), C the components,
 genes and Λ the variance of coordinates less the noise. Means alone would draw cells to the centre:
 of half of the genes of klein, to 0.46 of their coordinates, and so to 0.98. The error that is
 expected, tr(C₋C₋ᵀ V C₋C₋ᵀ + C₋Ψ₋C₋ᵀ), is known before: on four data sets, for a tenth to nine
-tenths of the genes, it was 0.7 to 1.0 of the error that was made. Above a tenth of the variance of
+tenths of the genes, it was 0.5 to 1.0 of the error that was made. Above a tenth of the variance of
 the cells (`MOST`) they are refused: the error is then as large as the distance to the nearest
 cells.
 """
