@@ -19,6 +19,7 @@ from cellam.analysis.division import compare_division
 from cellam.analysis.uncertainty import UNSURE, growth_spread, relative_sd, remoteness
 from cellam.checks.caveat import Caveat
 from cellam.modelling.model import Model, Simulation
+from cellam.reading.batch_shift import without_shift
 from cellam.reading.cell_types import resolve_types
 from cellam.reading.cells import Cells
 from cellam.reading.time_labels import named
@@ -49,6 +50,7 @@ def fit_caveats(model: Model, cells: Cells) -> Iterator[Caveat]:
     yield from _without_growth(model)
     yield from _contrary(model, cells)
     yield from _lost(model)
+    yield from _unshifted(model, cells)
     yield from _strayed(followed)
     yield from _crept(followed)
     yield from _missed(followed, cells)
@@ -72,6 +74,14 @@ class _Followed:
     def who(self) -> str:
         days, n = self.model.training, len(self.simulation.rows)
         return f"{n:,} cells of {named(days.labels[0])}"
+
+
+def _unshifted(model: Model, cells: Cells) -> Iterator[Caveat]:
+    for label in model.options.exclude:
+        if found := without_shift(cells, label):
+            yield Caveat(
+                "batch shift", found, "Do not read its distance from other days as motion."
+            )
 
 
 def _without_growth(model: Model) -> Iterator[Caveat]:

@@ -29,6 +29,7 @@ from cellam.modelling.model import Model
 from cellam.modelling.pipeline import fit
 from cellam.modelling.refits import effective_refits, refit
 from cellam.options import Options
+from cellam.reading.batch_shift import without_shift
 from cellam.reading.cell_types import resolve_types
 from cellam.reading.cells import Cells
 from cellam.reading.samples import ENOUGH, replicates_of
@@ -93,7 +94,10 @@ class Evaluation:
                 "so all scores may be too good. Without `use_rep`, a PCA is fitted on the other "
                 "days only."
             )
-        notes += [*_of_units(joined)]
+        notes += [
+            *_of_units(joined),
+            *filter(None, (without_shift(cells, x) for x in joined.labels)),
+        ]
         if {"W1", "W2"} & set(table["metric"]) and LEAD in set(table["metric"]):
             notes.append(SHRUNK)
         return Evaluation(joined, tuple(notes))

@@ -33,7 +33,7 @@ from cellam.errors import ConfigError, DataError
 from cellam.reading.cell_types import split_levels
 from cellam.reading.cells import Cells
 from cellam.reading.design import Design
-from cellam.reading.time_labels import list_labels
+from cellam.reading.time_labels import list_labels, named
 
 if TYPE_CHECKING:
     from cellam.reading.amounts import Matrix
@@ -168,6 +168,25 @@ class Batches:
             of = self.groups == group
             shift[of] -= n[:, of].sum(0) @ shift[of] / max(n[:, of].sum(), 1.0)
         return np.asarray(shift)
+
+
+def without_shift(cells: Cells, label: str) -> str:
+    """What is not corrected on a day that is no training day, in a sentence; empty if all is.
+
+    Batches that are on this day alone have no shift, as no training cell is of them.
+    """
+    key = cells.reading.batch_key
+    if key is None:
+        return ""
+    design = Design.of(cells, key)
+    lone = [b for b in design.in_one_day() if label in design.by_day()[b]]
+    if not lone:
+        return ""
+    sizes = {b: n for b, n in design.on(label).items() if b in lone}
+    return (
+        f"On {named(label)}, batches of obs[{key!r}] that no training day has are taken without a "
+        f"shift: {list_labels(sizes)}."
+    )
 
 
 def read_batches(

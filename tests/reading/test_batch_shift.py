@@ -9,9 +9,10 @@ import pytest
 from scipy import sparse
 
 import cellam
+from cellam.checks.fit_caveats import fit_caveats
 from cellam.errors import ConfigError, DataError
 from cellam.modelling.observed import growth_rates
-from cellam.reading.batch_shift import Batches, linked, read_batches
+from cellam.reading.batch_shift import Batches, linked, read_batches, without_shift
 from cellam.reading.cells import Cells
 from cellam.reading.embedding import fit_space
 from cellam.runs.archive import from_files, to_files
@@ -190,6 +191,20 @@ def test_what_days_do_not_link_is_refused_with_the_design(small: anndata.AnnData
     model = cellam.fit(cells, n_features=16, tau=1.0, n_pcs=3, allow_confounded=True)
     assert model.space.batches is not None
     np.testing.assert_allclose(model.space.batches.shifts, 0, atol=1e-9)
+
+
+def test_a_day_of_batches_that_no_other_day_has_is_said(small: anndata.AnnData) -> None:
+    """Neither a fit without the day nor its scores know a shift of them."""
+    small.obs["lane"] = lanes(small)
+    alone = (small.obs["day"] == "day4") & (small.obs["lane"] == "L2")
+    small.obs["lane"] = small.obs["lane"].where(~alone, "L3")
+    cells = cellam.read(small, batch_key="lane")
+    assert without_shift(cells, "day2") == ""
+    says = f"without a shift: 'L3' ({alone.sum()} cells)."
+    assert says in without_shift(cells, "day4")
+    model = cellam.fit(cells, n_features=16, tau=1.0, n_pcs=3, exclude=("day4",))
+    assert any(says in caveat.finding for caveat in fit_caveats(model, cells))
+    assert without_shift(cellam.read(small), "day4") == ""
 
 
 def test_what_is_no_batch_is_refused(small: anndata.AnnData, cells: Cells) -> None:
