@@ -276,6 +276,11 @@ def compare(
     if permutations < 1:
         raise ConfigError(f"`permutations={permutations}` leaves no labelling.", "Use 20 or more.")
     options = Options(**{**(options or Options()).model_dump(), **changes})
+    if options.ensemble is not None:
+        raise ConfigError(
+            f"`ensemble={options.ensemble}` has no part in a comparison: intervals are over samples.",
+            "Leave it out.",
+        )
     types = resolve_types(cells.obs, cells.codes, groupby)
     if types is not None and types.name == condition:
         raise ConfigError(

@@ -190,6 +190,11 @@ def test_a_column_that_is_no_condition_is_refused(
         compare(_two(_moving, n=12), condition, replicate=replicate)
 
 
+def test_an_ensemble_is_refused_rather_than_left_unused() -> None:
+    with pytest.raises(ConfigError, match="no part in a comparison"):
+        compare(_two(_moving, n=12), "treatment", ensemble=8)
+
+
 def test_the_treated_divide_more_often_in_the_simulator() -> None:
     """What the experiment is made of: the arm is larger by what its cells divide more."""
     truth, more = Branching(step=0.1), Branching(step=0.1, boost=2.0)
