@@ -278,8 +278,8 @@ def compare(
     options = Options(**{**(options or Options()).model_dump(), **changes})
     if options.ensemble is not None:
         raise ConfigError(
-            f"`ensemble={options.ensemble}` has no part in a comparison: intervals are over samples.",
-            "Leave it out.",
+            f"`ensemble={options.ensemble}` has no part in a comparison.",
+            "Leave it out: intervals are over samples.",
         )
     types = resolve_types(cells.obs, cells.codes, groupby)
     if types is not None and types.name == condition:
