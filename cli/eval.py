@@ -127,7 +127,7 @@ def _print(found: EvaluationResult) -> None:
 
 def _print_day(scores: Scores, skills: list[Skill], label: str, cached: str) -> None:
     """Methods by rows, metrics by columns, best first; the floor and the skill last."""
-    from cellam.evaluation.scoring import METHODS
+    from cellam.evaluation.contest import METHODS
     from cellam.reading.time_labels import named
 
     frame = scores.table

@@ -18,7 +18,7 @@ from warm import Result, Warm
 import cellam
 from cellam.modelling.model import Model
 from cellam.reading.cells import Cells
-from cellam.runs.run import RUNS, point_to
+from cellam.runs.places import RUNS, point_to
 from cellam_cli import funnel
 from cellam_cli.app import app
 from cellam_cli.console import flags

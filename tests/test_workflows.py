@@ -14,7 +14,7 @@ import pytest
 
 import cellam
 from cellam.checks import caveats as rules
-from cellam.runs.run import point_to
+from cellam.runs.places import point_to
 from cellam.workflows import evaluate as evaluate_workflow
 
 Call = Callable[..., Any]

@@ -18,8 +18,8 @@ import numpy as np
 from scipy import sparse
 
 from cellam.evaluation.baselines import BASELINES
+from cellam.evaluation.contest import DRAWS, MOST_FOLLOWED, N_MAX
 from cellam.evaluation.evaluate import REFITS
-from cellam.evaluation.scoring import DRAWS, MOST_FOLLOWED, N_MAX
 from cellam.modelling.refits import MOST_CELLS
 from cellam.modelling.selection import INNER
 from cellam.options import N_PCS, N_TOP_GENES, Options

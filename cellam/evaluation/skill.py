@@ -36,7 +36,8 @@ from numpy.typing import NDArray
 from cellam.evaluation.baselines import BASELINES
 from cellam.evaluation.contenders import FIT, FLOOR
 from cellam.evaluation.scores import Scores
-from cellam.evaluation.scoring import N_BOOT, NORMAL_DF
+from cellam.evaluation.scoring import N_BOOT
+from cellam.evaluation.spreads import NORMAL_DF
 from cellam.evaluation.units import CELLS, REPLICATES
 from cellam.reading.samples import ENOUGH
 

@@ -9,10 +9,10 @@ import pandas as pd
 
 from cellam.dynamics.fitting import Solved
 from cellam.evaluation.contenders import FIT
+from cellam.evaluation.contest import METHODS
 from cellam.evaluation.controls import Controlled
 from cellam.evaluation.heldout import predict_day
 from cellam.evaluation.scores import Scores
-from cellam.evaluation.scoring import METHODS
 from cellam.evaluation.skill import Skill, skills
 from cellam.modelling.model import Model
 from cellam.plots import maps, scores

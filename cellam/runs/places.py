@@ -1,4 +1,4 @@
-"""Places: where a run goes, named by the user or after the data."""
+"""Places: where a run goes, named by the user or after the data, and where it is found again."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from cellam.errors import ConfigError
-from cellam.runs.claims import is_stopped
+from cellam.errors import ConfigError, RunError
+from cellam.runs.claims import is_run, is_stopped
+from cellam.storage import write_atomically, writing
 
 RUNS = "cellam_runs"
 LONGEST = 200  # bytes in the name of a run, which file systems limit to 255
@@ -64,3 +65,50 @@ def _places(data: Path, runs: Path) -> Iterator[Path]:
     yield runs / stem
     for number in itertools.count(2):
         yield runs / f"{stem}-{number}"
+
+
+def point_to(path: Path) -> None:
+    """Make a run the current one of its folder of runs."""
+    with writing(path.parent):
+        write_atomically(path.parent / "current", os.fsencode(f"{path.name}\n"))
+
+
+def find_run(given: str | Path | None = None) -> Path:
+    """Where the run is: as given, else $CELLAM_RUN, else the current one, searched upward.
+
+    Raises
+    ------
+    RunError
+        If there is none.
+    """
+    named = given or os.environ.get("CELLAM_RUN") or None
+    if named is not None:
+        for path in (Path(named), Path(RUNS) / named):
+            if is_run(path):
+                return path
+            if is_stopped(path):
+                raise RunError(
+                    f"The fit of {path} was stopped before it finished.",
+                    "Repeat its command with `resume=True`.",
+                )
+        raise RunError(
+            f"{named}{'' if given else ' (from $CELLAM_RUN)'} is not a cellam run: it has no "
+            "manifest.json.",
+            "Use the folder that `cellam fit` printed, or fit first.",
+        )
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        pointer = folder / RUNS / "current"
+        if pointer.is_file():
+            name = pointer.read_text(encoding="utf-8", errors="replace").removesuffix("\n")
+            path = pointer.parent / name
+            if Path(name).name == name and is_run(path):
+                return path
+            raise RunError(
+                f"{pointer} points to {name[:80]!r}, which is not a run.",
+                "Fit again, or name a run with `run`.",
+            )
+    raise RunError(
+        f"There is no run here: no {RUNS}/current in {here} or above it.",
+        "Run `cellam fit DATA` first, or name a run with `run=DIR`.",
+    )

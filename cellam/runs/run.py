@@ -38,12 +38,10 @@ from cellam.runs.claims import (
     EVALUATIONS,
     Claim,
     claim,
-    is_run,
-    is_stopped,
     read_json,
     read_manifest,
 )
-from cellam.runs.places import RUNS
+from cellam.runs.places import find_run
 from cellam.storage import as_text, restore, sha256, to_json, write_atomically, writing
 
 # What is raised where the files of a run hold something else than what belongs there.
@@ -342,12 +340,6 @@ def _provenance(
     }
 
 
-def point_to(path: Path) -> None:
-    """Make a run the current one of its folder of runs."""
-    with writing(path.parent):
-        write_atomically(path.parent / "current", os.fsencode(f"{path.name}\n"))
-
-
 def _version(package: str) -> str:
     try:
         return version(package)
@@ -358,54 +350,13 @@ def _version(package: str) -> str:
 # ------------------------------------------------------------------------------- reading
 
 
-def find_run(given: str | Path | None = None) -> Path:
-    """Where the run is: as given, else $CELLAM_RUN, else the current one, searched upward.
-
-    Raises
-    ------
-    RunError
-        If there is none.
-    """
-    named = given or os.environ.get("CELLAM_RUN") or None
-    if named is not None:
-        for path in (Path(named), Path(RUNS) / named):
-            if is_run(path):
-                return path
-            if is_stopped(path):
-                raise RunError(
-                    f"The fit of {path} was stopped before it finished.",
-                    "Repeat its command with `resume=True`.",
-                )
-        raise RunError(
-            f"{named}{'' if given else ' (from $CELLAM_RUN)'} is not a cellam run: it has no "
-            "manifest.json.",
-            "Use the folder that `cellam fit` printed, or fit first.",
-        )
-    here = Path.cwd()
-    for folder in (here, *here.parents):
-        pointer = folder / RUNS / "current"
-        if pointer.is_file():
-            name = pointer.read_text(encoding="utf-8", errors="replace").removesuffix("\n")
-            path = pointer.parent / name
-            if Path(name).name == name and is_run(path):
-                return path
-            raise RunError(
-                f"{pointer} points to {name[:80]!r}, which is not a run.",
-                "Fit again, or name a run with `run`.",
-            )
-    raise RunError(
-        f"There is no run here: no {RUNS}/current in {here} or above it.",
-        "Run `cellam fit DATA` first, or name a run with `run=DIR`.",
-    )
-
-
 def open_run(path: str | Path | None = None) -> StoredRun:
     """Open a run and check that every file is what was written.
 
     Parameters
     ----------
     path : path, optional
-        As for `find_run`.
+        As for `places.find_run`.
 
     Raises
     ------

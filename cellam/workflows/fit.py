@@ -18,8 +18,7 @@ from cellam.reading.cells import Cells, read
 from cellam.reading.samples import replicates_of
 from cellam.report.wording import explain
 from cellam.runs.claims import Claim, check_free, claim
-from cellam.runs.places import RUNS, new_place
-from cellam.runs.run import point_to
+from cellam.runs.places import RUNS, new_place, point_to
 from cellam.workflows.run import Run, save
 
 log = logging.getLogger("cellam")  # said to nobody who has not asked for it

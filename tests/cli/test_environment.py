@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from warm import Warm
 
-from cellam.runs.run import RUNS
+from cellam.runs.places import RUNS
 
 Call = Callable[..., Any]
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from cellam.runs.run import RUNS
+from cellam.runs.places import RUNS
 
 Call = Callable[..., Any]
 

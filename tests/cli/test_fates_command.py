@@ -12,7 +12,7 @@ import pytest
 import cellam
 from cellam.analysis.fates import flow, predict_fates
 from cellam.modelling.model import Model
-from cellam.runs.run import point_to
+from cellam.runs.places import point_to
 
 Call = Callable[..., Any]
 

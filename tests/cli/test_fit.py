@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 import cellam
-from cellam.runs.run import RUNS, is_run
+from cellam.runs.claims import is_run
+from cellam.runs.places import RUNS
 
 Call = Callable[..., Any]
 

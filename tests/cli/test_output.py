@@ -14,7 +14,8 @@ import pytest
 import typer
 
 import cellam
-from cellam.runs.run import RUNS, open_run, point_to
+from cellam.runs.places import RUNS, point_to
+from cellam.runs.run import open_run
 from cellam_cli import console
 from cellam_cli.app import app
 

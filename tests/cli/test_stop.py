@@ -16,7 +16,8 @@ import pytest
 from warm import Warm, wait_until
 
 from cellam.runs.claims import is_run, is_stopped
-from cellam.runs.run import RUNS, open_run
+from cellam.runs.places import RUNS
+from cellam.runs.run import open_run
 
 Call = Callable[..., Any]
 

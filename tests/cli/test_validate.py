@@ -12,7 +12,7 @@ import pytest
 
 import cellam
 from cellam.evaluation.clones import CONTENDERS, SCORES, validate
-from cellam.runs.run import point_to
+from cellam.runs.places import point_to
 
 Call = Callable[..., Any]
 

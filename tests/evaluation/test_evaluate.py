@@ -10,6 +10,7 @@ import pytest
 
 import cellam
 from cellam.errors import ConfigError
+from cellam.evaluation.contest import DRAWS, METHODS, contenders
 from cellam.evaluation.counterparts import COUNTERPARTS, counterparts_of
 from cellam.evaluation.evaluate import (
     NO_REPLICATES,
@@ -21,7 +22,7 @@ from cellam.evaluation.evaluate import (
 )
 from cellam.evaluation.metrics import GENE_METRICS, METRICS, check_metrics
 from cellam.evaluation.scores import COLUMNS, Scores
-from cellam.evaluation.scoring import DRAWS, METHODS, contenders, score
+from cellam.evaluation.scoring import score
 from cellam.modelling.refits import check_refits
 from cellam.options import Options
 

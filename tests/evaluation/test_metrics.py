@@ -8,12 +8,13 @@ import pytest
 
 import cellam
 from cellam.dynamics.distances import Comparison
-from cellam.evaluation import baselines, metrics, scoring
+from cellam.evaluation import baselines, contest, metrics
 from cellam.evaluation.baselines import Baseline
 from cellam.evaluation.contenders import Contender
+from cellam.evaluation.contest import METHODS
 from cellam.evaluation.gene_space import Genes
 from cellam.evaluation.metrics import DISTANCES, METRICS, Annotation, Metric, Sample
-from cellam.evaluation.scoring import METHODS, score
+from cellam.evaluation.scoring import score
 from cellam.reading.time_labels import known_names
 
 K = 3  # types
@@ -151,7 +152,7 @@ def test_no_score_depends_on_the_order_of_a_registry_nor_on_what_else_is_in_it(c
     reordered = {name: baselines.BASELINES[name] for name in reversed(baselines.BASELINES)}
     monkeypatch.setattr(baselines, "BASELINES", {"jittered": more, **reordered})
     turned = {name: METHODS[name] for name in reversed(METHODS)}
-    monkeypatch.setattr(scoring, "METHODS", {"jittered": more, **turned})
+    monkeypatch.setattr(contest, "METHODS", {"jittered": more, **turned})
     monkeypatch.setitem(metrics.METRICS, "farthest", Metric("farthest", 1, "the end", farthest))
     after = scored(("farthest", *reversed(tuple(METRICS))))
     assert ("farthest", "jittered") in after.index

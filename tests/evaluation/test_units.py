@@ -14,9 +14,10 @@ import pytest
 
 import cellam
 from cellam.dynamics.distances import energy
+from cellam.evaluation.contest import contenders
 from cellam.evaluation.evaluate import NO_REPLICATES, Evaluation, evaluate, is_complete
 from cellam.evaluation.scores import Scores
-from cellam.evaluation.scoring import contenders, score_contest
+from cellam.evaluation.scoring import score_contest
 from cellam.evaluation.skill import skill, skills
 from cellam.evaluation.units import Units, clustered
 from cellam.reading.samples import replicates_of

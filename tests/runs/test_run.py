@@ -22,7 +22,8 @@ from cellam.modelling.model import Model
 from cellam.modelling.recipe import Recipe
 from cellam.options import Options
 from cellam.reading.cells import Cells
-from cellam.runs.run import RUNS, find_run, is_run, point_to
+from cellam.runs.claims import is_run
+from cellam.runs.places import RUNS
 from cellam.storage import sha256, to_json
 from cellam.workflows.run import Run
 
@@ -37,18 +38,6 @@ FILES = (
     "space.safetensors",
     "timeline.json",
 )
-
-
-@pytest.fixture
-def run(model: Model, cells: Cells, small_path: Path, tmp_path: Path) -> Run:
-    return cellam.save(model, cells, tmp_path / RUNS / "small", data=small_path)
-
-
-@pytest.fixture
-def no_run_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.delenv("CELLAM_RUN", raising=False)
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -523,65 +512,6 @@ def test_controls_are_kept_and_those_of_the_same_day_replaced(run: Run) -> None:
     other = {key: value for key, value in kept.items() if key != "sha256"} | {"cellam": "0.0.1"}
     path.write_bytes(to_json({**other, "sha256": sha256(to_json(other))}))
     assert run.controls() == ()  # of another version
-
-
-# Finding a run ----------------------------------------------------------------------------------
-
-
-def test_a_run_is_looked_for_in_the_argument_then_the_variable_then_upward(
-    run: Run, model: Model, cells: Cells, no_run_here: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name in ("second", "third"):
-        cellam.save(model, cells, run.path.with_name(name))
-    point_to(run.path.with_name("third"))
-    below = no_run_here / "a" / "b"
-    below.mkdir(parents=True)
-    monkeypatch.chdir(below)
-    assert find_run().resolve() == run.path.with_name("third")
-    monkeypatch.setenv("CELLAM_RUN", str(run.path.with_name("second")))
-    assert find_run().resolve() == run.path.with_name("second")
-    assert find_run(run.path).resolve() == run.path
-
-
-def test_a_run_may_be_given_by_its_name(run: Run, no_run_here: Path) -> None:
-    assert find_run("small").resolve() == run.path
-
-
-def test_the_nearest_pointer_wins(
-    run: Run, model: Model, cells: Cells, no_run_here: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    point_to(run.path)
-    near = no_run_here / "sub" / RUNS / "near"
-    cellam.save(model, cells, near)
-    point_to(near)
-    monkeypatch.chdir(no_run_here / "sub")
-    assert find_run() == near
-
-
-def test_no_run_at_all_says_to_fit_first(no_run_here: Path) -> None:
-    with pytest.raises(RunError, match="There is no run here") as caught:
-        find_run()
-    assert "cellam fit" in caught.value.hint
-
-
-def test_a_pointer_to_nothing_names_what_it_points_to(run: Run, no_run_here: Path) -> None:
-    point_to(run.path.with_name("gone"))
-    with pytest.raises(RunError, match="'gone'"):
-        find_run()
-
-
-@pytest.mark.parametrize("pointer", [b"", b"\xff\xfe", b"x\x00y"])
-def test_a_damaged_pointer_is_a_run_error(run: Run, no_run_here: Path, pointer: bytes) -> None:
-    (run.path.parent / "current").write_bytes(pointer)
-    with pytest.raises(RunError):
-        find_run()
-
-
-def test_a_wrong_variable_is_named(no_run_here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CELLAM_RUN", "nope")
-    with pytest.raises(RunError, match="nope") as caught:
-        find_run()
-    assert "CELLAM_RUN" in str(caught.value)
 
 
 def test_options_are_kept_as_they_were_given(run: Run) -> None:
