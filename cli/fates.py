@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -109,7 +110,7 @@ def fates(
     for k, f in enumerate(found.days):
         print()
         say(noun, f"of {plural(len(f.rows), 'cell')} of {whose}{named(f.start)} on {end}")
-        _print_fates(f, found.types)
+        _print_fates(f, found.rows[k])
         if not ancestors:  # to which conversion is no explanation
             say("decided", explain_decided(*f.decided))
         if flow:
@@ -152,6 +153,8 @@ def _print_legend(found: FatesResult) -> None:
             f"The row all is the mean fate: what {day} is made of, which these days fix far better "
             "than fates of single cells."
         )
+    if found.over:
+        print(f"In square brackets: {found.over}, as measured by fits without each of them.")
     if found.few:
         print(f"*: fewer than {FEW} cells; not reliable.")
     if found.mixed_up:
@@ -173,16 +176,19 @@ def _most(found: Fates) -> list[str]:
     return sorted(found.states, key=lambda state: -fate[state])[:MOST_STATES]
 
 
-def _print_fates(found: Fates, types: pd.Series[Any]) -> None:
+def _print_fates(found: Fates, of_types: Sequence[Mapping[str, Any]]) -> None:
+    from cellam.analysis.over_replicates import HIGH, LOW
+
     states = _most(found)
     rows = []
     ranged = len(found.explanations) > 1
-    for row in [*found.by_type(types), {"type": "all", **found.together()}]:
-        sd = row.get("sd", {})
+    for row in of_types:
+        sd, low = row.get("sd", {}), row.get(LOW)
         shares = [
             f"{100 * row['fate'][s]:.0f} %"
             + (f" ± {100 * sd[s]:.0f}" if sd else "")
             + (f" ({100 * row['least'][s]:.0f} to {100 * row['most'][s]:.0f})" if ranged else "")
+            + (f" [{100 * low[s]:.0f} to {100 * row[HIGH][s]:.0f}]" if low else "")
             for s in states
         ]
         numbers = [f"{row['cells']:,}", f"{row['mass']:.2f}", f"{row['entropy']:.2f}"]

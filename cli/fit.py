@@ -24,8 +24,10 @@ from .summary import say_cells, say_growth, say_model, say_replicates
 
 if TYPE_CHECKING:
     from cellam.dynamics.fitting import OnProgress, Progress
+    from cellam.modelling.left_out import LeftOut
     from cellam.reading.cells import Cells
     from cellam.runs.claims import Claim
+    from cellam.workflows.run import Run
 
 RUN = "Run"  # heading in the help
 
@@ -94,13 +96,14 @@ def fit(
     (cells,) = shown_fit.cells
     say_model(run.model)
     growth = growth_range(run.model) if has_range(run.model) else None
-    say_growth(run.model, cells, growth)
+    left = _left_out(run, cells)
+    say_growth(run.model, cells, growth, left)
     doubts = caveats(run.model, cells)
     run.keep_caveats(doubts)
     say_caveats(doubts)
     give("run", shown(place))
     if report:
-        page = add_report(run, cells, doubts, growth=growth)
+        page = add_report(run, cells, doubts, growth=growth, left=left)
         if page is not None:
             give("report", shown(page))
     labels = run.model.training.labels
@@ -108,6 +111,18 @@ def fit(
     say("next", f"cellam simulate --from {shlex.quote(labels[0])}{where}")
     if len(labels) > 2:
         say("", f"cellam eval --holdout {shlex.quote(labels[len(labels) // 2])}{where}")
+
+
+def _left_out(run: Run, cells: Cells) -> LeftOut | None:
+    """Quick fits without each replicate, where there are enough; shown while it goes on."""
+    from cellam.dynamics.fitting import Progress
+    from cellam.runs.samples import left_out
+
+    with progress() as on_progress:
+        on_progress(Progress("fit without each replicate", 0, 1))
+        found = left_out(run, cells.obs)
+        on_progress(Progress("fit without each replicate", 1, 1))
+    return found
 
 
 class _Shown:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from .console import give_json, results, say, say_run, table, warn
 from .options import DataOption, JsonOption, RunOption
 from .outputs import shown
-from .summary import say_model, unannotated
+from .summary import over_replicates, say_model, unannotated
 
 if TYPE_CHECKING:
-    import pandas as pd
-
+    from cellam.workflows.info import InfoResult
     from cellam.workflows.run import Run
 
 
@@ -33,15 +31,15 @@ def info(
         give_json(found.to_dict())
         return
     with results():
-        _print(opened, found.types, found.growth)
+        _print(opened, found)
 
 
-def _print(opened: Run, types: pd.Series[Any] | None, growth: Sequence[dict[str, Any]]) -> None:
+def _print(opened: Run, found: InfoResult) -> None:
     from cellam.evaluation.baselines import BASELINES
     from cellam.evaluation.metrics import LEAD
     from cellam.report.wording import explain_growth
 
-    model, seen = opened.model, opened.provenance
+    model, seen, types, growth = opened.model, opened.provenance, found.types, found.growth
     place = shown(seen["data"]["path"]) if seen["data"]["path"] else "location unknown"
     say("data", f"{place} ({seen['data']['cells']:,} cells)")
     say("times", model.timeline.describe())
@@ -57,11 +55,13 @@ def _print(opened: Run, types: pd.Series[Any] | None, growth: Sequence[dict[str,
         relative = "relative " if model.options.population is None else ""
         print()
         what = f"{relative}growth {model.timeline.per_time} by {types.name}"
+        over = [] if not found.over else ["over replicates"]
         table(
-            [what, "cells", "mean", "range", "sd", "growing"],
+            [what, "cells", "mean", "range", *over, "sd", "growing"],
             [
                 [row["type"], f"{row['cells']:,}", f"{row['mean']:+.3f}",
-                 f"{row['low']:+.3f} to {row['high']:+.3f}", f"{row['sd']:.3f}",
+                 f"{row['low']:+.3f} to {row['high']:+.3f}",
+                 *[over_replicates(row, "+.3f") for _ in over], f"{row['sd']:.3f}",
                  f"{100 * row['growing']:.0f} %"]
                 for row in growth
             ],
@@ -70,6 +70,8 @@ def _print(opened: Run, types: pd.Series[Any] | None, growth: Sequence[dict[str,
             "mean: of the fit; range: what explains these days as well; sd: over cells; growing: "
             "share of the cells with a rate above 0 in the fit."
         )
+        if found.over:
+            print(f"over replicates: {found.over}, as measured by fits without each of them.")
         if rest := unannotated(types).strip():
             print(rest)
         print(explain_growth(growth, model.options.population is None))

@@ -13,6 +13,7 @@ from .outputs import shown
 if TYPE_CHECKING:
     from cellam.analysis.growth_range import GrowthRange
     from cellam.checks.caveat import Caveat
+    from cellam.modelling.left_out import LeftOut
     from cellam.reading.cells import Cells
     from cellam.runs.run import StoredRun
 
@@ -44,6 +45,7 @@ def add_report(
     doubts: Sequence[Caveat],
     *,
     growth: GrowthRange | None = None,
+    left: LeftOut | None = None,
     data: Path | None = None,
 ) -> Path | None:
     """Write the report of a run that is there already; where that fails, the run is good still.
@@ -60,7 +62,7 @@ def add_report(
     try:
         with progress() as on_progress:
             on_progress(Progress("write the report", 0, 1))
-            page = report_run(run, data=data, cells=cells, doubts=doubts, growth=growth)
+            page = report_run(run, data=data, cells=cells, doubts=doubts, growth=growth, left=left)
             on_progress(Progress("write the report", 1, 1))
     except CellamError as error:
         warn(f"No report was written: {error.message}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from cellam.names import variables
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from cellam.analysis.growth_range import GrowthRange
+    from cellam.modelling.left_out import LeftOut
     from cellam.modelling.model import Model
     from cellam.reading.cells import Cells
 
@@ -100,9 +102,19 @@ def unannotated(types: pd.Series[Any]) -> str:
     return f" {n:,} of {plural(len(types), 'cell')} {verb} unannotated and not included."
 
 
-def say_growth(model: Model, cells: Cells, found: GrowthRange | None) -> None:
+def over_replicates(row: Mapping[str, Any], format: str) -> str:
+    """The interval of a row over replicates; a dash where there is none."""
+    from cellam.analysis.over_replicates import HIGH, LOW
+
+    if row[LOW] is None:
+        return "–"
+    return f"{row[LOW]:{format}} to {row[HIGH]:{format}}"
+
+
+def say_growth(model: Model, cells: Cells, found: GrowthRange | None, left: LeftOut | None) -> None:
     """Print the mean growth of each cell type, and its correlation with division genes."""
     from cellam.analysis.division import compare_division
+    from cellam.analysis.over_replicates import growth_over_replicates, says_over
     from cellam.report.wording import explain_growth
     from cellam.workflows.info import growth_of_types
 
@@ -119,6 +131,10 @@ def say_growth(model: Model, cells: Cells, found: GrowthRange | None) -> None:
             f"{model.timeline.per_time}{relative}, mean of each {types.name} and its range: "
             f"{listed}{more}{'.' * bool(rest := unannotated(types))}{rest}",
         )
+        ranged = growth_over_replicates(model, rows, types, left)
+        if over := says_over(ranged, left):
+            ends = (f"{row['type']} {over_replicates(row, '+.2g')}" for row in ranged[:AT_MOST])
+            say("", f"{over}: {', '.join(ends)}")
         say("", explain_growth(rows, model.options.population is None))
     division = compare_division(model, cells)
     if division is not None:

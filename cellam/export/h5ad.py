@@ -170,7 +170,7 @@ def write_h5ad(adata: AnnData, path: Path) -> None:
 
 PARTS = ("X", "layers", "obs", "obsm", "obsp", "raw", "uns", "var", "varm", "varp")
 COUPLING = re.compile(r"cellam_[^_]+_[^_]+\.h5ad")
-TABLE = re.compile(r"(velocities|growth|fates|couplings)\.(csv|parquet)")
+TABLE = re.compile(r"(velocities|growth|fates|couplings|type_growth|type_fates)\.(csv|parquet)")
 STORE = re.compile(r"zarr\.json|\.z(group|attrs|metadata)|" + "|".join(PARTS))
 
 

@@ -12,11 +12,22 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from cellam.analysis.descendants import DRAWS
+from cellam.analysis.fates import predict_fates
 from cellam.analysis.growth_range import growth_range, has_range
+from cellam.analysis.over_replicates import (
+    HIGH,
+    LOW,
+    fates_over_replicates,
+    growth_over_replicates,
+    rows_of,
+)
 from cellam.analysis.results import fates, spread
 from cellam.analysis.transitions import gaps
+from cellam.modelling.left_out import LeftOut
 from cellam.modelling.model import Model
-from cellam.modelling.observed import velocities
+from cellam.modelling.observed import growth_rates, velocities
+from cellam.reading.cell_types import read_types
 
 
 def velocity_table(model: Model, names: pd.Index[Any]) -> pd.DataFrame:
@@ -62,6 +73,39 @@ def fate_table(
     return frame
 
 
+def type_growth_table(model: Model, types: pd.Series[Any], left: LeftOut) -> pd.DataFrame:
+    """A row for each cell type: cells, growth, and its 95 % interval over replicates."""
+    of_cells = read_types(types).iloc[model.snapshots.data_rows].to_numpy()
+    grown = pd.Series(growth_rates(model)).groupby(of_cells)
+    rows = [
+        {"type": str(name), "cells": len(rates), "mean": float(rates.mean())}
+        for name, rates in grown
+    ]
+    frame = pd.DataFrame(growth_over_replicates(model, rows, types, left))
+    return frame.rename(columns={"mean": "growth"})
+
+
+def type_fate_table(
+    model: Model, types: pd.Series[Any], left: LeftOut, *, seed: int = 0
+) -> pd.DataFrame:
+    """A row for each earlier training day, type and fate: cells, share of their descendants.
+
+    With its range over explanations, least and most, and its 95 % interval over replicates.
+    """
+    *before, last = model.training.labels
+    alone, parts = model.without_ensemble(), []
+    for day in before:
+        found = predict_fates(alone, day, types, terminal=last, seed=seed)
+        rows = rows_of(found, types)[:-1]
+        for row in fates_over_replicates(found, rows, types, left, draws=DRAWS, seed=seed):
+            part = pd.DataFrame({"day": day, "type": row["type"], "cells": row["cells"],
+                                 "fate": found.states, "share": row["fate"].values()})  # fmt: skip
+            for end in ("least", "most", LOW, HIGH):
+                part[end] = [np.nan if row[end] is None else row[end][s] for s in found.states]
+            parts.append(part)
+    return pd.concat(parts, ignore_index=True)
+
+
 def coupling_table(model: Model, names: pd.Index[Any], *, seed: int = 0) -> pd.DataFrame:
     """A row for each pair of cells that are coupled: from_day, to_day, source, target, mass.
 
@@ -86,9 +130,16 @@ def coupling_table(model: Model, names: pd.Index[Any], *, seed: int = 0) -> pd.D
 
 
 def tables(
-    model: Model, names: pd.Index[Any], types: pd.Series[Any] | None = None, *, seed: int = 0
+    model: Model,
+    names: pd.Index[Any],
+    types: pd.Series[Any] | None = None,
+    *,
+    left: LeftOut | None = None,
+    seed: int = 0,
 ) -> Iterator[tuple[str, pd.DataFrame]]:
     """Yield all tables with their names: velocities, growth, fates, couplings.
+
+    With fits without each replicate also type_growth and type_fates.
 
     Parameters
     ----------
@@ -97,6 +148,8 @@ def tables(
         Names of the cells, in the order of the data.
     types : pandas.Series, optional
         Cell type of every cell; there is no table of fates without it.
+    left : LeftOut, optional
+        Fits without each replicate.
     seed : int
         For noise, where the dynamics have it.
     """
@@ -105,6 +158,10 @@ def tables(
         yield "growth", growth_table(model, names)
     if types is not None:
         yield "fates", fate_table(model, names, types, seed=seed)
+    if types is not None and left is not None:
+        if not model.conserves_mass:
+            yield "type_growth", type_growth_table(model, types, left)
+        yield "type_fates", type_fate_table(model, types, left, seed=seed)
     yield "couplings", coupling_table(model, names, seed=seed)
 
 

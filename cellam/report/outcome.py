@@ -12,9 +12,16 @@ import pandas as pd
 from cellam.analysis.assignment import reference_of
 from cellam.analysis.basis import Basis, find_basis
 from cellam.analysis.composition import composition
+from cellam.analysis.descendants import DRAWS
 from cellam.analysis.fates import predict_fates
 from cellam.analysis.growth_range import GrowthRange, growth_range, has_range
+from cellam.analysis.over_replicates import (
+    fates_over_replicates,
+    growth_over_replicates,
+    rows_of,
+)
 from cellam.analysis.uncertainty import Followed, follow
+from cellam.modelling.left_out import LeftOut
 from cellam.modelling.model import Model, Simulation
 from cellam.modelling.observed import growth_rates
 from cellam.plots import maps, populations
@@ -41,6 +48,7 @@ def describe_outcome(
     groupby: str | None,
     basis: str | None,
     growth: GrowthRange | None = None,
+    left: LeftOut | None = None,
 ) -> dict[str, Any]:
     """All that the page says of cells.
 
@@ -49,11 +57,11 @@ def describe_outcome(
     model : Model
     adata : AnnData or None
         The data without their expression; without them there are no types.
-    groupby, basis, growth : optional
+    groupby, basis, growth, left : optional
         As for `write_report`.
     """
     types = resolve_types(adata.obs, model.snapshots.codes, groupby) if adata is not None else None
-    return _Outcome(model, adata, types, basis, growth).describe()
+    return _Outcome(model, adata, types, basis, growth, left).describe()
 
 
 @dataclass(frozen=True)
@@ -65,6 +73,7 @@ class _Outcome:
     types: pd.Series[Any] | None
     given_basis: str | None
     given_growth: GrowthRange | None
+    left: LeftOut | None
 
     def describe(self) -> dict[str, Any]:
         """Pictures and tables, by the names that the template has for them."""
@@ -89,7 +98,8 @@ class _Outcome:
             "mass": self.mass() if grows else None,
             "composition": self.composition() if types is not None else None,
             "shares": shares(self.frame, types),
-            "fates": _fates(model, types),
+            "fates": _fates(model, types, self.left),
+            "over": self.left.says if self.left is not None else "",
             "shift": self.shift,
         }
 
@@ -133,7 +143,8 @@ class _Outcome:
         """How each type grows, with its range."""
         if self.types is None or not has_range(self.model):
             return []
-        return growth_by_type(self.model, self.types, self.growth_range)
+        rows = growth_by_type(self.model, self.types, self.growth_range)
+        return growth_over_replicates(self.model, rows, self.types, self.left)
 
     @cached_property
     def growth_range(self) -> GrowthRange:
@@ -239,7 +250,9 @@ class _Outcome:
         )
 
 
-def _fates(model: Model, types: pd.Series[Any] | None) -> dict[str, Any] | None:
+def _fates(
+    model: Model, types: pd.Series[Any] | None, left: LeftOut | None
+) -> dict[str, Any] | None:
     """What the cells of each type of the first day become by the last one, if that has types."""
     days = model.training
     if types is None or types.iloc[days.rows[-1]].isna().all():
@@ -252,7 +265,9 @@ def _fates(model: Model, types: pd.Series[Any] | None) -> dict[str, Any] | None:
         "decided": explain_decided(*found.decided),
         "drawn": f"Based on {n:,} of {N:,} cells, drawn at random." if n < N else "",
         "states": found.states,
-        "rows": [*found.by_type(types), {"type": "all", **found.together()}],
+        "rows": fates_over_replicates(
+            found, rows_of(found, types), types, left, draws=DRAWS, seed=model.options.seed
+        ),
         "mixed_up": reference_of(model, end, types).mixed_up(),
     }
 

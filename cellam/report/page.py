@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
 
 from cellam.analysis.basis import find_basis
@@ -19,7 +18,7 @@ from cellam.checks.designs import find_design
 from cellam.errors import DataError
 from cellam.modelling.model import Model
 from cellam.reading.cell_types import resolve_types
-from cellam.reading.cells import Cells, read_annotation
+from cellam.reading.cells import read_annotation
 from cellam.reading.time_labels import variables
 from cellam.report import quality
 from cellam.report.answers import answer
@@ -28,6 +27,7 @@ from cellam.report.outcome import describe_outcome
 from cellam.report.templates import template
 from cellam.report.wording import explain
 from cellam.runs.run import StoredRun
+from cellam.runs.samples import annotated, left_out
 from cellam.storage import write_atomically, writing
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from cellam.analysis.division import Division
     from cellam.analysis.growth_range import GrowthRange
+    from cellam.modelling.left_out import LeftOut
 
 TEMPLATE = "page.html.j2"
 
@@ -49,6 +50,7 @@ def write_report(
     caveats: Sequence[Any] | None = None,
     division: Division | None = None,
     growth: GrowthRange | None = None,
+    left: LeftOut | None = None,
     refits: Sequence[Model] = (),
 ) -> None:
     """Write the report of a run.
@@ -71,6 +73,8 @@ def write_report(
         How growth goes with the genes of division.
     growth : GrowthRange, optional
         That of all cells, if it is known already.
+    left : LeftOut, optional
+        Fits without each replicate, if they are there already.
     refits : sequence of Model
         Fitted without some days, which are then drawn as predicted and as measured.
 
@@ -91,6 +95,7 @@ def write_report(
         caveats=caveats,
         division=division,
         growth=growth,
+        left=left,
         refits=refits,
     )
     path = Path(path)
@@ -126,6 +131,7 @@ def render_report(
     caveats: Sequence[Any] | None = None,
     division: Division | None = None,
     growth: GrowthRange | None = None,
+    left: LeftOut | None = None,
     refits: Sequence[Model] = (),
 ) -> str:
     """The page as a string; parameters and errors as for `write_report`."""
@@ -136,7 +142,8 @@ def render_report(
     where = find_basis(run.model, adata, basis)
     own = [run.model] if run.model.options.exclude else []
     tables = quality.score_tables(scored, run.controls(), run.model.options.seed)
-    found = describe_outcome(run.model, adata, groupby, basis, growth)
+    left = left or _left_out(run, adata)
+    found = describe_outcome(run.model, adata, groupby, basis, growth, left)
     return template(TEMPLATE).render(
         run=run,
         model=run.model,
@@ -183,23 +190,19 @@ def _design(run: StoredRun, adata: AnnData | None) -> list[list[str]]:
     """Rows of the table of cells by day, condition and replicate, its head first; or none."""
     if adata is None:
         return []
-    model = run.model
-    cells = Cells(
-        source=run.path.name,
-        obs=adata.obs,
-        reading=model.options.reading,
-        timeline=model.timeline,
-        codes=model.snapshots.codes,
-        matrix=np.zeros((adata.n_obs, 0), dtype=np.float32),  # no value is asked for
-        form=None,
-        genes=(),
-        digest=run.digest,
-    )
     try:
-        design = find_design(cells)
+        design = find_design(annotated(run, adata.obs))
     except DataError:  # the column of the fit was changed since
         return []
     return design.rows() if design is not None else []
+
+
+def _left_out(run: StoredRun, adata: AnnData | None) -> LeftOut | None:
+    """Fits without each replicate; none where the data are not there."""
+    try:
+        return left_out(run, adata.obs) if adata is not None else None
+    except DataError:  # the column of the fit was changed since
+        return None
 
 
 def _days(model: Model) -> list[dict[str, Any]]:

@@ -30,6 +30,7 @@ from cellam.reading.cells import read_obs
 from cellam.reading.time_labels import named
 from cellam.result import Result
 from cellam.runs.run import StoredRun
+from cellam.runs.samples import left_out
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -168,7 +169,9 @@ def export_run(
     if places.couplings is not None:
         write_couplings(places.couplings, model, obs.index, gaps(model, seed=seed))
     if places.tables is not None:
-        rows = write_tables(places.tables, all_tables(model, obs.index, types, seed=seed))
+        left = left_out(run, obs) if types is not None else None
+        every = all_tables(model, obs.index, types, left=left, seed=seed)
+        rows = write_tables(places.tables, every)
     return ExportResult(run.path, found, places.copy, places.couplings, places.tables, rows, notes)
 
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from cellam.analysis.assignment import RECOGNISED, reference_of
 from cellam.analysis.descendants import DRAWS
 from cellam.analysis.fates import Fates, flow, predict_fates
+from cellam.analysis.over_replicates import fates_over_replicates, rows_of, says_over
 from cellam.analysis.terminal import Terminal, parse_terminal
 from cellam.checks.caveat import Caveat
 from cellam.checks.day_caveats import missing_states
@@ -28,6 +29,7 @@ from cellam.reading.cells import read_obs
 from cellam.result import Result
 from cellam.runs.claims import FATES
 from cellam.runs.run import StoredRun
+from cellam.runs.samples import left_out
 from cellam.storage import sha256
 from cellam.workflows.clone_column import clone_column
 from cellam.workflows.days import start_days
@@ -65,6 +67,11 @@ class FatesResult(Result):
         Reasons to doubt the fit and its terminal states; None where they were not looked for.
     written : pathlib.Path or None
         File of the table, if one was asked for.
+    rows : tuple of list of dict
+        Of each day, what the cells of each type become together, and those of all types last; see
+        `analysis.over_replicates.fates_over_replicates`.
+    over : str
+        What the intervals of these over replicates are over; empty where there are none.
     new : str or None
         File or object of the new cells whose fates these are; None for those of the data.
     outside : tuple of (n,) bool arrays
@@ -85,6 +92,8 @@ class FatesResult(Result):
     calibration: Calibration | None
     caveats: tuple[Caveat, ...] | None
     written: Path | None
+    rows: tuple[list[dict[str, Any]], ...]
+    over: str
     new: str | None = None
     outside: tuple[NDArray[np.bool_], ...] = ()
     notes: tuple[str, ...] = ()
@@ -103,7 +112,7 @@ class FatesResult(Result):
     @property
     def few(self) -> bool:
         """Whether a type of one of the days has fewer than ten cells."""
-        return any(row["few"] for f in self.days for row in f.by_type(self.types))
+        return any(row["few"] for rows in self.rows for row in rows[:-1])
 
     @property
     def mixed_up(self) -> dict[str, float]:
@@ -128,8 +137,8 @@ class FatesResult(Result):
                 "day": f.start,
                 "cells": len(f.rows),
                 "states": list(f.states),
-                "types": f.by_type(self.types),
-                "all": f.together(),
+                "types": self.rows[k][:-1],
+                "all": {key: v for key, v in self.rows[k][-1].items() if key != "type"},
             }
             days.append(day | ({"flow": self.flows[k].to_dict("records")} if self.flows else {}))
         return {
@@ -138,6 +147,7 @@ class FatesResult(Result):
             "ancestors": self.ancestors,
             "new_cells": self.new,
             "members": self.members,
+            "over": self.over or None,
             "days": days,
             "recognised": self.recognised,
             "calibration": self._calibration(),
@@ -247,6 +257,12 @@ def predict_run_fates(
     found = predict(model, cohorts, calibration.kept if calibration is not None else None)
     own = begin.types(types)
     assert own is not None
+    # Of new cells it is not known which replicates they are.
+    left = left_out(run, obs) if begin.new is None else None
+    rows = tuple(
+        fates_over_replicates(f, rows_of(f, own), types, left, draws=draws, seed=seed)
+        for f in found
+    )
     if path is None and keep:
         asked = (
             labels,
@@ -271,6 +287,8 @@ def predict_run_fates(
         calibration,
         _doubts(run, end, types, ancestors=ancestors),
         path,
+        rows,
+        says_over([row for of_day in rows for row in of_day], left),
         begin.source,
         () if begin.new is None else tuple(begin.outside(cohort) for cohort in cohorts),
         (*begin.notes, *begin.assigned(types), *_left_out(begin, labels)),

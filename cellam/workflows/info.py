@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from cellam.analysis.growth_range import GrowthRange
+from cellam.analysis.over_replicates import HIGH, LOW, growth_over_replicates, says_over
 from cellam.errors import DataError
 from cellam.modelling.model import Model
 from cellam.modelling.recipe import choice_to_json
@@ -18,6 +19,7 @@ from cellam.report.findings import growth_by_type
 from cellam.report.wording import explain, explain_growth
 from cellam.result import Result
 from cellam.runs.run import StoredRun
+from cellam.runs.samples import left_out
 
 
 @dataclass(frozen=True, repr=False)
@@ -31,6 +33,8 @@ class InfoResult(Result):
         Cell type of every cell of the data; None where none is known.
     growth : tuple of dict
         How each type grows, the fastest first.
+    over : str
+        What the intervals of it are over; empty without three replicates on each training day.
     notes : tuple of str
         What could not be found.
     """
@@ -38,6 +42,7 @@ class InfoResult(Result):
     run: Path
     types: pd.Series[Any] | None
     growth: tuple[dict[str, Any], ...]
+    over: str
     notes: tuple[str, ...]
     _run: StoredRun = field(compare=False)
 
@@ -47,8 +52,12 @@ class InfoResult(Result):
         return self._run.facts
 
     def to_frame(self) -> pd.DataFrame:
-        """A row for each cell type: cells, mean growth and its range, sd, share that grows."""
+        """A row for each cell type: cells, mean growth and its range, sd, share that grows.
+
+        With three replicates on each training day also its interval over replicates.
+        """
         columns = ["type", "cells", "mean", "low", "high", "sd", "growing"]
+        columns += [LOW, HIGH] if self.over else []
         return pd.DataFrame(list(self.growth), columns=columns)
 
     def to_dict(self) -> dict[str, Any]:
@@ -68,6 +77,7 @@ class InfoResult(Result):
                 "types": types.name if types is not None else None,
                 "unannotated": int(types.isna().sum()) if types is not None else None,
                 "by_type": list(self.growth),
+                "over": self.over or None,
                 "says": explain_growth(self.growth, self._run.model.options.population is None),
             },
             "provenance": self._run.provenance,
@@ -90,16 +100,21 @@ def describe_run(run: StoredRun, *, data: Path | str | None = None) -> InfoResul
     """
     types: pd.Series[Any] | None = None
     growth: tuple[dict[str, Any], ...] = ()
+    over = ""
     notes: tuple[str, ...] = ()
     try:
         obs = read_obs(run.data(data))
         run.check_cells(obs)
         types, growth = growth_of_types(run.model, obs)
+        if types is not None and growth:
+            left = left_out(run, obs)
+            growth = tuple(growth_over_replicates(run.model, growth, types, left))
+            over = says_over(growth, left)
     except DataError as error:
         if data is not None:
             raise
         notes = (f"{error.message} Growth by cell type is not available. {error.hint}",)
-    return InfoResult(run.path, types, growth, notes, run)
+    return InfoResult(run.path, types, growth, over, notes, run)
 
 
 def growth_of_types(

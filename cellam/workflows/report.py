@@ -16,6 +16,7 @@ from cellam.checks.caveats import caveats_by_holdout
 from cellam.checks.score_caveats import evaluation_caveats
 from cellam.errors import DataError
 from cellam.export.files import check_file
+from cellam.modelling.left_out import LeftOut
 from cellam.reading.cells import Cells
 from cellam.report import page as report
 from cellam.result import Result
@@ -90,6 +91,7 @@ def report_run(
     cells: Cells | None = None,
     doubts: Sequence[Caveat] | None = None,
     growth: GrowthRange | None = None,
+    left: LeftOut | None = None,
 ) -> ReportResult:
     """Write one HTML page: what went in, how good it is, what it found, and how it was done.
 
@@ -112,6 +114,8 @@ def report_run(
         The reasons for doubt, if they are known already.
     growth : GrowthRange, optional
         The growth of all cells as a range, if it is known already.
+    left : LeftOut, optional
+        Fits without each replicate, if they are there already.
 
     Raises
     ------
@@ -146,6 +150,7 @@ def report_run(
         caveats=doubts,
         division=division,
         growth=growth,
+        left=left,
     )
     known = tuple(doubts) if doubts is not None else None
     return ReportResult(run.path, path, known, division, scored, notes)

@@ -1,0 +1,149 @@
+"""Over replicates: how growth and fates of cell types would vary with other mice.
+
+The intervals stand beside the ranges of `growth_range` and `fates`, which say what the same cells
+leave open: more mice narrow the one, and not the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from cellam.analysis.fates import Fates, predict_fates
+from cellam.modelling.left_out import LeftOut
+from cellam.modelling.model import Model
+from cellam.modelling.observed import growth_rates
+from cellam.reading.cell_types import read_types
+
+Array = NDArray[np.float64]
+Rows = Sequence[Mapping[str, Any]]
+LOW, HIGH = "replicates_low", "replicates_high"
+
+
+def growth_over_replicates(
+    model: Model, rows: Rows, types: pd.Series[Any], left: LeftOut | None
+) -> list[dict[str, Any]]:
+    """Growth by type with its interval over replicates.
+
+    Parameters
+    ----------
+    model : Model
+    rows : sequence of mappings
+        With the type and the mean of its growth.
+    types : pandas.Series
+        Type of every cell of the data.
+    left : LeftOut or None
+
+    Returns
+    -------
+    list of dict
+        The rows with replicates_low and replicates_high. They are None for a type of which one of
+        the fits has no cell; there are none without `left`, or where nothing grows.
+    """
+    if left is None or model.conserves_mass or not rows:
+        return [dict(row) for row in rows]
+    days = model.snapshots
+    of_cell = read_types(types).iloc[days.data_rows].to_numpy()
+    members = [of_cell == row["type"] for row in rows]
+
+    def means(m: Model, out: NDArray[np.int64]) -> Array:
+        rates, kept = growth_rates(replace(m, snapshots=days)), ~np.isin(days.data_rows, out)
+        return np.array([_mean(rates[of & kept]) for of in members])
+
+    low, high = left.interval(np.array([row["mean"] for row in rows]), means)
+    return [
+        {**row, LOW: _number(a), HIGH: _number(b)}
+        for row, a, b in zip(rows, low, high, strict=True)
+    ]
+
+
+def fates_over_replicates(
+    found: Fates,
+    rows: Rows,
+    types: pd.Series[Any],
+    left: LeftOut | None,
+    *,
+    draws: int,
+    seed: int,
+) -> list[dict[str, Any]]:
+    """Fates by type with their interval over replicates, given the share that cells keep.
+
+    Parameters
+    ----------
+    found : Fates
+        Of the observed cells of a day.
+    rows : sequence of mappings
+        As from `Fates.by_type` and `Fates.together`, the latter with the type "all".
+    types : pandas.Series
+        Type of every cell of the data.
+    left : LeftOut or None
+    draws, seed
+        As for `predict_fates`.
+
+    Returns
+    -------
+    list of dict
+        The rows with replicates_low and replicates_high: for each state an end of the interval of
+        its share. They are None for a type of which one of the fits has no cell, and not there
+        without `left`, or where one of the two days was not fitted to.
+    """
+    if left is None or not {found.start, found.terminal.label} <= _fitted(left):
+        return [dict(row) for row in rows]
+
+    def shares(m: Model, _: NDArray[np.int64]) -> Array:
+        there = predict_fates(
+            m, found.start, types, terminal=found.terminal.label, kept=found.kept,
+            draws=draws, seed=seed,
+        )  # fmt: skip
+        of = {row["type"]: row["fate"] for row in (*there.by_type(types), _all(there))}
+        return np.array(
+            [
+                [of[row["type"]].get(s, 0.0) if row["type"] in of else np.nan for s in found.states]
+                for row in rows
+            ]
+        )
+
+    value = np.array([[row["fate"][s] for s in found.states] for row in rows])
+    low, high = left.interval(value, shares)
+    ends = np.maximum(low, 0.0), np.minimum(high, 1.0)
+    return [
+        {**row, LOW: _named(found, a), HIGH: _named(found, b)}
+        for row, a, b in zip(rows, *ends, strict=True)
+    ]
+
+
+def says_over(rows: Rows, left: LeftOut | None) -> str:
+    """What the intervals of some rows are over, in words; empty where they have none."""
+    return left.says if left is not None and any(LOW in row for row in rows) else ""
+
+
+def rows_of(found: Fates, types: pd.Series[Any]) -> list[dict[str, Any]]:
+    """What the cells of each type become together, and those of all types as the last row."""
+    return [*found.by_type(types), _all(found)]
+
+
+def _all(found: Fates) -> dict[str, Any]:
+    return {"type": "all", **found.together()}
+
+
+def _fitted(left: LeftOut) -> set[str]:
+    return set(left.models[0][0].training.labels)
+
+
+def _named(found: Fates, ends: Array) -> dict[str, float] | None:
+    if np.isnan(ends).any():
+        return None
+    return {state: float(end) for state, end in zip(found.states, ends, strict=True)}
+
+
+def _number(end: float) -> float | None:
+    return None if np.isnan(end) else float(end)
+
+
+def _mean(values: Array) -> float:
+    return float(values.mean()) if len(values) else np.nan
