@@ -31,7 +31,7 @@ from cellam.errors import ConfigError, DataError
 from cellam.modelling.model import Model
 from cellam.modelling.observed import growth_rates, velocities
 from cellam.reading.cells import Cells
-from cellam.reading.embedding import log_normalised
+from cellam.reading.normalisation import log_normalised
 from cellam.reading.time_labels import did_you_mean, named, offer
 
 Array = NDArray[np.float64]

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from cellam.errors import ConfigError
 from cellam.reading.cells import Cells
-from cellam.reading.embedding import Space
 from cellam.reading.placing import place
 from cellam.reading.snapshots import Snapshots
+from cellam.reading.space import Space
 from cellam.reading.time_labels import named, spell
 from cellam.reading.timeline import Timeline
 

@@ -23,10 +23,10 @@ from cellam.modelling.recipe import Choice
 from cellam.modelling.rotation import Rotation
 from cellam.options import Options
 from cellam.reading.cells import Cells
-from cellam.reading.embedding import Space
 from cellam.reading.growth import PriorSource
 from cellam.reading.new_cells import read_new
 from cellam.reading.snapshots import Snapshots
+from cellam.reading.space import Space
 from cellam.reading.timeline import Timeline
 
 if TYPE_CHECKING:

@@ -28,7 +28,7 @@ from cellam.display import enumerated
 from cellam.errors import DataError
 from cellam.reading.amounts import Matrix
 from cellam.reading.cells import Cells
-from cellam.reading.embedding import Space, Usual
+from cellam.reading.space import Space, Usual
 from cellam.reading.time_labels import count_cells, list_labels
 
 Array = NDArray[np.float64]

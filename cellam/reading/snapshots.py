@@ -1,7 +1,7 @@
 """Snapshots: embedded cells by time, with the mass of each day, and the unit time of a fit.
 
 A `Snapshots` is all that the dynamics are learned from. Its points are in model
-coordinates (see `embedding`), so one unit is about one standard deviation.
+coordinates (see `space`), so one unit is about one standard deviation.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from cellam.errors import ConfigError
 from cellam.reading.cells import Cells
-from cellam.reading.embedding import Space
+from cellam.reading.space import Space
 
 Population: TypeAlias = Literal["cells"] | dict[str, float] | None
 

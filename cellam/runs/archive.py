@@ -21,9 +21,9 @@ from cellam.modelling.rotation import Rotation
 from cellam.modelling.stored import Arrays, fit_from, fit_to_arrays, fit_to_json
 from cellam.options import Options
 from cellam.reading.batch_shift import BatchShift
-from cellam.reading.embedding import Space, Usual
 from cellam.reading.growth import PriorSource
 from cellam.reading.snapshots import Snapshots
+from cellam.reading.space import Space, Usual
 from cellam.reading.timeline import Timeline
 from cellam.runs.upgrade import upgrade
 from cellam.storage import restore, to_json, to_safetensors

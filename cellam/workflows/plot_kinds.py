@@ -151,7 +151,7 @@ def _with_gene(request: Request) -> Request:
     import pandas as pd
 
     from cellam.plots.scatter import QUANTITIES, no_colour
-    from cellam.reading.embedding import log_normalised
+    from cellam.reading.normalisation import log_normalised
 
     adata, color = request.adata, request.color
     if adata is None or color is None or color in adata.obs or color in QUANTITIES:

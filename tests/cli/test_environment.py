@@ -128,7 +128,7 @@ def test_warnings_of_libraries_are_in_the_log_and_those_for_users_on_stderr(
     warm: Warm, here: Path
 ) -> None:
     code = (
-        "import warnings, sys, cellam.reading.embedding as e, cellam.modelling.pipeline as p\n"
+        "import warnings, cellam.modelling.pipeline as p\n"
         "inner = p.fit_space\n"
         "def noisy(*a, **k):\n    warnings.warn('a library\\nsays so')\n"
         "    warnings.warn('old', FutureWarning)\n    return inner(*a, **k)\n"

@@ -11,8 +11,9 @@ import cellam
 from cellam.errors import ConfigError, DataError
 from cellam.options import N_PCS
 from cellam.reading.cells import Cells
-from cellam.reading.embedding import Space, fit_space
+from cellam.reading.embedding import fit_space
 from cellam.reading.snapshots import take_snapshots
+from cellam.reading.space import Space
 from cellam.reading.values import Form
 
 EXACT = 1e-5  # the expression is in single precision

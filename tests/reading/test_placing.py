@@ -11,8 +11,9 @@ import cellam
 from cellam.errors import DataError
 from cellam.modelling.model import Model
 from cellam.reading.cells import Cells
-from cellam.reading.embedding import Space, fit_space
+from cellam.reading.embedding import fit_space
 from cellam.reading.placing import MOST, place
+from cellam.reading.space import Space
 
 
 @pytest.fixture(scope="module")
