@@ -21,6 +21,7 @@ from cellam.modelling.cohort import Cohort, day_cohort, new_cohorts, point_cohor
 from cellam.modelling.kinetic import Kinetic
 from cellam.modelling.recipe import Choice
 from cellam.modelling.rotation import Rotation
+from cellam.modelling.times import check_reach, end_of, saved_times
 from cellam.options import Options
 from cellam.reading.cells import Cells
 from cellam.reading.growth import PriorSource
@@ -34,8 +35,6 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 Start: TypeAlias = str | float | Cohort | Cells | Array
-
-FARTHEST = 10  # times the span of the training days, beyond which no simulation goes
 
 
 @dataclass(frozen=True, repr=False)
@@ -303,7 +302,9 @@ class Model(Displayed):
             raise ConfigError(f"`n_cells={n_cells}` leaves no cell to simulate.", "Use 1 or more.")
         rng = np.random.default_rng(seed)
         cohort = self.cohort(start, at)
-        times = self._saved_times(cohort.time, to, backward, save_every, extrapolate)
+        end = end_of(self.timeline, self.training, cohort.time, to, backward=backward)
+        check_reach(self.training, cohort.time, end, extrapolate=extrapolate)
+        times = saved_times(self.snapshots, cohort.time, end, save_every)
         if rows is not None:
             cohort = cohort.among(rows)
         if n_cells is not None:
@@ -378,48 +379,3 @@ class Model(Displayed):
             units = self._unit_times(times)
             dynamics = self.fit.dynamics_from(float(units[0]))
             return simulation.simulate(dynamics, x, units, rng=rng, steps=self._steps)
-
-    def _saved_times(
-        self,
-        begin: float,
-        to: str | float | None,
-        backward: bool,
-        save_every: float | None,
-        extrapolate: bool,
-    ) -> Array:
-        first, last = self.training.times[0], self.training.times[-1]
-        end = self.timeline.position(to) if to is not None else first if backward else last
-        if end == begin:
-            raise ConfigError(
-                f"Start and end of the simulation are both {begin:g}.",
-                "Choose another `to`."
-                if to is not None
-                else f"Set `to`{' or `backward=True`' * (not backward)}.",
-            )
-        if backward and end > begin:
-            raise ConfigError(f"`backward` from {begin:g} cannot reach {end:g}, which is later.")
-        outside = [t for t in (begin, end) if not first <= t <= last]
-        if outside and not extrapolate:
-            raise ConfigError(
-                f"Time {outside[0]:g} lies outside the training days ({first:g} to {last:g}).",
-                "Add `extrapolate=True` to use the dynamics of the nearest training day there.",
-            )
-        far = max(first - min(begin, end), max(begin, end) - last)
-        if far > FARTHEST * (last - first):
-            raise ConfigError(
-                f"The simulation from {begin:g} to {end:g} leaves the training days by {far:g}, "
-                f"and they span {last - first:g}: nothing is known of such times.",
-                f"Stay within {FARTHEST} times that span.",
-            )
-        sign = 1.0 if end > begin else -1.0
-        saved = {begin, end, *(t for t in self.snapshots.times if (t - begin) * (end - t) > 0)}
-        if save_every is not None:
-            if not 0 < save_every < float("inf"):
-                raise ConfigError(f"`save_every={save_every:g}` is not a positive time step.")
-            n = int(abs(end - begin) / save_every + 1e-9)
-            if n > 10_000:
-                raise ConfigError(f"`save_every={save_every:g}` would save {n:,} times.")
-            steps = [begin + sign * j * save_every for j in range(n + 1)]
-            near = 1e-9 * max(1.0, abs(begin), abs(end))
-            saved |= {t for t in steps if all(abs(t - other) > near for other in saved)}
-        return np.array(sorted(saved, reverse=sign < 0))
