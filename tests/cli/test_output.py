@@ -35,11 +35,16 @@ COMMANDS = {
     "drivers": (("--of", "speed"), "with"),
     "perturb": (("-g", "Apaf1=2"), "cell_type"),
     "validate": (("--clones", "clone", "--n-boot", 100), "correlation"),
+    "compare": (
+        ("small.h5ad", "--condition", "arm", "--n-features", 32, "--tau", 1, "--n-pcs", 3),
+        "arm",
+    ),
     "info": ((), "data"),
     "plot": (("history",), "written"),
     "report": ((), "written"),
     "export": (("--tables", "tables"), "written"),
 }
+OF_A_FILE = ("check", "compare")  # and of no run
 JSON = [name for name, c in typer.main.get_command(app).commands.items()
         if any("--json" in p.opts for p in c.params)]  # fmt: skip
 
@@ -58,6 +63,7 @@ def _clones(here: Path, small: anndata.AnnData) -> None:
     number = np.random.default_rng(0).integers(10, size=small.n_obs)
     red = small.obs["cell_type"] == "erythroid"
     small.obs["clone"] = [f"{'ab'[int(r)]}{k}" for r, k in zip(red, number, strict=True)]
+    small.obs["arm"] = np.where(number < 5, "control", "drug")
     small.write_h5ad(here / "small.h5ad")
 
 
@@ -86,7 +92,7 @@ def test_quiet_prints_results_and_nothing_else(call: Call, run: Path, name: str)
     if name not in ("fit", "eval", "report"):  # which take long
         loud = call(name, *args, *(("--overwrite",) if name == "export" else ()))
         assert set(lines) <= set(loud.out.splitlines())
-        assert name == "check" or loud.out.startswith("run ")
+        assert name in OF_A_FILE or loud.out.startswith("run ")
 
 
 @pytest.mark.parametrize("kind", ["growth", "mass conserved", "ensemble"])
@@ -99,7 +105,7 @@ def test_every_json_of_every_command_and_run_is_strict(
         result = call(name, "--json", *COMMANDS[name][0])
         assert result.code == 0, result.err
         assert isinstance(strict(result.out), dict) and result.out.count("\n") == 1
-        assert name == "check" or result.err == "run       cellam_runs/small\n"
+        assert name in OF_A_FILE or result.err == "run       cellam_runs/small\n"
         if kind == "growth":
             quiet = call("-q", name, "--json", *COMMANDS[name][0])
             assert (quiet.code, quiet.out, quiet.err) == (0, result.out, "")
