@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 
 from cellam.comparison.deviation import Deviation, equations
 from cellam.comparison.effects import Scale, scale_of
-from cellam.comparison.relabelling import MOST, labellings
+from cellam.comparison.relabelling import MOST, labellings, possible
 from cellam.comparison.samples import Codes, Samples, find_samples
 from cellam.comparison.surplus import follow_samples
 from cellam.comparison.table import dynamics_p, effects_table
@@ -36,6 +36,7 @@ from cellam.dynamics.fitting import OnProgress, Progress, silent
 from cellam.errors import ConfigError
 from cellam.modelling.model import Model
 from cellam.modelling.pipeline import fit
+from cellam.names import plural
 from cellam.options import Options
 from cellam.reading.cell_types import resolve_types
 from cellam.reading.cells import Cells
@@ -110,14 +111,13 @@ class Comparison(Result):
                 "Too few samples for a p-value (three of each condition are needed). Intervals "
                 "hold the scatter of cells alone, and cells are no replicates."
             )
-        p = f"p = {self.dynamics_p:.2g} over {self.n_labellings} labellings"
+        p = f"p = {self.dynamics_p:.2g} over {plural(self.n_labellings, 'labelling')}"
         if self.smallest_p > LEVEL:
             largest = self.dynamics_p <= self.smallest_p * (1 + 1e-9)
             than = "larger than under any other" if largest else "no larger than under others"
             return (
                 f"The difference between {second} and {first} is {than} labelling of the samples "
-                f"({p}). So few samples cannot give p below {self.smallest_p:.2g}: four of each "
-                "condition can."
+                f"({p}). {self._too_few}"
             )
         if self.dynamics_p > LEVEL:
             return (
@@ -125,6 +125,16 @@ class Comparison(Result):
                 "the tables is then chance, or a difference of the cells that were there before."
             )
         return f"The dynamics of {second} and {first} differ ({p})."
+
+    @property
+    def _too_few(self) -> str:
+        """Why no p-value can be small, and what would change that."""
+        p = f"cannot give p below {1 / self.n_labellings:.2g}"
+        if possible(self.samples) > self.n_labellings:
+            return f"So few labellings {p}: more permutations can."
+        if len(np.unique(self.samples.stratum[~self.samples.shared])) > 1:
+            return f"So few samples that could be exchanged {p}: more in a block or on a day can."
+        return f"So few samples {p}: four of each condition can."
 
     @property
     def unit(self) -> str:

@@ -42,14 +42,8 @@ def labellings(samples: Samples, most: int, rng: np.random.Generator) -> Codes:
     most : int
     rng : numpy.random.Generator
     """
-    strata = [
-        np.flatnonzero((samples.stratum == j) & ~samples.shared)
-        for j in np.unique(samples.stratum[~samples.shared])
-    ]
-    treated = [int(samples.of[s].sum()) for s in strata]
-    sizes = [comb(len(s), n) for s, n in zip(strata, treated, strict=True)]
-    balanced = all(2 * n == len(s) for s, n in zip(strata, treated, strict=True))
-    if prod(sizes) <= most * (1 + balanced):
+    strata, treated, balanced = _exchanged(samples)
+    if possible(samples) <= most:
         return _all(samples, strata, treated, halved=balanced)
     found = {samples.of.tobytes(): samples.of}
     while len(found) < most:
@@ -60,6 +54,21 @@ def labellings(samples: Samples, most: int, rng: np.random.Generator) -> Codes:
         if mirrored.tobytes() not in found:
             found.setdefault(one.tobytes(), one)
     return np.stack(list(found.values()))
+
+
+def possible(samples: Samples) -> int:
+    """How many labellings there are; of two with conditions swapped, one counts."""
+    strata, treated, balanced = _exchanged(samples)
+    n = prod(comb(len(s), k) for s, k in zip(strata, treated, strict=True))
+    return n // 2 if balanced else n
+
+
+def _exchanged(samples: Samples) -> tuple[list[Codes], list[int], bool]:
+    """Samples of each stratum, how many of them are treated, and whether these are half of all."""
+    own = ~samples.shared
+    strata = [np.flatnonzero((samples.stratum == j) & own) for j in np.unique(samples.stratum[own])]
+    treated = [int(samples.of[s].sum()) for s in strata]
+    return strata, treated, all(2 * n == len(s) for s, n in zip(strata, treated, strict=True))
 
 
 def _all(samples: Samples, strata: list[Codes], treated: list[int], *, halved: bool) -> Codes:

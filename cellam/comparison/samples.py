@@ -195,7 +195,7 @@ def find_samples(
     on = np.zeros((len(names), len(days)), dtype=bool)
     there = of_cells >= 0
     on[of_cells[there], day_of_cells[there]] = True
-    _check_sizes(names, of_cells, day_of_cells, days, design, replicate or condition)
+    _check_sizes(names, of_cells, day_of_cells, days, design)
     stratum = _strata(cells, of_cells, on, of, block)
     return Samples(
         condition,
@@ -255,10 +255,11 @@ def _two(
         against = rest[0]
     if reference is None or against is None or reference == against:
         sizes = {level: sum(n.values()) for level, n in design.by_day().items()}
+        example = sorted(levels, key=lambda level: level.casefold() not in _CONTROLS)
         raise DataError(
             f"obs[{key!r}] of {cells.source} has {plural(len(levels), 'value')}, and two are "
             f"compared: {list_labels(sizes)}.\n{design.text()}",
-            f"Choose two, e.g. `reference={levels[0]!r}` and `against={levels[-1]!r}`."
+            f"Choose two, e.g. `reference={example[0]!r}` and `against={example[-1]!r}`."
             if len(levels) > 1
             else "Name the column that tells the conditions apart.",
         )
@@ -340,8 +341,8 @@ def _check_sizes(
     day_of_cells: Codes,
     days: tuple[str, ...],
     design: Design,
-    key: str,
 ) -> None:
+    key = design.keys[-1]
     for s, name in enumerate(names):
         for k, label in enumerate(days):
             n = int(((of_cells == s) & (day_of_cells == k)).sum())
@@ -349,8 +350,15 @@ def _check_sizes(
                 raise DataError(
                     f"{name} of obs[{key!r}] has {plural(n, 'cell')} on {named(label)}; a sample "
                     f"needs {LEAST}.\n{design.text()}",
-                    f"Leave it out: adata = adata[adata.obs[{key!r}] != {name!r}].",
+                    f"Leave out the day, `exclude={label!r}`, or this sample, where it has "
+                    f"few cells: {_spelt(np.flatnonzero(of_cells == s)[0], design)}.",
                 )
+
+
+def _spelt(row: int, design: Design) -> str:
+    """The levels of a cell, as conditions on `obs`."""
+    found = {key: design.codes(key)[row] for key in design.keys}
+    return ", ".join(f"obs[{k!r}] = {design.levels(k)[c]!r}" for k, c in found.items() if c >= 0)
 
 
 def _strata(

@@ -104,6 +104,11 @@ def read_new(
 
 def _expression(source: Source, reading: ReadOptions, kind: Kind | None, n: int) -> Expression:
     """The expression of n cells, judged over all of them at once."""
+    if reading.layer is None and 0 in getattr(source.element("X"), "shape", (0,)):
+        raise DataError(
+            f"{source.name} has no expression matrix in X, from which the fit was read.",
+            "Save the new cells with the expression in X.",
+        )
     together = Days(np.zeros(n, dtype=np.int64), ("these cells",))
     found = None
     try:
@@ -115,10 +120,11 @@ def _expression(source: Source, reading: ReadOptions, kind: Kind | None, n: int)
         other = found.form.kind
         linear = {other, kind} == {"counts", "normalised"}
         sure = found.form.words == COUNTS or n >= (FEW if linear else FEWEST)
-        if kind in (None, other) or reading.values is not None or sure:
+        if reading.values is not None or sure or kind is None or (kind == other != "counts"):
             return found
     told = read_expression(source, reading.layer, together, kind)
-    note = f"{count_cells(n)} do not show what the values are: taken to be {kind}, as in the fit"
+    show = "does not show" if n == 1 else "do not show"
+    note = f"{count_cells(n)} {show} what the values are: taken to be {kind}, as in the fit"
     return told._replace(notes=(*told.notes, note))
 
 

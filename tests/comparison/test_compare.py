@@ -144,6 +144,23 @@ def test_three_samples_cannot_reach_the_level_and_it_says_so() -> None:
     assert "So few samples cannot give p below 0.1" in found.verdict
 
 
+@pytest.mark.parametrize(
+    ("asked", "says"),
+    [
+        ({"permutations": 1}, "over 1 labelling). So few labellings cannot give p below 1: more"),
+        ({"block": "litter"}, "So few samples that could be exchanged cannot give p below 0.056"),
+    ],
+)
+def test_what_keeps_p_from_being_small_is_said(asked: dict[str, Any], says: str) -> None:
+    adata = Experiment(n_samples=(4, 4), n_cells=12, days=(0.0, 2.0)).to_adata(
+        np.random.default_rng(0)
+    )
+    adata.obs["litter"] = adata.obs["sample"].str[1:].map({"1": "a", "2": "a", "3": "b", "4": "b"})
+    cells = cellam.read(adata, use_rep="X_true")
+    found = compare(cells, "treatment", replicate="sample", **asked, **QUICK)
+    assert says in found.verdict and not found.changed
+
+
 def test_two_samples_have_no_p_value() -> None:
     found = _compared(n_samples=(2, 2))
     assert found.dynamics_p is None and found.effects["p"].isna().all()

@@ -112,6 +112,12 @@ def _few(adata: anndata.AnnData) -> anndata.AnnData:
     return adata[np.setdiff1d(np.arange(adata.n_obs), small[5:])].copy()
 
 
+def _few_again(adata: anndata.AnnData) -> anndata.AnnData:
+    adata = _few(adata)
+    adata.obs["sample"] = "rep" + adata.obs["sample"].str[1:]
+    return adata
+
+
 def _case(adata: anndata.AnnData) -> anndata.AnnData:
     adata.obs.loc[adata.obs["sample"] == "c2", "treatment"] = "Control"
     return adata
@@ -132,7 +138,9 @@ def _batch(adata: anndata.AnnData) -> anndata.AnnData:
     [
         (_third, {}, "has 3 values, and two are compared", "`reference='control'`"),
         (_no_middle, {}, "time 2 has no cell of obs['treatment'] = 'treated'", "`exclude='2'`"),
-        (_few, {}, "t2 of obs['sample'] has 5 cells on time 4", "adata.obs['sample'] != 't2'"),
+        (_few, {}, "t2 of obs['sample'] has 5 cells on time 4", "obs['sample'] = 't2'"),
+        (_few_again, {}, "treated rep2 of obs", "obs['treatment'] = 'treated', obs['sample'] = 'rep2'"),
+        (_few, {}, "t2", "Leave out the day, `exclude='4'`, or"),
         (_case, {}, "differ by case or blanks only", "Control"),
         (_nameless, {}, "36 cells of obs['treatment'] = 'control' have no", "Name the sample"),
         (_batch, {}, "could be one between batches", "del adata.obs['batch']"),
@@ -154,7 +162,7 @@ def test_what_makes_no_comparison_is_refused(
 def test_a_refusal_shows_the_design() -> None:
     with pytest.raises(DataError) as caught:
         _found(_no_middle)
-    assert "treated    36   –  36" in caught.value.message
+    assert "treated    t1      12   –  12" in caught.value.message
 
 
 def test_one_condition_is_none_to_compare() -> None:

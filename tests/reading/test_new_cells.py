@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import anndata
+import numpy as np
 import pytest
 
 import cellam
@@ -59,6 +60,10 @@ def test_what_the_fit_was_read_from_has_to_be_there(small: anndata.AnnData) -> N
         with pytest.raises(DataError, match=what) as caught:
             read_new(small, options, LINE, "d0")
         assert "adata." in caught.value.hint
+    bare = anndata.AnnData(obs=small.obs, obsm={"X_pca": np.ones((small.n_obs, 2))})
+    with pytest.raises(DataError, match="no expression matrix in X, from which") as caught:
+        read_new(bare, ReadOptions(), LINE, "d0")
+    assert "use_rep" not in caught.value.hint
 
 
 def test_few_cells_are_read_as_the_fit_was(small: anndata.AnnData) -> None:
@@ -77,6 +82,17 @@ def test_few_cells_are_read_as_the_fit_was(small: anndata.AnnData) -> None:
     whole.X = counts[:2]  # whole numbers are counts, however few
     with pytest.raises(DataError, match="has counts"):
         model.cohort(model.read(whole, "day0"))
+
+
+def test_one_cell_of_fractions_is_not_taken_for_counts_in_silence(
+    small: anndata.AnnData, model: Model
+) -> None:
+    assert model.space.kind == "counts"
+    assert model.read(small[:1].copy(), "day0").notes == ()
+    logs = small[:1].copy()
+    logs.X = np.log1p(logs.X.toarray())
+    (note,) = model.read(logs, "day0").notes
+    assert note.startswith("1 cell does not show what the values are: taken to be counts")
 
 
 def test_file_and_time_are_kept(small: anndata.AnnData, model: Model) -> None:
