@@ -177,5 +177,6 @@ def _print_transfer(frame: pd.DataFrame) -> None:
     table(columns, rows)
     print(
         "Energy distance of simulated to observed cells of the day, with the dynamics of the same "
-        "condition (own), of the other one and of both."
+        "condition (own), of the other one and of both; floor: of two random halves of that day; "
+        "replicates: of two samples of it. Of clouds that are alike it scatters about 0."
     )

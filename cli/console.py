@@ -105,8 +105,9 @@ def table(columns: list[str], rows: list[list[str]]) -> None:
     """
     from rich.cells import cell_len  # Chinese characters are two columns wide
 
-    widths = [max(cell_len(row[k]) for row in [columns, *rows]) for k in range(len(columns))]
-    for row in [columns, *rows]:
+    lines = [[" ".join(cell.splitlines()) for cell in row] for row in [columns, *rows]]
+    widths = [max(map(cell_len, column)) for column in zip(*lines, strict=True)]
+    for row in lines:
         cells = []
         for k, (cell, width) in enumerate(zip(row, widths, strict=True)):
             blank = " " * (width - cell_len(cell))

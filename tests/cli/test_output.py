@@ -155,6 +155,15 @@ def test_columns_stand_below_each_other_also_in_chinese(
     assert lines == ["type        a   b", "巨核细胞    1  22", "Meg       333   4"]
 
 
+def test_a_name_of_two_lines_stays_on_one(capsys: pytest.CaptureFixture[str]) -> None:
+    console.table(["type", "a"], [["drug\n10 µM", "1"], ["Meg", "333"]])
+    assert capsys.readouterr().out.splitlines() == [
+        "type          a",
+        "drug 10 µM    1",
+        "Meg         333",
+    ]
+
+
 def test_a_wide_table_is_neither_cut_nor_wrapped(capsys: pytest.CaptureFixture[str]) -> None:
     console.table(["x" * 200, "y" * 200], [["1", "2"]])
     heading, _ = capsys.readouterr().out.splitlines()

@@ -139,7 +139,7 @@ def _batch(adata: anndata.AnnData) -> anndata.AnnData:
         (_third, {}, "has 3 values, and two are compared", "`reference='control'`"),
         (_no_middle, {}, "time 2 has no cell of obs['treatment'] = 'treated'", "`exclude='2'`"),
         (_few, {}, "t2 of obs['sample'] has 5 cells on time 4", "obs['sample'] = 't2'"),
-        (_few_again, {}, "treated rep2 of obs", "'treatment'] = 'treated', obs['sample'] = 'rep2'"),
+        (_few_again, {}, "treated rep2 of obs", "'treated', obs['sample'] = 'rep2'"),
         (_few, {}, "t2", "Leave out the day, `exclude='4'`, or"),
         (_case, {}, "differ by case or blanks only", "Control"),
         (_nameless, {}, "36 cells of obs['treatment'] = 'control' have no", "Name the sample"),
