@@ -100,8 +100,8 @@ def test_commands_say_what_it_is_over(
     here: Path, small: anndata.AnnData, call: Callable[..., Any]
 ) -> None:
     _mice(small, 3).write_h5ad("mice.h5ad")
-    said = call("fit", "mice.h5ad", "--report", "--replicate", "mouse", "--n-features", 32, "--tau", 1,
-                "--curvature", 1, "--n-pcs", 5)  # fmt: skip
+    said = call("fit", "mice.h5ad", "--report", "--replicate", "mouse", "--n-features", 32,
+                "--tau", 1, "--curvature", 1, "--n-pcs", 5)  # fmt: skip
     over = "95 % over 3 replicates a day (obs['mouse'])"
     assert over in said.out
     assert said.code == 0, said.err
