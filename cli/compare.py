@@ -129,40 +129,33 @@ def compare(
     first, second = found.samples.conditions
     say("compared", f"obs[{condition!r}]: {second} less {first}")
     say("unit", found.unit)
+    if left := len(result.cells) - len(found.rows):
+        say("", f"{plural(left, 'cell')} of other conditions or of none take no part")
     print()
     with results():
         table(found.samples.design.rows()[0], found.samples.design.rows()[1:])
+    print()
+    print(found.verdict)
     for family in found.scale.items():
         _print(found, family)
     _print_transfer(found.transfer)
-    print()
-    print(found.verdict)
     for name, path in result.written.items():
         give(name, shown(path))
 
 
 def _print(found: Comparison, name: str) -> None:
     """The largest effects of a family."""
+    from cellam.comparison.table import shown as effects_shown
+
     family = found.scale.FAMILIES[name]
-    rows = found.effects[found.effects["family"] == name]
-    largest = rows["effect"].abs().sort_values(ascending=False, kind="stable").index[:ROWS]
-    tested = found.smallest_p is not None
+    columns, rows, left = effects_shown(found.effects, name, ROWS)
+    if not rows:
+        return
     print()
-    columns = [name, "difference", "95 %", *(["p"] if tested else []), "control"]
-    table(columns, [_row(row, tested=tested) for _, row in rows.loc[largest].iterrows()])
-    more = f"; {plural(len(rows) - ROWS, 'smaller one')} not shown" if len(rows) > ROWS else ""
+    table(columns, rows)
+    more = f"; {plural(left, 'smaller one')} not shown" if left else ""
     unit = f" ({family.unit})" if family.unit else ""
     print(f"{family.what[0].upper()}{family.what[1:]}{unit}{more}.")
-
-
-def _row(row: pd.Series, *, tested: bool) -> list[str]:
-    return [
-        str(row["item"]),
-        f"{row['effect']:+.3g}",
-        "–" if row["low"] != row["low"] else f"{row['low']:+.3g} to {row['high']:+.3g}",
-        *([f"{row['p']:.2g}"] if tested else []),
-        "–" if row["control"] != row["control"] else f"{row['control']:.3g}",
-    ]
 
 
 def _print_transfer(frame: pd.DataFrame) -> None:
@@ -177,6 +170,6 @@ def _print_transfer(frame: pd.DataFrame) -> None:
     table(columns, rows)
     print(
         "Energy distance of simulated to observed cells of the day, with the dynamics of the same "
-        "condition (own), of the other one and of both; floor: of two random halves of that day; "
-        "replicates: of two samples of it. Of clouds that are alike it scatters about 0."
+        "condition (own), of the other one and of both; replicates: of two samples of that day. Of "
+        "clouds that are alike it scatters about 0."
     )

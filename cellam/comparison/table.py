@@ -27,6 +27,42 @@ def dynamics_p(measured: list[dict[str, Array]]) -> float:
     return float(p_values(motion)[0].min())
 
 
+def shown(frame: pd.DataFrame, family: str, most: int) -> tuple[list[str], list[list[str]], int]:
+    """The largest effects of a family as text: columns, rows, and how many rows are left out.
+
+    Effects that are 0 under every labelling are no rows. All numbers of a family have the same
+    decimals, three digits of the largest effect.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        `Comparison.effects`.
+    family : str
+    most : int
+        Rows, those of the largest effects.
+    """
+    rows = frame[(frame["family"] == family) & ((frame["effect"] != 0) | (frame["control"] > 0))]
+    size = rows["effect"].abs().sort_values(ascending=False, kind="stable")
+    tested = bool(frame["p"].notna().any())
+    decimals = int(np.clip(2 - np.floor(np.log10(size.max())), 0, 6)) if len(rows) else 0
+
+    def number(value: float, sign: str = "+") -> str:
+        return "–" if np.isnan(value) else f"{value:{sign}.{decimals}f}"
+
+    texts = [
+        [
+            str(row["item"]),
+            number(row["effect"]),
+            "–" if np.isnan(row["low"]) else f"{number(row['low'])} to {number(row['high'])}",
+            *([f"{row['p']:.2g}"] if tested else []),
+            number(row["control"], ""),
+        ]
+        for _, row in rows.loc[size.index[:most]].iterrows()
+    ]
+    columns = [family, "difference", "95 %", *(["p"] if tested else []), "control"]
+    return columns, texts, max(len(rows) - most, 0)
+
+
 def effects_table(scale: Scale, units: Samples, measured: list[dict[str, Array]]) -> pd.DataFrame:
     """The effects of all families, with their intervals and p-values."""
     from scipy.stats import t as student

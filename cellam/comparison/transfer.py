@@ -31,9 +31,8 @@ def transfer(equations: Equations, samples: Samples) -> pd.DataFrame:
     -------
     pandas.DataFrame
         A row for each condition and day but the first: condition, day, own, other, common (energy
-        distances by the dynamics of the condition, of the other one and of both), floor (between
-        two halves of its cells), replicates (mean between two of its samples; missing where it has
-        one).
+        distances by the dynamics of the condition, of the other one and of both), replicates
+        (mean between two of its samples; missing where it has one).
     """
     common = equations.model
     own = [equations.model_of(equations.solve(samples.group(c))) for c in (0, 1)]
@@ -46,8 +45,6 @@ def transfer(equations: Equations, samples: Samples) -> pd.DataFrame:
         row: dict[str, str | float] = {"condition": samples.conditions[c], "day": days.labels[then]}
         for name, model in (("own", own[c]), ("other", own[1 - c]), ("common", common)):
             row[name] = _far(model, x, y, days.times[k], days.times[then])
-        half = rng.permutation(len(y)) % 2 == 0
-        row["floor"] = _energy(common, y[half], y[~half])
         row["replicates"] = _between(
             common, y, samples.parent[samples.of_cells[days.rows[then][there]]]
         )

@@ -11,6 +11,7 @@ import pandas as pd
 from cellam._version import __version__
 from cellam.comparison.compare import LEVEL, Comparison
 from cellam.comparison.effects import Family
+from cellam.comparison.table import shown
 from cellam.plots import comparison as plots
 from cellam.report.images import Picture, picture
 from cellam.report.templates import template
@@ -68,7 +69,8 @@ def render_comparison(found: Comparison, *, data: str) -> str:
         transfer_what=(
             "Cells of each condition, simulated from day to day with the dynamics of the same "
             "condition (own), of the other one, and of both together: energy distance to the cells "
-            "of the next day. Floor: two halves of that day; replicates: two samples of it. Where "
+            "of the next day. Replicates: two samples of that day. Of clouds that are alike it "
+            "scatters about 0. Where "
             "the other condition does as well, only the cells at the start differ."
         ),
         methods=_methods(found),
@@ -76,27 +78,17 @@ def render_comparison(found: Comparison, *, data: str) -> str:
 
 
 def _family(found: Comparison, family: Family) -> dict[str, Any]:
-    rows = found.effects[found.effects["family"] == family.name]
-    largest = rows["effect"].abs().sort_values(ascending=False, kind="stable").index[:ROWS]
-    tested = found.smallest_p is not None
-    columns = ["", "difference", "95 %", *(["p"] if tested else []), "control against control"]
+    columns, rows, left = shown(found.effects, family.name, ROWS)
     return {
         "title": family.name.capitalize(),
         "what": f"{family.what[0].upper()}{family.what[1:]}"
         + (f", {family.unit}" if family.unit else "")
         + f": {found.samples.conditions[1]} less {found.samples.conditions[0]}."
-        + (f" The {ROWS} largest." if len(rows) > ROWS else ""),
-        "columns": columns,
-        "rows": [_row(row, tested=tested) for _, row in rows.loc[largest].iterrows()],
+        + (f" The {ROWS} largest." if left else ""),
+        "columns": ["", *columns[1:]],
+        "rows": rows,
         "picture": _forest(found, family) if family.name in DRAWN else _shares(found, family),
     }
-
-
-def _row(row: pd.Series, *, tested: bool) -> list[str]:
-    interval = f"{row['low']:+.3g} to {row['high']:+.3g}" if np.isfinite(row["low"]) else "–"
-    p = [f"{row['p']:.2g}"] if tested else []
-    control = f"{row['control']:.3g}" if np.isfinite(row["control"]) else "–"
-    return [str(row["item"]), f"{row['effect']:+.3g}", interval, *p, control]
 
 
 def _forest(found: Comparison, family: Family) -> Picture:

@@ -49,7 +49,7 @@ def test_it_prints_the_design_the_effects_and_the_verdict(done: tuple[Any, Path]
     for family in ("motion", "growth", "fates", "arrival", "delay", "composition", "transfer"):
         assert any(line.startswith(family) for line in lines), family
     assert "So few samples cannot give p below 0.1" in result.output
-    assert "floor: of two random halves of that day; replicates: of two samples" in result.output
+    assert "replicates: of two samples of that day" in result.output
 
 
 def test_it_writes_a_table_a_copy_and_a_page(done: tuple[Any, Path], data: Path) -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import cellam
 from cellam.comparison.relabelling import false_discovery, labellings, p_values
 from cellam.comparison.samples import Samples, find_samples
+from cellam.comparison.table import shown
 from cellam.experiments import Experiment
 
 
@@ -73,3 +75,21 @@ def test_false_discovery_by_benjamini_and_hochberg() -> None:
     assert false_discovery(np.array([0.01, 0.02, 0.03, 0.5])).tolist() == pytest.approx(
         [0.04, 0.04, 0.04, 0.5]
     )
+
+
+def test_tables_have_one_number_of_decimals_and_no_rows_of_nothing() -> None:
+    frame = pd.DataFrame(
+        {
+            "family": "fates",
+            "item": ["a", "b", "c"],
+            "effect": [0.1234, -0.0056, 0.0],
+            "low": [0.05, -0.02, 0.0],
+            "high": [0.2, 0.01, 0.0],
+            "p": [0.029, 1.0, 1.0],
+            "control": [0.01, 0.02, 0.0],
+        }
+    )
+    columns, rows, left = shown(frame, "fates", 1)
+    assert columns == ["fates", "difference", "95 %", "p", "control"]
+    assert rows == [["a", "+0.123", "+0.050 to +0.200", "0.029", "0.010"]] and left == 1
+    assert len(shown(frame, "fates", 5)[1]) == 2
