@@ -87,8 +87,13 @@ def simulate(
     data: DataOption = None,
 ) -> None:
     """Simulate the cells of one day through time, and write them with their weights."""
+    from cellam.errors import ConfigError
     from cellam.workflows.run import open_run
 
+    if start is None and cells is None:
+        raise ConfigError(
+            "No day to start from was given.", "Add `start=DAY`, or new cells with `cells=FILE`."
+        )
     opened = open_run(run)
     say_run(opened.path)
     found = opened.simulate(
