@@ -4,8 +4,8 @@ The verdict goes by what does not mind other starting cells: the differences of 
 arrival, which is what the common dynamics do not explain of a day by the day before. The larger
 counts, over labellings (`relabelling`). Where it is not large, no single effect is called one of
 dynamics, however small its own p-value [1]_. Growth by type is no part of it: how much of a change
-is taken for growth depends on how many cells there are of what, and on simulated
-experiments whose conditions differed in starting cells alone it had p below 0.1 in a third.
+is taken for growth depends on how many cells there are of what, and on simulated experiments
+whose conditions differed in starting cells alone it had p of at most 0.1 in a quarter.
 
 References
 ----------
