@@ -96,6 +96,7 @@ def _mice(small: anndata.AnnData, n: int) -> anndata.AnnData:
     return out
 
 
+@pytest.mark.slow
 def test_commands_say_what_it_is_over(
     here: Path, small: anndata.AnnData, call: Callable[..., Any]
 ) -> None:

@@ -36,8 +36,8 @@ COMMANDS = {
     "perturb": (("-g", "Apaf1=2"), "cell_type"),
     "validate": (("--clones", "clone", "--n-boot", 100), "correlation"),
     "compare": (
-        ("small.h5ad", "--condition", "arm", "--n-features", 32, "--tau", 1, "--n-pcs", 3),
-        "arm",
+        ("small.h5ad", "--condition", "group", "--n-features", 32, "--tau", 1, "--n-pcs", 3),
+        "group",
     ),
     "info": ((), "data"),
     "plot": (("history",), "written"),
@@ -63,7 +63,7 @@ def _clones(here: Path, small: anndata.AnnData) -> None:
     number = np.random.default_rng(0).integers(10, size=small.n_obs)
     red = small.obs["cell_type"] == "erythroid"
     small.obs["clone"] = [f"{'ab'[int(r)]}{k}" for r, k in zip(red, number, strict=True)]
-    small.obs["arm"] = np.where(number < 5, "control", "drug")
+    small.obs["group"] = np.where(number < 5, "a", "b")
     small.write_h5ad(here / "small.h5ad")
 
 

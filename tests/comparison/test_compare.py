@@ -169,6 +169,7 @@ def test_two_samples_have_no_p_value() -> None:
     assert np.isfinite(found.effects["low"]).all() and np.isfinite(found.effects["control"]).all()
 
 
+@pytest.mark.slow
 def test_samples_of_one_day_each_are_compared_too() -> None:
     found = _compared(n_samples=(3, 3), destructive=True, n_cells=15)
     assert found.n_labellings == 99 and found.dynamics_p is not None

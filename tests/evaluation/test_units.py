@@ -163,7 +163,7 @@ def test_scores_of_an_earlier_version_are_shown_and_scored_again(three: Evaluati
     assert not is_complete(kept, METRICS, counterparts=(), refits=4, sizes={})
 
 
-@pytest.mark.parametrize("n", [2, 3])
+@pytest.mark.parametrize("n", [2, pytest.param(3, marks=pytest.mark.slow)])
 def test_the_command_prints_them_and_keeps_them(
     call: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, n: int
 ) -> None:

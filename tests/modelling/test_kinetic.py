@@ -63,6 +63,7 @@ def test_groups_that_turn_back_every_day_lose_their_motion(turned: tuple[Model, 
     assert np.linalg.norm(moved[-1] - moved[0], axis=1).mean() < 4  # of 8
 
 
+@pytest.mark.slow
 def test_more_features_or_fewer_days_keep_it_as_the_advice_says(
     turned: tuple[Model, Cells],
 ) -> None:

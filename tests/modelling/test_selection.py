@@ -103,7 +103,9 @@ def test_lines_are_bent_unless_asked_otherwise_and_two_days_have_no_bend():
     assert "curvature" not in choose(acceleration(2)).reasons
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize(
+    "seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (1, 2, 3))]
+)
 def test_noise_does_not_choose_growth_on_many_small_days(seed):
     """Thirty days of forty cells that drift and do not grow: all candidates score the same."""
     assert choose(translation(30, n=40, seed=seed)).recipe.coupling == Balanced()
