@@ -47,14 +47,11 @@ class Family:
     what : str
         What they are, in a sentence.
     unit : str
-    dynamics : bool
-        Whether a difference is one of dynamics, and not of the cells that there were.
     """
 
     name: str
     what: str
     unit: str
-    dynamics: bool = True
 
 
 @dataclass(frozen=True)
@@ -86,8 +83,8 @@ class Scale:
             Family(
                 "arrival", "share of a type beyond what the common fit makes of the day before", ""
             ),
-            Family("delay", "how far the cells are behind", "units of time", dynamics=False),
-            Family("composition", "share of a type on a day", "", dynamics=False),
+            Family("delay", "how far the cells are behind", "units of time"),
+            Family("composition", "share of a type on a day", ""),
             Family("genes", "rate of change of a gene, mean over common cells", "per unit of time"),
         )
     }
