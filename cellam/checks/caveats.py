@@ -6,6 +6,7 @@ Each is found by a rule of its own, and comes with what can be done about it.
 from __future__ import annotations
 
 import itertools
+import shlex
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
@@ -173,7 +174,8 @@ def _pooled(found: Iterable[Pool]) -> Iterator[Caveat]:
             f"Cells of {len(pool.levels)} levels of obs[{pool.key!r}] ({levels}{more}) are "
             f"pooled on {_listed([_named(day) for day in pool.labels])}: the fit describes their "
             "mixture.",
-            f"Fit each separately. In Python: adata[{column} == {first!r}].write_h5ad('one.h5ad')",
+            f"Compare two with `cellam compare DATA --condition {shlex.quote(pool.key)}`, or fit each "
+            f"separately. In Python: adata[{column} == {first!r}].write_h5ad('one.h5ad')",
         )
 
 
