@@ -6,7 +6,6 @@ Each is found by a rule of its own, and comes with what can be done about it.
 from __future__ import annotations
 
 import itertools
-import shlex
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
@@ -174,8 +173,8 @@ def _pooled(found: Iterable[Pool]) -> Iterator[Caveat]:
             f"Cells of {len(pool.levels)} levels of obs[{pool.key!r}] ({levels}{more}) are "
             f"pooled on {_listed([_named(day) for day in pool.labels])}: the fit describes their "
             "mixture.",
-            f"Compare two with `cellam compare DATA --condition {shlex.quote(pool.key)}`, or fit "
-            f"each separately. In Python: adata[{column} == {first!r}].write_h5ad('one.h5ad')",
+            f"Compare two (`cellam compare` with `condition={pool.key!r}`), or fit each "
+            f"separately. In Python: adata[{column} == {first!r}].write_h5ad('one.h5ad')",
         )
 
 
