@@ -6,8 +6,8 @@ from cellam.analysis.composition import composition as composition
 from cellam.analysis.drivers import drivers as drivers
 from cellam.analysis.drivers import quantity as quantity
 from cellam.analysis.fates import Fates as Fates
-from cellam.analysis.fates import flow as flow
 from cellam.analysis.fates import predict_fates as predict_fates
+from cellam.analysis.flows import flow as flow
 from cellam.analysis.perturbation import Change as Change
 from cellam.analysis.perturbation import Perturbation as Perturbation
 from cellam.analysis.perturbation import parse_changes as parse_changes

@@ -45,8 +45,8 @@ class Experiment:
     pace_sd : float
         Standard deviation of samples in how far they have come, in days.
     days : sequence of float
-    n_cells : int
-        Of a sample on a day.
+    n_cells : int or (int, int)
+        Of a sample on a day, in all or in those of each condition.
 
     Examples
     --------
@@ -63,7 +63,7 @@ class Experiment:
     start_sd: float = 0.2
     pace_sd: float = 0.15
     days: Sequence[float] = (0.0, 2.0, 4.0, 7.0)
-    n_cells: int = 100
+    n_cells: int | tuple[int, int] = 100
 
     def simulate(self, rng: Generator) -> tuple[Array, DataFrame]:
         """Cells of all samples: their positions z (N, 2), and day, treatment, sample and type."""
@@ -71,8 +71,9 @@ class Experiment:
 
         clouds: list[Array] = []
         parts: list[DataFrame] = []
-        for condition, truth, n in zip(
-            CONDITIONS, (self.control, self.treated), self.n_samples, strict=True
+        cells = self.n_cells if isinstance(self.n_cells, tuple) else (self.n_cells, self.n_cells)
+        for condition, truth, n, n_cells in zip(
+            CONDITIONS, (self.control, self.treated), self.n_samples, cells, strict=True
         ):
             behind = self.delay if condition == CONDITIONS[1] else 0.0
             shift, pace = self._effects(n, rng)
@@ -80,7 +81,8 @@ class Experiment:
                 if self.destructive and k:
                     shift, pace = self._effects(n, rng)
                 for r in range(n):
-                    z = self._cells(truth, max(day - behind + pace[r], 0.0), shift[r], rng)
+                    came = max(day - behind + pace[r], 0.0)
+                    z = self._cells(truth, came, shift[r], n_cells, rng)
                     name = f"{condition[0]}{r + 1}" + f"_{day:g}" * self.destructive
                     clouds.append(z)
                     parts.append(
@@ -106,10 +108,8 @@ class Experiment:
         """Shift and pace of n samples."""
         return (self.start_sd * rng.standard_normal(n), self.pace_sd * rng.standard_normal(n))
 
-    def _cells(self, truth: Branching, day: float, shift: float, rng: Generator) -> Array:
+    @staticmethod
+    def _cells(truth: Branching, day: float, shift: float, n: int, rng: Generator) -> Array:
         start = (truth.start[0], truth.start[1] + shift)
-        founders = 12 * self.n_cells
-        [(z, _)] = replace(truth, start=start).simulate(
-            [day], [self.n_cells], rng, founders=founders
-        )
+        [(z, _)] = replace(truth, start=start).simulate([day], [n], rng, founders=12 * n)
         return z

@@ -18,7 +18,8 @@ from matplotlib.figure import Figure
 import cellam
 from cellam import plots
 from cellam.analysis.composition import composition
-from cellam.analysis.fates import Fates, flow, predict_fates
+from cellam.analysis.fates import Fates, predict_fates
+from cellam.analysis.flows import flow
 from cellam.analysis.growth_range import GrowthRange
 from cellam.analysis.trends import groups, trends
 from cellam.errors import ConfigError, DataError

@@ -9,25 +9,14 @@ says where cells came from.
 Mean fates of many cells are known far better than those of one: what the cells of a day become
 together is the composition w of the terminal day. Days alone do not tell cells whose fate is
 decided from cells that decide by chance later: both leave the same snapshots. The probability of a
-cell therefore lies between two explanations, its own way (the flow) or chance:
-
-    c alike + (1 − c) rest,    rest ∝ max(w − c mean, 0),
-
-where `alike` is the mean by the flow over the cells that may be what was measured (`descendants`),
-and `mean` that of all cells of the day by mass. A share c of every cell follows its own way; what
-the terminal day has beyond that falls to the others by chance. Where the flow makes of the day what
-it becomes, that is w + c (alike − w).
-
-c is r², with r how much of the scatter of fates by the flow cells share with their nearest cells.
-Of fates that differ from one cell to the next little is left; those that are alike over wide
-regions stay. The square is a compromise: on forks whose truth is known r is better where fates are
-decided early and r³ where they are not. Clones replace it by what they tell
-(`evaluation.calibration`). What types become is drawn to what the day becomes. Backward, where the
-earlier day has cells without descendants, w is the mean by the flow.
+cell therefore lies between two explanations, its own way (the flow) or chance; `weighing` says how
+far from each. What types become is drawn to what the day becomes. Backward, where the earlier day
+has cells without descendants, w is the mean by the flow.
 
 The range of a probability is that over explanations: the flow from any of the cells that may be
 what was measured; chance, unless hardly any cell's fate differs from those next to it; and
-conversion, by which cells leave at random and grow as little as can be (`growth_range`).
+conversion, by which cells leave at random and grow as little as can be (`growth_range`). What the
+whole day becomes is known to the error of counting the terminal day.
 
 Cells that were not in the fit go their own way, and stand in the place of the observed cell of
 their day that is nearest: the cells that may be what was measured, the scatter of fates, and the
@@ -43,13 +32,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy import sparse
 
-from cellam.analysis.assignment import Reference, neighbours, reference, reference_of
-from cellam.analysis.descendants import DRAWS, Joined, Transitions, alike, join, transitions
-from cellam.analysis.growth_range import ERRORS, converted
+from cellam.analysis.assignment import reference, reference_of
+from cellam.analysis.descendants import DRAWS, Joined, join, transitions
+from cellam.analysis.growth_range import converted
 from cellam.analysis.terminal import Terminal
 from cellam.analysis.uncertainty import Spread
+from cellam.analysis.weighing import by_mass, counted, mixed, weigh
 from cellam.errors import ConfigError
 from cellam.modelling.cohort import Cohort
 from cellam.modelling.model import Model
@@ -58,7 +47,6 @@ from cellam.reading.cell_types import UNANNOTATED, read_types
 Array = NDArray[np.float64]
 
 DECIDED = 0.9  # probability of a fate
-SHARED = 0.95  # of the scatter of fates: then no fate is left to chance
 FEW = 10  # cells: a row from fewer says little
 
 
@@ -89,6 +77,8 @@ class Fates:
         The same by the flow, as a mean over the observed cells of the day by mass.
     whole : (S,) array
         Share of each state on the terminal day: what all cells of the day become together.
+    ends : int
+        Cells of the terminal day that have a state.
     kept : float
         c, the share of every cell that follows its own way.
     members : (M, n, S) array
@@ -108,6 +98,7 @@ class Fates:
     explanations: Array
     mean: Array
     whole: Array
+    ends: int
     kept: float
     members: Array
     member_mass: Array
@@ -121,7 +112,7 @@ class Fates:
 
     def keeping(self, kept: float) -> Array:
         """The probabilities, (n, S), if the share `kept` of every cell follows its own way."""
-        return _mixed(self.explanations[0], self.mean, self.whole, kept)
+        return mixed(self.explanations[0], self.mean, self.whole, kept)
 
     @property
     def decided(self) -> tuple[float, float]:
@@ -148,7 +139,7 @@ class Fates:
         columns: dict[str, Any] = {
             "cell": names[self.rows].astype(str),
             "day": self.start,
-            "type": _named(types.iloc[self.rows]),
+            "type": named_types(types.iloc[self.rows]),
             "mass": self.mass,
             "entropy": self.entropy,
         }
@@ -177,7 +168,7 @@ class Fates:
             range over explanations (least, most), and with an ensemble its sd and the low and high
             end of its 90 % interval.
         """
-        names = _named(types.iloc[self.rows])
+        names = named_types(types.iloc[self.rows])
         sizes = pd.Series(names).value_counts()
         ordered = sorted(sizes.index, key=lambda name: name == UNANNOTATED)
         return [{"type": str(name), **self.together(names == name)} for name in ordered]
@@ -185,20 +176,24 @@ class Fates:
     def together(self, of: NDArray[np.bool_] | None = None) -> dict[str, Any]:
         """What some cells, (n,) bool, or all of them become together: a row of `by_type`."""
         chosen = np.ones(len(self.rows), dtype=bool) if of is None else of
-        fate = _by_mass(self.mass[chosen], self.probability[chosen])
+        fate = by_mass(self.mass[chosen], self.probability[chosen])
         flow, *conversion = self.explanations[:, chosen]
-        each = np.stack([fate, _by_mass(self.mass[chosen], flow), *(p.mean(0) for p in conversion)])
+        each = np.stack([fate, by_mass(self.mass[chosen], flow), *(p.mean(0) for p in conversion)])
+        least, most = each.min(0), each.max(0)
+        if of is None:
+            fewest, largest = counted(fate, self.ends)
+            least, most = np.minimum(least, fewest), np.maximum(most, largest)
         row = {
             "cells": int(chosen.sum()),
             "few": bool(chosen.sum() < FEW),
             "mass": float(self.mass[chosen].mean()),
             "entropy": float(self.entropy[chosen].mean()),
             "fate": self._named(fate),
-            "least": self._named(each.min(0)),
-            "most": self._named(each.max(0)),
+            "least": self._named(least),
+            "most": self._named(most),
         }
         if len(self.members):
-            each = _by_mass(self.member_mass[:, chosen], self.members[:, chosen])
+            each = by_mass(self.member_mass[:, chosen], self.members[:, chosen])
             for suffix, value in zip(
                 ("sd", "low", "high"), _limits(Spread.of(fate, each)), strict=True
             ):
@@ -270,7 +265,7 @@ def predict_fates(
     ]
     there = reference(model, [k], types)
     first, *others = (
-        _weigh(f, there, of_state, kept, new) for f, new in zip(follow, joined, strict=True)
+        weigh(f, there, of_state, kept, new) for f, new in zip(follow, joined, strict=True)
     )
     masses = [f.mass if new is None else new.mass for f, new in zip(follow, joined, strict=True)]
     n, S = first.own.shape
@@ -290,137 +285,11 @@ def predict_fates(
         np.stack(explained),
         first.mean,
         first.whole,
+        of_state.shape[0],
         first.kept,
         np.array([w.own for w in others]).reshape(-1, n, S),
         np.array(masses[1:]).reshape(-1, n),
     )
-
-
-@dataclass(frozen=True)
-class _Weighed:
-    """Probabilities (n, S) of cells: their own, by the flow alone, the least, the largest.
-
-    And of the observed cells of the day (S,) the mean by the flow and what they become as a whole.
-    """
-
-    own: Array
-    flow: Array
-    low: Array
-    high: Array
-    mean: Array
-    whole: Array
-    kept: float
-
-
-def _weigh(
-    follow: Transitions,
-    cells: Reference,
-    of_state: sparse.csr_matrix,
-    kept: float | None,
-    new: Joined | None = None,
-) -> _Weighed:
-    """Probability of each state for the observed cells of a day, or for new ones beside them."""
-    flow, smooth = (probabilities(m, of_state) for m in (follow.alone, follow.matrix))
-    mean = _by_mass(follow.mass, smooth)
-    forward = follow.end > follow.start
-    whole = np.asarray(of_state.mean(0)).ravel() if forward else mean
-    number = alike(len(flow)) + 1
-    near = neighbours(cells.points, cells.points, number).indices.reshape(len(flow), -1)
-    off = flow - flow.mean(0)
-    others = (off[near].sum(1) - off) / max(near.shape[1] - 1, 1)
-    scatter = float((off**2).sum())
-    shared = float((off * others).sum()) / scatter if scatter > 1e-9 * off.size else 1.0
-    left = float(np.clip(shared, 0.0, 1.0) ** 2) if kept is None else kept
-    least, most = flow[near].min(1), flow[near].max(1)
-    if new is not None:  # in the place of the nearest, with a way of its own
-        own = probabilities(new.alone, of_state)
-        by_own = follow.shared.diagonal()[new.beside, None]
-        smooth = smooth[new.beside] + by_own * (own - flow[new.beside])
-        least, most = (np.minimum(least[new.beside], own), np.maximum(most[new.beside], own))
-    p = _mixed(smooth, mean, whole, left)
-    low, high = np.minimum(p, least), np.maximum(p, most)
-    if shared < SHARED:  # chance may decide; its mean is known to the error of counting
-        off = ERRORS * np.sqrt(whole * (1 - whole) / of_state.shape[0])
-        low, high = np.minimum(low, whole - off), np.maximum(high, whole + off)
-    low, high = np.maximum(low, 0.0), np.minimum(high, 1.0)
-    return _Weighed(p, smooth, low, high, mean, whole, left)
-
-
-def _mixed(alike_: Array, mean: Array, whole: Array, kept: float) -> Array:
-    """Own ways (n, S) in the share `kept`, and for the rest what is left of the whole day (S,).
-
-    Examples
-    --------
-    >>> ways = np.array([[1.0, 0.0], [1.0, 0.0]])  # to a state that half of the day becomes
-    >>> _mixed(ways, ways.mean(0), np.array([0.5, 0.5]), 0.4)
-    array([[0.5, 0.5],
-           [0.5, 0.5]])
-    """
-    rest = np.maximum(whole - kept * mean, 0.0)
-    rest = rest / rest.sum() if rest.sum() > 0 else whole
-    mixed: Array = kept * alike_ + (1 - kept) * rest
-    return mixed
-
-
-def probabilities(matrix: sparse.csr_matrix, of_state: sparse.csr_matrix) -> Array:
-    """Probability of each state, (n, S), from transitions (n, m) and memberships (m, S)."""
-    votes = np.asarray((matrix @ of_state).todense(), dtype=np.float64)
-    share: Array = votes / votes.sum(1, keepdims=True)
-    return share
-
-
-def flow(model: Model, found: Fates, types: pd.Series[Any]) -> pd.DataFrame:
-    """How much of each type of one day goes to each state of a later one.
-
-    Parameters
-    ----------
-    model : Model
-    found : Fates
-        Of the cells of the earlier day.
-    types : pandas.Series
-        Type of every cell of the data, in its order; cells without one are the last source.
-
-    Returns
-    -------
-    pandas.DataFrame
-        A row for each type (`source`) and state (`target`): `before`, the mass on the earlier day
-        of the cells that become it, and `after`, the mass of their descendants. The sum of
-        `before` is the mass of that day, and what `after` has more is growth.
-
-    Raises
-    ------
-    ConfigError
-        If the fates are those of ancestors.
-    """
-    days = model.snapshots
-    k = days.index(found.start)
-    if days.index(found.terminal.label) < k:
-        raise ConfigError(
-            f"A flow runs from an earlier day to a later one, not from {found.start} to "
-            f"{found.terminal.label}.",
-            "Leave `ancestors` out.",
-        )
-    of_type = _named(types.iloc[found.rows])
-    each = days.masses[k] / len(found.rows)
-    before = each * found.probability  # (n, S)
-    after = found.mass[:, None] * before
-    rows = [
-        {
-            "source": source,
-            "target": state,
-            "before": float(before[of_type == source, s].sum()),
-            "after": float(after[of_type == source, s].sum()),
-        }
-        for source in sorted(set(of_type), key=lambda name: (name == UNANNOTATED, name))
-        for s, state in enumerate(found.states)
-    ]
-    return pd.DataFrame(rows)
-
-
-def _by_mass(mass: Array, probability: Array) -> Array:
-    """Mean of probabilities (…, n, S) over cells by their masses (…, n): (…, S)."""
-    share: Array = (mass[..., None] * probability).sum(-2) / mass.sum(-1)[..., None]
-    return share
 
 
 def _limits(spread: Spread) -> tuple[Array, Array, Array]:
@@ -429,7 +298,7 @@ def _limits(spread: Spread) -> tuple[Array, Array, Array]:
     return spread.sd, np.maximum(low, 0.0), np.minimum(high, 1.0)
 
 
-def _named(types: pd.Series[Any]) -> NDArray[Any]:
+def named_types(types: pd.Series[Any]) -> NDArray[Any]:
     """Types as text, with a name for cells that have none."""
     names = read_types(types)
     return names.where(names.notna(), UNANNOTATED).to_numpy(dtype=str)

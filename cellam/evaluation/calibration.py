@@ -1,10 +1,10 @@
 """Calibration: how far fates of single cells are to be believed, as clones tell.
 
-A share c of the fate of every cell follows its own way, and the rest is chance (`analysis.fates`).
-Clones tell c: that for which the Brier score of the fates pᵢ(c) is least, Σᵢ |pᵢ(c) − sᵢ|², with sᵢ
-the share of each state among the sisters of cell i. It is one number for all days: with one for
-each day, or with c as a factor of r², the score of other clones was the same on larry (0.565, 0.566
-and 0.565, before the whole day counted).
+A share c of the fate of every cell follows its own way, and the rest is chance (see
+`analysis.weighing`). Clones tell c: that for which the Brier score of the fates pᵢ(c) is least,
+Σᵢ |pᵢ(c) − sᵢ|², with sᵢ the share of each state among the sisters of cell i. It is one number for
+all days: with one for each day, or with c as a factor of r², the score of other clones was the same
+on larry (0.565, 0.566 and 0.565, before the whole day counted).
 
 What is gained by it is scored on clones that did not take part. Each half of the clones gives a c
 for the other half; all of them together give the c that is used.

@@ -20,8 +20,9 @@ from scipy import sparse
 
 from cellam.analysis.assignment import reference, reference_of
 from cellam.analysis.descendants import share_alike, transitions
-from cellam.analysis.fates import predict_fates, probabilities
+from cellam.analysis.fates import predict_fates
 from cellam.analysis.terminal import Terminal
+from cellam.analysis.weighing import probabilities
 from cellam.dynamics.couplings import Balanced, Planned, Unbalanced, couple
 from cellam.dynamics.distances import draw_rows, w1
 from cellam.errors import DataError

@@ -143,7 +143,7 @@ def flow(
     Parameters
     ----------
     frame : pandas.DataFrame
-        From `analysis.fates.flow`.
+        From `analysis.flows.flow`.
     labels : (str, str)
         How the two days are called.
     colours : mapping from str to str, optional

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from cellam.analysis.assignment import RECOGNISED, reference_of
 from cellam.analysis.descendants import DRAWS
-from cellam.analysis.fates import Fates, flow, predict_fates
+from cellam.analysis.fates import Fates, predict_fates
+from cellam.analysis.flows import flow
 from cellam.analysis.over_replicates import fates_over_replicates, rows_of, says_over
 from cellam.analysis.terminal import Terminal, parse_terminal
 from cellam.checks.caveat import Caveat

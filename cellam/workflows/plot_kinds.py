@@ -219,7 +219,7 @@ def _fates(request: Request) -> Any:
 
 def _flow(request: Request) -> Any:
     from cellam import plots
-    from cellam.analysis.fates import flow
+    from cellam.analysis.flows import flow
     from cellam.reading.time_labels import named
 
     model = request.model

@@ -9,7 +9,8 @@ import pytest
 from cellam.analysis.assignment import Reference, reference, reference_of
 from cellam.analysis.composition import composition
 from cellam.analysis.descendants import share_alike
-from cellam.analysis.fates import flow, predict_fates
+from cellam.analysis.fates import predict_fates
+from cellam.analysis.flows import flow
 from cellam.analysis.perturbation import perturb
 from cellam.analysis.results import fates
 from cellam.modelling.model import Model

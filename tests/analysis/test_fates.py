@@ -9,14 +9,17 @@ import pandas as pd
 import pytest
 import torch
 from bench.fates import predicted, truth
+from scipy.stats import binomtest
 
 import cellam
 from cellam import truths
 from cellam.analysis.assignment import reference_of
 from cellam.analysis.descendants import transitions
-from cellam.analysis.fates import Fates, flow, predict_fates
+from cellam.analysis.fates import Fates, predict_fates
+from cellam.analysis.flows import flow
 from cellam.analysis.terminal import Terminal
 from cellam.analysis.uncertainty import WIDENING
+from cellam.analysis.weighing import counted
 from cellam.errors import ConfigError, DataError
 from cellam.evaluation.reliability import calibration_error, reliability
 from cellam.modelling.model import Model
@@ -186,6 +189,7 @@ def test_entropy_is_zero_where_certain_and_one_bit_where_even() -> None:
         p[None],
         p.mean(0),
         p.mean(0),
+        3,
         1.0,
         np.zeros((0, 3, 2)),
         np.zeros((0, 3)),
@@ -391,3 +395,29 @@ def test_the_range_of_a_type_holds_what_random_conversion_makes_of_it() -> None:
     assert row["least"]["B"] < true - 0.1
     assert row["least"]["B"] <= row["fate"]["B"]
     assert row["most"]["B"] == pytest.approx(true, abs=0.1)
+
+
+@pytest.mark.parametrize("k", [0, 3, 40])
+def test_shares_are_known_to_the_error_of_counting(k: int) -> None:
+    low, high = counted(np.array([k / 40, 1 - k / 40]), 40)
+    wilson = binomtest(k, 40).proportion_ci(method="wilson")
+    np.testing.assert_allclose((low[0], high[0]), wilson, atol=1e-4)
+    np.testing.assert_allclose((1 - high[1], 1 - low[1]), wilson, atol=1e-4)
+
+
+def test_what_a_whole_day_becomes_is_known_to_the_error_of_counting_the_terminal_day() -> None:
+    """Two still populations of which one doubles: shares of the last day are 1/3 and 2/3."""
+    inside = []
+    for seed in range(10):
+        rng = np.random.default_rng(seed)
+        n = 60
+        right = np.concatenate([rng.random(n) < 1 / 2, rng.random(n) < 2 / 3])
+        x = np.column_stack([np.where(right, 8.0, 0.0), np.zeros(2 * n)])
+        x += 0.3 * rng.standard_normal(x.shape)
+        day = np.repeat(["day0", "day1"], n)
+        adata = anndata.AnnData(obs=pd.DataFrame({"day": day}), obsm={"X_true": x})
+        model = cellam.fit(cellam.read(adata, use_rep="X_true"), n_features=32, tau=1.0)
+        side = pd.Series(np.where(right, "right", "left"), name="side")
+        row = predict_fates(model, "day0", side).together()
+        inside.append(row["least"]["right"] <= 2 / 3 <= row["most"]["right"])
+    assert np.sum(inside) >= 9

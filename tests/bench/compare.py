@@ -45,6 +45,8 @@ def _treated(**changes):
 DESIGNS = {
     "3+3": {"n_samples": (3, 3)},
     "4+4": {"n_samples": (4, 4)},
+    "4+4, 60 and 10 cells": {"n_samples": (4, 4), "n_cells": (60, 10)},
+    "6+3": {"n_samples": (6, 3)},
     "destructive 3+3": {"n_samples": (3, 3), "destructive": True},
 }
 EFFECTS = {
@@ -63,7 +65,8 @@ EFFECTS = {
 def one(effect: str, design: str, seed: int, *, fates: bool) -> dict[str, float]:
     """p-values of one draw."""
     rng = np.random.default_rng((seed, list(EFFECTS).index(effect)))
-    adata = Experiment(n_cells=CELLS, **EFFECTS[effect], **DESIGNS[design]).to_adata(rng)
+    made = {"n_cells": CELLS, **EFFECTS[effect], **DESIGNS[design]}
+    adata = Experiment(**made).to_adata(rng)
     cells = cellam.read(adata, use_rep="X_true")
     began = time.process_time()
     samples = find_samples(cells, "treatment", replicate="sample")

@@ -18,7 +18,8 @@ import pandas as pd
 
 import cellam
 from cellam.analysis.assignment import reference_of
-from cellam.analysis.fates import predict_fates, probabilities
+from cellam.analysis.fates import predict_fates
+from cellam.analysis.weighing import probabilities
 from cellam.evaluation.calibration import calibrate
 from cellam.evaluation.clones import CONTENDERS, validate
 from cellam.evaluation.reliability import calibration_error, reliability

@@ -22,8 +22,9 @@ import numpy as np
 import cellam
 from cellam import truths
 from cellam.analysis.assignment import reference_of
-from cellam.analysis.fates import Fates, predict_fates, probabilities
+from cellam.analysis.fates import Fates, predict_fates
 from cellam.analysis.growth_range import growth_range
+from cellam.analysis.weighing import probabilities
 from cellam.evaluation.clones import CONTENDERS
 from cellam.modelling.model import Model
 from cellam.truths import Population

@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 
 import cellam
-from cellam.analysis.fates import flow, predict_fates
+from cellam.analysis.fates import predict_fates
+from cellam.analysis.flows import flow
 from cellam.modelling.model import Model
 from cellam.runs.places import point_to
 
