@@ -26,7 +26,9 @@ $(VENV)/.installed: pyproject.toml
 	@touch $@
 
 demo: install  ## install, then fit, simulate and eval on the demo data
-	@PATH="$(CURDIR)/$(BIN):$$PATH" sh data/demo.sh "$(CURDIR)/$(DEMO)"
+	@rm -rf .demo
+	@PATH="$(CURDIR)/$(BIN):$$PATH" sh data/demo.sh "$(CURDIR)/$(DEMO)" "$(CURDIR)/.demo"
+	@echo; echo "The run stays in .demo; open .demo/cellam_runs/demo/report.html in a browser."
 
 test: install  ## install, then run the tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
@@ -87,5 +89,5 @@ data: install  ## make the data of data/ again, the same bytes
 	$(BIN)/python -m cellam.demo data/drug.h5ad drug
 
 clean:  ## remove what the other targets made
-	rm -rf $(VENV) .venv-interop .bench build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis .import_linter_cache cellam_runs
+	rm -rf $(VENV) .venv-interop .bench .demo build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis .import_linter_cache cellam_runs
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

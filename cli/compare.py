@@ -129,7 +129,7 @@ def compare(
     first, second = found.samples.conditions
     say("compared", f"obs[{condition!r}]: {second} less {first}")
     say("unit", found.unit)
-    if left := len(result.cells) - len(found.rows):
+    if left := len(result.cells) - len(found.rows) - found.samples.thinned:
         say("", f"{plural(left, 'cell')} of other conditions or of none take no part")
     print()
     with results():

@@ -150,7 +150,12 @@ class Comparison(Result):
             return f"Intervals are over cells, not over samples: {why}."
         n, m = samples.count()
         first, second = samples.conditions
-        return f"The unit is {key}: {n} samples of {first} and {m} of {second} on a day."
+        unit = f"The unit is {key}: {n} samples of {first} and {m} of {second} on a day."
+        if samples.thinned:
+            unit += (
+                f" Cells left out so that the samples of both have as many: {samples.thinned:,}."
+            )
+        return unit
 
     @property
     def changed(self) -> bool:
@@ -170,6 +175,7 @@ class Comparison(Result):
             "against": self.samples.conditions[1],
             "replicate": self.samples.replicate,
             "samples": list(self.samples.count()) if not self.samples.parts else None,
+            "thinned": self.samples.thinned,
             "design": design.to_frame().to_dict("records"),
             "labellings": self.n_labellings,
             "smallest_p": self.smallest_p,

@@ -8,6 +8,10 @@ Without a treatment any sample could as well have been of the other condition; i
 those of the same days and the same block only. Days that are shared belong to both conditions, as
 the cells before a treatment do, and their samples are never exchanged.
 
+Labellings are alike without a treatment only if samples are alike but for chance. Those of ten
+cells are not like those of sixty: what is worked out from few cells is off in a way of its own. So
+samples of the condition that has larger ones are thinned to the middle size of the other's.
+
 References
 ----------
 .. [1] Squair et al., Confronting false discoveries in single-cell differential expression, Nature
@@ -73,6 +77,8 @@ class Samples:
         Cells by day, condition and replicate.
     parts : bool
         Whether the samples are parts of real ones: their scatter is that of cells.
+    thinned : int
+        Cells of large samples that take no part.
     """
 
     key: str
@@ -87,6 +93,7 @@ class Samples:
     on: NDArray[np.bool_]
     design: Design
     parts: bool = False
+    thinned: int = 0
 
     @property
     def shared(self) -> NDArray[np.bool_]:
@@ -118,6 +125,27 @@ class Samples:
     def only(self, rows: NDArray[np.bool_]) -> Samples:
         """The same of some cells, (n,) bool, which hold all of the samples."""
         return replace(self, of_cells=self.of_cells[rows], day_of_cells=self.day_of_cells[rows])
+
+    def evened(self) -> Samples:
+        """The same with large samples thinned, on each day, to what those of either condition have.
+
+        That is the lesser of the median sizes of the samples of each condition.
+        """
+        rng, of_cells = np.random.default_rng(0), self.of_cells.copy()
+        for k in range(len(self.days)):
+            rows = [
+                np.flatnonzero((self.of_cells == s) & (self.day_of_cells == k))
+                for s in range(len(self.names))
+            ]
+            sizes, there = np.array([len(mine) for mine in rows]), self.on[:, k]
+            own = [sizes[there & (self.of == c)] for c in (0, 1)]
+            if not all(map(len, own)):  # a shared day
+                continue
+            most = int(min(map(np.median, own)))
+            for s in np.flatnonzero((sizes > most) & ~self.shared):
+                of_cells[rng.permutation(rows[s])[most:]] = -1
+        thinned = int(((of_cells < 0) & (self.of_cells >= 0)).sum())
+        return replace(self, of_cells=of_cells, thinned=thinned)
 
     def dealt(self, rng: np.random.Generator) -> Samples:
         """The same with the cells of every sample dealt into parts, which stand for samples."""
@@ -197,7 +225,7 @@ def find_samples(
     on[of_cells[there], day_of_cells[there]] = True
     _check_sizes(names, of_cells, day_of_cells, days, design)
     stratum = _strata(cells, of_cells, on, of, block)
-    return Samples(
+    found = Samples(
         condition,
         conditions,
         replicate,
@@ -210,6 +238,7 @@ def find_samples(
         on,
         design,
     )
+    return found.evened() if found.enough else found
 
 
 def _refuse_batches(

@@ -70,6 +70,8 @@ def one(effect: str, design: str, seed: int, *, fates: bool) -> dict[str, float]
     cells = cellam.read(adata, use_rep="X_true")
     began = time.process_time()
     samples = find_samples(cells, "treatment", replicate="sample")
+    there = samples.of_cells >= 0
+    cells, samples = cells.only(there), samples.only(there)
     types = resolve_types(cells.obs, cells.codes)
     model = cellam.fit(cells, seed=seed, **SETTINGS)
     scale = scale_of(

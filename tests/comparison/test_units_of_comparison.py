@@ -172,3 +172,19 @@ def test_one_condition_is_none_to_compare() -> None:
 
     with pytest.raises(DataError, match="has 1 value"):
         _found(one)
+
+
+def test_samples_of_both_conditions_have_as_many_cells() -> None:
+    """The larger ones are thinned, day by day; the others stay whole."""
+    found = _found(n_cells=(30, 12))
+    there = found.of_cells >= 0
+    sizes = np.zeros(found.on.shape, dtype=int)
+    np.add.at(sizes, (found.of_cells[there], found.day_of_cells[there]), 1)
+    assert (sizes == 12).all()
+    assert found.thinned == 3 * 18 * len(found.days)
+    assert found.names == _found(n_cells=12).names
+    assert _found(n_cells=12).thinned == 0
+
+
+def test_without_a_p_value_all_cells_take_part() -> None:
+    assert _found(n_cells=(30, 12), n_samples=(2, 2)).thinned == 0
