@@ -18,6 +18,7 @@ from warm import Result, Warm
 import cellam
 from cellam.modelling.model import Model
 from cellam.reading.cells import Cells
+from cellam.report.images import Picture
 from cellam.runs.places import RUNS, point_to
 from cellam_cli import funnel
 from cellam_cli.app import app
@@ -94,6 +95,15 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip("no ../shared/data: the real data are not part of the repository")
     return folder
+
+
+@pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reports without figures, which are drawn and looked at in tests/report/test_page.py."""
+    monkeypatch.setattr(
+        "cellam.report.images.picture",
+        lambda draw, alt, caption: Picture("data:,", "data:,", 1, 1, alt, caption),
+    )
 
 
 # The command line ---------------------------------------------------------------------------

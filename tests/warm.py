@@ -230,8 +230,10 @@ def serve(path: str) -> _Request | None:
     import ot
     import scanpy
     import torch
+    import torch._dynamo  # which the first optimiser loads, in a second and a half
 
     import cellam
+    import cellam.workflows.fit
     import cellam_cli.app
 
     cellam.fit  # noqa: B018  # loaded when it is asked for

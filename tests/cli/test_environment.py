@@ -76,7 +76,7 @@ def test_no_home_and_no_other_variables(here: Path, warm: Warm) -> None:
     assert shell(here, warm.command, f"cellam fit small.h5ad {' '.join(FIT)}").returncode == 0
 
 
-@pytest.mark.parametrize("name", ["données 日本.h5ad", "a b'c\"d.h5ad", "x\ny.h5ad", "x" * 240])
+@pytest.mark.parametrize("name", ["données 日本 b'c\"d\ny.h5ad", "x" * 240])
 def test_names_of_any_kind_in_a_locale_of_ascii(here: Path, ascii_warm: Warm, name: str) -> None:
     shutil.copy(here / "small.h5ad", here / name)
     command = f'cellam fit "$DATA" {" ".join(FIT)} && cellam info'

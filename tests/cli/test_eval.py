@@ -144,6 +144,7 @@ def test_the_last_day_is_an_extrapolation(call: Call, scored: Path) -> None:
     assert "caveat    day7 is 3 away" in result.out
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_controls_are_scored_once_and_are_in_the_report(
     call: Call, scored: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -9,19 +9,14 @@ from typing import Any
 
 import anndata
 import pytest
+from typer.testing import CliRunner
 
-from cellam.report.images import Picture
+from cellam_cli.app import app
 
 Call = Callable[..., Any]
 
 
-@pytest.fixture(autouse=True)
-def _undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Figures are drawn and looked at in tests/report/test_page.py."""
-    monkeypatch.setattr(
-        "cellam.report.images.picture",
-        lambda draw, alt, caption: Picture("data:,", "data:,", 1, 1, alt, caption),
-    )
+pytestmark = pytest.mark.usefixtures("undrawn")
 
 
 def test_a_report_is_written_into_the_run_and_again(call: Call, run: Path, here: Path) -> None:
@@ -54,10 +49,9 @@ def test_fit_and_eval_end_with_a_report(call: Call, here: Path, fast: tuple[str,
     assert not page.exists()
 
 
-def test_it_is_the_default_and_can_be_left_out(
-    spawn: Call, call: Call, here: Path, fast: tuple[str, ...]
-):
-    assert spawn("fit", "small.h5ad", *fast).code == 0
+def test_it_is_the_default_and_can_be_left_out(call: Call, here: Path, fast: tuple[str, ...]):
+    # Not by `call`, which adds --no-report.
+    assert CliRunner().invoke(app, ["fit", "small.h5ad", *fast]).exit_code == 0
     assert (here / "cellam_runs" / "small" / "report.html").stat().st_size > 10_000
     assert call("fit", "small.h5ad", *fast, "--no-report").code == 0
     assert not (here / "cellam_runs" / "small-2" / "report.html").exists()

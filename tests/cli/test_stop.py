@@ -51,9 +51,9 @@ def whole(warm: Warm, small_path: Path, tmp_path_factory: pytest.TempPathFactory
 @pytest.mark.parametrize(
     "asked",
     [
-        signal.SIGINT,
+        pytest.param(signal.SIGINT, marks=pytest.mark.slow),  # as SIGTERM, and so is SIGHUP
         signal.SIGTERM,
-        pytest.param(signal.SIGHUP, marks=pytest.mark.slow),  # as SIGTERM
+        pytest.param(signal.SIGHUP, marks=pytest.mark.slow),
         signal.SIGKILL,
     ],
 )

@@ -69,6 +69,7 @@ def test_growth_and_shares_are_those_of_the_annotated_cells(
     assert sum(observed) == pytest.approx(100, abs=2)
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_the_report_says_how_many_and_offers_no_day(call: Call, blank: Path) -> None:
     assert call("report").code == 0
     page = (blank / "report.html").read_text()
@@ -96,6 +97,7 @@ def test_the_day_is_refused_as_a_cell_type(
     assert "Columns that may name cell types: cell_type, other." in result.err
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_the_day_is_not_offered_where_there_are_no_types(
     call: Call, run: Path, small: anndata.AnnData
 ) -> None:

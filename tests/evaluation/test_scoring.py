@@ -17,6 +17,7 @@ from cellam.reading.cells import Cells
 FAST = {"n_features": 32, "n_pcs": 3, "tau": 1.0}
 
 
+@pytest.mark.slow  # the quick one is in test_controls.py
 def test_days_permuted_among_cells_leave_no_skill(demo_path):
     """The shuffled control: no interval lies above zero, and the sentence claims nothing."""
     import anndata

@@ -63,8 +63,7 @@ def test_growth_is_chosen_where_shares_change_and_nobody_moves():
     assert found[choice.recipe.coupling.label] < found["ot"]
 
 
-@pytest.mark.parametrize("seed", [0, 1, 2])
-@pytest.mark.parametrize("days", [3, 4, 5])
+@pytest.mark.parametrize(("days", "seed"), [(3, 0), (4, 1), (5, 2)])
 def test_little_or_no_growth_is_chosen_where_all_cells_move_alike(days, seed):
     """All candidates predict to within sampling noise here, and noise must not decide."""
     coupling = choose(translation(days, seed=seed)).recipe.coupling
@@ -140,7 +139,7 @@ def test_progress_counts_to_its_end():
 
 
 def test_of_many_days_only_some_are_held_out():
-    assert choose(translation(12, n=40)).reasons["coupling"].days == INNER
+    assert choose(translation(INNER + 4, n=20)).reasons["coupling"].days == INNER
 
 
 def test_the_same_seed_makes_the_same_choice():

@@ -24,7 +24,6 @@ from cellam.modelling.model import Model
 from cellam.modelling.rotation import Rotation
 from cellam.reading.cells import Cells, read_annotation
 from cellam.reading.palette import find_palette
-from cellam.report.images import Picture
 from cellam.report.page import render_report, write_report
 from cellam.report.wording import explain
 from cellam.runs.run import StoredRun as Run
@@ -87,7 +86,7 @@ def full(tmp_path_factory: pytest.TempPathFactory, _small: anndata.AnnData) -> W
     run = cellam.save(
         model, cells, folder / "runs" / "full", data=folder / "small.h5ad", command=command
     )
-    run.keep(evaluate(cells, ("day4", "day7"), model.options, metrics=["W1", "energy"]))
+    run.keep(evaluate(cells, ("day4", "day7"), model.options, metrics=["W1", "energy"], refits=4))
     caveats = [SimpleNamespace(finding="day2 has <few> cells.", advice="Sequence more.")]
     path = folder / "report.html"
     write_report(run, path, caveats=caveats)
@@ -255,14 +254,8 @@ def test_warnings(full: Written, bare: Written) -> None:
     assert "The flow is circular." in bare.text
 
 
-def test_caveats_that_were_not_looked_for_are_not_said_to_be_none(
-    run: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # Figures are drawn elsewhere; here only words are looked at.
-    monkeypatch.setattr(
-        "cellam.report.images.picture",
-        lambda draw, alt, caption: Picture("data:,", "data:,", 1, 1, alt, caption),
-    )
+@pytest.mark.usefixtures("undrawn")
+def test_caveats_that_were_not_looked_for_are_not_said_to_be_none(run: Path) -> None:
     opened = cellam.open_run(run)
     assert "Only the rotation of the flow could be checked" in render_report(opened)
     assert "<p>None.</p>" in render_report(opened, caveats=[])
