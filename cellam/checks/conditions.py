@@ -17,6 +17,7 @@ import pandas as pd
 
 from cellam.reading.cell_types import count_levels, follows_time, split_levels
 from cellam.reading.cells import Cells
+from cellam.reading.samples import CONTROLS
 
 
 def _set(words: str) -> set[str]:
@@ -29,11 +30,7 @@ _NAMES = _set("""
     compound inhibitor cytokine ligand infection infected disease ko knockout knockdown mutant
     mutation crispr exposure transgene medium media diet
 """)
-_VALUES = _set("""
-    ctrl ctl control controls wt wildtype ko knockout mock vehicle dmso pbs untreated treated
-    unstim stim unstimulated stimulated scramble scrambled ntc mutant mut uninfected infected
-    noninfected
-""")
+_VALUES = CONTROLS | _set("ko knockout treated stim stimulated mutant mut infected")
 # Beside these words such a name says something else: "n_guides", "drug_score".
 _OTHERWISE = _set("""
     type types class cluster clusters leiden louvain state annotation phase n num number count

@@ -30,7 +30,7 @@ from cellam.errors import ConfigError, DataError
 from cellam.names import offer, plural
 from cellam.reading.cells import Cells
 from cellam.reading.design import Design
-from cellam.reading.samples import PROCESSED, is_sample, words_of_sample
+from cellam.reading.samples import CONTROLS, PROCESSED, is_sample, words_of_sample
 from cellam.reading.time_labels import list_labels, named
 
 LEAST = 10  # cells of a sample on a day
@@ -39,12 +39,7 @@ PARTS = 4  # into which the cells of a sample are dealt where samples are too fe
 
 Codes = NDArray[np.int64]
 
-_CONTROLS = frozenset(
-    """
-    ctrl ctl con control controls wt wildtype mock vehicle dmso pbs untreated unstim unstimulated
-    scramble scrambled ntc uninfected noninfected baseline healthy normal none 0
-    """.split()  # noqa: SIM905
-)
+_CONTROLS = CONTROLS | {"con", "baseline", "healthy", "normal", "none", "0"}
 
 
 @dataclass(frozen=True)

@@ -58,6 +58,11 @@ PROCESSED = _set("""
     study project cohort lab laboratory center centre institute operator technician
     assay platform technology tech protocol kit instrument sequencer
 """)
+# Values of a condition that is none.
+CONTROLS = _set("""
+    ctrl ctl control controls wt wildtype mock vehicle dmso pbs untreated unstim unstimulated
+    scramble scrambled ntc uninfected noninfected
+""")
 _REPLICATES = _set("replicate rep biorep")
 _INDIVIDUALS = _set("""
     donor patient individual animal mouse mice embryo subject participant litter organoid fish rat
