@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from functools import cached_property
 from types import ModuleType
 from typing import Any
@@ -32,6 +32,7 @@ PACKAGES = {
     "cellam.experiments": "Experiments of known truth",
     "cellam.errors": "Errors",
 }
+HIDDEN = {"self", "command", "watch"}  # not for users of the library
 NAMES = {"parameters", "attributes", "returns", "yields", "raises", "other parameters"}
 
 
@@ -79,9 +80,12 @@ def _entry(path: str, found: Any) -> Iterator[str]:
 
 def _member(path: str, value: Any) -> Iterator[str]:
     yield f"#### {path}"
+    hidden = HIDDEN
     if not isinstance(value, property | cached_property):
-        yield _signature(path, value)
-    yield _said(value)
+        if path.startswith("Run."):
+            hidden = HIDDEN | {"run"}  # verbs are functions of a run, and its methods
+        yield _signature(path, value, hidden)
+    yield _said(value, hidden)
 
 
 def _members(found: type) -> Iterator[tuple[str, Any]]:
@@ -97,12 +101,12 @@ def _members(found: type) -> Iterator[tuple[str, Any]]:
             yield name, value
 
 
-def _signature(path: str, found: Any) -> str:
+def _signature(path: str, found: Any, hidden: Set[str] = HIDDEN) -> str:
     """How it is called: names and defaults; what they are is below."""
     shown = []
     star = False
     for each in inspect.signature(found).parameters.values():
-        if each.name in ("self", "command", "watch"):
+        if each.name in hidden:
             continue
         if each.kind is each.KEYWORD_ONLY and not star:
             shown.append("*")
@@ -122,10 +126,10 @@ def _signature(path: str, found: Any) -> str:
 def _default(value: Any) -> str:
     """A default as it would be typed; one that cannot be typed is left open."""
     text = repr(value)
-    return "…" if " at 0x" in text or len(text) > 40 else text
+    return "..." if " at 0x" in text or len(text) > 40 else text
 
 
-def _said(found: Any) -> str:
+def _said(found: Any, hidden: Set[str] = HIDDEN) -> str:
     """A docstring as Markdown."""
     parts = []
     for section in griffe.Docstring(inspect.getdoc(found) or "", lineno=1).parse("numpy"):
@@ -133,7 +137,7 @@ def _said(found: Any) -> str:
         if kind == "text":
             parts.append(_prose(section.value))
         elif kind in NAMES:
-            rows = (row for row in section.value if getattr(row, "name", None) != "command")
+            rows = (row for row in section.value if getattr(row, "name", None) not in hidden)
             listed = "\n".join(map(_row, rows))
             parts.append(f"*{kind.capitalize()}*\n\n{listed}")
         elif kind == "examples":
