@@ -14,6 +14,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import textwrap
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -36,6 +37,8 @@ ROOT = Path(__file__).parent.parent
 DATA = ROOT.parent / "shared" / "data"
 CELLAM = Path(sys.executable).with_name("cellam")
 COMMANDS = tuple(typer.main.get_command(app).commands)
+WIDTH, LABEL = 110, 10  # columns of a page, and of what stands before a sentence
+UNWRAPPED = re.compile(r"\n(?: {12}| {4})(?=\S)")
 FIGURE = GUIDE / "demo.png"  # drawn by the script of the demo
 BLOCK = re.compile(
     r"(?P<head><!-- (?P<part>\w+)(?P<commands>( \w+)*): .*? -->\n)"
@@ -104,7 +107,7 @@ def same(one: str, other: str) -> bool:
 
 
 def _bare(text: str) -> list[str]:
-    bare = re.sub(r"-?\d[\d.,e+-]*", "#", text)
+    bare = re.sub(r"-?\d[\d.,e+-]*", "#", UNWRAPPED.sub(" ", text))
     return [re.sub(r"\s+", " ", line).strip() for line in bare.splitlines()]
 
 
@@ -117,8 +120,17 @@ def shown(made: str, commands: list[str]) -> str:
     for step in re.split(r"\n*^(?=\$ )", made, flags=re.M):
         if words := step.removeprefix("$ cellam ").removeprefix("$ ").split():
             steps.setdefault(words[0], []).append(step)
-    found = [step for name in commands or steps for step in steps[name]]
-    return "```text\n" + "\n\n".join(found) + "\n```"
+    found = "\n\n".join(step for name in commands or steps for step in steps[name])
+    return "```text\n" + "\n".join(map(wrapped, found.splitlines())) + "\n```"
+
+
+def wrapped(line: str) -> str:
+    """A sentence in lines of a page, as a terminal would break it; tables keep their columns."""
+    if len(line) <= WIDTH or line.startswith("$ ") or re.search(r"\S {2,}\S", line[LABEL:]):
+        return line
+    labelled = line[:LABEL].endswith(" ") and len(line[:LABEL].split()) < 2
+    indent = " " * (LABEL + 2 if labelled else 4)
+    return textwrap.fill(line, WIDTH, subsequent_indent=indent, break_on_hyphens=False)
 
 
 @dataclass(frozen=True)
