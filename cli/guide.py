@@ -44,8 +44,9 @@ def _show(text: str) -> None:
     """Lay out Markdown for the terminal, in a pager."""
     from rich.console import Console
     from rich.markdown import Markdown
+    from rich.theme import Theme
 
     os.environ.setdefault("LESS", "-R")  # or `less` shows colours as codes
-    console = Console()
+    console = Console(theme=Theme({"markdown.code": "bold cyan"}))  # on light grounds, too
     with console.pager(styles=True):
         console.print(Markdown(text, hyperlinks=False), width=min(console.width, 100))

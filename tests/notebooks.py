@@ -1,4 +1,4 @@
-"""Run the notebooks: `python tests/notebooks.py` reports, `--write` keeps what they print.
+"""Run the notebooks, or those named: `python tests/notebooks.py` reports, `--write` keeps.
 
 A cell that fails is a fault, and so are outputs that are large or hold a path of this machine.
 Numbers may differ from those that are kept, as on another machine they do.
@@ -39,7 +39,10 @@ def execute(path: Path) -> Any:
     notebook = nbformat.read(path, as_version=4)
     with tempfile.TemporaryDirectory() as folder:
         where = {"metadata": {"path": folder}}
-        NotebookClient(notebook, timeout=600, kernel_name="python3", resources=where).execute()
+        quiet = ["--IPKernelApp.log_level=ERROR"]
+        NotebookClient(
+            notebook, timeout=900, kernel_name="python3", resources=where, extra_arguments=quiet
+        ).execute()
     for cell in notebook.cells:
         cell.metadata.clear()  # when it ran
         for output in cell.get("outputs", ()):
@@ -64,7 +67,8 @@ def faults(notebook: Any) -> Iterator[str]:
 def main() -> int:
     """Run all, and say what is wrong."""
     wrong = 0
-    for path in notebooks():
+    asked = [path for path in notebooks() if path.stem in sys.argv[1:]] or notebooks()
+    for path in asked:
         try:
             notebook = execute(path)
         except CellExecutionError as error:
