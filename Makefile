@@ -65,8 +65,8 @@ docs: $(VENV)/.docs  ## the guide as a site, in build/site; needs no network onc
 	$(BIN)/sphinx-build -W -n -q --keep-going -c cellam/guide/site cellam/guide build/site
 	@echo "open build/site/index.html"
 
-docs-check: docs  ## run the notebooks, check links and commands of all pages, and build the site
-	$(BIN)/python -m pytest tests/test_guide.py
+docs-check: docs  ## build the site, check links and commands of all pages, and run the notebooks
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/test_guide.py
 	OMP_NUM_THREADS=1 $(BIN)/python tests/notebooks.py
 
 $(VENV)/.docs: $(VENV)/.installed
