@@ -36,7 +36,7 @@ from cellam_cli.app import app
 ROOT = Path(__file__).parent.parent
 DATA = ROOT.parent / "shared" / "data"
 CELLAM = Path(sys.executable).with_name("cellam")
-COMMANDS = tuple(typer.main.get_command(app).commands)
+COMMANDS = typer.main.get_command(app).commands
 WIDTH, LABEL = 110, 10  # columns of a page, and of what stands before a sentence
 UNWRAPPED = re.compile(r"\n(?: {12}| {4})(?=\S)")
 FIGURE = GUIDE / "demo.png"  # drawn by the script of the demo
@@ -48,18 +48,15 @@ BLOCK = re.compile(
 
 
 def options(path: str) -> str:
-    """What `--help` prints, of all commands, at a fixed width."""
+    """What `--help` prints, of all commands, as wide as a terminal of 80 columns."""
     parts = []
-    for command in COMMANDS:
-        done = subprocess.run(
-            [CELLAM, command, "--help"],
-            env={"PATH": "/usr/bin:/bin", "COLUMNS": "100", "TERM": "dumb", "LC_ALL": "C.UTF-8"},
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        text = "\n".join(line.rstrip() for line in done.stdout.strip().splitlines())
-        parts.append(f"## cellam {command}\n\n```text\n{text}\n```")
+    for name, command in COMMANDS.items():
+        context = command.make_context(
+            f"cellam {name}", [], resilient_parsing=True, terminal_width=78,
+            help_option_names=["-h", "--help"],
+        )  # fmt: skip
+        text = "\n".join(line.rstrip() for line in context.get_help().strip().splitlines())
+        parts.append(f"## cellam {name}\n\n```text\n{text}\n```")
     return "\n\n".join(parts)
 
 
