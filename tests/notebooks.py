@@ -6,16 +6,13 @@ Numbers may differ from those that are kept, as on another machine they do.
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-
-import nbformat
-from nbclient import NotebookClient
-from nbclient.exceptions import CellExecutionError
 
 from cellam.guide.topics import GUIDE
 
@@ -28,14 +25,17 @@ def notebooks() -> list[Path]:
     return sorted((GUIDE / "notebooks").glob("*.ipynb"))
 
 
-def execute(path: Path) -> Any:
-    """The notebook with fresh outputs; nothing is left of where it ran.
+def execute(path: Path) -> str:
+    """The notebook with fresh outputs, as text; nothing is left of where it ran.
 
     Raises
     ------
-    CellExecutionError
+    nbclient.exceptions.CellExecutionError
         If a cell fails.
     """
+    import nbformat
+    from nbclient import NotebookClient
+
     notebook = nbformat.read(path, as_version=4)
     with tempfile.TemporaryDirectory() as folder:
         where = {"metadata": {"path": folder}}
@@ -47,40 +47,49 @@ def execute(path: Path) -> Any:
         cell.metadata.clear()  # when it ran
         for output in cell.get("outputs", ()):
             output.get("metadata", {}).clear()
-    return notebook
+    return nbformat.writes(notebook) + "\n"
 
 
-def faults(notebook: Any) -> Iterator[str]:
+def faults(notebook: str) -> Iterator[str]:
     """What of a notebook should not be kept."""
-    text = nbformat.writes(notebook)
-    if len(text.encode()) > LARGEST:
-        yield f"it has {len(text.encode()):,} bytes; at most {LARGEST:,} are kept"
-    for cell in notebook.cells:
+    if (size := len(notebook.encode())) > LARGEST:
+        yield f"it has {size:,} bytes; at most {LARGEST:,} are kept"
+    for cell in json.loads(notebook)["cells"]:
+        if cell["cell_type"] == "code" and cell["execution_count"] is None:
+            yield f"it was not run: {''.join(cell['source'])[:60]}"
         for output in cell.get("outputs", ()):
-            shown = [output.get("text", ""), *output.get("data", {}).values()]
-            if found := MACHINE.search(" ".join(part for part in shown if " " in part)):
+            if output["output_type"] == "error":
+                yield f"a cell failed: {output['ename']}"
+            elif output.get("name") == "stderr":
+                yield f"it has a warning: {''.join(output['text'])[:200]}"
+            if found := MACHINE.search(_shown(output)):
                 yield f"it holds a path of this machine: {found[0]}"
-            if output["output_type"] == "stream" and output["name"] == "stderr":
-                yield f"it has a warning: {output['text'][:200]}"
+
+
+def _shown(output: dict[str, Any]) -> str:
+    """The text of an output; of a figure, none."""
+    told = {kind: part for kind, part in output.get("data", {}).items() if "image" not in kind}
+    return " ".join("".join(part) for part in (output.get("text", ""), *told.values()))
 
 
 def main() -> int:
-    """Run all, and say what is wrong."""
+    """Run them, and say what is wrong."""
+    from nbclient.exceptions import CellExecutionError
+
     wrong = 0
-    asked = [path for path in notebooks() if path.stem in sys.argv[1:]] or notebooks()
-    for path in asked:
+    for path in [path for path in notebooks() if path.stem in sys.argv[1:]] or notebooks():
         try:
-            notebook = execute(path)
+            fresh = execute(path)
         except CellExecutionError as error:
             print(f"{path}: {error}")
             wrong += 1
             continue
-        found = list(faults(notebook))
+        found = list(faults(fresh))
+        wrong += len(found)
         for fault in found:
             print(f"{path}: {fault}")
-        wrong += len(found)
         if "--write" in sys.argv[1:] and not found:
-            nbformat.write(notebook, path)
+            path.write_text(fresh, encoding="utf-8")
     return bool(wrong)
 
 

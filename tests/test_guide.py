@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pty
 import re
@@ -11,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import notebooks
 import pages
 import pytest
 
@@ -83,6 +85,31 @@ def test_a_stale_block_is_found_and_written_again() -> None:
     assert docs.stale(mended, made) == []
     assert "new 1" in mended and "eval" not in mended and "\ntext\n" in mended
     assert docs.stale(mended.replace("new 1", "new 2.5"), made) == []  # numbers may differ
+
+
+@pytest.mark.parametrize("path", notebooks.notebooks(), ids=lambda path: path.stem)
+def test_a_notebook_is_kept_as_it_ran(path: Path) -> None:
+    assert not list(notebooks.faults(path.read_text(encoding="utf-8")))
+
+
+@pytest.mark.parametrize(
+    ("output", "fault"),
+    [
+        ({"output_type": "stream", "name": "stdout", "text": ["in /home/ada/a"]}, "/home/ada"),
+        ({"output_type": "execute_result", "data": {"text/plain": "'/tmp/x1'"}}, "/tmp/x1"),
+        ({"output_type": "stream", "name": "stderr", "text": "UserWarning: b"}, "UserWarning: b"),
+        ({"output_type": "error", "ename": "ValueError"}, "a cell failed: ValueError"),
+        ({"output_type": "stream", "name": "stdout", "text": "a" * 100_000}, "bytes; at most"),
+    ],
+)
+def test_a_notebook_that_should_not_be_kept_is_told_why(output: object, fault: str) -> None:
+    cell = {"cell_type": "code", "source": "a", "outputs": [output], "execution_count": 1}
+    (found,) = notebooks.faults(json.dumps({"cells": [cell]}))
+    assert fault in found
+    (found,) = notebooks.faults(
+        json.dumps({"cells": [{**cell, "outputs": [], "execution_count": None}]})
+    )
+    assert found == "it was not run: a"
 
 
 def test_the_list_names_every_topic_and_how_to_see_one(call: Callable[..., Any]) -> None:
