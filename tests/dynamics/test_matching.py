@@ -6,13 +6,13 @@ import functools
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 from closed_form import relative_error
 
 import cellam
+from cellam.guide.topics import GUIDE
 
 M, V = np.array([6.0, -3.0]), 4.0  # q_t = N(c + mt/T, vI) in units far from 1
 C, START, STOP = np.array([100.0, 50.0]), 2.0, 6.0
@@ -169,12 +169,13 @@ def test_what_cannot_be_fitted_is_refused(q, options, message):
         cellam.fit_action(q, **options)
 
 
-def test_the_script_of_the_readme_runs_as_it_stands(monkeypatch):
+def test_the_script_of_the_guide_runs_as_it_stands(monkeypatch):
     """With fewer features than the 1,000 of the default, which take seconds."""
     few = functools.partial(cellam.fit_action, n_features=300)
     monkeypatch.setattr(cellam, "fit_action", few)
-    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
-    (script,) = re.findall(r"```python\n(import numpy.*?fit_action.*?)```", readme, re.S)
+    page = GUIDE / "howto" / "without-cells.md"
+    (script,) = re.findall(r"```python
+(.*?)```", page.read_text(encoding="utf-8"), re.S)
     names: dict[str, object] = {}
     exec(script, names)
     radius = np.linalg.norm(names["moved"].points, axis=2)
@@ -188,6 +189,7 @@ def test_neither_pandas_nor_anndata_is_imported():
 import sys
 import numpy as np
 import cellam
+from cellam.guide.topics import GUIDE
 
 class Moving:
     def sample(self, t, generator):
