@@ -174,8 +174,7 @@ def test_the_script_of_the_guide_runs_as_it_stands(monkeypatch):
     few = functools.partial(cellam.fit_action, n_features=300)
     monkeypatch.setattr(cellam, "fit_action", few)
     page = GUIDE / "howto" / "without-cells.md"
-    (script,) = re.findall(r"```python
-(.*?)```", page.read_text(encoding="utf-8"), re.S)
+    (script,) = re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.S)
     names: dict[str, object] = {}
     exec(script, names)
     radius = np.linalg.norm(names["moved"].points, axis=2)
