@@ -21,7 +21,7 @@ from pathlib import Path
 
 from warm import Warm
 
-from cellam.workers import cores
+from cellam.executors.executor import cores
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"

@@ -21,7 +21,9 @@ import numpy as np
 
 from cellam.devices import choose_device, threads
 from cellam.dynamics.actions import Kernel
+from cellam.dynamics.fitting import Fit
 from cellam.errors import ConfigError
+from cellam.executors.executor import in_order
 from cellam.modelling.ensemble import draw_coupling, fit_recipe
 from cellam.modelling.model import Model
 from cellam.options import Options
@@ -64,17 +66,22 @@ def refit(model: Model, K: int) -> Refits:
     options = model.options
     if effective_refits(options, K) == 0:
         return Refits((), 0.0)
-    training = model.training
-    models = []
+    alone = model.without_ensemble()
+    seeds = np.random.SeedSequence((options.seed, 2)).spawn(K)
+    found = list(in_order(_fit_half, alone, seeds))
+    n, N = found[-1][1], model.training.n_cells
+    return Refits(tuple(replace(alone, fit=fit) for fit, _ in found), n / (N - n))
+
+
+def _fit_half(model: Model, seed: np.random.SeedSequence) -> tuple[Fit, int]:
+    """A fit to half of the training cells, and how many these are."""
+    options, choice, rng = model.options, model.choice, np.random.default_rng(seed)
+    days = model.training.halved(rng).thinned(min(MOST_CELLS, options.max_cells), rng)
+    recipe = replace(choice.recipe, coupling=draw_coupling(choice, rng))
     with threads(options.threads):
-        choice, device = model.choice, choose_device(options.device)
-        for child in np.random.SeedSequence((options.seed, 2)).spawn(K):
-            rng = np.random.default_rng(child)
-            days = training.halved(rng).thinned(min(MOST_CELLS, options.max_cells), rng)
-            recipe = replace(choice.recipe, coupling=draw_coupling(choice, rng))
-            fit = fit_recipe(days, recipe, model.fit.objective, options, rng, device)
-            models.append(replace(model.without_ensemble(), fit=fit))
-    return Refits(tuple(models), days.n_cells / (training.n_cells - days.n_cells))
+        device = choose_device(options.device)
+        fit = fit_recipe(days, recipe, model.fit.objective, options, rng, device)
+    return fit, days.n_cells
 
 
 def check_refits(K: int) -> None:
