@@ -293,6 +293,11 @@ class Draws:
         """One, with all: a sampler may be anything, also what no other process can be sent."""
         return [Part(n_times, n_times * self.n_particles)]
 
+    def stream(self, n_times: int, rng: np.random.Generator) -> Iterator[Sample]:
+        """Every particle, `n_times`."""
+        for part in self.parts(n_times, rng):
+            yield from self.visit(part)
+
     def visit(self, part: Part) -> Iterator[Sample]:
         """Every particle once in each of `n_times` equal parts of time, at midpoints in all.
 

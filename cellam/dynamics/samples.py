@@ -137,6 +137,10 @@ class Source(Protocol):
         """The particles of a part, in chunks."""
         ...
 
+    def stream(self, n_times: int, rng: np.random.Generator) -> Iterator[Sample]:
+        """Those of all parts."""
+        ...
+
     def sample(self, n: int, rng: np.random.Generator) -> Sample:
         """Draw n particles at random."""
         ...
