@@ -11,7 +11,7 @@ BIN    := $(VENV)/bin
 DEMO   := data/demo.h5ad
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-slow test-interop lint check fix bench bench-fates bench-paper scaling peers \
+.PHONY: help install demo test test-slow test-interop lint check fix docs docs-check bench bench-fates bench-paper scaling peers \
         data clean
 
 help:  ## list the targets
@@ -53,13 +53,25 @@ lint: install  ## report on style, types and layers, in seconds; changes nothing
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-check: lint  ## lint, and hold the README against what the program prints
+check: lint  ## lint, and hold README and the guide against what the program prints
 	$(BIN)/python tests/docs.py
 
 fix: install  ## mend what can be mended automatically
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 	$(BIN)/python tests/docs.py --write
+
+docs: $(VENV)/.docs  ## the guide as a site, in build/site; needs no network once installed
+	$(BIN)/sphinx-build -W -n -q --keep-going -c cellam/guide/site cellam/guide build/site
+	@echo "open build/site/index.html"
+
+docs-check: docs  ## build the site, check links and commands of all pages, and run the notebooks
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/test_guide.py
+	OMP_NUM_THREADS=1 $(BIN)/python tests/notebooks.py
+
+$(VENV)/.docs: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[docs]"
+	@touch $@
 
 bench: install  ## held-out days: cellam, baselines, and the rivals that `make peers` found
 	$(BIN)/python tests/bench/heldout.py

@@ -24,6 +24,7 @@ from . import (
     fates,
     fit,
     funnel,
+    guide,
     info,
     logs,
     perturb,
@@ -88,6 +89,7 @@ app.command("plot", cls=NamingCommand)(funnel.funnel(plot.plot))
 app.command("report")(funnel.funnel(report.report))
 app.command("export")(funnel.funnel(export.export))
 app.command("drivers")(funnel.funnel(drivers.drivers))
+app.command("guide")(funnel.funnel(guide.guide))
 
 
 ANYWHERE = ("--verbose", "-v", "--quiet", "-q", "--debug")

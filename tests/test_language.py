@@ -1,8 +1,9 @@
-"""What users read is plain English, in the words of README's table "Words".
+"""What users read is plain English, in the words of the guide's page "Words".
 
 Read here: every text in `cellam/` and `cli/` except docstrings (those of commands are their help,
-so they are read too), the template of the report, and the prose of README. A word to avoid is an
-entry in that table; a turn of phrase is a line in `PLAINER`.
+so they are read too), the template of the report, and the prose of README, of the guide and of
+the texts for contributors. A word to avoid is an entry in the table of that page; a turn of phrase
+is a line in `PLAINER`.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-README = ROOT / "README.md"
+GUIDE = ROOT / "cellam" / "guide"
+WORDS = GUIDE / "explanation" / "words.md"
 
 PLAINER = {
     r", so that\b": "', so' for a consequence",
@@ -58,9 +60,9 @@ PLAINER = {
 
 
 def unwanted() -> dict[str, str]:
-    """The words in the last column of README's table, with the word of its row instead."""
+    """The words in the last column of the glossary, with the word of its row instead."""
     found = {}
-    for row in re.findall(r"^\|(.+)\|$", words(README.read_text()), flags=re.M):
+    for row in re.findall(r"^\|(.+)\|$", WORDS.read_text(), flags=re.M):
         word, _, bad = (cell.strip() for cell in row.split("|"))
         for phrase in re.findall(r'"([^"]+)"', bad):
             spaced = " ".join(map(re.escape, phrase.split()))
@@ -75,11 +77,6 @@ def patterns() -> list[tuple[re.Pattern[str], str]]:
     return [(re.compile(p.replace(" ", r"\s+"), re.I), better) for p, better in every.items()]
 
 
-def words(text: str) -> str:
-    """The section "Words" of README."""
-    return text.partition("\n## Words\n")[2].partition("\n## ")[0]
-
-
 def texts(path: Path) -> Iterator[tuple[int, str]]:
     """What users read of a file, with the line on which it begins."""
     source = path.read_text()
@@ -92,9 +89,11 @@ def texts(path: Path) -> Iterator[tuple[int, str]]:
         yield 1, source
     else:
         for code in (
-            r"<!-- (\w+): .*?<!-- end of \1 -->", r"```.*?```", r"`[^`]*`",
-            r"^## Words$.*?^(?=## )",
-        ):  # fmt: skip
+            r"<!-- (\w+)[ \w]*: .*?<!-- end of \1 -->",
+            r"```.*?```",
+            r"`[^`]*`",
+            r"\]\([^)]*\)",
+        ):
             source = re.sub(code, _blank, source, flags=re.S | re.M)
         yield 1, source
 
@@ -132,7 +131,8 @@ def faults(path: Path) -> list[str]:
 
 
 FILES = [
-    README,
+    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")),
+    *sorted(set(GUIDE.rglob("*.md")) - {WORDS}),
     *sorted((ROOT / "cellam").rglob("*.j2")),
     *sorted((ROOT / "cellam").rglob("*.py")),
     *sorted((ROOT / "cli").rglob("*.py")),
@@ -145,7 +145,7 @@ def test_what_users_read_is_in_the_words_of_the_glossary() -> None:
 
 
 def test_every_word_stands_once_in_the_glossary_and_has_a_sentence() -> None:
-    rows = re.findall(r"^\|(.+)\|$", words(README.read_text()), flags=re.M)[2:]
+    rows = re.findall(r"^\|(.+)\|$", WORDS.read_text(), flags=re.M)[2:]
     names = [row.split("|")[0].strip() for row in rows]
     assert len(names) == len(set(names)) >= 20
     assert all(len(row.split("|")) == 3 and row.split("|")[1].strip() for row in rows)

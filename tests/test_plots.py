@@ -45,7 +45,7 @@ def frame(model: Model, simulation: Simulation, cells: Cells) -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def scores(cells: Cells, model: Model) -> Evaluation:
-    return evaluate(cells, "day2", model.options, metrics=["W1", "energy"])
+    return evaluate(cells, "day2", model.options, metrics=["W1", "energy"], refits=0)
 
 
 @pytest.fixture(scope="module")
@@ -109,8 +109,11 @@ def test_axes_of_the_user_are_drawn_into(draw: Any, kind: str) -> None:
     assert ax.has_data()
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("suffix", [".png", ".svg", ".pdf"])
+@pytest.mark.parametrize(
+    ("kind", "suffix"),
+    [(kind, (".png", ".svg", ".pdf")[k % 3]) for k, kind in enumerate(KINDS)]
+    + [("history", suffix) for suffix in (".png", ".svg", ".pdf")],
+)
 def test_the_same_bytes_twice_and_valid(draw: Any, kind: str, suffix: str, tmp_path: Path) -> None:
     first, second = tmp_path / f"a{suffix}", tmp_path / f"b{suffix}"
     draw[kind](save=first)

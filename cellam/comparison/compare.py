@@ -25,7 +25,7 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from cellam.comparison.deviation import Deviation, equations
+from cellam.comparison.deviation import Deviation, check_closed_form, equations
 from cellam.comparison.effects import Scale, scale_of
 from cellam.comparison.relabelling import MOST, labellings, possible
 from cellam.comparison.samples import Codes, Samples, find_samples
@@ -298,6 +298,7 @@ def compare(
             f"`ensemble={options.ensemble}` has no part in a comparison.",
             "Leave it out: intervals are over samples.",
         )
+    check_closed_form(options)
     types = resolve_types(cells.obs, cells.codes, groupby)
     if types is not None and types.name == condition:
         raise ConfigError(

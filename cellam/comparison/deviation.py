@@ -32,6 +32,7 @@ from cellam.dynamics.objectives import growth_quadratic
 from cellam.dynamics.paths import Path, build_gap
 from cellam.errors import ConfigError
 from cellam.modelling.model import Model
+from cellam.options import Options
 from cellam.reading.snapshots import Snapshots
 
 Array = NDArray[np.float64]
@@ -105,20 +106,27 @@ class Equations:
         return replace(self.model, fit=replace(fit, action=action, growth=growth))
 
 
-def equations(model: Model, samples: Samples, rng: np.random.Generator) -> Equations:
-    """Sum the equations of every pair of samples that could be of one condition.
+def check_closed_form(options: Options) -> None:
+    """Refuse fits whose deviations have no equations, before they are made.
 
     Raises
     ------
     ConfigError
-        If the model has no closed form.
+        For a network, or growth that is tied to the action.
     """
-    fit = model.fit
-    if not isinstance(fit.action, Kernel) or fit.objective.growth_scale > 0:
+    tied = options.has_growth and options.growth == "tied"
+    if options.action != Kernel.name or tied:
         raise ConfigError(
             "Conditions are compared in closed form, which a network and tied growth do not have.",
             "Use `action='kernel'` and `growth='own'`.",
         )
+
+
+def equations(model: Model, samples: Samples, rng: np.random.Generator) -> Equations:
+    """Sum the equations of every pair of samples that could be of one condition.
+
+    The options of the model pass `check_closed_form`.
+    """
     training = model.training
     features = draw_features(training, FEATURES, rng)
     still = draw_features(training, FEATURES // 2, rng).time_independent()

@@ -375,7 +375,9 @@ def _solve(A: Tensor, b: Tensor, ridge: Tensor) -> Tensor:
 
     It is nan where the matrix is not positive definite to rounding.
     """
-    factor, failed = torch.linalg.cholesky_ex(A + torch.diag(A.diagonal().mean() * ridge))
+    raised = A.clone()
+    raised.diagonal().add_(A.diagonal().mean() * ridge)
+    factor, failed = torch.linalg.cholesky_ex(raised)
     if failed:
         return torch.full_like(b, torch.nan)
     return torch.cholesky_solve(b.reshape(len(b), -1), factor).reshape(b.shape)

@@ -304,13 +304,19 @@ class Objective:
     def quadratic(self, features: Features, path: PathSample) -> tuple[Tensor, Tensor]:
         """A (m, m) of (11) and b = ∫wE[∇φ·ẋ − ½σ²Δφ + φġ] (m,), by equation (10)."""
         w, _ = self._weigh(path.t, path.weight)
-        C, S = features.cos_sin(path.t, path.x)  # (N, m)
+        phase = features.phases(path.t, path.x)  # (N, m)
+        S = features.a * torch.sin(phase)
         b = -((self._target(path) @ features.omega.T) * S).T @ w
-        if self.sigma > 0 and path.score is None:
-            b += self._diffusion(features, C.T @ w)
-        if self.growth_scale > 0:
-            b += C.T @ (w * path.growth)
-        return self._gram(features, C, S, w), b
+        A = self._gram(features, S, w)
+        diffuses = self.sigma > 0 and path.score is None
+        if diffuses or self.growth_scale > 0:  # without both, cosines have no part in it
+            C = features.a * torch.cos(phase)
+            if diffuses:
+                b += self._diffusion(features, C.T @ w)
+            if self.growth_scale > 0:
+                b += C.T @ (w * path.growth)
+                A += self._growth_gram(C, w)
+        return A, b
 
     def quadratic_from_samples(self, features: Features, sample: Sample) -> tuple[Tensor, Tensor]:
         """A (m, m) of (11) and b = −∫E[w∂ₜφ + w′φ + ½σ²wΔφ] (m,): (9) without its `boundary`."""
@@ -321,17 +327,22 @@ class Objective:
             b += self._diffusion(features, C.T @ w)
         if self.time_weight is not None:
             b -= C.T @ dwdt
-        return self._gram(features, C, S, w), b
+        A = self._gram(features, S, w)
+        if self.growth_scale > 0:
+            A += self._growth_gram(C, w)
+        return A, b
 
     def boundary(self, features: Features, ends: Ends) -> Tensor:
         """What equation (9) adds to b at the ends: w₁E_q₁[φ] − w₀E_q₀[φ], (m,)."""
         return features.cos_sin(ends.t, ends.x)[0].T @ self._weigh(ends.t, ends.w)[0]
 
-    def _gram(self, features: Features, C: Tensor, S: Tensor, w: Tensor) -> Tensor:
-        A = (features.omega @ features.omega.T) * (S.T @ (S * w[:, None]))
-        if self.growth_scale > 0:
-            A += self.growth_scale * (C.T @ (C * w[:, None]))
-        return A
+    def _gram(self, features: Features, S: Tensor, w: Tensor) -> Tensor:
+        """∫wE[∇φ∇φᵀ], (m, m)."""
+        return (features.omega @ features.omega.T) * (S.T @ (S * w[:, None]))
+
+    def _growth_gram(self, C: Tensor, w: Tensor) -> Tensor:
+        """λ∫wE[φφᵀ], (m, m)."""
+        return self.growth_scale * (C.T @ (C * w[:, None]))
 
     def _diffusion(self, features: Features, mean_C: Tensor) -> Tensor:
         """−½σ²∫wE[Δφ], (m,)."""
@@ -356,6 +367,6 @@ class Objective:
 
 def growth_quadratic(features: Features, path: PathSample) -> tuple[Tensor, Tensor]:
     """A = ∫E[φφᵀ] (m, m) and b = ∫E[φġ] (m,): equation (12) for a growth field linear in θ."""
-    C, _ = features.cos_sin(path.t, path.x)
+    C = features.a * torch.cos(features.phases(path.t, path.x))
     Cw = C * path.weight[:, None]
     return C.T @ Cw, Cw.T @ path.growth

@@ -27,7 +27,7 @@ from cellam.evaluation.scoring import score
 from cellam.evaluation.units import CELLS, Units
 from cellam.executors.executor import as_done
 from cellam.modelling.model import Model
-from cellam.modelling.pipeline import fit
+from cellam.modelling.pipeline import fit, fit_beside
 from cellam.modelling.refits import effective_refits, refit
 from cellam.options import Options
 from cellam.reading.batch_shift import without_shift
@@ -231,8 +231,8 @@ def _hold_out(task: _Task, label: str) -> Scores:
     fitted = task.fitted
     model = fitted if fitted and fitted.options == without else fit(task.cells, without)
     plain = task.cells.without_prior()
-    asked = counterparts_of(without) if task.counterpart else {}
-    others = {name: fit(plain, options) for name, options in asked.items()}
+    asked = counterparts_of(model.options) if task.counterpart else {}
+    others = {name: fit_beside(model, plain, options) for name, options in asked.items()}
     types = resolve_types(task.cells.obs, task.cells.codes)
     units = Units.of(model, label, replicates_of(task.cells), refit=task.refits > 0)
     again = refit(model, task.refits if units is None else 0)

@@ -111,7 +111,8 @@ def _fit_member(task: _Task, member: tuple[int, np.random.SeedSequence]) -> Fit:
     recipe = replace(choice.recipe, coupling=draw_coupling(choice, rng))
     if options.curvature is None and recipe.coupling.moves:
         recipe = replace(recipe, curvature=rng.random())
-    return fit_recipe(days, recipe, task.objective, options, rng, task.device)
+    fit = fit_recipe(days, recipe, task.objective, options, rng, task.device)
+    return keep_masses(fit, days, rng)
 
 
 def draw_coupling(choice: Choice, rng: np.random.Generator) -> Coupling:
@@ -127,7 +128,10 @@ def fit_recipe(
     rng: np.random.Generator,
     device: str,
 ) -> Fit:
-    """Fit the kernel action to some days along the path of a recipe, nothing chosen anew."""
+    """Fit the kernel action to some days along the path of a recipe, nothing chosen anew.
+
+    Growth is not held to the masses of the days yet (`dynamics.masses`).
+    """
     days = days.with_prior(recipe.prior)
     straight = build_path(days, recipe.coupling, rng, sigma=objective.sigma)
     path = curve(straight, recipe.curvature)
@@ -136,5 +140,4 @@ def fit_recipe(
     still = None
     if objective.own_growth:
         still = draw_features(days, options.n_features // 2, rng).time_independent()
-    fit = add_growth(fit, path.less_total_growth(), still, rng=rng, device=device)
-    return keep_masses(fit, days, rng)
+    return add_growth(fit, path.less_total_growth(), still, rng=rng, device=device)

@@ -25,11 +25,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from cellam.devices import choose_device, threads
+from cellam.devices import threads
 from cellam.dynamics.actions import Kernel
-from cellam.modelling.ensemble import fit_recipe
 from cellam.modelling.model import Model
-from cellam.modelling.refits import MOST_CELLS
+from cellam.modelling.refits import MOST_CELLS, fit_to_score
 from cellam.reading.samples import Replicates
 from cellam.reading.snapshots import Snapshots
 
@@ -125,8 +124,7 @@ def _without(model: Model, rows: Codes) -> Model:
     # The same random numbers each time: what differs are the cells.
     rng = np.random.default_rng(np.random.SeedSequence((options.seed, 5)))
     days = model.training.thinned(min(2 * MOST_CELLS, options.max_cells), rng).less(rows)
-    device = choose_device(options.device)
-    fit = fit_recipe(days, model.choice.recipe, model.fit.objective, options, rng, device)
+    fit = fit_to_score(model, days, model.choice.recipe, rng)
     return replace(model.without_ensemble(), snapshots=model.snapshots.less(rows), fit=fit)
 
 

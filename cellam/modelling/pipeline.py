@@ -43,6 +43,9 @@ from cellam.reading.embedding import fit_space
 from cellam.reading.growth import expected_growth
 from cellam.reading.samples import replicates_of
 from cellam.reading.snapshots import Snapshots, take_snapshots
+from cellam.reading.space import Space
+
+OF_SPACE = ("exclude", "n_pcs", "n_top_genes", "whiten", "batch_key", "allow_confounded", "seed")
 
 
 def fit(
@@ -78,10 +81,30 @@ def fit(
     Stopped
         If the checkpoint asks for it.
     """
-    began = time.monotonic()
-    checkpoint = Checkpoint() if checkpoint is None else checkpoint
     given = {**(options or Options()).model_dump(), **changes}
     options = Options(**given | {"batch_key": given["batch_key"] or cells.reading.batch_key})
+    checkpoint = Checkpoint() if checkpoint is None else checkpoint
+    return _fit(cells, options, None, checkpoint, on_progress)
+
+
+def fit_beside(model: Model, cells: Cells, options: Options) -> Model:
+    """Fit the cells of a model once more, in its space: with growth, say, where it has none.
+
+    The options are those of the model, but for what comes after the space.
+    """
+    assert all(getattr(options, name) == getattr(model.options, name) for name in OF_SPACE)
+    return _fit(cells, options, model.space, Checkpoint(), silent)
+
+
+def _fit(
+    cells: Cells,
+    options: Options,
+    space: Space | None,
+    checkpoint: Checkpoint,
+    on_progress: OnProgress,
+) -> Model:
+    """Learn the dynamics, in a space that is known or has to be found."""
+    began = time.monotonic()
     # How the cells were read belongs to the options, so that the same can be read again.
     if options.growth_prior not in (None, cells.growth_prior):
         raise ConfigError(
@@ -107,7 +130,7 @@ def fit(
         seen = np.isin(
             cells.codes, [k for k, label in enumerate(timeline.labels) if label not in excluded]
         )
-        space = fit_space(
+        space = space or fit_space(
             cells,
             seen,
             n_pcs=options.n_pcs,

@@ -19,14 +19,17 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from cellam.devices import choose_device, threads
+from cellam.devices import choose_device
 from cellam.dynamics.actions import Kernel
 from cellam.dynamics.fitting import Fit
+from cellam.dynamics.masses import keep_masses
 from cellam.errors import ConfigError
 from cellam.executors.executor import in_order
 from cellam.modelling.ensemble import draw_coupling, fit_recipe
 from cellam.modelling.model import Model
+from cellam.modelling.recipe import Recipe
 from cellam.options import Options
+from cellam.reading.snapshots import Snapshots
 
 MOST_CELLS = 1_500  # of a day: enough to see the scatter, and its size is known for fewer cells
 
@@ -78,10 +81,20 @@ def _fit_half(model: Model, seed: np.random.SeedSequence) -> tuple[Fit, int]:
     options, choice, rng = model.options, model.choice, np.random.default_rng(seed)
     days = model.training.halved(rng).thinned(min(MOST_CELLS, options.max_cells), rng)
     recipe = replace(choice.recipe, coupling=draw_coupling(choice, rng))
-    with threads(options.threads):
-        device = choose_device(options.device)
-        fit = fit_recipe(days, recipe, model.fit.objective, options, rng, device)
-    return fit, days.n_cells
+    return fit_to_score(model, days, recipe, rng), days.n_cells
+
+
+def fit_to_score(model: Model, days: Snapshots, recipe: Recipe, rng: np.random.Generator) -> Fit:
+    """The fit of a model made anew to some of its cells, to be scored and not to be kept.
+
+    It is held to the masses of the days (`dynamics.masses`), a third of its time, only where
+    populations are given, so that the mass is scored. All other scores are of shares of the cells
+    that start on one day, and what is taken off their growth rates is the same for all of them.
+    """
+    options = model.options
+    device = choose_device(options.device)
+    fit = fit_recipe(days, recipe, model.fit.objective, options, rng, device)
+    return fit if options.population is None else keep_masses(fit, days, rng)
 
 
 def check_refits(K: int) -> None:

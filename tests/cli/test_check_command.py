@@ -34,10 +34,8 @@ def test_check_says_what_is_there_and_what_to_type_next(
     "options",
     [
         (),
-        ("--time-key", "day"),
-        ("--use-rep", "X_latent"),
-        ("--layer", "counts"),
-        ("--time-map", "day0=0,day2=48,day4=96,day7=168"),
+        ("--time-key", "day", "--use-rep", "X_latent"),
+        ("--time-map", "day0=0,day2=48,day4=96,day7=168", "--layer", "counts"),
     ],
 )
 def test_what_it_says_to_type_next_is_a_fit_of_the_same_data(

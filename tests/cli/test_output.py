@@ -20,6 +20,7 @@ from cellam_cli import console
 from cellam_cli.app import app
 
 Call = Callable[..., Any]
+pytestmark = pytest.mark.usefixtures("undrawn")
 
 QUICK = ("--no-report", "--no-counterpart")
 # Every command, and under -q the first word of the first line of its result.

@@ -66,9 +66,9 @@ def test_options_reach_the_picture(call: Call, scored: Path, small: anndata.AnnD
 
     @functools.cache
     def drawn(*args: str) -> bytes:
-        result = call("plot", *args, "-o", "x.png", "--overwrite")
+        result = call("plot", *args, "-o", "x.svg", "--overwrite")
         assert result.code == 0
-        return Path("x.png").read_bytes()
+        return Path("x.svg").read_bytes()
 
     for kind, *option in (
         ("velocity", "--basis", "latent"),

@@ -28,7 +28,15 @@ OPTIONS = {
 COMMANDS = {
     "info": (),
     "simulate": ("--from", "{0}"),
-    "eval": ("--holdout", "{1}", "--metrics", "energy", "--baselines", "previous"),
+    "eval": (
+        "--holdout",
+        "{1}",
+        "--metrics",
+        "energy",
+        "--baselines",
+        "previous",
+        "--no-counterpart",
+    ),
     "fates": (),
     "drivers": ("--of", "speed"),
     "perturb": ("--from", "{0}", "-g", "{gene}=-1"),

@@ -139,7 +139,7 @@ def test_it_is_plain_json_and_the_same_again(null: Comparison) -> None:
 
 
 def test_three_samples_cannot_reach_the_level_and_it_says_so() -> None:
-    found = _compared(n_samples=(3, 3), delay=2.0)
+    found = _compared(n_samples=(3, 3), n_cells=15, delay=2.0)
     assert found.smallest_p == pytest.approx(0.1) and not found.changed
     assert "So few samples cannot give p below 0.1" in found.verdict
 
@@ -162,7 +162,7 @@ def test_what_keeps_p_from_being_small_is_said(asked: dict[str, Any], says: str)
 
 
 def test_two_samples_have_no_p_value() -> None:
-    found = _compared(n_samples=(2, 2))
+    found = _compared(n_samples=(2, 2), n_cells=15)
     assert found.dynamics_p is None and found.effects["p"].isna().all()
     assert found.verdict.startswith("Too few samples for a p-value")
     assert "Intervals are over cells" in found.unit

@@ -22,10 +22,12 @@ def features(m=400, seed=1, length=3.0, duration=2.0):
     return Features.draw(m, 2, length=length, duration=duration, rng=np.random.default_rng(seed))
 
 
-def fitted(action, path, objective, *, from_samples=False, seed=0, steps=500, **kwargs):
+def fitted(action, path, objective, *, from_samples=False, seed=0, steps=300, m=400, **kwargs):
     rng = np.random.default_rng(seed)
     if action == "kernel":
-        return fit_kernel(path, objective, features(), rng=rng, from_samples=from_samples, **kwargs)
+        return fit_kernel(
+            path, objective, features(m), rng=rng, from_samples=from_samples, **kwargs
+        )
     return fit_mlp(
         path, objective, rng=rng, steps=steps, width=64, from_samples=from_samples, **kwargs
     )
@@ -42,17 +44,14 @@ def loss(fit, path, n=20_000, *, from_samples=False):
 @pytest.mark.parametrize("from_samples", [False, True], ids=["path", "samples"])
 @pytest.mark.parametrize("action", ["kernel", "mlp"])
 class TestTranslation:
-    def test_the_velocity_of_am_is_the_translation(self, action, from_samples):
-        fit = fitted(action, translation(), AM, from_samples=from_samples)
+    def test_am_finds_the_translation_and_minus_its_kinetic_energy(self, action, from_samples):
+        path = translation()
+        fit = fitted(action, path, AM, from_samples=from_samples)
         t, x, _ = reference()
         velocity = fit.dynamics.drift(t, x).numpy()
         assert relative_error(velocity.mean(0), M) < 0.03
         # From samples every particle's velocity is inferred from where the others are.
         assert relative_error(velocity, M) < (0.25 if from_samples else 0.03)
-
-    def test_the_minimum_of_am_is_minus_the_kinetic_energy(self, action, from_samples):
-        path = translation()
-        fit = fitted(action, path, AM, from_samples=from_samples)
         assert loss(fit, path) == pytest.approx(-0.5 * (M @ M), rel=0.05)
 
     def test_uam_splits_a_translation_into_motion_and_growth(self, action, from_samples):
@@ -101,7 +100,7 @@ def test_brownian_motion_is_noise_without_drift(action):
     noise = normal(4_000, rng)
     noise -= x_0 * (x_0 * noise).sum(0) / (x_0**2).sum(0)  # uncorrelated to rounding
     path = joined([x_0, x_0 + sigma * noise], [0.0, 1.0], sigma=sigma)
-    fit = fitted(action, path, Objective(sigma=sigma))
+    fit = fitted(action, path, Objective(sigma=sigma), m=100)
     many = np.tile(x_0, (5, 1))
     end = simulate(fit.dynamics, many, np.array([0.0, 1.0]), rng=rng).points[-1]
     # Four standard errors of a variance of 20,000 draws are 4 %; the rest is the fit.
@@ -218,7 +217,7 @@ def test_the_same_seed_gives_the_same_bytes():
 
 def test_the_network_stops_early_when_the_held_out_loss_does_not_fall():
     x = normal(200, np.random.default_rng(0))
-    fit = fitted("mlp", joined([x, x], [0.0, 1.0]), AM, steps=20_000)
+    fit = fitted("mlp", joined([x, x], [0.0, 1.0]), AM, steps=20_000, batch=64)
     assert fit.record.steps < fit.record.limit == 20_000
 
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 from closed_form import relative_error
 
 import cellam
+from cellam.guide.topics import GUIDE
 
 M, V = np.array([6.0, -3.0]), 4.0  # q_t = N(c + mt/T, vI) in units far from 1
 C, START, STOP = np.array([100.0, 50.0]), 2.0, 6.0
@@ -168,9 +169,12 @@ def test_what_cannot_be_fitted_is_refused(q, options, message):
         cellam.fit_action(q, **options)
 
 
-def test_the_script_of_the_readme_runs_as_it_stands():
-    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
-    (script,) = re.findall(r"```python\n(import numpy.*?fit_action.*?)```", readme, re.S)
+def test_the_script_of_the_guide_runs_as_it_stands(monkeypatch):
+    """With fewer features than the 1,000 of the default, which take seconds."""
+    few = functools.partial(cellam.fit_action, n_features=300)
+    monkeypatch.setattr(cellam, "fit_action", few)
+    page = GUIDE / "howto" / "without-cells.md"
+    (script,) = re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.S)
     names: dict[str, object] = {}
     exec(script, names)
     radius = np.linalg.norm(names["moved"].points, axis=2)
@@ -184,16 +188,15 @@ def test_neither_pandas_nor_anndata_is_imported():
 import sys
 import numpy as np
 import cellam
+from cellam.guide.topics import GUIDE
 
 class Moving:
     def sample(self, t, generator):
         return generator.standard_normal((len(t), 2)) + t[:, None]
 
-for action in ("kernel", "mlp"):
-    fitted = cellam.fit_action(
-        Moving(), cellam.Objective(), action, n_features=20, particles=500, steps=2, width=8
-    )
-    fitted.simulate(np.zeros((3, 2)), [0.0, 1.0])
+fitted = cellam.fit_action(Moving(), cellam.Objective(), n_features=20, particles=500)
+fitted.simulate(np.zeros((3, 2)), [0.0, 1.0])
+import cellam.dynamics.training  # of networks; their optimiser loads more of torch, and no more
 heavy = "anndata", "pandas", "scanpy", "scipy", "sklearn", "ot", "h5py", "zarr", "pydantic"
 print(sorted({name.split(".")[0] for name in sys.modules} & set(heavy)))
 """

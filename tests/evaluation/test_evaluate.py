@@ -130,7 +130,8 @@ def test_a_day_that_is_excluded_anyway_is_neither_fitted_on_nor_a_baseline(cells
 
 def test_a_model_fitted_without_the_day_is_used_as_it_is(cells, every):
     model = cellam.fit(cells, exclude=("day2",), **FAST)
-    found = evaluate(cells, "day2", model.options.model_copy(update={"exclude": ()}), fitted=model)
+    options = model.options.model_copy(update={"exclude": ()})
+    found = evaluate(cells, "day2", options, fitted=model, refits=0)
     balanced = found.table["method"] == "balanced"
     assert set(found.table["fit_seconds"][~balanced]) == {model.seconds}
     truth = every.table[every.table["label"] == "day2"]["value"]
@@ -148,7 +149,9 @@ def test_a_model_that_saw_the_day_is_never_scored_on_it(cells):
 def test_scores_are_in_the_units_of_the_representation(rep_cells, small):
     small.obsm["X_latent"] = 10 * small.obsm["X_latent"]
     tenfold = cellam.read(small, use_rep="X_latent")
-    one, ten = (evaluate(c, "day2", n_features=32, tau=1.0).table for c in (rep_cells, tenfold))
+    one, ten = (
+        evaluate(c, "day2", n_features=32, tau=1.0, refits=4).table for c in (rep_cells, tenfold)
+    )
     unit = np.where(one["metric"].isin(["MMD2", "composition"]), 1.0, 10.0)  # these have none
     # In single precision, and plans may break ties in other ways.
     for column in ("value", "low", "high"):
@@ -235,11 +238,10 @@ def test_the_counterpart_turns_growth_on_or_off_and_keeps_the_rest(asked):
 
 
 def test_a_balanced_fit_has_an_unbalanced_counterpart(cells):
-    found = evaluate(cells, "day2", metrics=["energy"], method="am", n_features=32, n_pcs=3)
+    asked = {"metrics": ["energy"], "method": "am", "n_features": 32, "n_pcs": 3, "refits": 0}
+    found = evaluate(cells, "day2", **asked)
     assert set(found.table["method"]) == set(METHODS) - {"balanced", "no-prior"}
-    alone = evaluate(
-        cells, "day2", metrics=["energy"], counterpart=False, method="am", n_features=32, n_pcs=3
-    )
+    alone = evaluate(cells, "day2", counterpart=False, **asked)
     assert set(alone.table["method"]) == set(METHODS) - set(COUNTERPARTS)
     # The counterpart takes nothing from the streams of random numbers of the others' fits.
     ours = [t.query("method == 'previous'")["n"].item() for t in (found.table, alone.table)]

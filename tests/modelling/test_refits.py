@@ -10,6 +10,7 @@ import pytest
 
 import cellam
 from cellam.dynamics.couplings import Balanced
+from cellam.dynamics.masses import keep_masses
 from cellam.errors import ConfigError
 from cellam.evaluation.scoring import score
 from cellam.modelling import refits
@@ -36,6 +37,20 @@ def test_they_differ_in_the_fit_alone(without: Model) -> None:
     again = refit(without, 4)
     for one, other in zip(found.models, again.models, strict=True):
         assert (one.fit.action.theta == other.fit.action.theta).all()
+
+
+def test_masses_are_kept_where_they_are_scored_and_move_no_other_score(without: Model) -> None:
+    found, rng = refit(without, 4), np.random.default_rng(0)
+    assert not any(m.fit.growth_levels for m in found.models)
+    kept = [replace(m, fit=keep_masses(m.fit, m.training, rng)) for m in found.models]
+    assert all(m.fit.growth_levels for m in kept)
+    one, other = (
+        score(without, "day4", refits=refits).table
+        for refits in (found, replace(found, models=tuple(kept)))
+    )
+    np.testing.assert_allclose(other[["low", "high"]], one[["low", "high"]], rtol=1e-5)
+    sizes = without.options.model_copy(update={"population": "cells"})
+    assert all(m.fit.growth_levels for m in refit(replace(without, options=sizes), 4).models)
 
 
 def test_they_are_fitted_along_the_paths_that_the_choice_left_open(without: Model) -> None:

@@ -213,8 +213,11 @@ def test_an_evaluation_has_a_row_without_the_prior(demo, monkeypatch):
     cells = cellam.read(demo, growth_prior="right", use_rep="X_latent")
     fast = {"n_features": 32, "tau": 1.0, "curvature": 1.0}
     models = []
-    fit = evaluation.fit
-    monkeypatch.setattr(evaluation, "fit", lambda *a: models.append(fit(*a)) or models[-1])
+    for name in ("fit", "fit_beside"):
+        how = getattr(evaluation, name)
+        monkeypatch.setattr(
+            evaluation, name, lambda *a, how=how: models.append(how(*a)) or models[-1]
+        )
     found = cellam.evaluate(cells, "day2", metrics=["energy"], refits=0, **fast).table
     assert {"cellam", "balanced", "no-prior"} <= set(found["method"])
     fitted = [(m.options.method, m.options.growth_prior) for m in models]

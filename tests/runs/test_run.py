@@ -423,7 +423,7 @@ def test_a_place_that_is_a_file_is_an_output_error(
 
 @pytest.fixture(scope="module")
 def evaluation(cells: Cells, model: Model) -> Evaluation:
-    return evaluate(cells, ("day2", "day4"), model.options)
+    return evaluate(cells, ("day2", "day4"), model.options, refits=4)
 
 
 def test_scores_are_kept_and_found_again(run: Run, evaluation: Evaluation, cells: Cells) -> None:
