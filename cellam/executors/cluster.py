@@ -109,10 +109,11 @@ class Cluster:
 
     def _check_workers(self) -> None:
         """Refuse a cluster without workers, or with another cellam."""
-        if not self.client.scheduler_info(n_workers=-1)["workers"]:
+        told = self.client.scheduler_info(n_workers=-1)
+        if not told["workers"]:
             raise ConfigError(
                 "The Dask scheduler has no workers.",
-                f"Start some: dask worker {self.client.scheduler_info()['address']} --nthreads 1",
+                f"Start some, with one thread each: dask worker {told['address']}",
             )
         found = self.client.run(_version, on_error="return")
         for worker, version in sorted(found.items()):

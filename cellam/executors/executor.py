@@ -104,7 +104,7 @@ def executing(workers: int | None = 1, *, cluster: str | Client | None = None) -
     ...     model = cellam.fit(cells)
     """
     if workers is not None and workers < 1:
-        raise ConfigError(f"`workers={workers}` leaves nobody to work.", "Use 1 or more.")
+        raise ConfigError(f"`workers={workers}` leaves no process to work.", "Use 1 or more.")
     executor = _of(workers, cluster)
     token = _current.set(executor)
     try:
