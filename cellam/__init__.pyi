@@ -48,6 +48,7 @@ from cellam.evaluation.scores import Scores as Scores
 from cellam.evaluation.skill import Skill as Skill
 from cellam.evaluation.skill import skill as skill
 from cellam.evaluation.skill import skills as skills
+from cellam.executors.executor import executing as executing
 from cellam.experiments import Experiment as Experiment
 from cellam.export.h5ad import to_anndata as to_anndata
 from cellam.export.h5ad import write_anndata as write_anndata

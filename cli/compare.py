@@ -14,6 +14,7 @@ from .console import give, give_json, plural, progress, results, say, table
 from .options import GroupbyOption, JsonOption
 from .outputs import shown
 from .summary import say_cells, say_model
+from .workers import with_workers
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,6 +25,7 @@ DESIGN, OUTPUT = "Design", "Output"  # headings in the help
 ROWS = 12  # of a family, the largest
 
 
+@with_workers()
 @from_model
 def compare(
     data: Annotated[

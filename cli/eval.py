@@ -11,6 +11,7 @@ from .console import give, give_json, progress, say, say_caveats, say_run, table
 from .options import CsvOverwriteOption, DataOption, JsonOption, ReportOption, RunOption
 from .outputs import shown
 from .pages import add_report, check_report
+from .workers import with_workers
 
 if TYPE_CHECKING:
     from cellam.evaluation.scores import Scores
@@ -18,6 +19,11 @@ if TYPE_CHECKING:
     from cellam.workflows.evaluate import EvaluationResult
 
 
+def _workers(holdout: list[str], **_: object) -> int | None:
+    return None if len(holdout) > 1 or holdout == ["all"] else 1
+
+
+@with_workers(default=_workers, told="one per core if several days are held out, else 1")
 def evaluate(
     holdout: Annotated[
         list[str],
@@ -67,10 +73,6 @@ def evaluate(
             "(cells paired at random).",
         ),
     ] = False,
-    workers: Annotated[
-        int | None,
-        typer.Option(min=1, help="Number of refits run in parallel. [default: one per core]"),
-    ] = None,
     run: RunOption = None,
     data: DataOption = None,
     csv: Annotated[Path | None, typer.Option(help="Also write the table to this CSV file.")] = None,
@@ -94,7 +96,6 @@ def evaluate(
             counterpart=counterpart,
             refits=refits,
             controls=controls,
-            workers=workers,
             csv=csv,
             overwrite=overwrite,
             data=data,

@@ -21,6 +21,7 @@ from .options import (
     TerminalOption,
 )
 from .outputs import shown
+from .workers import with_workers
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 MOST_STATES = 8  # columns of the table
 
 
+@with_workers()
 def fates(
     start: StartOption = None,
     cells: NewCellsOption = None,

@@ -21,6 +21,7 @@ from .outputs import shown
 from .pages import add_report, check_report
 from .signals import pausing
 from .summary import say_cells, say_growth, say_model, say_replicates
+from .workers import with_workers
 
 if TYPE_CHECKING:
     from cellam.dynamics.fitting import OnProgress, Progress
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 RUN = "Run"  # heading in the help
 
 
+@with_workers()
 @from_model
 def fit(
     data: Annotated[

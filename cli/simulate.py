@@ -21,6 +21,7 @@ from .options import (
 )
 from .outputs import shown
 from .summary import unannotated
+from .workers import with_workers
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 MOST_TYPES = 8  # columns of the table
 
 
+@with_workers()
 def simulate(
     start: Annotated[
         str | None,

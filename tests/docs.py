@@ -29,8 +29,8 @@ from PIL import Image
 from python_api import api
 from warm import Warm
 
+from cellam.executors.executor import cores
 from cellam.guide.topics import GUIDE
-from cellam.workers import cores
 from cellam_cli.app import app
 
 ROOT = Path(__file__).parent.parent

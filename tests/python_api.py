@@ -30,6 +30,7 @@ PACKAGES = {
     "cellam.dynamics": "Action Matching without cells",
     "cellam.toys": "Populations of known truth",
     "cellam.experiments": "Experiments of known truth",
+    "cellam.executors": "Processes and clusters",
     "cellam.errors": "Errors",
 }
 HIDDEN = {"self", "command", "watch"}  # not for users of the library

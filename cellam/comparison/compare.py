@@ -34,6 +34,7 @@ from cellam.comparison.table import dynamics_p, effects_table
 from cellam.comparison.transfer import transfer
 from cellam.dynamics.fitting import OnProgress, Progress, silent
 from cellam.errors import ConfigError
+from cellam.executors.executor import in_order
 from cellam.modelling.model import Model
 from cellam.modelling.pipeline import fit
 from cellam.names import plural
@@ -324,10 +325,11 @@ def compare(
         equations(model, units, rng), follow_samples(model, units, types), units, types, rng
     )
     tried = labellings(units, permutations, rng) if units.enough else units.of[None]
+    groups = [(units.group(0, of), units.group(1, of)) for of in tried]
     measured = []
-    for k, of in enumerate(tried):
-        measured.append(found.measure(units.group(0, of), units.group(1, of)))
-        on_progress(Progress("relabel the samples", k + 1, len(tried)))
+    for one in in_order(_measure, found, groups):
+        measured.append(one)
+        on_progress(Progress("relabel the samples", len(measured), len(tried)))
     effects = effects_table(found, units, measured)
     return Comparison(
         units,
@@ -340,6 +342,11 @@ def compare(
         str(types.name) if types is not None else None,
         np.flatnonzero(there),
     )
+
+
+def _measure(scale: Scale, groups: tuple[Codes, Codes]) -> dict[str, Array]:
+    """The effects between two groups of samples."""
+    return scale.measure(*groups)
 
 
 def _replicate(cells: Cells, condition: str, asked: str | None) -> str | None:

@@ -22,6 +22,7 @@ from cellam.dynamics.affine import affine_fit
 from cellam.dynamics.sinkhorn import Relaxed, solve_relaxed
 from cellam.dynamics.transport import exact_plan, squared_distances
 from cellam.errors import TrainingError
+from cellam.executors.executor import in_order
 
 # Plans larger than this are solved in blocks of random cells, so that time and memory
 # grow linearly with the number of cells.
@@ -279,10 +280,21 @@ def couple(
     n_blocks = -(-max(len(x_0), len(x_1)) // BLOCK)
     n_blocks = min(n_blocks, len(x_0), len(x_1))
     blocks = zip(_blocks(a, n_blocks, rng), _blocks(b, n_blocks, rng), strict=True)
-    parts = [
-        _couple_block(coupling, x_0, x_1, *block_0, *block_1, rng) for block_0, block_1 in blocks
-    ]
+    own = rng.spawn(n_blocks)
+    some = [_Block(*both[0], *both[1], its) for both, its in zip(blocks, own, strict=True)]
+    parts = in_order(_couple_block, (coupling, x_0, x_1), some)
     return Pairs(*(np.concatenate(part) for part in zip(*parts, strict=True)))
+
+
+@dataclass(frozen=True)
+class _Block:
+    """Some rows of x_0 with their masses a, some rows of x_1 with theirs, and random numbers."""
+
+    rows: NDArray[np.int64]
+    a: Array
+    cols: NDArray[np.int64]
+    b: Array
+    rng: np.random.Generator
 
 
 def _blocks(mass: Array, n: int, rng: np.random.Generator) -> list[tuple[NDArray[np.int64], Array]]:
@@ -306,21 +318,16 @@ def _blocks(mass: Array, n: int, rng: np.random.Generator) -> list[tuple[NDArray
 
 
 def _couple_block(
-    coupling: Planned,
-    x_0: Array,
-    x_1: Array,
-    rows: NDArray[np.int64],
-    a: Array,
-    cols: NDArray[np.int64],
-    b: Array,
-    rng: np.random.Generator,
+    task: tuple[Planned, Array, Array], block: _Block
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], Array, Array]:
-    gamma = coupling.plan(x_0[rows], x_1[cols], a / a.sum(), b / b.sum(), rng)
+    coupling, x_0, x_1 = task
+    a, b = block.a, block.b
+    gamma = coupling.plan(x_0[block.rows], x_1[block.cols], a / a.sum(), b / b.sum(), block.rng)
     i, j = np.nonzero(gamma)
     share = gamma[i, j]
     mass_0 = share * (a / gamma.sum(1))[i]
     mass_1 = share * (b / gamma.sum(0))[j]
-    return rows[i], cols[j], mass_0, mass_1
+    return block.rows[i], block.cols[j], mass_0, mass_1
 
 
 COUPLINGS: dict[str, type[Coupling]] = {

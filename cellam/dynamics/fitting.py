@@ -18,9 +18,10 @@ from torch import Tensor
 
 from cellam.dynamics.actions import MLP, Features, Kernel
 from cellam.dynamics.objectives import Dynamics, Level, Objective, growth_quadratic
-from cellam.dynamics.samples import Source
+from cellam.dynamics.samples import Part, Source
 from cellam.dynamics.transport import squared_distances
 from cellam.errors import TrainingError
+from cellam.executors.executor import in_order
 
 if TYPE_CHECKING:
     from cellam.reading.snapshots import Snapshots
@@ -301,17 +302,38 @@ def sum_halves(
     done = 0
     halves = []
     for half in source.split(2, rng):
+        parts = half.parts(n_times, rng)
+        task = _Sums(half, there, equations, dtype, device)
         sums: list[Tensor] = []
-        for sample in half.stream(n_times, rng):
-            chunk = [part.cpu() for part in equations(there, sample.to(device, dtype))]
-            sums = sums or [torch.zeros(part.shape, dtype=torch.float64) for part in chunk]
-            for whole, part in zip(sums, chunk, strict=True):
-                whole += part
-            done += len(sample.t)
+        for part, found in zip(parts, in_order(_sum_part, task, parts), strict=True):
+            sums = [a + b for a, b in zip(sums, found, strict=True)] if sums else found
+            done += part.size
             on_progress(Progress("solve", done, total))
         A, b = sums
         halves.append((A, b, half))
     return halves
+
+
+@dataclass(frozen=True)
+class _Sums:
+    """What the sums over the parts of a source have in common."""
+
+    source: Source
+    features: Features
+    equations: Equations
+    dtype: torch.dtype
+    device: str
+
+
+def _sum_part(task: _Sums, part: Part) -> list[Tensor]:
+    """A and b over a part, in double precision."""
+    sums: list[Tensor] = []
+    for sample in task.source.visit(part):
+        chunk = task.equations(task.features, sample.to(task.device, task.dtype))
+        sums = sums or [torch.zeros(each.shape, dtype=torch.float64) for each in chunk]
+        for whole, each in zip(sums, chunk, strict=True):
+            whole += each.cpu()
+    return sums
 
 
 def solve_halves(

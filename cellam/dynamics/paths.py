@@ -17,6 +17,7 @@ Action Matching between snapshots, and a poor one.
 
 from __future__ import annotations
 
+import copy
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -28,7 +29,7 @@ from numpy.typing import NDArray
 
 from cellam.dynamics.couplings import Coupling, Pairs
 from cellam.dynamics.mean_motion import MeanMotion, pool
-from cellam.dynamics.samples import CHUNK, GOLDEN, Ends, PathSample
+from cellam.dynamics.samples import CHUNK, GOLDEN, PARTS, Ends, Part, PathSample
 from cellam.reading.snapshots import Snapshots
 
 Array: TypeAlias = NDArray[np.float64]
@@ -97,6 +98,18 @@ class Gap:
         grid = np.linspace(0, 1, 33)
         totals = [self.masses(slice(None), np.full(1, g))[0].sum() for g in grid]
         return np.asarray(np.interp(alpha, grid, totals))
+
+
+@dataclass(frozen=True)
+class Stretch(Part):
+    """Pairs from `start` to `stop` of a gap, by its number, in chunks of `step`."""
+
+    gap: int
+    start: int
+    stop: int
+    step: int
+    shift: float
+    rng: np.random.Generator
 
 
 @dataclass(frozen=True)
@@ -189,16 +202,35 @@ class Path:
         self, n_times: int, rng: np.random.Generator, *, chunk: int = CHUNK
     ) -> Iterator[PathSample]:
         """Visit every pair at `n_times` low-discrepancy times, `chunk` particles at once."""
+        for part in self.parts(n_times, rng, chunk=chunk):
+            yield from self.visit(part)
+
+    def parts(self, n_times: int, rng: np.random.Generator, *, chunk: int = CHUNK) -> list[Stretch]:
+        """All pairs in stretches of whole chunks, and what places each at its times."""
         step = max(1, chunk // n_times)
-        for gap in self.gaps:
-            shift = rng.random()
-            for start in range(0, len(gap.pairs), step):
-                pair = np.repeat(np.arange(start, min(start + step, len(gap.pairs))), n_times)
-                visit = np.tile(np.arange(n_times), len(pair) // n_times)
-                # The golden-ratio sequence is evenly spread over any run of pairs, and the
-                # visits to one pair divide its gap evenly.
-                alpha = ((shift + GOLDEN * pair) % 1 + visit) / n_times
-                yield self._at(gap, pair, alpha, gap.length / n_times, rng)
+        chunks = sum(-(-len(gap.pairs) // step) for gap in self.gaps)
+        long = step * max(1, -(-chunks // PARTS))
+        found = []
+        for k, gap in enumerate(self.gaps):
+            n, shift = len(gap.pairs), rng.random()
+            starts = range(0, n, long)
+            for start, own in zip(starts, rng.spawn(len(starts)), strict=True):
+                stop = min(start + long, n)
+                size = (stop - start) * n_times
+                found.append(Stretch(n_times, size, k, start, stop, step, shift, own))
+        return found
+
+    def visit(self, part: Part) -> Iterator[PathSample]:
+        """The pairs of a stretch at their times, in chunks; each time with the same noise."""
+        assert isinstance(part, Stretch)
+        gap, n_times, rng = self.gaps[part.gap], part.n_times, copy.deepcopy(part.rng)
+        for start in range(part.start, part.stop, part.step):
+            pair = np.repeat(np.arange(start, min(start + part.step, part.stop)), n_times)
+            visit = np.tile(np.arange(n_times), len(pair) // n_times)
+            # The golden-ratio sequence is evenly spread over any run of pairs, and the
+            # visits to one pair divide its gap evenly.
+            alpha = ((part.shift + GOLDEN * pair) % 1 + visit) / n_times
+            yield self._at(gap, pair, alpha, gap.length / n_times, rng)
 
     def sample(self, n: int, rng: np.random.Generator) -> PathSample:
         """Draw n particles at random, for stochastic gradients.

@@ -23,7 +23,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-from cellam.dynamics.samples import CHUNK, GOLDEN, Ends, PathSample, Sample
+from cellam.dynamics.samples import CHUNK, GOLDEN, Ends, Part, PathSample, Sample
 from cellam.errors import ConfigError, DataError
 
 Array: TypeAlias = NDArray[np.float64]
@@ -244,7 +244,7 @@ class Draws:
     frame : Frame
     n_particles : int
     seed : int
-        Of the particles that `stream` and `ends` visit.
+        Of the particles that `visit` and `ends` visit.
     """
 
     sampler: Sampler | PathSampler
@@ -289,13 +289,22 @@ class Draws:
             Draws(held, self.frame, few, int(seeds[1])),
         )
 
+    def parts(self, n_times: int, rng: np.random.Generator) -> list[Part]:
+        """One, with all: a sampler may be anything, also what no other process can be sent."""
+        return [Part(n_times, n_times * self.n_particles)]
+
     def stream(self, n_times: int, rng: np.random.Generator) -> Iterator[Sample]:
+        """Every particle, `n_times`."""
+        for part in self.parts(n_times, rng):
+            yield from self.visit(part)
+
+    def visit(self, part: Part) -> Iterator[Sample]:
         """Every particle once in each of `n_times` equal parts of time, at midpoints in all.
 
         Any other times would leave an error in what E[∂ₜs] and the ends have in common: where
         s is nearly the same everywhere nothing else is in b, and its A is next to nothing.
         """
-        total = self.n_particles
+        total, n_times = self.n_particles, part.n_times
         stride = _coprime(total)
         for k, n in self._chunks(total):
             step = stride * np.arange(k * CHUNK, k * CHUNK + n) % total
@@ -316,7 +325,7 @@ class Draws:
         return type(parts[0])(*(None if c[0] is None else torch.cat(c) for c in columns))  # type: ignore[arg-type]
 
     def ends(self, n: int | None = None, rng: np.random.Generator | None = None) -> Ends:
-        """The particles of `stream` at both ends, or those of `sample`."""
+        """The particles of `visit` at both ends, or those of `sample`."""
         if n is not None and rng is not None:
             few, seed = max(1, n // self._visits), rng.integers(2**63)
             parts = [self._end(few, end, few, np.random.default_rng(seed)) for end in (0.0, 1.0)]

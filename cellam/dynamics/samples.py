@@ -7,7 +7,7 @@ of anything that can be sampled.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from typing import Protocol, Self
 
@@ -19,6 +19,7 @@ from cellam.dynamics.mean_motion import MeanMotion
 
 GOLDEN = (5**0.5 - 1) / 2  # its multiples are evenly spread over the unit interval
 CHUNK = 8_192  # particles at once
+PARTS = 64  # of a source, and as many more as it has gaps
 
 
 @dataclass(frozen=True)
@@ -84,12 +85,28 @@ class Ends:
         return Ends(*(v.to(device, dtype) for v in (self.t, self.x, self.w)))
 
 
+@dataclass(frozen=True)
+class Part:
+    """Some particles of a source, which can be visited without the others.
+
+    Parameters
+    ----------
+    n_times : int
+        How often each is visited.
+    size : int
+        Samples that `Source.visit` yields of it.
+    """
+
+    n_times: int
+    size: int
+
+
 class Source(Protocol):
     """What the fits read: weighted particles over unit time, in parts that judge each other."""
 
     @property
     def n_particles(self) -> int:
-        """How many particles one visit of `stream` yields."""
+        """How many particles a visit of all parts yields."""
         ...
 
     def estimator(self, grows: bool, from_samples: bool | None) -> tuple[Source, bool]:
@@ -112,8 +129,16 @@ class Source(Protocol):
         """All but one n-th, and one n-th that is independent of it."""
         ...
 
+    def parts(self, n_times: int, rng: np.random.Generator) -> Sequence[Part]:
+        """All particles, in parts with random numbers of their own, each to visit `n_times`."""
+        ...
+
+    def visit(self, part: Part) -> Iterator[Sample]:
+        """The particles of a part, in chunks."""
+        ...
+
     def stream(self, n_times: int, rng: np.random.Generator) -> Iterator[Sample]:
-        """Visit every particle `n_times`, in chunks."""
+        """Those of all parts."""
         ...
 
     def sample(self, n: int, rng: np.random.Generator) -> Sample:

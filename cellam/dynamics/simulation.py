@@ -16,6 +16,7 @@ from torch import Tensor
 
 from cellam.dynamics.objectives import Dynamics
 from cellam.errors import ConfigError, TrainingError
+from cellam.executors.executor import in_order
 
 Array = NDArray[np.float64]
 
@@ -93,16 +94,8 @@ def simulate(
             "Fit with `method='uam'` or `method='am'` to simulate backward.",
         )
     seeds = rng.integers(2**63, size=max(1, -(-len(x) // chunk)))
-    parts = [
-        _move(
-            dynamics,
-            torch.as_tensor(x[k * chunk : (k + 1) * chunk], dtype=torch.float32, device=device),
-            times,
-            steps,
-            np.random.default_rng(seed),
-        )
-        for k, seed in enumerate(seeds)
-    ]
+    some = [(x[k * chunk : (k + 1) * chunk], int(seed)) for k, seed in enumerate(seeds)]
+    parts = list(in_order(_move, _Way(dynamics, times, steps, device), some))
     points = np.concatenate([p for p, _ in parts], axis=1)
     log_weights = np.concatenate([w for _, w in parts], axis=1)
     lost = int((~np.isfinite(points).all((0, 2)) | ~np.isfinite(log_weights).all(0)).sum())
@@ -161,16 +154,24 @@ def from_both_sides(
     )
 
 
+@dataclass(frozen=True)
+class _Way:
+    """What all particles have in common."""
+
+    dynamics: Dynamics
+    times: Array
+    steps: int
+    device: str
+
+
 @torch.no_grad()
-def _move(
-    dynamics: Dynamics,
-    x: Tensor,
-    times: Array,
-    steps: int,
-    rng: np.random.Generator,
-) -> tuple[Array, Array]:
+def _move(way: _Way, some: tuple[Array, int]) -> tuple[Array, Array]:
+    """Positions and log-weights of some particles, whose noise has a seed of its own."""
+    dynamics, times = way.dynamics, way.times
+    x = torch.as_tensor(some[0], dtype=torch.float32, device=way.device)
+    rng = np.random.default_rng(some[1])
     step = _euler_maruyama if dynamics.sigma > 0 else _runge_kutta
-    steps = 4 * steps if dynamics.sigma > 0 else steps
+    steps = 4 * way.steps if dynamics.sigma > 0 else way.steps
     level = dynamics.growth_level
     log_w = x.new_zeros(len(x))
     points, log_weights = [x], [log_w]

@@ -132,14 +132,13 @@ def run_controls(
     *,
     names: Iterable[str] = tuple(CONTROLS),
     refits: int = REFITS,
-    workers: int = 1,
     on_progress: OnProgress = silent,
 ) -> tuple[Controlled, ...]:
     """Evaluate spoilt data and spoilt fits.
 
     Parameters
     ----------
-    cells, holdout, options, refits, workers, on_progress
+    cells, holdout, options, refits, on_progress
         As for `evaluate`.
     names : iterable of str
         Of `CONTROLS`.
@@ -163,7 +162,6 @@ def run_controls(
             metrics=[METRIC],
             counterpart=False,
             refits=refits,
-            workers=workers,
             on_progress=on_progress,
         ).scores
         found += [

@@ -25,6 +25,7 @@ from cellam.evaluation.metrics import GENE_METRICS, LEAD, METRICS, check_metrics
 from cellam.evaluation.scores import COLUMNS, Scores
 from cellam.evaluation.scoring import score
 from cellam.evaluation.units import CELLS, Units
+from cellam.executors.executor import as_done
 from cellam.modelling.model import Model
 from cellam.modelling.pipeline import fit, fit_beside
 from cellam.modelling.refits import effective_refits, refit
@@ -34,7 +35,6 @@ from cellam.reading.cell_types import resolve_types
 from cellam.reading.cells import Cells
 from cellam.reading.samples import ENOUGH, replicates_of
 from cellam.reading.time_labels import count_cells, named
-from cellam.workers import parallel_map
 
 REFITS = 8
 FEWEST = 4  # cells of a day that is scored: two halves of two
@@ -155,7 +155,6 @@ def evaluate(
     counterpart: bool = True,
     refits: int = REFITS,
     fitted: Model | None = None,
-    workers: int = 1,
     on_progress: OnProgress = silent,
     **changes: Any,
 ) -> Evaluation:
@@ -179,9 +178,6 @@ def evaluate(
         With 0 the fit is held, and the intervals are too narrow.
     fitted : Model, optional
         Used instead of a refit where it was fitted with the very options of that refit.
-    workers : int
-        Processes that refit different days side by side. They start a fresh Python, so that a
-        script that asks for more than one needs ``if __name__ == "__main__":``.
     **changes
         Any field of `Options`.
 
@@ -210,7 +206,7 @@ def evaluate(
     on_progress(Progress("refit without a day", 0, len(labels)))
     known = fitted.without_ensemble() if fitted is not None and len(labels) == 1 else None
     shared = _Task(cells, options, asked, counterpart, refits, known)
-    for k, scores in parallel_map(_hold_out, shared, labels, workers=workers):
+    for k, scores in as_done(_hold_out, shared, labels):
         scored[k] = scores
         on_progress(Progress("refit without a day", len(scored), len(labels)))
     return Evaluation.join([scored[k] for k in range(len(labels))], cells)

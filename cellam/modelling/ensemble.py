@@ -20,7 +20,7 @@ References
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -38,6 +38,7 @@ from cellam.dynamics.fitting import (
 from cellam.dynamics.masses import keep_masses
 from cellam.dynamics.objectives import Objective
 from cellam.dynamics.paths import build_path
+from cellam.executors.executor import as_done
 from cellam.modelling.recipe import Choice, Recipe
 from cellam.modelling.stored import fit_from, fit_to_arrays, fit_to_json
 from cellam.options import Options
@@ -70,30 +71,38 @@ def fit_ensemble(
         If a member cannot be fitted.
     """
     K = options.ensemble or 0
-    members = []
-    for k, child in enumerate(seed.spawn(K)):
-        on_progress(Progress("fit the ensemble", k, K))
+    members: dict[int, Fit] = {}
+    for k in range(K):
         kept = checkpoint.recall(f"member-{k}")
-        if kept is None:
-            rng = np.random.default_rng(child)
-            member = _fit_member(training, choice, objective, options, k, rng, device)
-            checkpoint.keep(f"member-{k}", fit_to_json(member), fit_to_arrays(member))
-        else:
-            member = fit_from(kept.arrays, kept.values, objective, training.n_dims)
-        members.append(member)
-        on_progress(Progress("fit the ensemble", k + 1, K))
-    return tuple(members)
+        if kept is not None:
+            members[k] = fit_from(kept.arrays, kept.values, objective, training.n_dims)
+    seeds = seed.spawn(K)
+    missing = [(k, seeds[k]) for k in range(K) if k not in members]
+    task = _Task(training, choice, objective, options, device)
+    on_progress(Progress("fit the ensemble", len(members), K))
+    for j, member in as_done(_fit_member, task, missing):
+        k = missing[j][0]
+        checkpoint.keep(f"member-{k}", fit_to_json(member), fit_to_arrays(member))
+        members[k] = member
+        on_progress(Progress("fit the ensemble", len(members), K))
+    return tuple(members[k] for k in range(K))
 
 
-def _fit_member(
-    training: Snapshots,
-    choice: Choice,
-    objective: Objective,
-    options: Options,
-    k: int,
-    rng: np.random.Generator,
-    device: str,
-) -> Fit:
+@dataclass(frozen=True)
+class _Task:
+    """What the members have in common."""
+
+    training: Snapshots
+    choice: Choice
+    objective: Objective
+    options: Options
+    device: str
+
+
+def _fit_member(task: _Task, member: tuple[int, np.random.SeedSequence]) -> Fit:
+    """A member, by its number and its random numbers."""
+    training, choice, options = task.training, task.choice, task.options
+    k, rng = member[0], np.random.default_rng(member[1])
     inner = training.labels[1:-1]
     # Of an odd number of days, the odd one is missing in every other member.
     missing = rng.choice(len(inner), (len(inner) + k % 2) // 2, replace=False)
@@ -102,7 +111,7 @@ def _fit_member(
     recipe = replace(choice.recipe, coupling=draw_coupling(choice, rng))
     if options.curvature is None and recipe.coupling.moves:
         recipe = replace(recipe, curvature=rng.random())
-    fit = fit_recipe(days, recipe, objective, options, rng, device)
+    fit = fit_recipe(days, recipe, task.objective, options, rng, task.device)
     return keep_masses(fit, days, rng)
 
 

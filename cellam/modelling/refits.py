@@ -19,11 +19,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from cellam.devices import choose_device, threads
+from cellam.devices import choose_device
 from cellam.dynamics.actions import Kernel
 from cellam.dynamics.fitting import Fit
 from cellam.dynamics.masses import keep_masses
 from cellam.errors import ConfigError
+from cellam.executors.executor import in_order
 from cellam.modelling.ensemble import draw_coupling, fit_recipe
 from cellam.modelling.model import Model
 from cellam.modelling.recipe import Recipe
@@ -68,17 +69,19 @@ def refit(model: Model, K: int) -> Refits:
     options = model.options
     if effective_refits(options, K) == 0:
         return Refits((), 0.0)
-    training = model.training
-    models = []
-    with threads(options.threads):
-        choice = model.choice
-        for child in np.random.SeedSequence((options.seed, 2)).spawn(K):
-            rng = np.random.default_rng(child)
-            days = training.halved(rng).thinned(min(MOST_CELLS, options.max_cells), rng)
-            recipe = replace(choice.recipe, coupling=draw_coupling(choice, rng))
-            fit = fit_to_score(model, days, recipe, rng)
-            models.append(replace(model.without_ensemble(), fit=fit))
-    return Refits(tuple(models), days.n_cells / (training.n_cells - days.n_cells))
+    alone = model.without_ensemble()
+    seeds = np.random.SeedSequence((options.seed, 2)).spawn(K)
+    found = list(in_order(_fit_half, alone, seeds))
+    n, N = found[-1][1], model.training.n_cells
+    return Refits(tuple(replace(alone, fit=fit) for fit, _ in found), n / (N - n))
+
+
+def _fit_half(model: Model, seed: np.random.SeedSequence) -> tuple[Fit, int]:
+    """A fit to half of the training cells, and how many these are."""
+    options, choice, rng = model.options, model.choice, np.random.default_rng(seed)
+    days = model.training.halved(rng).thinned(min(MOST_CELLS, options.max_cells), rng)
+    recipe = replace(choice.recipe, coupling=draw_coupling(choice, rng))
+    return fit_to_score(model, days, recipe, rng), days.n_cells
 
 
 def fit_to_score(model: Model, days: Snapshots, recipe: Recipe, rng: np.random.Generator) -> Fit:

@@ -38,7 +38,6 @@ from cellam.reading.cells import Cells
 from cellam.reading.samples import replicates_of
 from cellam.result import Result
 from cellam.runs.run import StoredRun
-from cellam.workers import cores
 from cellam.workflows.given import Days, Names, day_texts, name_list
 
 SKILL = {
@@ -151,7 +150,6 @@ def evaluate_run(
     counterpart: bool = True,
     refits: int = REFITS,
     controls: bool = False,
-    workers: int | None = 1,
     csv: Path | str | None = None,
     overwrite: bool = False,
     data: Path | str | None = None,
@@ -177,9 +175,6 @@ def evaluate_run(
         Among which the best is looked for, and which are part of the result; all without it.
     n_boot : int
         Draws of the bootstrap of the skill.
-    workers : int or None
-        Processes that refit side by side; None for one for each core. More than one start a fresh
-        Python: a script needs ``if __name__ == "__main__":``.
     csv : path, optional
         File for the table.
     overwrite : bool
@@ -226,7 +221,6 @@ def evaluate_run(
             counterpart=counterpart,
             refits=again,
             fitted=run.model,
-            workers=workers or cores(),
             on_progress=on_progress,
         )
         run.keep(fresh)
@@ -239,7 +233,7 @@ def evaluate_run(
     run.keep_caveats(of_fit)
     checked: tuple[Controlled, ...] = ()
     if controls:
-        checked = _controlled(run, cells, labels, again, workers or cores(), on_progress)
+        checked = _controlled(run, cells, labels, again, on_progress)
     seed = options.seed
     doubts = (*evaluation_caveats(whole.scores, checked, seed=seed), *doubts)
     all_doubts = (*evaluation_caveats(so_far, run.controls(), seed=seed), *all_doubts)
@@ -290,7 +284,6 @@ def _controlled(
     cells: Cells,
     labels: Iterable[str],
     refits: int,
-    workers: int,
     on_progress: OnProgress,
 ) -> tuple[Controlled, ...]:
     """The controls of some days: those that are in the run, and the others, which are then kept."""
@@ -307,7 +300,6 @@ def _controlled(
                 missing,
                 run.model.options,
                 refits=refits,
-                workers=workers,
                 on_progress=on_progress,
             )
         )

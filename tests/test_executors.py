@@ -1,0 +1,184 @@
+"""Jobs here, in processes and on a cluster: the same bytes, also if workers are killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from jobs import die, die_once, product, refuse
+
+import cellam
+from cellam.dynamics import couplings
+from cellam.dynamics.simulation import simulate
+from cellam.errors import ConfigError, TrainingError
+from cellam.executors.executor import as_done, cores, executing, in_order
+from cellam.modelling.model import Model
+from cellam.reading.cells import Cells
+
+
+@pytest.fixture(scope="module", params=["processes", "cluster"])
+def elsewhere(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Jobs are done by two others."""
+    if request.param == "processes":
+        with executing(2):
+            yield
+        return
+    distributed = pytest.importorskip("distributed", reason="Dask is not installed")
+    with (
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, dashboard_address=None, silence_logs=50
+        ) as cluster,
+        executing(cluster=cluster.scheduler_address),
+    ):
+        yield
+
+
+@pytest.fixture(scope="module")
+def matrix() -> np.ndarray:
+    return np.random.default_rng(9).standard_normal((300, 300))
+
+
+@pytest.mark.usefixtures("elsewhere")
+def test_results_have_the_same_bytes_wherever_they_are_made(matrix: np.ndarray) -> None:
+    there = dict(as_done(product, matrix, [1, 2, 3]))
+    assert sorted(there) == [0, 1, 2]
+    assert list(in_order(product, matrix, [1, 2, 3])) == [there[k] for k in range(3)]
+    with executing(1):
+        assert dict(as_done(product, matrix, [1, 2, 3])) == there
+
+
+@pytest.mark.usefixtures("elsewhere")
+def test_an_error_of_a_job_arrives_with_its_hint_and_the_next_jobs_are_done(
+    matrix: np.ndarray,
+) -> None:
+    with pytest.raises(ConfigError, match=r"Not [12]\.") as caught:
+        list(as_done(refuse, None, [1, 2]))
+    assert caught.value.hint == "Another."
+    assert len(list(as_done(product, matrix, [1, 2]))) == 2
+
+
+def test_an_error_here_arrives_too() -> None:
+    with pytest.raises(ConfigError, match=r"Not 1\."):
+        list(as_done(refuse, None, [1, 2]))
+
+
+@pytest.mark.usefixtures("elsewhere")
+@pytest.mark.parametrize(
+    "victim", [pytest.param(0, marks=pytest.mark.slow), 4, pytest.param(8, marks=pytest.mark.slow)]
+)
+def test_the_job_of_a_killed_worker_is_done_again(victim: int, tmp_path: Path) -> None:
+    """Early, half-way and late."""
+    mark = tmp_path / "killed"
+    assert list(in_order(die_once, (mark, victim), range(9))) == [k**2 for k in range(9)]
+    assert mark.exists()
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("elsewhere")
+def test_a_job_that_kills_each_worker_is_an_error_and_not_a_wait() -> None:
+    with pytest.raises(TrainingError, match=r"killed|lost"):
+        list(as_done(die, None, [1, 2]))
+
+
+@pytest.mark.usefixtures("elsewhere")
+@pytest.mark.parametrize("method", [pytest.param("uam", marks=pytest.mark.slow), "eam"])
+def test_a_fit_has_the_same_bytes_wherever_it_is_made(
+    method: str, cells: Cells, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Couplings in blocks, sums over parts, an ensemble, and cells that are followed."""
+    monkeypatch.setattr(couplings, "BLOCK", 15)
+    options = {"n_features": 32, "n_pcs": 3, "method": method, "path": "uot", "tau": 1.0}
+    if method == "uam":
+        options["ensemble"] = 8
+
+    def made() -> tuple[Model, np.ndarray]:
+        model = cellam.fit(cells, **options)
+        x = model.snapshots.points[0]
+        rng = np.random.default_rng(0)
+        moved = simulate(model.fit.dynamics, x, np.array([0.0, 0.5]), rng=rng, chunk=16)
+        return model, moved.points
+
+    there, moved = made()
+    with executing(1):
+        here, also = made()
+    fits = zip(there.members or (there,), here.members or (here,), strict=True)
+    for one, other in fits:
+        assert one.fit.action.theta.numpy().tobytes() == other.fit.action.theta.numpy().tobytes()
+    assert there.fit.action.theta.numpy().tobytes() == here.fit.action.theta.numpy().tobytes()
+    assert moved.tobytes() == also.tobytes()
+
+
+@pytest.mark.slow
+def test_an_evaluation_has_the_same_bytes_with_any_number_of_workers(cells: Cells) -> None:
+    with executing(2):
+        there = cellam.evaluate(cells, "day2", n_features=32, n_pcs=3, tau=1.0, refits=4)
+    here = cellam.evaluate(cells, "day2", n_features=32, n_pcs=3, tau=1.0, refits=4)
+    took = ["fit_seconds"]
+    assert there.scores.table.drop(columns=took).equals(here.scores.table.drop(columns=took))
+
+
+def test_without_a_scheduler_or_dask_it_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    with pytest.raises(ConfigError) as caught, executing(cluster="tcp://127.0.0.1:1"):
+        pass
+    assert "pip install 'cellam[cluster]'" in caught.value.hint
+
+
+@pytest.mark.parametrize("place", ["127.0.0.1", "nonsense://x"])
+def test_an_address_at_which_nobody_answers_is_refused(
+    place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("distributed", reason="Dask is not installed")
+    monkeypatch.setattr("cellam.executors.cluster.REACHED", "1s")
+    with pytest.raises(ConfigError, match="No Dask scheduler"), executing(cluster=place):
+        pass
+
+
+def test_nobody_is_refused() -> None:
+    with pytest.raises(ConfigError, match="workers=0"), executing(0):
+        pass
+
+
+def test_there_is_a_core() -> None:
+    assert 1 <= cores() <= (os.cpu_count() or 1)
+
+
+SCRIPT = """
+from cellam.executors.executor import as_done, executing
+from jobs import sleep
+if __name__ == "__main__":
+    with executing(2):
+        list(as_done(sleep, None, [1, 2]))
+"""
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+def test_workers_end_with_their_parent(how: signal.Signals, tmp_path: Path) -> None:
+    """Ctrl-C reaches the whole group; SIGKILL the parent alone."""
+    script = tmp_path / "script.py"
+    script.write_text(SCRIPT)
+    path = os.pathsep.join([str(Path(__file__).parent), *sys.path])
+    parent = subprocess.Popen(
+        [sys.executable, script],
+        env={**os.environ, "PYTHONPATH": path},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+        text=True,
+    )
+    assert parent.stdout is not None
+    children = [int(parent.stdout.readline()) for _ in range(2)]
+    if how == signal.SIGINT:
+        os.killpg(parent.pid, how)
+    else:
+        parent.kill()
+    # The pipe closes when the last process that could write to it has gone.
+    assert parent.stdout.read() == ""
+    assert parent.wait(timeout=30) != 0
+    assert len(set(children)) == 2
