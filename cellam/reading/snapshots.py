@@ -108,7 +108,7 @@ class Snapshots:
 
     def without(self, labels: Collection[str]) -> Snapshots:
         """The same snapshots less the given ones."""
-        return self._select([k for k, label in enumerate(self.labels) if label not in labels])
+        return self.only([k for k, label in enumerate(self.labels) if label not in labels])
 
     def with_prior(self, share: float) -> Snapshots:
         """The same snapshots with a share of the growth that is expected: 0 expects none."""
@@ -158,7 +158,8 @@ class Snapshots:
             else tuple(g[c] for g, c in zip(self.prior, chosen, strict=True)),
         )
 
-    def _select(self, keep: list[int]) -> Snapshots:
+    def only(self, keep: Sequence[int]) -> Snapshots:
+        """The snapshots at some positions, in this order."""
         return Snapshots(
             tuple(self.points[k] for k in keep),
             tuple(self.times[k] for k in keep),
