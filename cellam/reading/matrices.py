@@ -16,12 +16,14 @@ from scipy import sparse
 
 from cellam.errors import DataError
 from cellam.reading.amounts import Matrix
+from cellam.reading.memory import available_memory
 from cellam.reading.rows import Rows, Stored
 from cellam.reading.sources import Source
 from cellam.reading.stores import SAVE_AGAIN, corrupt
 from cellam.reading.time_labels import closest
 
 HELD = 500_000_000  # bytes of expression that is held in memory rather than read again and again
+SPARE = 4  # parts of the memory that is free, of which one may be held
 LARGEST = 1e15  # the square of larger ones, summed over cells, overflows single precision
 
 
@@ -71,7 +73,7 @@ def find_rows(source: Source, path: str, where: str, n_cells: int, held: int = H
     arrays = source.arrays(path)
     if arrays is not None:
         check_kind(arrays.shape, arrays.values.dtype, where, "biuf", n_cells)
-        if arrays.n_bytes > held:
+        if arrays.n_bytes > min(held, available_memory() // SPARE):
             assert source.path is not None
             return Rows.at(Stored.at(source.path, path), arrays)
     value = source.element(path)

@@ -25,6 +25,7 @@ from cellam.reading.sizes import (
     array_of,
     by,
     declared_shape,
+    least_of,
     sparse_order,
     too_large,
 )
@@ -100,11 +101,14 @@ class Store:
             if shape is None or len(shape) != 2 or 0 in shape:
                 return None
             if not hasattr(node, "keys"):
+                self._check_at_once([node], node, path)
                 return Arrays((shape[0], shape[1]), node)
             if sparse_order(node) != "csr":
                 return None
             list(self._arrays(node, path))  # refuses what is no sound sparse matrix
             values, indices, indptr = (node[name] for name in ("data", "indices", "indptr"))
+            self._check_at_once([values, indices], node, path)
+            self._check_memory(indptr, f"{path}/indptr")
             ends = np.asarray(indptr[:], dtype=np.int64)
         if ends[-1] != values.shape[0]:
             raise self._corrupt(path, f"indptr ends at {ends[-1]:,} for {values.shape[0]:,} values")
@@ -203,6 +207,13 @@ class Store:
         needed, available = sum(array.size for array in arrays), available_memory()
         if needed > available:
             raise too_large(self.name, path, node, arrays, available, self.keys("obsm"))
+
+    def _check_at_once(self, parts: list[Any], whole: Any, path: str) -> None:
+        """Refuse arrays of which the least that can be read does not fit into memory."""
+        arrays = [least_of(part, path) for part in parts]
+        available = available_memory()
+        if sum(array.size for array in arrays) > available:
+            raise too_large(self.name, path, whole, arrays, available, self.keys("obsm"))
 
     def _arrays(self, node: Any, path: str, depth: int = 0, work: int = DENSE) -> Iterator[Array]:
         """Every array of an element; `work` is the bytes that a number takes beside it."""

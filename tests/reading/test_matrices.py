@@ -180,8 +180,8 @@ def test_whatever_the_numbers_they_are_embedded_or_our_own_error_is_raised(
     for options in ({}, {"use_rep": "X"}):
         try:
             cells = cellam.read(adata, **options)
-            values = cells.matrix if cells.rep else cells.matrix.toarray()
-            assert values.dtype == np.float32
+            there = cells.matrix if cells.rep else cells.matrix.toarray()
+            assert there.dtype == np.float32
             x = fit_space(cells, cells.codes >= 0).embed(cells)
         except CellamError as error:
             assert error.hint or "same" in error.message or "few" in error.message

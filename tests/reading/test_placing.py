@@ -64,7 +64,7 @@ def test_the_error_of_missing_genes_is_known_before(demo: Cells, space: Space, s
     lost = 1 - np.isin(space.genes, fewer.genes).mean()
     mean_for_missing = (
         space.from_coordinates(
-            (space.prepared(fewer, [g for g in space.genes if g in fewer.genes])
+            (space.prepared(fewer, [g for g in space.genes if g in fewer.genes]).toarray()
              - space.mean[np.isin(space.genes, fewer.genes)])
             @ space.components[:, np.isin(space.genes, fewer.genes)].T
         )
