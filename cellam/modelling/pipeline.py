@@ -39,7 +39,7 @@ from cellam.modelling.selection import choose_recipe
 from cellam.modelling.stored import fit_from, fit_to_arrays, fit_to_json
 from cellam.options import GROWTH_SCALE, SIGMA, STEPS, Options
 from cellam.reading.cells import Cells
-from cellam.reading.embedding import fit_space
+from cellam.reading.embedding import fit_points
 from cellam.reading.growth import expected_growth
 from cellam.reading.samples import replicates_of
 from cellam.reading.snapshots import Snapshots, take_snapshots
@@ -107,7 +107,7 @@ def fit(
         seen = np.isin(
             cells.codes, [k for k, label in enumerate(timeline.labels) if label not in excluded]
         )
-        space = fit_space(
+        space, points = fit_points(
             cells,
             seen,
             n_pcs=options.n_pcs,
@@ -118,7 +118,7 @@ def fit(
         )
         expected = expected_growth(cells, seen)
         rates = None if expected is None else expected.rates
-        snapshots = take_snapshots(cells, space, options.population, rates)
+        snapshots = take_snapshots(cells, points, options.population, rates)
         training = snapshots.without(excluded)
         fitted = _fit_action(training, options, device, checkpoint, on_progress)
         result, rotation, kinetic, choice = fitted

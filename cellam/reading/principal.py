@@ -43,7 +43,7 @@ def fit_pca(
     n_top_genes: int | None,
     seed: int,
 ) -> tuple[dict[str, Any], Array]:
-    """Fit the components: what a `Space` holds of them, and the coordinates (n, p) of the cells.
+    """Fit the components: what a `Space` holds of them, and the coordinates (N, p) of all cells.
 
     Parameters
     ----------
@@ -67,10 +67,12 @@ def fit_pca(
     counts, log = cells.matrix[training], cells.form.logged
     # The form is that of all days, which have to agree in it; how much is of the training days.
     library = cells.form.library(counts)
-    X = counts.normalised(library, log=log)
-    found = moments(X, None if batches is None else batches.codes, undo=_linear)
+    linear = counts.normalised(library, log=False)
+    groups = None if batches is None else batches.codes
+    found = moments(linear, groups, undo=None if log else _undone)
     chosen = _chosen(cells, found, n_top_genes, batched=batches is not None)
-    X = X.columns(chosen)
+    everyone = cells.matrix.normalised(library, log=log).columns(chosen)
+    X = everyone[training]
     most = _most_components(X.shape, cells.source, n_pcs)
     shift = None
     if batches is not None:
@@ -80,9 +82,11 @@ def fit_pca(
     if not axes.varies:
         raise DataError(f"All cells of {cells.source} have the same expression.")
     components = axes.components
-    coordinates = X @ components.T - axes.mean @ components.T
+    coordinates = everyone @ components.T - axes.mean @ components.T
+    if shift is not None:
+        coordinates -= shift.of_cells(shift.codes(cells), components)
     shares = found.sizes @ found.means / (found.sizes.sum() * library) if library else np.zeros(0)
-    variance = coordinates.var(0)
+    variance = coordinates[training].var(0)
     # What uncorrelated components do not explain of each gene.
     noise = np.maximum(axes.variances - variance @ components**2, 0.0)
     fitted = {
@@ -98,8 +102,8 @@ def fit_pca(
     return fitted, coordinates
 
 
-def _linear(values: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Log values as they were before the log; too large ones are not told apart."""
+def _undone(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Log values that were given, as they were before the log; too large ones are infinite."""
     with np.errstate(over="ignore"):
         return np.expm1(values)
 
@@ -108,9 +112,10 @@ def _chosen(
     cells: Cells, found: Moments, n_top_genes: int | None, *, batched: bool
 ) -> NDArray[np.int64]:
     """The genes of the PCA: the most variable, within batches where these are corrected."""
-    comparable = found.least >= 0 and found.largest <= LARGEST_LOG
+    assert cells.form is not None
+    largest = np.log1p(max(found.largest, 0.0)) if cells.form.logged else found.largest
+    comparable = found.least >= 0 and largest <= LARGEST_LOG
     if n_top_genes is not None and not comparable:
-        assert cells.form is not None
         raise ConfigError(
             f"`n_top_genes={n_top_genes}`: the most variable genes are found from logged values, "
             f"but {cells.source} has {cells.form.describe()}.",

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from cellam.errors import ConfigError
 from cellam.reading.cells import Cells
-from cellam.reading.space import Space
 
 Population: TypeAlias = Literal["cells"] | dict[str, float] | None
 
@@ -172,17 +171,16 @@ class Snapshots:
 
 def take_snapshots(
     cells: Cells,
-    space: Space,
+    x: NDArray[np.float64],
     population: Population = None,
     prior: NDArray[np.float64] | None = None,
 ) -> Snapshots:
-    """Embed cells and split them by time.
+    """Split cells, whose model coordinates are x (n, d), by time.
 
     `population` gives every day its mass: the number of its cells in the data, or a size for each
     label. Only ratios count; without it every day has mass 1. `prior` (n,) is the growth rate
     that is expected of every cell, per unit of the user's time.
     """
-    x = space.embed(cells)
     rows = [np.flatnonzero(cells.codes == k) for k in range(len(cells.timeline.times))]
     return Snapshots(
         tuple(x[r] for r in rows),

@@ -164,7 +164,7 @@ def test_a_missing_gene_is_named(small: anndata.AnnData, cells: Cells) -> None:
 
 def test_snapshots_hold_every_cell_once(cells: Cells) -> None:
     space = fit_space(cells, everyone(cells), n_pcs=5)
-    days = take_snapshots(cells, space)
+    days = take_snapshots(cells, space.embed(cells))
     assert sorted(days.data_rows.tolist()) == list(range(len(cells)))
     x = space.embed(cells)
     for points, rows in zip(days.points, days.rows, strict=True):
