@@ -30,6 +30,12 @@ def say_cells(cells: Cells) -> None:
     say("data", f"{cells.source}: {plural(len(cells), 'cell')}; {what}")
     for note in cells.notes:
         say("", note)
+    if cells.sample is not None:
+        say(
+            "sample",
+            f"what the values are, genes that are left out and duplicates are told from "
+            f"{len(cells.sample):,} cells, some of each day; all else from all cells",
+        )
     say("times", f"obs[{cells.time_key!r}]: {cells.timeline.describe()}")
     say("cells", ", ".join(f"{label}: {n:,}" for label, n in cells.counts.items()))
     for note in cells.timeline.notes:

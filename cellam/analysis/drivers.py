@@ -31,7 +31,9 @@ from cellam.errors import ConfigError, DataError
 from cellam.modelling.model import Model
 from cellam.modelling.observed import growth_rates, velocities
 from cellam.reading.cells import Cells
+from cellam.reading.moments import add_rows
 from cellam.reading.normalisation import log_normalised
+from cellam.reading.rows import Rows
 from cellam.reading.time_labels import did_you_mean, named, offer
 
 Array = NDArray[np.float64]
@@ -156,7 +158,7 @@ def drivers(cells: Cells, y: Array, keep: NDArray[np.bool_] | None = None) -> pd
         )
     X = log_normalised(cells)[rows]
     y = y[rows]
-    xy, xx, yy, mean = _moments(X, y, codes)
+    xy, xx, yy, mean, shown = _moments(X, y, codes)
     if not yy > 1e-12 * max((y**2).sum(), 1e-300):
         raise DataError("It is the same in all of these cells, so no gene can correlate with it.")
     varies = xx > 1e-9 * np.maximum(mean**2 * len(rows), 1e-12)
@@ -172,23 +174,33 @@ def drivers(cells: Cells, y: Array, keep: NDArray[np.bool_] | None = None) -> pd
             "p_value": p,
             "q_value": false_discovery_control(p) if len(p) else p,
             "mean": mean[varies],
-            "share_of_cells": np.asarray((X > 0).sum(0)).ravel()[varies] / len(rows),
+            "share_of_cells": shown[varies] / len(rows),
         }
     )
     return frame.sort_values("correlation", ascending=False, kind="stable", ignore_index=True)
 
 
-def _moments(X: Any, y: Array, codes: NDArray[np.int64]) -> tuple[Array, Array, float, Array]:
-    """Σ xy, Σ x², Σ y² about the means of each day, and the mean of x over all cells."""
-    xy, xx, total = (np.zeros(X.shape[1]) for _ in range(3))
-    yy = 0.0
-    for code in np.unique(codes):
-        part = X[codes == code].astype(np.float64)
-        about = y[codes == code] - y[codes == code].mean()
-        sums = np.asarray(part.sum(0)).ravel()
-        squares = part.multiply(part) if sparse.issparse(part) else part**2
-        xy += np.asarray(part.T @ about).ravel()
-        xx += np.asarray(squares.sum(0)).ravel() - sums**2 / part.shape[0]
-        yy += float((about**2).sum())
-        total += sums
-    return xy, xx, yy, total / X.shape[0]
+def _moments(
+    X: Rows, y: Array, codes: NDArray[np.int64]
+) -> tuple[Array, Array, float, Array, Array]:
+    """Σ xy, Σ x², Σ y² about the means of each day, the mean of x, and the cells with x > 0."""
+    days, day = np.unique(codes, return_inverse=True)
+    day = day.ravel()
+    sizes = np.bincount(day)
+    about = y - (np.bincount(day, y) / sizes)[day]
+    one = np.zeros(len(y), dtype=np.int64)
+    sums = np.zeros((len(days), X.shape[1]))
+    xy, xx, shown = (np.zeros((1, X.shape[1])) for _ in range(3))
+    for ours, chunk in X.chunks():
+        values = (chunk.data if sparse.issparse(chunk) else chunk).astype(np.float64)
+        times = (
+            np.repeat(about[ours], np.diff(chunk.indptr))
+            if sparse.issparse(chunk)
+            else (about[ours][:, None])
+        )
+        sums = add_rows(sums, chunk, values, day[ours])
+        xy = add_rows(xy, chunk, values * times, one[ours])
+        xx = add_rows(xx, chunk, values**2, one[ours])
+        shown = add_rows(shown, chunk, (values > 0).astype(np.float64), one[ours])
+    within = xx[0] - (sums**2 / sizes[:, None]).sum(0)
+    return xy[0], within, float(about @ about), sums.sum(0) / X.shape[0], shown[0]

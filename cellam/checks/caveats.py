@@ -179,6 +179,7 @@ def _pooled(found: Iterable[Pool]) -> Iterator[Caveat]:
 
 
 def _duplicates(cells: Cells) -> Iterator[Caveat]:
+    cells = cells.looked_at
     found = find_duplicates(cells)
     if found is None:
         return

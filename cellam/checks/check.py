@@ -17,13 +17,15 @@ from cellam.checks.batches import Batch, find_batches
 from cellam.checks.caveat import Caveat
 from cellam.checks.caveats import of_design
 from cellam.checks.designs import find_design
-from cellam.checks.estimate import Estimate, estimate, fit_memory
+from cellam.checks.estimate import Estimate, estimate, memory_of
 from cellam.display import enumerated
+from cellam.errors import DataError
 from cellam.options import ReadOptions
 from cellam.reading.cell_types import resolve_types
-from cellam.reading.cells import Cells, read
+from cellam.reading.cells import Cells, glance
 from cellam.reading.design import Design
 from cellam.reading.expression import layers_of
+from cellam.reading.extent import Extent
 from cellam.reading.growth import LEAST, find_genes
 from cellam.reading.memory import available_memory, resident_memory, show_bytes
 from cellam.reading.samples import Replicates, replicates_of
@@ -137,6 +139,7 @@ class Check(Result):
             "kind": cells.kind,
             "values": cells.form.describe() if cells.form is not None else None,
             "genes": len(cells.genes),
+            "sampled": None if cells.sample is None else len(cells.sample),
             "embeddings": self.embeddings,
             "layers": list(self.layers),
             "types": self.types,
@@ -165,6 +168,9 @@ def _as_times(timeline: Timeline) -> dict[str, Any]:
 def check(data: str | Path | AnnData, options: ReadOptions | None = None, **reading: Any) -> Check:
     """Look into data as a fit would.
 
+    Of data with more than ten million values, those of a sample of cells are looked at, in each
+    day; cells, days, genes and columns of `obs` are all there are.
+
     Parameters
     ----------
     data : path or AnnData
@@ -177,7 +183,7 @@ def check(data: str | Path | AnnData, options: ReadOptions | None = None, **read
     DataError
         As `cellam.read`.
     """
-    cells = read(data, options, **reading)
+    cells = glance(data, ReadOptions(**{**(options or ReadOptions()).model_dump(), **reading}))
     replicates = replicates_of(cells)
     with opened(data) as source:
         shapes = {key: source.shape(f"obsm/{key}") for key in source.keys("obsm")}
@@ -192,7 +198,7 @@ def check(data: str | Path | AnnData, options: ReadOptions | None = None, **read
     }
     types = resolve_types(cells.obs, cells.codes)
     doubts = of_design(cells)
-    if (lacking := lacking_memory(cells)) is not None:
+    if (lacking := lacking_memory(Extent.of(cells))) is not None:
         doubts.append(lacking)
     return Check(
         cells,
@@ -211,9 +217,23 @@ def check(data: str | Path | AnnData, options: ReadOptions | None = None, **read
     )
 
 
-def lacking_memory(cells: Cells) -> Caveat | None:
-    """What a fit of cells that are read would lack; None where it fits."""
-    needed, available = fit_memory(cells), resident_memory() + available_memory()
+def refuse_too_large(data: str | Path, reading: ReadOptions) -> None:
+    """Refuse data whose fit would not fit into memory, before they are read.
+
+    Raises
+    ------
+    DataError
+        With the memory that it takes, and how much is available.
+    """
+    extent = Extent.ahead(data, reading)
+    lacking = None if extent is None else lacking_memory(extent)
+    if lacking is not None:
+        raise DataError(f"{Path(data).name}: {lacking.finding}", lacking.advice)
+
+
+def lacking_memory(extent: Extent) -> Caveat | None:
+    """What a fit of so many cells would lack; None where it fits."""
+    needed, available = memory_of(extent), resident_memory() + available_memory()
     if needed <= available:
         return None
     return Caveat(

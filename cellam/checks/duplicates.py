@@ -16,11 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from cellam.reading.amounts import Matrix
 from cellam.reading.cells import Cells
+from cellam.reading.fingerprints import fingerprints_of
+from cellam.reading.rows import Rows
 
-AT_ONCE = 4_000_000  # values that are held in another form
-SAMPLE = 1_000  # cells that frequencies are taken from, where there are many genes
+AT_ONCE = 4_000_000  # values: of more, frequencies are those of a sample
+SAMPLE = 1_000  # cells of it
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ class Duplicates:
 
 def find_duplicates(cells: Cells) -> Duplicates | None:
     """Cells with the same expression, or the same representation, as an earlier one."""
-    X = cells.matrix
+    X = cells.matrix if isinstance(cells.matrix, Rows) else Rows.of(cells.matrix)
     earlier, later = _same_rows(X)
     if len(later):
         sure = _surprise(X, earlier, later) >= 3 * np.log(len(cells)) + 5
@@ -61,63 +62,34 @@ def find_duplicates(cells: Cells) -> Duplicates | None:
     )
 
 
-def _same_rows(X: Matrix) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _same_rows(X: Rows) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Rows that are the same as an earlier one: the first such row, and the row itself."""
-    _, first, inverse = np.unique(_hashes(X), return_index=True, return_inverse=True)
+    prints = X.prints if X.prints is not None else fingerprints_of(X)
+    _, first, inverse = np.unique(prints, return_index=True, return_inverse=True)
     earlier = first[inverse.ravel()]
     later = np.flatnonzero(earlier != np.arange(len(earlier)))
-    earlier = earlier[later]
-    step = max(1, AT_ONCE // X.shape[1])
-    same = np.zeros(len(later), dtype=bool)
-    for k in range(0, len(later), step):  # a hash may coincide where rows do not
-        part = slice(k, k + step)
-        a, b = X[earlier[part]], X[later[part]]
-        same[part] = (
-            np.asarray(abs(a - b).max(1).todense()).ravel() == 0
-            if sparse.issparse(X)
-            else (a == b).all(1)
-        )
-    return earlier[same], later[same]
+    return earlier[later], later
 
 
-def _hashes(X: Matrix) -> NDArray[np.uint64]:
-    """Σ_g r_g b_g modulo 2⁶⁴ of every row, with b the mixed bits of a value and r random."""
-    n, p = X.shape
-    r = np.random.default_rng(0).integers(0, 2**64, p, dtype=np.uint64, endpoint=False)
-    out = np.zeros(n, dtype=np.uint64)
-    if not sparse.issparse(X):
-        step = max(1, AT_ONCE // p)
-        for k in range(0, n, step):
-            out[k : k + step] = (_bits(X[k : k + step]) * r).sum(1, dtype=np.uint64)
-        return out
-    starts = X.indptr
-    sizes = np.searchsorted(starts, np.arange(0, starts[-1] + AT_ONCE, AT_ONCE))
-    for a, b in zip([0, *sizes[1:-1]], [*sizes[1:-1], n], strict=True):
-        part = slice(starts[a], starts[b])
-        values = _bits(X.data[part]) * r[X.indices[part]]
-        total = np.concatenate([np.zeros(1, np.uint64), np.cumsum(values, dtype=np.uint64)])
-        at = starts[a : b + 1] - starts[a]
-        out[a:b] = total[at[1:]] - total[at[:-1]]
-    return out
-
-
-def _bits(values: NDArray[np.float32]) -> NDArray[np.uint64]:
-    """Whole numbers, one for each value, of which that of zero is 0."""
-    exact = np.ascontiguousarray(values, dtype=np.float32) + np.float32(0)  # −0 is 0
-    bits = exact.view(np.uint32).astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
-    return bits ^ (bits >> np.uint64(29))
-
-
-def _surprise(
-    X: Matrix, earlier: NDArray[np.int64], later: NDArray[np.int64]
-) -> NDArray[np.float64]:
+def _surprise(X: Rows, earlier: NDArray[np.int64], later: NDArray[np.int64]) -> NDArray[np.float64]:
     """−Σ ln q_g over what is not zero in each pair of same rows, (len(later),)."""
     n, p = X.shape
     distinct = np.setdiff1d(np.arange(n), later)
     if n * p > AT_ONCE and len(distinct) > SAMPLE:
         distinct = np.sort(np.random.default_rng(0).choice(distinct, SAMPLE, replace=False))
-    N = len(distinct)
-    part = sparse.csc_matrix(X[distinct])
+    rarity = -np.log(_frequencies(X[distinct]))
+    rows, which = np.unique(earlier, return_inverse=True)
+    s = np.empty(len(rows))
+    for ours, chunk in X[rows].chunks():
+        there = (sparse.csr_matrix(chunk) != 0).astype(np.float64)
+        s[ours] = there @ rarity
+    return s[which.ravel()]
+
+
+def _frequencies(X: Rows) -> NDArray[np.float64]:
+    """Frequency of the most frequent value of each gene that is not zero, (p,)."""
+    N, p = X.shape
+    part = sparse.csc_matrix(X.read())
     part.eliminate_zeros()
     most = np.zeros(p)  # cells with the most frequent value that is not zero
     column = np.repeat(np.arange(p), np.diff(part.indptr))
@@ -128,9 +100,4 @@ def _surprise(
         np.maximum.at(most, column[new], np.diff(np.r_[new, len(value)]))
     q = np.where(most > 1, np.maximum(most, 1) / N, 1 / N)
     full = np.diff(part.indptr) > N / 2
-    q = np.where((most <= 1) & full, 1 / N**2, np.minimum(q, 1))
-    rows = sparse.csr_matrix(X[earlier])
-    rows.eliminate_zeros()
-    rows.data = np.ones_like(rows.data, dtype=np.float64)
-    s: NDArray[np.float64] = rows.astype(np.float64) @ -np.log(q)
-    return s
+    return np.where((most <= 1) & full, 1 / N**2, np.minimum(q, 1))

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy import sparse
 
 from cellam.evaluation.baselines import BASELINES
 from cellam.evaluation.contest import DRAWS, MOST_FOLLOWED, N_MAX
@@ -23,6 +22,9 @@ from cellam.evaluation.evaluate import REFITS
 from cellam.modelling.refits import MOST_CELLS
 from cellam.modelling.selection import INNER
 from cellam.options import N_PCS, N_TOP_GENES, Options
+from cellam.reading.extent import Extent
+from cellam.reading.matrices import HELD
+from cellam.reading.rows import VALUES
 
 if TYPE_CHECKING:
     from cellam.reading.cells import Cells
@@ -45,7 +47,9 @@ A_CLOUD = 0.34  # of N_MAX cells, compared in all metrics
 BASE = 600e6  # bytes: of the libraries and the features
 OF_PCA = 250e6  # bytes: of the libraries that it needs
 OF_OBS = 400  # bytes: of a cell without its matrix
-COPIES = 4  # of the expression
+OF_A_CHUNK = 60 * VALUES  # bytes: of the expression that is read at once
+OF_A_PAIR = 40  # bytes: of two genes of the PCA
+OF_VALUES = 300  # bytes: of a cell, of what its values show
 EMBEDDED = 40  # bytes: of a cell in one coordinate, with all its copies
 FEATURED = 4e4  # bytes: of a cell that is followed, with its features
 
@@ -116,15 +120,18 @@ def eval_seconds(cells: Cells, labels: Collection[str]) -> float:
 
 def fit_memory(cells: Cells) -> float:
     """Bytes that a fit on default options takes at most."""
-    n, p = (int(size) for size in cells.matrix.shape)
-    if cells.rep is not None:
+    return memory_of(Extent.of(cells))
+
+
+def memory_of(extent: Extent) -> float:
+    """Bytes that a fit of so many cells takes at most, on default options."""
+    n, p, stored = extent
+    if not stored:
         return float(BASE + n * (OF_OBS + EMBEDDED * p))
-    matrix = cells.matrix
-    parts = (matrix.data, matrix.indices) if sparse.issparse(matrix) else (matrix,)
-    expression = sum(int(part.nbytes) for part in parts)
-    dense = 4 * n * min(p, N_TOP_GENES)  # of the genes of the PCA
-    embedded = n * (OF_OBS + EMBEDDED * min(p, N_PCS))
-    return float(BASE + OF_PCA + COPIES * expression + 2 * dense + embedded)
+    held = stored if stored <= HELD else 0
+    embedded = n * (OF_OBS + OF_VALUES + EMBEDDED * min(p, N_PCS))
+    pairs = OF_A_PAIR * min(p, N_TOP_GENES) ** 2
+    return float(BASE + OF_PCA + OF_A_CHUNK + pairs + held + embedded)
 
 
 def eval_memory(cells: Cells) -> float:
@@ -140,7 +147,7 @@ def _beside(counts: list[int], k: int) -> list[int]:
 
 
 def _values(cells: Cells) -> int:
-    return int(cells.matrix.nnz) if sparse.issparse(cells.matrix) else int(cells.matrix.size)
+    return int(cells.matrix.size) if cells.rep is not None else int(cells.matrix.n_values)
 
 
 def _solving(counts: list[int]) -> float:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 PARTICLES = 24_000  # the closed form visits at least about so many points of the path
 RIDGES = (1.0, 1e-1, 1e-2, 1e-3, 1e-4, 1e-5)
 RAISED = (1e1, 1e2, 1e3, 1e4)  # where the equations are not positive definite with any of them
+OF_A_DAY, AT_ALL = 300, 1_500  # cells at most whose distances tell the length of the features
 
 
 @dataclass(frozen=True)
@@ -142,15 +143,30 @@ def silent(progress: Progress) -> None:
     """Report nothing."""
 
 
-def draw_features(snapshots: Snapshots, m: int, rng: np.random.Generator) -> Features:
-    """Random features for these snapshots: length from their cells, duration from their gaps."""
+def draw_features(
+    snapshots: Snapshots, m: int, rng: np.random.Generator, length: float | None = None
+) -> Features:
+    """Random features for these snapshots: length from their cells, duration from their gaps.
+
+    The length may be given where it is known already, as `typical_distance` has it.
+    """
     return Features.draw(
         m,
         snapshots.n_dims,
-        length=median_distance(np.concatenate(snapshots.thinned(300, rng).points)),
+        length=typical_distance(snapshots, rng) if length is None else length,
         duration=1.0 / (len(snapshots) - 1),
         rng=rng,
     )
+
+
+def typical_distance(snapshots: Snapshots, rng: np.random.Generator) -> float:
+    """Median distance between the cells of snapshots, all days together.
+
+    It takes the square of the number of cells, so there are `AT_ALL` at most: the same of every
+    day, however many days there are.
+    """
+    each = max(2, min(OF_A_DAY, AT_ALL // len(snapshots)))
+    return median_distance(np.concatenate(snapshots.thinned(each, rng).points))
 
 
 def median_distance(points: NDArray[np.float64]) -> float:

@@ -39,11 +39,10 @@ from cellam.modelling.selection import choose_recipe
 from cellam.modelling.stored import fit_from, fit_to_arrays, fit_to_json
 from cellam.options import GROWTH_SCALE, SIGMA, STEPS, Options
 from cellam.reading.cells import Cells
-from cellam.reading.embedding import fit_space
+from cellam.reading.embedding import fit_points
 from cellam.reading.growth import expected_growth
 from cellam.reading.samples import replicates_of
 from cellam.reading.snapshots import Snapshots, take_snapshots
-from cellam.reading.space import Space
 
 OF_SPACE = ("exclude", "n_pcs", "n_top_genes", "whiten", "batch_key", "allow_confounded", "seed")
 
@@ -93,17 +92,17 @@ def fit_beside(model: Model, cells: Cells, options: Options) -> Model:
     The options are those of the model, but for what comes after the space.
     """
     assert all(getattr(options, name) == getattr(model.options, name) for name in OF_SPACE)
-    return _fit(cells, options, model.space, Checkpoint(), silent)
+    return _fit(cells, options, model, Checkpoint(), silent)
 
 
 def _fit(
     cells: Cells,
     options: Options,
-    space: Space | None,
+    known: Model | None,
     checkpoint: Checkpoint,
     on_progress: OnProgress,
 ) -> Model:
-    """Learn the dynamics, in a space that is known or has to be found."""
+    """Learn the dynamics, in the space of a fit that is known to these cells, or in a new one."""
     began = time.monotonic()
     # How the cells were read belongs to the options, so that the same can be read again.
     if options.growth_prior not in (None, cells.growth_prior):
@@ -130,18 +129,22 @@ def _fit(
         seen = np.isin(
             cells.codes, [k for k, label in enumerate(timeline.labels) if label not in excluded]
         )
-        space = space or fit_space(
-            cells,
-            seen,
-            n_pcs=options.n_pcs,
-            n_top_genes=options.n_top_genes,
-            whiten=options.whiten,
-            allow_confounded=options.allow_confounded,
-            seed=options.seed,
-        )
+        if known is None:
+            space, points = fit_points(
+                cells,
+                seen,
+                n_pcs=options.n_pcs,
+                n_top_genes=options.n_top_genes,
+                whiten=options.whiten,
+                allow_confounded=options.allow_confounded,
+                seed=options.seed,
+            )
+        else:
+            there = known.snapshots
+            space, points = known.space, there.to_data_order(np.concatenate(there.points))
         expected = expected_growth(cells, seen)
         rates = None if expected is None else expected.rates
-        snapshots = take_snapshots(cells, space, options.population, rates)
+        snapshots = take_snapshots(cells, points, options.population, rates)
         training = snapshots.without(excluded)
         fitted = _fit_action(training, options, device, checkpoint, on_progress)
         result, rotation, kinetic, choice = fitted

@@ -5,6 +5,9 @@ by the energy distance, which is unbiased. Small subsets of the cells and few fe
 to rank the candidates. The day that a user wants to score is not among the training days, so
 it cannot influence the choice.
 
+What that takes does not grow with the number of days: six of them are held out, spread evenly, and
+each is predicted by fits to the ten days nearest to it.
+
 Growth that is expected beforehand (`reading.growth`) is taken for true to the share that makes the
 unbalanced plans between the training days cheapest: expected masses that fit the next day need
 little transport and little growth besides, wrong ones need more of both than none at all. The
@@ -20,7 +23,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from cellam.dynamics.couplings import Balanced, Coupling, Unbalanced
+from cellam.dynamics.couplings import Balanced, Coupling, Pairs, Unbalanced
 from cellam.dynamics.curves import CURVATURE, curve
 from cellam.dynamics.distances import energy
 from cellam.dynamics.fitting import (
@@ -30,9 +33,10 @@ from cellam.dynamics.fitting import (
     draw_features,
     fit_kernel,
     silent,
+    typical_distance,
 )
 from cellam.dynamics.objectives import Objective
-from cellam.dynamics.paths import Gap, Path, build_gap, expected_masses
+from cellam.dynamics.paths import Path, build_gap, expected_masses, join
 from cellam.dynamics.simulation import Cloud, from_both_sides
 from cellam.errors import TrainingError
 from cellam.modelling.recipe import Because, Choice, Part, Reason, Recipe
@@ -47,6 +51,7 @@ CHEAPER = 0.05  # share of the price by which expecting growth has to lower it
 CELLS = 300  # a day
 FEATURES = 256
 INNER = 6  # days held out at most, spread evenly
+NEAREST = 10  # days at most that are fitted to when one is held out
 STEPS = 24  # of Runge–Kutta over the whole range of times
 PARTICLES = 6_000
 NOISE = 0.003  # of the energy distance of the day before, as it is: less is no difference
@@ -163,13 +168,18 @@ def _choose_coupling(
 
 @dataclass(frozen=True)
 class _Trials:
-    """Predictions of the inner days, each held out, by one recipe after the other."""
+    """Predictions of the inner days, each held out, by one recipe after the other.
+
+    Pairing costs more than all the rest, so the pairs of two days are kept, and so are the days
+    around each that is held out, with the length of their features.
+    """
 
     days: Snapshots
     objective: Objective
     seed: int
     on_progress: OnProgress
-    gaps: dict[tuple[int, int, Coupling, float], Gap] = field(default_factory=dict)
+    pairs: dict[tuple[int, int, Coupling, float], Pairs] = field(default_factory=dict)
+    around: dict[int, _Around] = field(default_factory=dict)
 
     @property
     def inner(self) -> list[int]:
@@ -208,37 +218,76 @@ class _Trials:
 
     def _score(self, k: int, recipe: Recipe) -> float:
         """Energy distance of day k to its prediction from both sides, day k held out."""
-        training = self.days.without({self.days.labels[k]})
-        path = curve(self._straight(k, recipe.coupling, recipe.prior), recipe.curvature)
+        if k not in self.around:
+            self.around[k] = _Around.of(self.days, k, self.seed)
+        near = self.around[k]
+        path = curve(self._straight(near, recipe.coupling, recipe.prior), recipe.curvature)
         rng = np.random.default_rng(self.seed)
-        features = draw_features(training, FEATURES, rng)
-        before, after = (
-            Cloud(self.days.points[j], self.days.weights[j], training.unit_time(self.days.times[j]))
-            for j in (k - 1, k + 1)
-        )
+        features = draw_features(near.training, FEATURES, rng, near.length)
+        before, after = near.sides()
         try:
             fit = fit_kernel(path, self.objective, features, rng=rng, particles=PARTICLES)
             relative = path.less_total_growth()
             still = features.time_independent()
             fit = add_growth(fit, relative, still, rng=rng, particles=PARTICLES)
-            time = training.unit_time(self.days.times[k])
-            steps = max(STEPS, 6 * (len(training) - 1))
+            time = near.training.unit_time(self.days.times[k])
+            steps = max(STEPS, 6 * (len(near.training) - 1))
             x, w = from_both_sides(fit.dynamics, before, after, time, rng=rng, steps=steps)
         except TrainingError:
             return float("nan")
         truth = self.days.points[k]
         return energy(x, w / w.sum(), truth, _even(truth))
 
-    def _straight(self, k: int, coupling: Coupling, prior: float) -> Path:
-        """The path past day k. Pairing costs more than all the rest, so gaps are kept."""
-        days = self.days.with_prior(prior)
-        others = [j for j in range(len(self.days)) if j != k]
-        for ends in itertools.pairwise(others):
-            if (*ends, coupling, prior) not in self.gaps:
-                rng = np.random.default_rng([self.seed, *ends])
-                self.gaps[*ends, coupling, prior] = build_gap(days, *ends, coupling, rng)
-        gaps = (self.gaps[*ends, coupling, prior] for ends in itertools.pairwise(others))
+    def _straight(self, near: _Around, coupling: Coupling, prior: float) -> Path:
+        """The path past the day that is held out."""
+        days = near.training.with_prior(prior)
+        gaps = []
+        for (i, first), (j, then) in itertools.pairwise(enumerate(near.positions)):
+            key = first, then, coupling, prior
+            if key not in self.pairs:
+                rng = np.random.default_rng([self.seed, first, then])
+                self.pairs[key] = build_gap(days, i, j, coupling, rng).pairs
+            gaps.append(join(days, i, j, coupling, self.pairs[key]))
         return Path(tuple(gaps), self.objective.sigma)
+
+
+@dataclass(frozen=True)
+class _Around:
+    """The days nearest to one that is held out.
+
+    Parameters
+    ----------
+    held : int
+        Position among all days of the one that is held out.
+    positions : tuple of int
+        Positions of the others, in the order of time.
+    training : Snapshots
+        Those days alone.
+    length : float
+        The length of features for them.
+    """
+
+    held: int
+    positions: tuple[int, ...]
+    training: Snapshots
+    length: float
+
+    @staticmethod
+    def of(days: Snapshots, held: int, seed: int) -> _Around:
+        """As many days before as after, and `NEAREST` in any case where there are so many."""
+        first = max(0, min(held - NEAREST // 2, len(days) - NEAREST - 1))
+        positions = [j for j in range(len(days))[first : first + NEAREST + 1] if j != held]
+        training = days.only(positions)
+        length = typical_distance(training, np.random.default_rng(seed))
+        return _Around(held, tuple(positions), training, length)
+
+    def sides(self) -> tuple[Cloud, Cloud]:
+        """The days before and after the one that is held out."""
+        days, k = self.training, sum(j < self.held for j in self.positions)
+        before, after = (
+            Cloud(days.points[j], days.weights[j], days.unit_times[j]) for j in (k - 1, k)
+        )
+        return before, after
 
 
 def _energy(x: Array, y: Array) -> float:

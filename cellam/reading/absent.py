@@ -18,14 +18,15 @@ Where that holds, genes of the block are left out if their zeros are no chance. 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
 from cellam.errors import DataError
-from cellam.reading.amounts import Array, Matrix, blocks
+from cellam.reading.amounts import Array, Matrix
+from cellam.reading.arrays import row_sums
 
 WIDE = 0.5  # share of the cells in which a widely detected gene is, on every other day
 WIDEST = 0.9  # quantile of genes that counts as wide where few reach that
@@ -44,6 +45,43 @@ class Days(NamedTuple):
     labels: Sequence[str]
 
 
+class Found(NamedTuple):
+    """On how many cells of every day genes are there, as cells are looked at.
+
+    Parameters
+    ----------
+    present, missing : (days, g) arrays
+        Cells in which a gene is not zero, and in which its value is missing.
+    lacking : (n,) bool array
+        Cells with a missing value.
+    """
+
+    present: Array
+    missing: Array
+    lacking: NDArray[np.bool_]
+
+    @staticmethod
+    def none(n_days: int, n: int, g: int) -> Found:
+        """Before any cell was looked at."""
+        return Found(np.zeros((n_days, g)), np.zeros((n_days, g)), np.zeros(n, dtype=bool))
+
+    def add(self, chunk: Matrix, ours: slice, codes: NDArray[np.int64]) -> None:
+        """Look at some more cells, of these days."""
+        values = chunk.data if sparse.issparse(chunk) else chunk
+        self.present[:] += _count(chunk, values != 0, codes, len(self.present))
+        if np.isnan(values.sum(dtype=np.float64)):
+            lacks = np.isnan(values)
+            self.missing[:] += _count(chunk, lacks, codes, len(self.missing))
+            if sparse.issparse(chunk):
+                lacks = (
+                    row_sums(sparse.csr_matrix((lacks, chunk.indices, chunk.indptr), chunk.shape))
+                    > 0
+                )
+            else:
+                lacks = lacks.any(1)
+            self.lacking[ours] = lacks
+
+
 class Block(NamedTuple):
     """Genes that were not measured on some days."""
 
@@ -53,7 +91,7 @@ class Block(NamedTuple):
 
 
 def absent_genes(
-    matrix: Matrix, genes: tuple[str, ...], days: Days, where: str
+    found: Found, genes: tuple[str, ...], days: Days, where: str
 ) -> tuple[NDArray[np.bool_], tuple[str, ...]]:
     """Which genes (g,) were measured on some days only, and what to tell of them.
 
@@ -62,9 +100,9 @@ def absent_genes(
     DataError
         If no gene was measured on every day.
     """
-    absent = np.zeros(matrix.shape[1], dtype=bool)
+    absent = np.zeros(len(genes), dtype=bool)
     notes = []
-    for block in [*_missing(matrix, days), *_vanished(matrix, days)]:
+    for block in [*_missing(found, days), *_vanished(found, days)]:
         named = f"{len(block.genes):,} of {len(genes):,} genes"
         listed = ", ".join(genes[k] for k in block.genes[:NAMES])
         on = ", ".join(label for label, is_absent in zip(days.labels, block.days, strict=True)
@@ -89,21 +127,16 @@ def absent_genes(
     return absent, tuple(notes)
 
 
-def check_missing(matrix: Matrix, genes: tuple[str, ...], days: Days, where: str) -> None:
+def check_missing(found: Found, genes: tuple[str, ...], days: Days, where: str) -> None:
     """Refuse values that are missing in some cells of a day.
 
     Raises
     ------
     DataError
     """
-    values = matrix.data if sparse.issparse(matrix) else matrix
-    if not np.isnan(values.sum(dtype=np.float64)):
+    cells, bad = found.lacking, np.flatnonzero(found.missing.sum(0) > 0)
+    if not len(bad):
         return
-    bad = np.flatnonzero(_count(matrix, days, np.isnan).sum(0) > 0)
-    cells = np.zeros(matrix.shape[0], dtype=bool)
-    for k in bad:
-        column = matrix[:, [k]]
-        cells |= np.isnan(column.toarray() if sparse.issparse(column) else column).ravel()
     left = [1 - cells[days.codes == k].mean() for k in range(len(days.labels))]
     spare = min(left) > WIDE and cells.mean() <= len(bad) / len(genes)
     raise DataError(
@@ -115,18 +148,16 @@ def check_missing(matrix: Matrix, genes: tuple[str, ...], days: Days, where: str
     )
 
 
-def _missing(matrix: Matrix, days: Days) -> Iterator[Block]:
+def _missing(found: Found, days: Days) -> Iterator[Block]:
     """Genes that are NaN in all cells of some days."""
-    values = matrix.data if sparse.issparse(matrix) else matrix
-    if np.isnan(values.sum(dtype=np.float64)):
-        counts = _count(matrix, days, np.isnan)
-        for genes, pattern in _patterns(counts == _sizes(days)[:, None]):
+    if found.missing.any():
+        for genes, pattern in _patterns(found.missing == _sizes(days)[:, None]):
             yield Block(genes, pattern, "missing")
 
 
-def _vanished(matrix: Matrix, days: Days) -> Iterator[Block]:
+def _vanished(found: Found, days: Days) -> Iterator[Block]:
     """Genes that are zero in all cells of some days; without `how` where they may be off."""
-    counts = _count(matrix, days, np.bool_)
+    counts = found.present
     sizes = _sizes(days)
     rates = counts / sizes[:, None]
     for genes, pattern in _patterns(counts == 0):
@@ -162,18 +193,16 @@ def _sizes(days: Days) -> NDArray[np.int64]:
     return np.bincount(days.codes, minlength=len(days.labels))
 
 
-def _count(matrix: Matrix, days: Days, is_marked: Any) -> Array:
+def _count(
+    chunk: Matrix, marked: NDArray[np.bool_], codes: NDArray[np.int64], n_days: int
+) -> Array:
     """Cells of every day in which each gene has a value that is marked, (days, g)."""
-    counts = np.zeros((len(days.labels), matrix.shape[1]))
-    for rows in blocks(matrix):
-        block, codes = matrix[rows], days.codes[rows]
-        if sparse.issparse(block):
-            marked = is_marked(block.data)
-            code = np.repeat(codes, np.diff(block.indptr))[marked]
-            cell = code * matrix.shape[1] + block.indices[marked]
-            counts += np.bincount(cell, minlength=counts.size).reshape(counts.shape)
-        else:
-            marked = is_marked(block)
-            for k in np.unique(codes):
-                counts[k] += marked[codes == k].sum(0)
-    return counts
+    g = chunk.shape[1]
+    if sparse.issparse(chunk):
+        cell = g * np.repeat(codes, np.diff(chunk.indptr)) + chunk.indices
+        counts = np.bincount(cell if marked.all() else cell[marked], minlength=n_days * g)
+        return counts.reshape(n_days, g).astype(np.float64)
+    by_day = np.zeros((n_days, g))
+    for k in np.unique(codes):
+        by_day[k] = marked[codes == k].sum(0)
+    return by_day

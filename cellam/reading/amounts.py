@@ -1,11 +1,11 @@
 """Amounts: what the numbers of each cell show of themselves, without a guess at what they mean.
 
-Every cell is looked at, in blocks, so nothing of the size of the data is copied.
+Every cell is looked at, a few at a time, so nothing of the size of the data is copied.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -68,18 +68,23 @@ class Amounts:
     counted: dict[str, NDArray[np.bool_]]
 
 
-def blocks(matrix: Matrix) -> Iterator[slice]:
-    """Rows of a matrix, a few at a time."""
+def measure(matrices: Iterable[Matrix]) -> Amounts:
+    """The amounts of every cell of matrices (…, g), one after the other."""
+    return join(part for matrix in matrices for part in measured(matrix))
+
+
+def measured(matrix: Matrix) -> Iterator[dict[str, Any]]:
+    """The amounts of the cells of a matrix (n, g), a few cells at a time, to be joined."""
     n, g = matrix.shape
     each = max(matrix.nnz / n if sparse.issparse(matrix) else g, 1.0)
     step = max(1, int(BLOCK / each))
     for start in range(0, n, step):
-        yield slice(start, start + step)
+        yield _measure(sparse.csr_matrix(matrix[start : start + step]))
 
 
-def measure(matrix: Matrix) -> Amounts:
-    """The amounts of every cell of a matrix (n, g)."""
-    parts = [_measure(sparse.csr_matrix(matrix[rows])) for rows in blocks(matrix)]
+def join(measured: Iterable[dict[str, Any]]) -> Amounts:
+    """The amounts of all cells."""
+    parts = list(measured)
     joined: dict[str, Any] = {
         name: np.concatenate([part[name] for part in parts])
         for name in parts[0]

@@ -33,6 +33,7 @@ from cellam.errors import ConfigError, DataError
 from cellam.reading.cell_types import split_levels
 from cellam.reading.cells import Cells
 from cellam.reading.design import Design
+from cellam.reading.rows import Rows
 from cellam.reading.time_labels import list_labels, named
 
 if TYPE_CHECKING:
@@ -122,21 +123,22 @@ class Batches:
     days: Codes
     groups: Codes
 
-    def shift(self, X: Matrix, loadings: Array | None = None) -> Array:
+    def shift(self, X: Rows | Array, loadings: Array | None = None) -> Array:
         """Shift (B, q) of each batch, from values X (n, q) of the training cells.
 
         Parameters
         ----------
-        X : (n, q) array or sparse matrix
+        X : (n, q) Rows or array
         loadings : (p, q) array, optional
             From values to the coordinates in which kinds of cells are told apart; X itself without.
         """
         from sklearn.cluster import KMeans
 
         few = np.random.default_rng(0).permutation(len(self.codes))[:MOST]
-        X, codes, days = X[few], self.codes[few], self.days[few]
-        z = np.asarray(X if loadings is None else X @ loadings.T, dtype=np.float64)
-        shift = self._least_squares(X, days, codes)
+        x: Matrix = X.take(few) if isinstance(X, Rows) else X[few]
+        codes, days = self.codes[few], self.days[few]
+        z = np.asarray(x if loadings is None else x @ loadings.T, dtype=np.float64)
+        shift = self._least_squares(x, days, codes)
         for _ in range(ROUNDS):
             known = BatchShift(self.key, self.levels, shift)
             kinds = KMeans(KINDS, n_init=1, random_state=0).fit_predict(
@@ -146,7 +148,7 @@ class Batches:
             counts = _counts(strata.ravel(), codes, len(self.levels))
             if linked(counts).max() > self.groups.max():
                 break  # batches without a kind of cell in common: the days have to do
-            before, shift = shift, self._least_squares(X, strata.ravel(), codes)
+            before, shift = shift, self._least_squares(x, strata.ravel(), codes)
             if np.linalg.norm(shift - before) <= STAYS * np.linalg.norm(shift):
                 break
         return shift

@@ -6,23 +6,21 @@ names of its genes or one representation. Nothing is ever written to the input.
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import DTypeLike, NDArray
-from scipy import sparse
+from numpy.typing import NDArray
 
 from cellam.display import Displayed, enumerated
 from cellam.errors import DataError
 from cellam.names import offer
 from cellam.options import Kind, ReadOptions
 from cellam.reading.absent import Days
-from cellam.reading.amounts import Matrix
 from cellam.reading.columns import TimeColumn, read_times
+from cellam.reading.digests import BY_CELL, digest_of
 from cellam.reading.expression import Expression, read_expression
 from cellam.reading.matrices import check_names, read_representation
 from cellam.reading.signatures import BIRTH
@@ -36,7 +34,8 @@ if TYPE_CHECKING:
 
     from cellam.reading.sources import Source
 
-HASHED = 1_000_000  # numbers at once
+
+GLANCED = 10_000_000  # values that are looked at where a sample of cells is enough
 
 
 @dataclass(frozen=True, repr=False)
@@ -55,20 +54,22 @@ class Cells(Displayed):
         The times as understood.
     codes : (n,) int array
         Time of every cell, as a position in the timeline.
-    matrix : (n, p) array or csr_matrix, float32
+    matrix : Rows or (n, p) float32 array
         Expression of p genes, or a representation with p coordinates.
     form : Form or None
         What expression values are; None for a representation.
     genes : tuple of str
         Names of the genes, sorted; empty for a representation.
     digest : str
-        SHA-256 of names, times, matrix and batches, and of what growth is expected from.
+        Of names, times, matrix and batches, and of what growth is expected from; see `digests`.
     expression : Expression or None
         For the genes of a growth prior, where the matrix is a representation.
     other_times : tuple of TimeColumn
         Further columns of `obs` that read as times.
     notes : tuple of str
         What a user should know of the values, and of genes that were left out.
+    sample : (m,) int array or None
+        Positions of the cells whose values were looked at; None for all.
     """
 
     source: str
@@ -76,13 +77,14 @@ class Cells(Displayed):
     reading: ReadOptions
     timeline: Timeline
     codes: NDArray[np.int64]
-    matrix: Matrix
+    matrix: Any  # Rows | NDArray[np.float32]: which of them `form` says
     form: Form | None
     genes: tuple[str, ...]
-    digest: str
+    digest: str = ""
     expression: Expression | None = None
     other_times: tuple[TimeColumn, ...] = ()
     notes: tuple[str, ...] = ()
+    sample: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return len(self.codes)
@@ -128,14 +130,43 @@ class Cells(Displayed):
             return self
         expression = self.expression
         if expression is not None:
-            expression = expression._replace(matrix=expression.matrix[rows])
+            expression = expression._replace(rows=expression.rows[rows])
         return replace(
             self,
             obs=self.obs[rows],
             codes=self.codes[rows],
             matrix=self.matrix[rows],
             expression=expression,
+            sample=None,
         )
+
+    @property
+    def looked_at(self) -> Cells:
+        """The cells whose values were looked at."""
+        if self.sample is None:
+            return self
+        return self.only(np.isin(np.arange(len(self)), self.sample))
+
+    def digested(self) -> Cells:
+        """The same cells with their digest."""
+        return replace(self, digest=self._digest())
+
+    def is_of(self, digest: str) -> bool:
+        """Whether a digest, also one that an earlier version took, is that of these cells."""
+        earlier = self.digest.startswith(BY_CELL) and not digest.startswith(BY_CELL)
+        return digest == (self._digest(first=True) if earlier else self.digest)
+
+    def _digest(self, *, first: bool = False) -> str:
+        """Of names, times and values, of batches, and of what growth is expected from."""
+        parts = [self.matrix]
+        if self.expression is not None:
+            parts.append(self.expression.rows)
+        elif self.growth_prior in self.obs and self.growth_prior not in BIRTH:
+            parts.append(_as_text(self.obs[self.growth_prior]))
+        if self.reading.batch_key in self.obs:
+            parts.append(_as_text(self.obs[self.reading.batch_key]))
+        times = np.asarray(self.timeline.times)[self.codes]
+        return digest_of(self.obs.index, self.genes, times, parts, first=first)
 
     def without_prior(self) -> Cells:
         """The same cells, of whose growth nothing is expected."""
@@ -175,7 +206,21 @@ def read(data: str | Path | AnnData, options: ReadOptions | None = None, **readi
     ConfigError
         If there is no such option, or it takes no such value.
     """
-    options = ReadOptions(**{**(options or ReadOptions()).model_dump(), **reading})
+    return _read(
+        data, ReadOptions(**{**(options or ReadOptions()).model_dump(), **reading})
+    ).digested()
+
+
+def glance(data: str | Path | AnnData, options: ReadOptions) -> Cells:
+    """As `read`, but of large data only the values of a sample of cells are looked at.
+
+    Cells, times and genes are all of them; there is no digest.
+    """
+    return _read(data, options, GLANCED)
+
+
+def _read(data: str | Path | AnnData, options: ReadOptions, most: int | None = None) -> Cells:
+    """Read cells; of their expression about `most` values are looked at, or all."""
     prior = options.growth_prior
     of_genes: Expression | None = None
     with opened(data) as source:
@@ -185,7 +230,7 @@ def read(data: str | Path | AnnData, options: ReadOptions | None = None, **readi
         check_names(obs.index, "cell", "obs_names", source.name)
         if options.use_rep is None or prior in BIRTH:
             days = Days(codes, timeline.labels)
-            of_genes = read_expression(source, options.layer, days, options.values)
+            of_genes = read_expression(source, options.layer, days, options.values, most)
         if options.use_rep is not None:
             matrix = read_representation(source, options.use_rep, len(obs))
     expression = of_genes if options.use_rep is not None else None
@@ -193,17 +238,12 @@ def read(data: str | Path | AnnData, options: ReadOptions | None = None, **readi
     form = None
     if options.use_rep is None:
         assert of_genes is not None
-        matrix, genes, form = of_genes.matrix, of_genes.genes, of_genes.form
-    expected = [expression.matrix] if expression is not None else []
-    if prior in obs and prior not in BIRTH:
-        expected = [np.array(obs[prior].astype(str).tolist())]
-    if options.batch_key is not None:
-        if options.batch_key not in obs:
-            raise DataError(
-                f"There is no column {options.batch_key!r} in obs of {source.name}.",
-                offer(options.batch_key, map(str, obs.columns)),
-            )
-        expected.append(np.array(obs[options.batch_key].astype(str).tolist()))
+        matrix, genes, form = of_genes.rows, of_genes.genes, of_genes.form
+    if options.batch_key is not None and options.batch_key not in obs:
+        raise DataError(
+            f"There is no column {options.batch_key!r} in obs of {source.name}.",
+            offer(options.batch_key, map(str, obs.columns)),
+        )
     return Cells(
         source=source.name,
         obs=obs,
@@ -213,11 +253,15 @@ def read(data: str | Path | AnnData, options: ReadOptions | None = None, **readi
         matrix=matrix,
         form=form,
         genes=genes,
-        digest=digest_of(obs.index, genes, codes, timeline.times, matrix, expected),
         expression=expression,
         other_times=others,
         notes=of_genes.notes if of_genes is not None else (),
+        sample=of_genes.sample if of_genes is not None else None,
     )
+
+
+def _as_text(column: Any) -> NDArray[np.str_]:
+    return np.array(column.astype(str).tolist())
 
 
 def read_obs(data: str | Path | AnnData) -> pd.DataFrame:
@@ -237,11 +281,6 @@ def read_annotation(data: str | Path | AnnData) -> AnnData:
         colours = {key: source.element(f"uns/{key}") for key in sorted(kept)}
     dense = {key: value for key, value in reps.items() if isinstance(value, np.ndarray)}
     return anndata.AnnData(obs=obs, obsm=dense, uns=colours)
-
-
-def names_digest(names: pd.Index[Any]) -> str:
-    """SHA-256 of names in their order."""
-    return hashlib.sha256("\n".join(map(str, names)).encode()).hexdigest()
 
 
 def annotation(source: Source) -> pd.DataFrame:
@@ -264,33 +303,3 @@ def annotation(source: Source) -> pd.DataFrame:
             "Rename or drop all but one, and save the data again.",
         )
     return obs
-
-
-def digest_of(
-    names: pd.Index[Any],
-    genes: tuple[str, ...],
-    codes: NDArray[np.int64],
-    times: tuple[float, ...],
-    matrix: Matrix,
-    expected: list[Matrix],
-) -> str:
-    """SHA-256 of names, times and matrix, and of what growth is expected from."""
-    sha = hashlib.sha256()
-    sha.update(names_digest(names).encode())
-    sha.update(names_digest(pd.Index(genes)).encode())
-    sha.update(np.asarray(times)[codes].tobytes())
-    for part in (matrix, *expected):
-        if sparse.issparse(part):
-            _hash(sha, part.data)
-            _hash(sha, part.indices, np.int64)
-            _hash(sha, part.indptr, np.int64)
-        else:
-            _hash(sha, part)
-    return sha.hexdigest()
-
-
-def _hash(sha: hashlib._Hash, array: NDArray[Any], dtype: DTypeLike | None = None) -> None:
-    """Add the bytes of an array, some rows at a time: a copy of all might not fit."""
-    step = max(HASHED // max(array[:1].size, 1), 1)
-    for start in range(0, len(array), step):
-        sha.update(np.ascontiguousarray(array[start : start + step], dtype=dtype).tobytes())

@@ -7,36 +7,27 @@ of the mean is left to be seen. By chance the mean of a day is never so near.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 
-Matrix: TypeAlias = Any  # sparse.csr_matrix | NDArray[np.float32]; scipy carries no types
+from cellam.reading.moments import Moments
 
 # Median over genes of n m²/s² of n cells with mean m; it is .45 for cells taken at random.
 BY_CHANCE = 0.005
 
 
-def describe_centring(
-    matrix: Matrix, codes: NDArray[np.int64], labels: Sequence[str]
-) -> tuple[str, ...]:
+def describe_centring(moments: Moments, labels: Sequence[str]) -> tuple[str, ...]:
     """Say which days were centred by themselves; empty if none was.
 
     Parameters
     ----------
-    matrix : (n, g) array or csr_matrix
-        Values, of which some are below zero.
-    codes : (n,) int array
-        Day of every cell, as a position in `labels`.
+    moments : Moments
+        Of the values on each day, of which some are below zero.
     labels : sequence of str
     """
-    sizes = np.bincount(codes, minlength=len(labels))
-    parts = [matrix[codes == k] for k in range(len(labels))]
-    means = np.array([_mean(part) for part in parts])  # (K, g)
-    squares = np.array([_mean(_square(part)) for part in parts])
-    within = sizes @ np.maximum(squares - means**2, 0) / sizes.sum()
+    sizes, means = moments.sizes, moments.means
+    within = sizes @ moments.variances / sizes.sum()
     varies = within > 0
     if not varies.any():
         return ()
@@ -59,15 +50,7 @@ def describe_centring(
 
 
 def _departs(
-    means: NDArray[np.float64], sizes: NDArray[np.int64], within: NDArray[np.float64]
+    means: NDArray[np.float64], sizes: NDArray[np.float64], within: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """How far the means of each day are from zero, in units of chance."""
     return np.asarray(np.median(sizes[:, None] * means**2 / within, axis=1))
-
-
-def _mean(part: Matrix) -> NDArray[np.float64]:
-    return np.asarray(part.mean(0, dtype=np.float64), dtype=np.float64).ravel()
-
-
-def _square(part: Matrix) -> Matrix:
-    return part.multiply(part) if sparse.issparse(part) else part**2

@@ -8,11 +8,11 @@ half, and those along which less than half of the variance is left are given up.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
+
+from cellam.reading.rows import Rows
 
 Array = NDArray[np.float64]
 
@@ -22,13 +22,13 @@ HALVINGS = 3
 CELLS = 4_000  # at most, drawn at random: more would only take longer
 
 
-def confirmed(expression: Any, most: int) -> int:
+def confirmed(expression: Rows, most: int) -> int:
     """Count the leading components whose variance other cells confirm.
 
     Parameters
     ----------
-    expression : (n, g) array or sparse matrix
-        As the PCA is fitted to it.
+    expression : Rows
+        n cells by g genes, as the PCA is fitted to them.
     most : int
         Components at most; that many are tried where half of the cells allow it.
 
@@ -40,8 +40,8 @@ def confirmed(expression: Any, most: int) -> int:
     """
     rng = np.random.default_rng(0)
     chosen = rng.permutation(expression.shape[0])[:CELLS]
-    few = expression[chosen]
-    cells = few.toarray() if sparse.issparse(few) else np.asarray(few)
+    few = expression.take(chosen)
+    cells = few.toarray() if sparse.issparse(few) else few
     half = len(cells) // 2
     tried = min(most, half - 1)
     if tried <= FEWEST:

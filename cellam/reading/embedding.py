@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cellam.errors import ConfigError, DataError
-from cellam.reading.batch_shift import BatchShift, read_batches
+from cellam.reading.batch_shift import Batches, BatchShift, read_batches
 from cellam.reading.cells import Cells
 from cellam.reading.principal import fit_pca
 from cellam.reading.space import Space
@@ -21,7 +21,12 @@ Array = NDArray[np.float64]
 FARTHEST = 1e4  # in widths of the data; beyond, all other cells would fall together
 
 
-def fit_space(
+def fit_space(cells: Cells, training: NDArray[np.bool_], **options: Any) -> Space:
+    """As `fit_points`, for the space alone."""
+    return fit_points(cells, training, **options)[0]
+
+
+def fit_points(
     cells: Cells,
     training: NDArray[np.bool_],
     *,
@@ -30,8 +35,13 @@ def fit_space(
     whiten: bool = False,
     allow_confounded: bool = False,
     seed: int = 0,
-) -> Space:
+) -> tuple[Space, Array]:
     """Fit a space on the cells marked in `training` (n,), corrected for their batches if asked.
+
+    Returns
+    -------
+    Space and (n, p) array
+        With the model coordinates of all cells, as `Space.embed` has them.
 
     Raises
     ------
@@ -43,24 +53,10 @@ def fit_space(
     """
     batches = read_batches(cells, training, allow_confounded=allow_confounded)
     if cells.rep is not None:
-        available = cells.matrix.shape[1]
-        if n_pcs is not None and n_pcs > available:
-            raise ConfigError(
-                f"`n_pcs={n_pcs!r}`: obsm[{cells.rep!r}] has {available} columns.",
-                f"Use `n_pcs={available!r}` or fewer.",
-            )
-        coordinates = np.asarray(cells.matrix[training, : n_pcs or available], dtype=np.float64)
-        none = np.zeros(0)
-        fitted: dict[str, Any] = {
-            "genes": (), "log": False, "library": 0.0, "counted": (), "mean": none,
-            "components": np.zeros((0, 0)), "usual": None, "batches": None,
-        }  # fmt: skip
-        if batches is not None:
-            found = BatchShift(batches.key, batches.levels, batches.shift(coordinates))
-            coordinates = coordinates - found.of_cells(batches.codes)
-            fitted["batches"] = found
+        fitted, everyone = _take_given(cells, training, batches, n_pcs)
     else:
-        fitted, coordinates = fit_pca(cells, training, batches, n_pcs, n_top_genes, seed)
+        fitted, everyone = fit_pca(cells, training, batches, n_pcs, n_top_genes, seed)
+    coordinates = everyone[training]
     sd = coordinates.std(0)
     if not sd.max() > 0:
         raise DataError(f"All cells of {cells.source} have the same coordinates.")
@@ -73,7 +69,31 @@ def fit_space(
             "Leave out `whiten`, or use fewer components with `n_pcs`.",
         )
     scale = sd if whiten else np.full(len(sd), sd.max())
-    return Space(rep=cells.rep, centre=coordinates.mean(0), scale=scale, whitened=whiten, **fitted)
+    space = Space(rep=cells.rep, centre=coordinates.mean(0), scale=scale, whitened=whiten, **fitted)
+    return space, space.from_coordinates(everyone)
+
+
+def _take_given(
+    cells: Cells, training: NDArray[np.bool_], batches: Batches | None, n_pcs: int | None
+) -> tuple[dict[str, Any], Array]:
+    """What a `Space` holds of a given representation, and its coordinates (n, p)."""
+    available = cells.matrix.shape[1]
+    if n_pcs is not None and n_pcs > available:
+        raise ConfigError(
+            f"`n_pcs={n_pcs!r}`: obsm[{cells.rep!r}] has {available} columns.",
+            f"Use `n_pcs={available!r}` or fewer.",
+        )
+    coordinates = np.asarray(cells.matrix[:, : n_pcs or available], dtype=np.float64)
+    none = np.zeros(0)
+    fitted: dict[str, Any] = {
+        "genes": (), "log": False, "library": 0.0, "counted": (), "mean": none,
+        "components": np.zeros((0, 0)), "usual": None, "batches": None,
+    }  # fmt: skip
+    if batches is not None:
+        found = BatchShift(batches.key, batches.levels, batches.shift(coordinates[training]))
+        coordinates = coordinates - found.of_cells(found.codes(cells))
+        fitted["batches"] = found
+    return fitted, coordinates
 
 
 def _check_outliers(coordinates: Array, sd: Array, cells: Cells) -> None:

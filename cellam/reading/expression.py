@@ -5,35 +5,47 @@ Genes are sorted by name, so their order in the file cannot matter to anything t
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
-from scipy import sparse
+from numpy.typing import NDArray
 
 from cellam.errors import DataError
 from cellam.options import Kind
 from cellam.reading.absent import Days, absent_genes, check_missing
-from cellam.reading.amounts import Matrix
-from cellam.reading.matrices import check_names, read_numbers
+from cellam.reading.matrices import HELD, check_names, find_rows
+from cellam.reading.rows import Rows
 from cellam.reading.sources import Source
 from cellam.reading.stores import SAVE_AGAIN
+from cellam.reading.survey import survey
 from cellam.reading.time_labels import closest
 from cellam.reading.values import Form, judge
 
 RAW = "raw"
+RUNS = 20  # of neighbours that a sample has of every day
+VALUE = 8  # bytes of one that is stored with its place
 
 
 class Expression(NamedTuple):
-    """Expression (n, g), the names of the genes, sorted, and what its values are."""
+    """Expression (n, g), the names of the genes, sorted, and what its values are.
 
-    matrix: Matrix
+    `sample` has the positions of the cells whose values were looked at; None for all.
+    """
+
+    rows: Rows
     genes: tuple[str, ...]
     form: Form
     notes: tuple[str, ...] = ()
+    sample: NDArray[np.int64] | None = None
 
 
 def read_expression(
-    source: Source, layer: str | None, days: Days, told: Kind | None = None
+    source: Source,
+    layer: str | None,
+    days: Days,
+    told: Kind | None = None,
+    most: int | None = None,
 ) -> Expression:
     """Read the expression of X, a layer, or raw.
 
@@ -48,22 +60,63 @@ def read_expression(
     days : Days
     told : {"counts", "normalised", "log", "scaled"}, optional
         What the user says that the values are.
+    most : int, optional
+        Values at most that are looked at: of more, those of a sample of cells. Without it all are.
 
     Raises
     ------
     DataError
         If there is no such matrix, or its values cannot be used; the message says why.
     """
-    matrix, genes, where = _read(source, layer, len(days.codes))
-    absent, notes = absent_genes(matrix, genes, days, where)
+    n = len(days.codes)
+    held = HELD if most is None else most * VALUE
+    rows, genes, where = _find(source, layer, n, held)
+    sample = None if most is None else sample_of(rows, days, most)
+    if sample is not None:
+        days = Days(days.codes[sample], days.labels)
+    cells = _Looked(n, held, sample)
+    seen = survey(cells.of(rows), days, where)
+    absent, notes = absent_genes(seen.found, genes, days, where)
     if absent.any():
-        matrix = matrix[:, np.flatnonzero(~absent)]
-        genes = tuple(gene for gene, is_absent in zip(genes, absent, strict=True) if not is_absent)
-    check_missing(matrix, genes, days, where)
-    form = judge(matrix, days.codes, days.labels, where, told)
+        kept = np.flatnonzero(~absent)
+        rows, genes = rows.columns(kept), tuple(genes[k] for k in kept)
+        seen = survey(cells.of(rows), days, where)
+    check_missing(seen.found, genes, days, where)
+    form = judge(seen.amounts, cells.of(rows), days.codes, days.labels, where, told)
     if form.kind == "scaled" and told is None:
-        notes += _beside(source, layer, days)
-    return Expression(matrix, genes, form, (*notes, *form.notes))
+        notes += _beside(source, layer, days, cells)
+    if sample is None:
+        rows = replace(rows, totals=seen.amounts.sums[""], prints=seen.prints)
+    return Expression(rows, genes, form, (*notes, *form.notes), sample)
+
+
+class _Looked(NamedTuple):
+    """The cells whose values are looked at: all n, or a sample; and the bytes that are held."""
+
+    n: int
+    held: int
+    sample: NDArray[np.int64] | None
+
+    def of(self, rows: Rows) -> Rows:
+        """Those of a matrix."""
+        return rows if self.sample is None else rows[self.sample]
+
+
+def sample_of(rows: Rows, days: Days, most: int) -> NDArray[np.int64] | None:
+    """Positions of a sample of cells with about `most` values; None where all have no more.
+
+    As many of each day, in runs that are spread evenly over it: neighbours are read at once.
+    """
+    n = rows.shape[0]
+    if rows.n_values <= most:
+        return None
+    each = max(1, int(most * n / rows.n_values) // len(days.labels))
+    chosen = []
+    for k in range(len(days.labels)):
+        of_day = np.flatnonzero(days.codes == k)
+        runs = np.array_split(of_day, RUNS)
+        chosen += [run[: -(-each // RUNS)] for run in runs]
+    return np.sort(np.concatenate(chosen))
 
 
 def layers_of(source: Source) -> tuple[str, ...]:
@@ -73,12 +126,22 @@ def layers_of(source: Source) -> tuple[str, ...]:
     return (*layers, RAW) if has_raw else tuple(layers)
 
 
-def _read(source: Source, layer: str | None, n_cells: int) -> tuple[Matrix, tuple[str, ...], str]:
-    """A matrix as numbers, some of them perhaps missing, with its genes sorted, and its name."""
-    is_raw = layer == RAW and RAW not in source.keys("layers")
-    path = "X" if layer is None else f"{RAW}/X" if is_raw else f"layers/{layer}"
-    value = source.element(path)
-    if value is None and layer is not None:
+def element_of(source: Source, layer: str | None) -> str:
+    """Where a source has X, a layer, or raw."""
+    if layer is None:
+        return "X"
+    return f"{RAW}/X" if layer == RAW and RAW not in source.keys("layers") else f"layers/{layer}"
+
+
+def _find(
+    source: Source, layer: str | None, n_cells: int, held: int
+) -> tuple[Rows, tuple[str, ...], str]:
+    """The rows of a matrix, not yet looked at, with its genes sorted, and its name."""
+    path = element_of(source, layer)
+    is_raw = path.startswith(RAW)
+    where = f"{path} of {source.name}"
+    rows = find_rows(source, path, where, n_cells, held=held)
+    if rows is None and layer is not None and source.shape(path) is None:
         known = layers_of(source)
         near = closest(layer, known)
         raise DataError(
@@ -88,7 +151,7 @@ def _read(source: Source, layer: str | None, n_cells: int) -> tuple[Matrix, tupl
             if near
             else "Leave out `layer` to use X.",
         )
-    if value is None or 0 in getattr(value, "shape", ()):
+    if rows is None:
         reps = source.keys("obsm")
         raise DataError(
             f"{source.name} has no expression matrix in X.",
@@ -97,28 +160,30 @@ def _read(source: Source, layer: str | None, n_cells: int) -> tuple[Matrix, tupl
             else "Save the data with the expression in X, or in a layer that you name with "
             "`layer`.",
         )
-    where = f"{path} of {source.name}"
-    matrix = read_numbers(value, where, "biuf", n_cells, may_lack=True)
     names = getattr(source.element(f"{RAW}/var" if is_raw else "var"), "index", None)
     if names is None:
         raise DataError(f"{source.name} has no gene names: its var is not a table.", SAVE_AGAIN)
-    if matrix.shape[1] != len(names):
+    if rows.shape[1] != len(names):
         raise DataError(
-            f"{where} has {matrix.shape[1]:,} columns for {len(names):,} genes.", SAVE_AGAIN
+            f"{where} has {rows.shape[1]:,} columns for {len(names):,} genes.", SAVE_AGAIN
         )
     check_names(names, "gene", "var_names", source.name)
-    return (*_sorted_by_gene(matrix, tuple(map(str, names))), where)
+    genes = tuple(map(str, names))
+    order = sorted(range(len(genes)), key=genes.__getitem__)
+    return rows.columns(order), tuple(genes[k] for k in order), where
 
 
-def _beside(source: Source, layer: str | None, days: Days) -> tuple[str, ...]:
+def _beside(source: Source, layer: str | None, days: Days, cells: _Looked) -> tuple[str, ...]:
     """Where values that are not scaled lie beside those that are."""
     for other in sorted(layers_of(source), key=lambda name: name != RAW):
         if other == layer:
             continue
         try:
-            matrix, genes, where = _read(source, other, len(days.codes))
-            check_missing(matrix, genes, days, where)
-            form = judge(matrix, days.codes, days.labels, where)
+            rows, genes, where = _find(source, other, cells.n, cells.held)
+            rows = cells.of(rows)
+            seen = survey(rows, days, where)
+            check_missing(seen.found, genes, days, where)
+            form = judge(seen.amounts, rows, days.codes, days.labels, where)
         except DataError:  # it is no better
             continue
         if form.kind != "scaled":
@@ -127,18 +192,3 @@ def _beside(source: Source, layer: str | None, days: Days) -> tuple[str, ...]:
                 f"{len(genes):,} genes, which are better for the fit: `layer={other!r}`",
             )
     return ()
-
-
-def _sorted_by_gene(matrix: Matrix, genes: tuple[str, ...]) -> tuple[Matrix, tuple[str, ...]]:
-    order = sorted(range(len(genes)), key=genes.__getitem__)
-    if order == list(range(len(genes))):
-        return matrix, genes
-    if sparse.issparse(matrix):
-        place: Any = np.empty(len(order), dtype=matrix.indices.dtype)
-        place[order] = np.arange(len(order))
-        parts = (matrix.data.copy(), place[matrix.indices], matrix.indptr)
-        matrix = sparse.csr_matrix(parts, shape=matrix.shape)
-        matrix.sort_indices()
-    else:
-        matrix = matrix[:, order]
-    return matrix, tuple(genes[k] for k in order)

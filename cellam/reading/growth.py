@@ -23,14 +23,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy import sparse
 
 from cellam.devices import threads
 from cellam.errors import DataError
 from cellam.reading.cells import Cells
 from cellam.reading.expression import Expression
+from cellam.reading.moments import moments
 from cellam.reading.signatures import BIRTH, DEATH, RENAMED, Signature
-from cellam.reading.stores import one_line
 from cellam.reading.time_labels import count_cells, did_you_mean
 
 Array = NDArray[np.float64]
@@ -41,6 +40,7 @@ LOWEST, HIGHEST = 0.3, 1.7  # a day
 BIRTH_SHAPE, DEATH_SHAPE = (0.25, 0.5), (0.1, 0.2)  # centre and width, in units of the score
 DAYS = {"minute": 1 / 1440, "hour": 1 / 24, "week": 7.0, "month": 30.4375, "year": 365.25}
 LIBRARY = 10_000.0  # counts a cell is normalised to before it is scored
+LEVELS, OTHERS = 25, 50  # of mean expression, and genes of each that a signature is compared with
 
 
 @dataclass(frozen=True)
@@ -194,30 +194,44 @@ def _scores(
     expression: Expression, training: NDArray[np.bool_], signatures: list[list[str]]
 ) -> list[Array]:
     """Score of every training cell for each signature."""
-    import anndata
-    import scanpy as sc
+    form = expression.form
+    X = expression.rows[training].normalised(LIBRARY if form.logged else 0.0, log=form.logged)
+    means = pd.Series(moments(X).means[0], index=pd.Index(expression.genes))
+    place = {gene: k for k, gene in enumerate(expression.genes)}
+    weights = np.zeros((len(place), len(signatures)))  # of each gene in each score
+    for column, genes in zip(weights.T, signatures, strict=True):
+        others = _of_like_level(means, genes)
+        column[[place[gene] for gene in genes]] = 1 / len(genes)
+        column[[place[gene] for gene in others]] -= 1 / len(others)
+    used = np.flatnonzero(weights.any(1))
+    return list((X.columns(used) @ weights[used]).T)
 
-    matrix = expression.matrix[training]
-    adata = anndata.AnnData(
-        sparse.csr_matrix(matrix) if sparse.issparse(matrix) else np.array(matrix),
-        var=pd.DataFrame(index=list(expression.genes)),
-    )
-    if expression.form.logged:
-        sc.pp.normalize_total(adata, target_sum=LIBRARY)
-        sc.pp.log1p(adata)
-    state = np.random.get_state()  # which score_genes would set
-    try:
-        for k, genes in enumerate(signatures):
-            sc.tl.score_genes(adata, genes, score_name=f"score_{k}", random_state=0)
-    except RuntimeError as error:  # of scanpy, where all genes of like level are in the signature
+
+def _of_like_level(means: pd.Series[float], genes: list[str]) -> list[str]:
+    """Genes to compare those of a signature with, as `scanpy.tl.score_genes` chooses them.
+
+    Up to 50 at random from each of 25 levels of mean expression that have a gene of it [1]_.
+
+    References
+    ----------
+    .. [1] Satija et al., Spatial reconstruction of single-cell gene expression data, Nature
+       Biotechnology 33 (2015).
+    """
+    level = means.rank(method="min") // max(round(len(means) / (LEVELS - 1)), 1)
+    random = np.random.RandomState(0)
+    others: set[str] = set()
+    for k in np.unique(level[genes]):
+        like = level[(level == k) & ~level.index.isin(genes)].index
+        if len(like) > OTHERS:
+            like = like.to_series().sample(OTHERS, random_state=random).index
+        others.update(like)
+    if not others:
         raise DataError(
-            f"Among {len(expression.genes):,} genes there are none to compare the "
-            f"{len(genes)} of a signature with: {one_line(error)}.",
+            f"Among {len(means):,} genes there are none to compare the {len(genes)} of a "
+            "signature with.",
             "Use more genes, or your own growth rates: `growth_prior='COLUMN'`.",
-        ) from error
-    finally:
-        np.random.set_state(state)
-    return [adata.obs[f"score_{k}"].to_numpy(dtype=np.float64) for k in range(len(signatures))]
+        )
+    return sorted(others)
 
 
 def _column(cells: Cells, key: str) -> Array:

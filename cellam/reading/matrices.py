@@ -1,4 +1,4 @@
-"""Matrices: expression or a representation as numbers in single precision.
+"""Matrices: where the numbers of an expression or a representation are, and whether they are sound.
 
 What is not a number, not finite, or too large to be squared is refused with its number of cells.
 """
@@ -6,6 +6,7 @@ What is not a number, not finite, or too large to be squared is refused with its
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,10 +16,14 @@ from scipy import sparse
 
 from cellam.errors import DataError
 from cellam.reading.amounts import Matrix
+from cellam.reading.memory import available_memory
+from cellam.reading.rows import Rows, Stored
 from cellam.reading.sources import Source
 from cellam.reading.stores import SAVE_AGAIN, corrupt
 from cellam.reading.time_labels import closest
 
+HELD = 500_000_000  # bytes of expression that is held in memory rather than read again and again
+SPARE = 4  # parts of the memory that is free, of which one may be held
 LARGEST = 1e15  # the square of larger ones, summed over cells, overflows single precision
 
 
@@ -41,9 +46,47 @@ def read_representation(source: Source, key: str, n_cells: int) -> Matrix:
     return matrix.toarray() if sparse.issparse(matrix) else matrix
 
 
-def read_numbers(
-    value: Any, where: str, kinds: str, n_cells: int, *, may_lack: bool = False
-) -> Matrix:
+def find_rows(source: Source, path: str, where: str, n_cells: int, held: int = HELD) -> Rows | None:
+    """Expression by rows: in memory where it is small, and else in its file, not yet looked at.
+
+    Parameters
+    ----------
+    source : Source
+    path : str
+        The element, e.g. "X".
+    where : str
+        What it is called.
+    n_cells : int
+    held : int
+        Bytes up to which it is held in memory.
+
+    Returns
+    -------
+    Rows or None
+        None if there is no such element, or nothing in it.
+
+    Raises
+    ------
+    DataError
+        If it is no matrix of numbers, is damaged, or lies by columns and does not fit into memory.
+    """
+    arrays = source.arrays(path)
+    if arrays is not None:
+        check_kind(arrays.shape, arrays.values.dtype, where, "biuf", n_cells)
+        if arrays.n_bytes > min(held, available_memory() // SPARE):
+            assert source.path is not None
+            return Rows.at(Stored.at(source.path, path), arrays)
+    value = source.element(path)
+    if value is None or 0 in getattr(value, "shape", ()):
+        return None
+    matrix = as_numbers(value, where, "biuf", n_cells)
+    if sparse.issparse(matrix):
+        check_structure(matrix, where)
+        matrix = matrix.tocsr()
+    return Rows.of(matrix)
+
+
+def read_numbers(value: Any, where: str, kinds: str, n_cells: int) -> Matrix:
     """The same values as a float32 array or csr_matrix that shares nothing that we change.
 
     Parameters
@@ -54,37 +97,19 @@ def read_numbers(
     kinds : str
         Kinds of numbers, as numpy has them, that may be in it.
     n_cells : int
-    may_lack : bool
-        Whether values may be missing (NaN).
 
     Raises
     ------
     DataError
         If it is no such matrix, or has values that cannot be computed with.
     """
-    if hasattr(value, "compute"):  # of dask
-        value = value.compute()
-    if isinstance(value, pd.DataFrame):
-        value = value.to_numpy()
-    if np.ma.isMaskedArray(value):
-        value = np.ma.filled(value.astype(np.float64), np.nan)
+    value = as_numbers(value, where, kinds, n_cells)
+    unsound = Unsound(where, n_cells, may_lack=False)
+    unsound.look(value)
+    unsound.refuse()
     if not sparse.issparse(value):
-        value = np.asarray(value)
-    if value.ndim != 2 or value.dtype.kind not in kinds:
-        raise DataError(
-            f"{where} is not a matrix of numbers (shape {value.shape}, type {value.dtype}).",
-            "Choose another with `use_rep` or `layer`, or save it as a matrix of real numbers.",
-        )
-    if value.shape[0] != n_cells:
-        raise DataError(f"{where} has {value.shape[0]:,} rows for {n_cells:,} cells.", SAVE_AGAIN)
-    if not sparse.issparse(value):
-        _check_values(value, value, where, may_lack=may_lack)
         dense: NDArray[np.float32] = value.astype(np.float32)
         return dense
-    if value.format not in ("csr", "csc"):
-        value = value.tocsr()
-    _check_structure(value, where)
-    _check_values(value, value.data, where, may_lack=may_lack)
     parts = (value.data.astype(np.float32), value.indices, value.indptr)
     form = sparse.csr_matrix if value.format == "csr" else sparse.csc_matrix
     matrix = form(parts, shape=value.shape).tocsr()
@@ -95,8 +120,51 @@ def read_numbers(
     return matrix
 
 
-def _check_structure(matrix: Matrix, where: str) -> None:
-    """Refuse unsound indices; they crash the process when they are used."""
+def as_numbers(value: Any, where: str, kinds: str, n_cells: int) -> Matrix:
+    """A matrix of numbers as it is, as an array, csr_matrix or csc_matrix.
+
+    Raises
+    ------
+    DataError
+        If it is none, or has another number of rows than there are cells.
+    """
+    if hasattr(value, "compute"):  # of dask
+        value = value.compute()
+    if isinstance(value, pd.DataFrame):
+        value = value.to_numpy()
+    if np.ma.isMaskedArray(value):
+        value = np.ma.filled(value.astype(np.float64), np.nan)
+    if not sparse.issparse(value):
+        value = np.asarray(value)
+    check_kind(value.shape, value.dtype, where, kinds, n_cells)
+    return value.tocsr() if sparse.issparse(value) and value.format not in ("csr", "csc") else value
+
+
+def check_kind(
+    shape: tuple[int, ...], dtype: np.dtype[Any], where: str, kinds: str, n_cells: int
+) -> None:
+    """Refuse what is no matrix of numbers with a row for each cell.
+
+    Raises
+    ------
+    DataError
+    """
+    if len(shape) != 2 or dtype.kind not in kinds:
+        raise DataError(
+            f"{where} is not a matrix of numbers (shape {shape}, type {dtype}).",
+            "Choose another with `use_rep` or `layer`, or save it as a matrix of real numbers.",
+        )
+    if shape[0] != n_cells:
+        raise DataError(f"{where} has {shape[0]:,} rows for {n_cells:,} cells.", SAVE_AGAIN)
+
+
+def check_structure(matrix: Matrix, where: str) -> None:
+    """Refuse unsound indices; they crash the process when they are used.
+
+    Raises
+    ------
+    DataError
+    """
     if len(matrix.indptr) and matrix.indptr[-1] != len(matrix.data):
         raise corrupt(
             where, f"indptr ends at {matrix.indptr[-1]:,} for {len(matrix.data):,} values"
@@ -107,30 +175,74 @@ def _check_structure(matrix: Matrix, where: str) -> None:
         raise corrupt(where, str(error).rstrip(".")) from None
 
 
-def _check_values(
-    matrix: Matrix, values: NDArray[Any], where: str, *, may_lack: bool = False
-) -> None:
-    """Refuse what is not finite or too large, in the precision in which it is stored."""
-    if not values.size:
-        return
-    low, high = float(values.min()), float(values.max())  # NaN if there is one
-    if low >= -LARGEST and high <= LARGEST:
-        return
-    n = matrix.shape[0]
-    bad = np.isinf(values) if may_lack else ~np.isfinite(values)
-    if bad.any():
-        raise DataError(
-            f"{where} has missing or infinite values in {_cells_of(matrix, bad):,} of {n:,} cells.",
-            "Remove those cells, or fill the values before saving.",
-        )
-    bad = (values < -LARGEST) | (values > LARGEST)
-    if not bad.any():
-        return
-    raise DataError(
-        f"{where} has values as large as {np.abs(values[bad]).max():.3g} in "
-        f"{_cells_of(matrix, bad):,} of {n:,} cells; the limit is {LARGEST:g}.",
-        "Remove those cells, or correct the values before saving.",
-    )
+@dataclass
+class Unsound:
+    """Values that cannot be computed with, counted by cell as a matrix is looked at.
+
+    Parameters
+    ----------
+    where : str
+        What the matrix is called.
+    n : int
+        Its number of cells.
+    may_lack : bool
+        Whether values may be missing (NaN).
+    """
+
+    where: str
+    n: int
+    may_lack: bool = True
+    missing: int = 0
+    large: int = 0
+    largest: float = 0.0
+
+    @property
+    def any(self) -> bool:
+        """Whether there are some so far."""
+        return bool(self.missing or self.large)
+
+    def look(self, matrix: Matrix) -> None:
+        """Look at some more cells, in the precision in which they are stored.
+
+        Raises
+        ------
+        DataError
+            If indices are unsound; they would crash the process when they are used.
+        """
+        values = matrix.data if sparse.issparse(matrix) else matrix
+        if sparse.issparse(matrix):
+            check_structure(matrix, self.where)
+        if not values.size:
+            return
+        low, high = float(values.min()), float(values.max())  # NaN if there is one
+        if low >= -LARGEST and high <= LARGEST:
+            return
+        bad = np.isinf(values) if self.may_lack else ~np.isfinite(values)
+        self.missing += _cells_of(matrix, bad)
+        bad = (values < -LARGEST) | (values > LARGEST)
+        if bad.any():
+            self.large += _cells_of(matrix, bad)
+            self.largest = max(self.largest, float(np.abs(values[bad]).max()))
+
+    def refuse(self) -> None:
+        """Refuse what was seen, in all cells together.
+
+        Raises
+        ------
+        DataError
+        """
+        if self.missing:
+            raise DataError(
+                f"{self.where} has missing or infinite values in {self.missing:,} of {self.n:,} "
+                "cells.",
+                "Remove those cells, or fill the values before saving.",
+            )
+        if self.large:
+            raise DataError(
+                f"{self.where} has values as large as {self.largest:.3g} in {self.large:,} of "
+                f"{self.n:,} cells; the limit is {LARGEST:g}.",
+                "Remove those cells, or correct the values before saving.",
+            )
 
 
 def _cells_of(matrix: Matrix, marked: NDArray[np.bool_]) -> int:

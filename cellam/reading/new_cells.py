@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from cellam.errors import ConfigError, DataError
 from cellam.options import Kind, ReadOptions
 from cellam.reading.absent import Days
-from cellam.reading.cells import Cells, annotation, digest_of
+from cellam.reading.cells import Cells, annotation
 from cellam.reading.expression import Expression, layers_of, read_expression
 from cellam.reading.matrices import check_names, read_representation
 from cellam.reading.parts import COUNTS
@@ -83,9 +83,8 @@ def read_new(
         else:
             if reading.layer is not None:
                 _check_there(source, "layers", reading.layer, layers_of(source))
-            matrix, genes, form, notes = _expression(source, reading, kind, len(obs))
-    batch = obs.get(reading.batch_key) if reading.batch_key is not None else None
-    of_batch = [] if batch is None else [np.array(batch.astype(str).tolist())]
+            found = _expression(source, reading, kind, len(obs))
+            matrix, genes, form, notes = found.rows, found.genes, found.form, found.notes
     return Cells(
         source=source.name,
         obs=obs,
@@ -97,9 +96,8 @@ def read_new(
         matrix=matrix,
         form=form,
         genes=genes,
-        digest=digest_of(obs.index, genes, codes, line.times, matrix, of_batch),
         notes=notes,
-    )
+    ).digested()
 
 
 def _expression(source: Source, reading: ReadOptions, kind: Kind | None, n: int) -> Expression:

@@ -26,7 +26,9 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from cellam.options import Kind
-from cellam.reading.amounts import LARGEST_LOG, Amounts, Array, Matrix, measure
+from cellam.reading.amounts import LARGEST_LOG, Amounts, Array, measure
+from cellam.reading.moments import moments
+from cellam.reading.rows import Rows
 
 SAME = 0.002  # of a sum: cells within it have the same; rounding moves it by less
 MOST = 0.5  # of the cells: a share that can have the same sum for one reason only
@@ -77,21 +79,21 @@ class Part:
 
 
 def parts_of_days(
-    amounts: Amounts, matrix: Matrix, codes: NDArray[np.int64], n_days: int
+    amounts: Amounts, values: Rows, codes: NDArray[np.int64], n_days: int
 ) -> list[list[Part]]:
     """The parts of every day.
 
     Parameters
     ----------
     amounts : Amounts
-        Of the matrix, which has no negative values.
-    matrix : (n, g) array or csr_matrix
+        Of the values, none of which is negative.
+    values : Rows
     codes : (n,) int array
         Day of every cell.
     n_days : int
     """
     days = [_split(amounts, np.flatnonzero(codes == k)) for k in range(n_days)]
-    return _settle(days, amounts, matrix, codes)
+    return _settle(days, amounts, values, codes)
 
 
 def _split(amounts: Amounts, rows: NDArray[np.int64]) -> list[Part]:
@@ -152,7 +154,7 @@ def _common(sums: Array) -> _Common:
 
 
 def _settle(
-    days: list[list[Part]], amounts: Amounts, matrix: Matrix, codes: NDArray[np.int64]
+    days: list[list[Part]], amounts: Amounts, values: Rows, codes: NDArray[np.int64]
 ) -> list[list[Part]]:
     """Say what the free cells are: all that could be logs together, and all others together."""
     parts = [part for day in days for part in day]
@@ -169,7 +171,7 @@ def _settle(
     for low in (False, True):
         alike = [rows for rows in free if is_low(rows) == low]
         if alike:
-            said[low] = _judge_free(amounts, matrix, np.concatenate(alike), codes, low=low)
+            said[low] = _judge_free(amounts, values, np.sort(np.concatenate(alike)), codes, low=low)
 
     def settled(part: Part) -> Part:
         if part.words:
@@ -208,7 +210,7 @@ def _are_logs_of(amounts: Amounts, rows: NDArray[np.int64], others: NDArray[np.i
 
 def _judge_free(
     amounts: Amounts,
-    matrix: Matrix,
+    values: Rows,
     rows: NDArray[np.int64],
     codes: NDArray[np.int64],
     *,
@@ -221,14 +223,16 @@ def _judge_free(
             return words
     unit = _common(least)
     has_unit = unit.share >= MOST and len(rows) >= FEW_CELLS
-    nearly = measure(matrix[rows] / unit.middle).nearly if has_unit else amounts.nearly[rows]
+    nearly = amounts.nearly[rows]
+    if has_unit:
+        nearly = measure(chunk / unit.middle for _, chunk in values[rows].chunks()).nearly
     if np.median(nearly) >= MOST:
         return FRACTIONAL
     if low and np.quantile(sums, 0.99) <= 1 + SAME:
         return SHARES
     if not low and _days_differ_in_depth(sums, detected, codes[rows]):
         return FRACTIONAL
-    if len(rows) >= FEW_CELLS and _differ_in_depth(amounts, matrix, rows, codes):
+    if len(rows) >= FEW_CELLS and _differ_in_depth(amounts, values, rows, codes):
         falls = _correlate(least, detected, codes[rows]) < FALLS
         if not low or (_spread_within(sums, codes[rows]) > LIKE_DEPTH and not falls):
             return FRACTIONAL
@@ -245,20 +249,21 @@ def _days_differ_in_depth(sums: Array, detected: Array, codes: NDArray[np.int64]
 
 
 def _differ_in_depth(
-    amounts: Amounts, matrix: Matrix, rows: NDArray[np.int64], codes: NDArray[np.int64]
+    amounts: Amounts, values: Rows, rows: NDArray[np.int64], codes: NDArray[np.int64]
 ) -> bool:
     """Whether the sums of cells rise and fall with how much of every gene was found."""
     sums, detected = amounts.sums[""][rows], amounts.detected[rows]
-    if np.median(detected) <= SATURATED * matrix.shape[1]:
+    if np.median(detected) <= SATURATED * values.shape[1]:
         return _correlate(sums, detected, codes[rows]) > BY_DEPTH
     # Where nearly all genes are detected, by how much of the middle gene there is.
     middle = np.zeros(len(rows))
     for code in np.unique(codes[rows]):
         day = np.flatnonzero(codes[rows] == code)
-        part = matrix[rows[day]]
-        dense = np.asarray(part.toarray() if sparse.issparse(part) else part, dtype=np.float64)
-        mean = dense.mean(0)
-        middle[day] = np.median(dense[:, mean > 0] / mean[mean > 0], axis=1)
+        of_day = values[rows[day]]
+        mean = moments(of_day).means[0]
+        for ours, chunk in of_day.chunks():
+            dense = np.asarray(chunk.toarray() if sparse.issparse(chunk) else chunk, np.float64)
+            middle[day[ours]] = np.median(dense[:, mean > 0] / mean[mean > 0], axis=1)
     return _correlate(sums, middle, codes[rows]) > BY_MIDDLE
 
 

@@ -26,8 +26,9 @@ from numpy.typing import NDArray
 
 from cellam.display import enumerated
 from cellam.errors import DataError
-from cellam.reading.amounts import Matrix
 from cellam.reading.cells import Cells
+from cellam.reading.moments import moments
+from cellam.reading.rows import Rows
 from cellam.reading.space import Space, Usual
 from cellam.reading.time_labels import count_cells, list_labels
 
@@ -93,7 +94,7 @@ def place(space: Space, cells: Cells, *, new_batch: bool = False) -> Placed:
     if completed.error > MOST:
         raise _lacking(space, cells, missing, f" ({completed.said})")
     loadings = completed.loadings
-    coordinates = np.asarray(X @ loadings.T) - space.mean[has] @ loadings.T
+    coordinates = X @ loadings.T - space.mean[has] @ loadings.T
     if space.batches is not None:
         of_these = replace(space.batches, shifts=space.batches.shifts[:, has])
         coordinates -= of_these.of_cells(of_these.codes(cells), loadings)
@@ -197,7 +198,7 @@ def _check_depth(space: Space, cells: Cells) -> None:
     if not space.library:
         return
     place = {gene: k for k, gene in enumerate(cells.genes)}
-    sums = np.asarray(cells.matrix[:, [place[g] for g in space.counted if g in place]].sum(1))
+    sums = cells.matrix.columns([place[g] for g in space.counted if g in place]).sums()
     empty = int((sums <= 0).sum())
     if empty:
         raise DataError(
@@ -207,13 +208,14 @@ def _check_depth(space: Space, cells: Cells) -> None:
         )
 
 
-def _check_scale(space: Space, cells: Cells, X: Matrix, usual: Array) -> None:
+def _check_scale(space: Space, cells: Cells, X: Rows, usual: Array) -> None:
     """Refuse values X (n, k) that are not on the scale of the fit, whose means are `usual`."""
     if space.library:  # they are brought to it
         return
-    mean = np.asarray(X.mean(0), dtype=np.float64).ravel()
+    found = moments(X)
+    mean = found.means[0]
     if cells.kind == "scaled":
-        anew = np.abs(mean) < ANEW * np.asarray(X).std(0)
+        anew = np.abs(mean) < ANEW * np.sqrt(found.variances[0])
         if len(cells) >= ENOUGH and anew.mean() > 0.5:
             raise DataError(
                 f"{cells.source} has scaled values whose means over its own cells are zero, so it "

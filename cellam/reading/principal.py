@@ -1,26 +1,37 @@
-"""Principal components of the expression of the training cells (scanpy)."""
+"""Principal components of the expression of the training cells, which are read in passes.
+
+One pass for the mean and variance of all genes, by which the most variable are chosen, one for the
+products of all pairs of these, and one for the coordinates. Genes and components are those that
+scanpy finds in memory.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 
 from cellam.devices import threads
 from cellam.errors import ConfigError, DataError
 from cellam.options import N_PCS, N_TOP_GENES
-from cellam.reading.amounts import LARGEST_LOG, Matrix
+from cellam.reading.amounts import LARGEST_LOG
 from cellam.reading.batch_shift import LINK, Batches, BatchShift
 from cellam.reading.cells import Cells
 from cellam.reading.components import confirmed
-from cellam.reading.normalisation import normalised
+from cellam.reading.dispersions import most_variable
+from cellam.reading.gram import gram
+from cellam.reading.memory import available_memory, show_bytes
+from cellam.reading.moments import Moments, moments
+from cellam.reading.rows import Rows
 from cellam.reading.space import Usual
 
 Array = NDArray[np.float64]
 
 PCA_CELLS = 10_000  # that tell kinds of cells apart
+CENTRE = 200  # cells that tell about where the mean is
+COPIES = 3  # of the cells, where they are held in memory
+MOST_GENES = 5_000  # of which all pairs are multiplied; of more, the cells are held in memory
 
 
 @threads(None)
@@ -32,7 +43,7 @@ def fit_pca(
     n_top_genes: int | None,
     seed: int,
 ) -> tuple[dict[str, Any], Array]:
-    """Fit the components: what a `Space` holds of them, and the coordinates (n, p) of the cells.
+    """Fit the components: what a `Space` holds of them, and the coordinates (N, p) of all cells.
 
     Parameters
     ----------
@@ -52,105 +63,130 @@ def fit_pca(
     DataError
         If the expression is constant, or of too few cells or genes.
     """
-    import scanpy as sc
-
-    matrix = cells.matrix[training]
     assert cells.form is not None
+    counts, log = cells.matrix[training], cells.form.logged
     # The form is that of all days, which have to agree in it; how much is of the training days.
-    log, library = cells.form.logged, cells.form.library(matrix)
-    adata = normalised(matrix, cells.genes, library, log)
-    comparable = adata.X.min() >= 0 and adata.X.max() <= LARGEST_LOG
+    library = cells.form.library(counts)
+    linear = counts.normalised(library, log=False)
+    groups = None if batches is None else batches.codes
+    found = moments(linear, groups, undo=None if log else _undone)
+    chosen = _chosen(cells, found, n_top_genes, batched=batches is not None)
+    everyone = cells.matrix.normalised(library, log=log).columns(chosen)
+    X = everyone[training]
+    most = _most_components(X.shape, cells.source, n_pcs)
+    shift = None
+    if batches is not None:
+        shift = BatchShift(batches.key, batches.levels, _gene_shift(X, batches))
+        X = X.less(shift.shifts, batches.codes)
+    axes = _axes(X, n_pcs or confirmed(X, min(N_PCS, most)), seed)
+    if not axes.varies:
+        raise DataError(f"All cells of {cells.source} have the same expression.")
+    components = axes.components
+    coordinates = everyone @ components.T - axes.mean @ components.T
+    if shift is not None:
+        coordinates -= shift.of_cells(shift.codes(cells), components)
+    shares = found.sizes @ found.means / (found.sizes.sum() * library) if library else np.zeros(0)
+    variance = coordinates[training].var(0)
+    # What uncorrelated components do not explain of each gene.
+    noise = np.maximum(axes.variances - variance @ components**2, 0.0)
+    fitted = {
+        "genes": tuple(cells.genes[k] for k in chosen),
+        "log": log,
+        "library": library,
+        "counted": cells.genes if library else (),
+        "mean": axes.mean,
+        "components": components,
+        "usual": Usual(shares, variance, noise),
+        "batches": shift,
+    }
+    return fitted, coordinates
+
+
+def _undone(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Log values that were given, as they were before the log; too large ones are infinite."""
+    with np.errstate(over="ignore"):
+        return np.expm1(values)
+
+
+def _chosen(
+    cells: Cells, found: Moments, n_top_genes: int | None, *, batched: bool
+) -> NDArray[np.int64]:
+    """The genes of the PCA: the most variable, within batches where these are corrected."""
+    assert cells.form is not None
+    largest = np.log1p(max(found.largest, 0.0)) if cells.form.logged else found.largest
+    comparable = found.least >= 0 and largest <= LARGEST_LOG
     if n_top_genes is not None and not comparable:
         raise ConfigError(
             f"`n_top_genes={n_top_genes}`: the most variable genes are found from logged values, "
             f"but {cells.source} has {cells.form.describe()}.",
             "Leave it out to keep all genes, or use counts.",
         )
-    if adata.n_vars > (n_top_genes or N_TOP_GENES) and comparable:
-        adata = adata[:, _variable(adata, batches, n_top_genes or N_TOP_GENES)].copy()
-    shift = None
-    if batches is not None:
-        shift = BatchShift(batches.key, batches.levels, _gene_shift(adata.X, batches))
-        adata.X = _dense(adata.X) - shift.of_cells(batches.codes).astype(np.float32)
-    most = _most_components(adata, cells.source, n_pcs)
-    chosen = n_pcs or confirmed(adata.X, min(N_PCS, most))
-    sc.pp.pca(adata, n_comps=chosen, random_state=seed)
-    components = np.asarray(adata.varm["PCs"].T, dtype=np.float64)
-    mean = np.asarray(adata.X.mean(0), dtype=np.float64).ravel()
-    coordinates = np.asarray(adata.X @ components.T) - mean @ components.T
-    fitted = {
-        "genes": tuple(map(str, adata.var_names)),
-        "log": log,
-        "library": library,
-        "counted": cells.genes if library else (),
-        "mean": mean,
-        "components": components,
-        "usual": Usual(
-            _shares(matrix) if library else np.zeros(0),
-            coordinates.var(0),
-            _unexplained(adata.X, mean, components, coordinates.var(0)),
-        ),
-        "batches": shift,
-    }
-    return fitted, coordinates
+    n, g = n_top_genes or N_TOP_GENES, found.means.shape[1]
+    if g <= n or not comparable:
+        return np.arange(g)
+    if batched:
+        found = found.of_groups(found.sizes >= LINK)  # variances of fewer say nothing
+    return np.flatnonzero(most_variable(found, n))
 
 
-def _variable(adata: Any, batches: Batches | None, n: int) -> NDArray[np.bool_]:
-    """The most variable genes, (g,): within batches, where these are corrected."""
-    import scanpy as sc
-
-    if batches is None:
-        sc.pp.highly_variable_genes(adata, n_top_genes=n)
-    else:
-        sizes = np.bincount(batches.codes, minlength=len(batches.levels))
-        adata = adata[sizes[batches.codes] >= LINK].copy()  # variances of fewer say nothing
-        kept = batches.codes[sizes[batches.codes] >= LINK]
-        adata.obs["batch"] = np.array(batches.levels)[kept].astype(str)
-        adata.obs["batch"] = adata.obs["batch"].astype("category")
-        sc.pp.highly_variable_genes(adata, n_top_genes=n, batch_key="batch")
-    return np.asarray(adata.var["highly_variable"].to_numpy(), dtype=bool)
-
-
-def _gene_shift(X: Matrix, batches: Batches) -> Array:
+def _gene_shift(X: Rows, batches: Batches) -> Array:
     """Shift of each batch in each gene, (B, g); kinds of cells are told apart by a PCA."""
     import scanpy as sc
 
     few = np.random.default_rng(0).permutation(X.shape[0])[:PCA_CELLS]
-    fitted = sc.pp.pca(_dense(X[few]), n_comps=min(N_PCS, *(k - 1 for k in X[few].shape)),
+    values = X[np.sort(few)].toarray()
+    fitted = sc.pp.pca(values, n_comps=min(N_PCS, *(k - 1 for k in values.shape)),
                        random_state=0, return_info=True)  # fmt: skip
     return batches.shift(X, np.asarray(fitted[1], dtype=np.float64))
 
 
-def _dense(X: Matrix) -> NDArray[np.float32]:
-    return np.asarray(X.toarray() if sparse.issparse(X) else X, dtype=np.float32)
+class _Axes(NamedTuple):
+    """Mean (g,) and variance (g,) of genes, whether any varies, and the components (p, g)."""
+
+    mean: Array
+    variances: Array
+    varies: bool
+    components: Array
 
 
-def _shares(matrix: Matrix) -> Array:
-    """Mean share of each gene in the sum of a cell, (g,)."""
-    sums = np.asarray(matrix.sum(1), dtype=np.float64).ravel()
-    weights = np.divide(1.0, sums, where=sums > 0, out=np.zeros_like(sums))
-    return np.asarray(matrix.T @ weights).ravel() / max(len(sums), 1)
+def _axes(X: Rows, n: int, seed: int) -> _Axes:
+    """The first n principal axes of cells (N, g)."""
+    if X.shape[1] > MOST_GENES:
+        return _axes_in_memory(X, n, seed)
+    few = X[np.unique(np.linspace(0, X.shape[0] - 1, CENTRE).astype(np.int64))]
+    found = gram(X, moments(few).means[0])
+    return _Axes(found.mean, found.covariance.diagonal(), found.varies, found.components(n))
 
 
-def _unexplained(X: Any, mean: Array, components: Array, variance: Array) -> Array:
-    """Variance of each gene, (g,), less that which uncorrelated components give it."""
-    squares = X.multiply(X) if sparse.issparse(X) else np.square(X)
-    total = np.asarray(squares.mean(0), dtype=np.float64).ravel() - mean**2
-    return np.maximum(total - variance @ components**2, 0.0)
+def _axes_in_memory(X: Rows, n: int, seed: int) -> _Axes:
+    """The same (scanpy), where the products of all pairs of genes would be too many."""
+    import anndata
+    import scanpy as sc
+
+    needed, available = COPIES * 4 * X.shape[0] * X.shape[1], available_memory()
+    if needed > available:
+        raise DataError(
+            f"A PCA of {X.shape[0]:,} cells × {X.shape[1]:,} genes takes {show_bytes(needed)} of "
+            f"memory, and {show_bytes(available)} are free.",
+            "Use counts, log values, or fewer genes: the most variable are found from these.",
+        )
+    adata = anndata.AnnData(X.read())
+    found = moments(X)
+    sc.pp.pca(adata, n_comps=n, random_state=seed)
+    components = np.asarray(adata.varm["PCs"].T, dtype=np.float64)
+    variances = found.variances[0]
+    return _Axes(found.means[0], variances, bool(variances.max() > 0), components)
 
 
-def _most_components(adata: Any, source: str, asked: int | None) -> int:
+def _most_components(shape: tuple[int, int], source: str, asked: int | None) -> int:
     """How many components cells and genes allow; refused where that is less than asked for."""
-    most = int(min(adata.n_obs, adata.n_vars)) - 1
+    most = min(shape) - 1
     if asked is not None and asked > most:
         raise ConfigError(
-            f"`n_pcs={asked!r}`: {adata.n_obs} training cells and {adata.n_vars} genes allow "
+            f"`n_pcs={asked!r}`: {shape[0]} training cells and {shape[1]} genes allow "
             f"at most {most} components.",
             f"Use `n_pcs={most!r}` or fewer.",
         )
     if most < 1:
         raise DataError(f"{source} has too few cells or genes for a PCA.")
-    X = adata.X.toarray() if sparse.issparse(adata.X) else adata.X
-    if not np.ptp(X, axis=0).max() > 0:
-        raise DataError(f"All cells of {source} have the same expression.")
     return most

@@ -14,9 +14,9 @@ from cellam.reading.memory import show_bytes
 
 TEXT = 64  # bytes of a short text as an object in memory, about
 # Bytes a number takes beside those stored, while it is checked, converted to single precision and
-# sorted by gene; in a sparse matrix its index is copied with it. Measured: 9 dense, 13 for csr,
-# 16 for csc or indices of 64 bits, 20 where entries are given twice.
-DENSE, SPARSE = 12, 20
+# turned where it lies by columns; in a sparse matrix its index is copied with it. Measured: 9
+# dense, 16 for csc, 20 with indices of 64 bits or entries that are given twice.
+DENSE, SPARSE = 12, 22
 
 _MATRICES = ("X", "layers", "raw", "obsm")
 
@@ -36,6 +36,12 @@ def array_of(node: Any, path: str, work: int) -> Array:
     n = max(math.prod(shape), math.prod(map(int, chunk)))
     each = TEXT if node.dtype.kind in "OT" else node.dtype.itemsize + work
     return Array(path, shape, n * each)
+
+
+def least_of(node: Any, path: str) -> Array:
+    """Size of what is decoded of a stored array to read any of it."""
+    chunk = tuple(map(int, getattr(node, "shards", None) or node.chunks or ()))
+    return Array(path, chunk, math.prod(chunk) * node.dtype.itemsize if chunk else 0)
 
 
 def too_large(
@@ -63,7 +69,7 @@ def too_large(
     return DataError(
         f"{name}: {_described(path, node, largest)}, which takes {show_bytes(needed)} of memory "
         f"to read, but only {show_bytes(available)} are free.",
-        _advice(name, path, node, needed / max(available, 1), reps),
+        _advice(name, path, node, reps),
     )
 
 
@@ -79,22 +85,19 @@ def _described(path: str, node: Any, largest: Array) -> str:
     return f"{path} holds {shape[0]:,} cells × {shape[1]:,} {columns} with {stored} ({kind})"
 
 
-def _advice(name: str, path: str, node: Any, factor: float, reps: Sequence[str]) -> str:
-    """What to do about an element that is `factor` times too large."""
-    import h5py
-
+def _advice(name: str, path: str, node: Any, reps: Sequence[str]) -> str:
+    """What to do about an element that is too large."""
     damaged = "If the file is not that large, it is damaged: copy it again."
     if path.split("/")[0] not in ("X", "layers", "raw"):
         return damaged
     rep = next((key for key in reps if "pca" in key.lower()), reps[0] if reps else None)
     other = f"`use_rep={rep!r}`" if rep else "`use_rep` with a representation in obsm"
     advice = f"Keep fewer genes or cells, or use {other}. "
-    by_rows = isinstance(node, h5py.Group | h5py.Dataset) and sparse_order(node) != "csc"
-    if by_rows and path == "X" and factor < 100:
-        step = math.ceil(1.5 * factor)
-        advice += (
-            f"To keep one cell in {step}, in Python: anndata.read_h5ad({name!r}, backed='r')"
-            f"[::{step}].to_memory().write_h5ad('smaller.h5ad'). "
+    if sparse_order(node) == "csc" and path == "X":
+        advice = (
+            "It lies by genes (csc); stored by cells it is read a few at a time. Where there is "
+            f"the memory, in Python: adata = anndata.read_h5ad({name!r}); adata.X = "
+            f"adata.X.tocsr(); adata.write_h5ad('by_cells.h5ad'). Or use {other}. "
         )
     return advice + damaged
 

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from cellam.errors import ConfigError
 from cellam.reading.cells import Cells
-from cellam.reading.space import Space
 
 Population: TypeAlias = Literal["cells"] | dict[str, float] | None
 
@@ -108,7 +107,7 @@ class Snapshots:
 
     def without(self, labels: Collection[str]) -> Snapshots:
         """The same snapshots less the given ones."""
-        return self._select([k for k, label in enumerate(self.labels) if label not in labels])
+        return self.only([k for k, label in enumerate(self.labels) if label not in labels])
 
     def with_prior(self, share: float) -> Snapshots:
         """The same snapshots with a share of the growth that is expected: 0 expects none."""
@@ -158,7 +157,8 @@ class Snapshots:
             else tuple(g[c] for g, c in zip(self.prior, chosen, strict=True)),
         )
 
-    def _select(self, keep: list[int]) -> Snapshots:
+    def only(self, keep: Sequence[int]) -> Snapshots:
+        """The snapshots at some positions, in this order."""
         return Snapshots(
             tuple(self.points[k] for k in keep),
             tuple(self.times[k] for k in keep),
@@ -171,17 +171,16 @@ class Snapshots:
 
 def take_snapshots(
     cells: Cells,
-    space: Space,
+    x: NDArray[np.float64],
     population: Population = None,
     prior: NDArray[np.float64] | None = None,
 ) -> Snapshots:
-    """Embed cells and split them by time.
+    """Split cells, whose model coordinates are x (n, d), by time.
 
     `population` gives every day its mass: the number of its cells in the data, or a size for each
     label. Only ratios count; without it every day has mass 1. `prior` (n,) is the growth rate
     that is expected of every cell, per unit of the user's time.
     """
-    x = space.embed(cells)
     rows = [np.flatnonzero(cells.codes == k) for k in range(len(cells.timeline.times))]
     return Snapshots(
         tuple(x[r] for r in rows),

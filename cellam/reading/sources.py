@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from cellam.errors import DataError
+from cellam.reading.arrays import Arrays
 from cellam.reading.formats import file_error, folder_error, hdf5_error
 from cellam.reading.stores import Store, damage, one_line
 from cellam.reading.time_labels import closest
@@ -33,6 +34,7 @@ class Loaded:
 
     adata: AnnData
     name: str = "the AnnData object"
+    path: None = None
 
     def keys(self, path: str) -> list[str]:
         """Names within "obsm" or "layers"."""
@@ -41,6 +43,10 @@ class Loaded:
     def shape(self, path: str) -> tuple[int, ...] | None:
         """Shape of one element; None where it has none."""
         return getattr(self.element(path), "shape", None)
+
+    def arrays(self, path: str) -> Arrays | None:
+        """None: nothing has to be read."""
+        return None
 
     def element(self, path: str) -> Any:
         """One element; None if it is not there."""
@@ -80,7 +86,7 @@ def opened(data: str | Path | AnnData) -> Iterator[Source]:
     try:
         is_folder = stat.S_ISDIR(_mode(path))
         with _zarr(path) if is_folder else _hdf5(path) as root:
-            yield Store(path.name, root)
+            yield Store(path.name, root, path)
     except PermissionError:
         raise DataError(
             f"{path}: you have no permission to read it.",

@@ -13,14 +13,12 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 
 from cellam.errors import DataError
 from cellam.options import Kind
-from cellam.reading.amounts import Matrix
 from cellam.reading.batch_shift import BatchShift
 from cellam.reading.cells import Cells
-from cellam.reading.normalisation import normalised
+from cellam.reading.rows import Rows
 from cellam.reading.values import Form
 
 Array = NDArray[np.float64]
@@ -140,7 +138,7 @@ class Space:
                 "Use data with all genes of the fit, under the same names.",
             )
         X = self.prepared(cells, self.genes)
-        coordinates = np.asarray(X @ self.components.T) - self.mean @ self.components.T
+        coordinates = X @ self.components.T - self.mean @ self.components.T
         return self.from_coordinates(coordinates - self.shift(cells, self.components))
 
     def shift(self, cells: Cells, loadings: Array | None = None) -> Array | float:
@@ -184,11 +182,10 @@ class Space:
         DataError
             As `prepared`.
         """
-        X = self.prepared(cells, genes)
-        return np.asarray(X.toarray() if sparse.issparse(X) else X, dtype=np.float64)
+        return self.prepared(cells, genes).toarray().astype(np.float64)
 
-    def prepared(self, cells: Cells, genes: Sequence[str]) -> Matrix:
-        """The same (n, len(genes)) as a matrix of the kind that the cells have.
+    def prepared(self, cells: Cells, genes: Sequence[str]) -> Rows:
+        """The same (n, len(genes)), not yet read.
 
         Cells that lack some of the counted genes are brought to the share of the library that
         the others usually have.
@@ -204,10 +201,10 @@ class Space:
                 f"{cells.source} lacks the gene {missing[0]!r}.",
                 "Use data with that gene, under the same name.",
             )
-        matrix, counted = self._counted(cells)
-        adata = normalised(matrix, counted, self._library(counted), self.log)
-        where = {gene: k for k, gene in enumerate(adata.var_names)}
-        return adata.X[:, [where[gene] for gene in genes]]
+        rows, counted = self._counted(cells)
+        where = {gene: k for k, gene in enumerate(counted)}
+        made = rows.normalised(self._library(counted), log=self.log)
+        return made.columns([where[gene] for gene in genes])
 
     def _library(self, counted: tuple[str, ...]) -> float:
         """What the sum of a cell over some of the counted genes is brought to."""
@@ -217,14 +214,10 @@ class Space:
         there = np.isin(self.counted, counted)
         return self.library * float(self.usual.shares[there].sum() / self.usual.shares.sum())
 
-    def _counted(self, cells: Cells) -> tuple[Matrix, tuple[str, ...]]:
+    def _counted(self, cells: Cells) -> tuple[Rows, tuple[str, ...]]:
         """Expression of those genes of the fit that the cells have, and their names."""
         where = {gene: k for k, gene in enumerate(cells.genes)}
         wanted = tuple(gene for gene in self.counted or self.genes if gene in where)
-        if cells.genes == wanted:
-            matrix = cells.matrix
-        else:
-            matrix = cells.matrix[:, [where[gene] for gene in wanted]]
         assert cells.form is not None
         if not self.takes(cells.form):
             raise DataError(
@@ -233,13 +226,7 @@ class Space:
                 "Use values on the same scale as those of the fit, or state their scale with "
                 "`values`.",
             )
-        if self.log and matrix.min() < 0:
-            raise DataError(
-                f"{cells.source} has negative expression values, unlike the cells of the fit, so "
-                "they cannot be logged in the same manner.",
-                "Use expression on the same scale as for the fit.",
-            )
-        return matrix, wanted
+        return cells.matrix.columns([where[gene] for gene in wanted]), wanted
 
     @property
     def treatment(self) -> str:

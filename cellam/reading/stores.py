@@ -10,9 +10,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from cellam.errors import DataError
+from cellam.reading.arrays import Arrays
 from cellam.reading.memory import available_memory
 from cellam.reading.sizes import (
     DENSE,
@@ -21,6 +25,7 @@ from cellam.reading.sizes import (
     array_of,
     by,
     declared_shape,
+    least_of,
     sparse_order,
     too_large,
 )
@@ -42,22 +47,25 @@ class Store:
     Parameters
     ----------
     name : str
-        The file.
+        The file, for messages.
     root : h5py.File or zarr.Group
+    path : pathlib.Path
+        Where it is.
     """
 
     name: str
     root: Any
+    path: Path
 
     def keys(self, path: str) -> list[str]:
         """Names within "obsm" or "layers"."""
-        with self._reading(path):
+        with self.reading(path):
             group = self._node(path)
             return sorted(group.keys()) if hasattr(group, "keys") else []
 
     def shape(self, path: str) -> tuple[int, ...] | None:
         """Shape of one element, from its header; None where that has none."""
-        with self._reading(path):
+        with self.reading(path):
             node = self._node(path)
             shape = getattr(node, "shape", None) or declared_shape(node)
             return None if shape is None else tuple(int(n) for n in shape)
@@ -72,15 +80,44 @@ class Store:
         """
         from anndata.io import read_elem
 
-        with self._reading(path):
+        with self.reading(path):
             node = self._node(path)
             if node is None:
                 return None
             self._check_memory(node, path)
             return read_elem(node)
 
+    def arrays(self, path: str) -> Arrays | None:
+        """The arrays of a matrix by rows, not yet read; None where it is stored otherwise.
+
+        Raises
+        ------
+        DataError
+            As `element`, and if the rows of a sparse matrix do not lie one after the other.
+        """
+        with self.reading(path):
+            node = self._node(path)
+            shape = self.shape(path)
+            if shape is None or len(shape) != 2 or 0 in shape:
+                return None
+            if not hasattr(node, "keys"):
+                self._check_at_once([node], node, path)
+                return Arrays((shape[0], shape[1]), node)
+            if sparse_order(node) != "csr":
+                return None
+            list(self._arrays(node, path))  # refuses what is no sound sparse matrix
+            values, indices, indptr = (node[name] for name in ("data", "indices", "indptr"))
+            self._check_at_once([values, indices], node, path)
+            self._check_memory(indptr, f"{path}/indptr")
+            ends = np.asarray(indptr[:], dtype=np.int64)
+        if ends[-1] != values.shape[0]:
+            raise self._corrupt(path, f"indptr ends at {ends[-1]:,} for {values.shape[0]:,} values")
+        if ends[0] != 0 or (np.diff(ends) < 0).any():
+            raise self._corrupt(path, "indptr does not begin at 0, or falls")
+        return Arrays((shape[0], shape[1]), values, indices, ends)
+
     @contextmanager
-    def _reading(self, path: str) -> Iterator[None]:
+    def reading(self, path: str) -> Iterator[None]:
         """Turn the errors of HDF5, zarr and anndata, which are many, into one."""
         try:
             yield
@@ -170,6 +207,13 @@ class Store:
         needed, available = sum(array.size for array in arrays), available_memory()
         if needed > available:
             raise too_large(self.name, path, node, arrays, available, self.keys("obsm"))
+
+    def _check_at_once(self, parts: list[Any], whole: Any, path: str) -> None:
+        """Refuse arrays of which the least that can be read does not fit into memory."""
+        arrays = [least_of(part, path) for part in parts]
+        available = available_memory()
+        if sum(array.size for array in arrays) > available:
+            raise too_large(self.name, path, whole, arrays, available, self.keys("obsm"))
 
     def _arrays(self, node: Any, path: str, depth: int = 0, work: int = DENSE) -> Iterator[Array]:
         """Every array of an element; `work` is the bytes that a number takes beside it."""

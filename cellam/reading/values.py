@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 
 from cellam.errors import DataError
 from cellam.options import Kind
-from cellam.reading.amounts import LARGEST_LOG, Amounts, Matrix, measure
+from cellam.reading.amounts import LARGEST_LOG, Amounts, measure
 from cellam.reading.centring import describe_centring
+from cellam.reading.moments import moments
 from cellam.reading.parts import (
     COUNTED,
     COUNTS,
@@ -29,6 +30,7 @@ from cellam.reading.parts import (
     parts_of_days,
     spread,
 )
+from cellam.reading.rows import Rows
 from cellam.reading.time_labels import named
 
 USUAL = 10_000.0  # what cells are normalised to most often
@@ -73,17 +75,17 @@ class Form:
         """Whether log1p is applied to them."""
         return self.kind in ("counts", "normalised")
 
-    def library(self, matrix: Matrix) -> float:
+    def library(self, rows: Rows) -> float:
         """What each cell's sum is brought to before the log; 0 where it is left alone.
 
         It is the median of the counts. Shares have none: their least value in a cell stands for
         one count, so the median of its inverse does, up to the usual 10,000.
         """
         if self.kind == "counts":
-            return float(np.median(np.asarray(matrix.sum(1))))
+            return float(np.median(rows.sums()))
         if not self.shares:
             return 0.0
-        amounts = measure(matrix)
+        amounts = measure(chunk for _, chunk in rows.chunks())
         return float(min(USUAL, np.median(amounts.sums[""] / amounts.least)))
 
     def describe(self) -> str:
@@ -99,7 +101,8 @@ class Form:
 
 
 def judge(
-    matrix: Matrix,
+    amounts: Amounts,
+    rows: Rows,
     codes: NDArray[np.int64],
     labels: Sequence[str],
     where: str,
@@ -109,7 +112,10 @@ def judge(
 
     Parameters
     ----------
-    matrix : (n, g) array or csr_matrix
+    amounts : Amounts
+        What they show of themselves.
+    rows : Rows
+        The values, which are looked at again where that does not tell.
     codes : (n,) int array
         Day of every cell, as a position in `labels`.
     labels : sequence of str
@@ -123,21 +129,21 @@ def judge(
     DataError
         If days or cells are in different forms, or values cannot be what the user says.
     """
-    amounts = measure(matrix)
+    n_genes = rows.shape[1]
     if told != "scaled" and not (amounts.negative > 0).any():
         _check_empty(amounts, where)
     if told is not None:
         return _as_told(told, amounts, where)
     if (amounts.negative > 0).any():
-        if matrix.shape[1] >= FEW_GENES:
-            _check_centred(amounts, matrix.shape[1], codes, labels, where)
+        if n_genes >= FEW_GENES:
+            _check_centred(amounts, n_genes, codes, labels, where)
         form = _with_negatives(amounts, where)
-        if matrix.shape[1] >= FEW_GENES:
-            form = replace(form, notes=describe_centring(matrix, codes, labels))
+        if n_genes >= FEW_GENES:
+            form = replace(form, notes=describe_centring(moments(rows, codes), labels))
         return form
-    if matrix.shape[1] < FEW_GENES:
+    if n_genes < FEW_GENES:
         return _few_genes(amounts)
-    days = parts_of_days(amounts, matrix, codes, len(labels))
+    days = parts_of_days(amounts, rows, codes, len(labels))
     _check_days(days, amounts, labels, where)
     return _form([part for day in days for part in day], amounts)
 

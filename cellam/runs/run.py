@@ -29,7 +29,8 @@ from cellam.evaluation.controls import Controlled
 from cellam.evaluation.evaluate import Evaluation
 from cellam.evaluation.scores import Scores
 from cellam.modelling.model import Model
-from cellam.reading.cells import Cells, names_digest, read
+from cellam.reading.cells import Cells, read
+from cellam.reading.digests import names_digest
 from cellam.reading.timepoints import read_timeline
 from cellam.runs.archive import from_files, to_files
 from cellam.runs.claims import (
@@ -168,7 +169,7 @@ class StoredRun(Displayed):
 
     def check_same(self, cells: Cells) -> None:
         """Refuse cells that are not those of the fit."""
-        if cells.digest != self.digest:
+        if not cells.is_of(self.digest):
             raise DataError(
                 f"{cells.source} is not the data of the run {self.path.name}: its cells, their "
                 "times, its genes or their values have changed since the fit.",

@@ -9,11 +9,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cellam.checks.check import lacking_memory
+from cellam.checks.check import refuse_too_large
 from cellam.comparison.compare import Comparison, compare
 from cellam.comparison.relabelling import MOST
 from cellam.dynamics.fitting import OnProgress, silent
-from cellam.errors import DataError
 from cellam.export.files import check_csv, check_file, write_csv
 from cellam.export.h5ad import read_all, write_h5ad
 from cellam.options import Options
@@ -105,9 +104,8 @@ def compare_file(
     if page is not None:
         check_file(page, "report", [".html"], overwrite=overwrite, noun="the report", data=data)
     options = Options(**{**(options or Options()).model_dump(), **changes})
+    refuse_too_large(data, options.reading)
     cells = read(data, options.reading)
-    if (lacking := lacking_memory(cells)) is not None:
-        raise DataError(f"{cells.source}: {lacking.finding}", lacking.advice)
     found = compare(
         cells,
         condition,

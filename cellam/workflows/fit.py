@@ -9,9 +9,9 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from cellam.checks.check import lacking_memory
+from cellam.checks.check import refuse_too_large
 from cellam.dynamics.fitting import OnProgress, silent
-from cellam.errors import ConfigError, DataError, OutputError, Stopped
+from cellam.errors import ConfigError, OutputError, Stopped
 from cellam.modelling import pipeline
 from cellam.options import Options
 from cellam.reading.cells import Cells, read
@@ -101,10 +101,9 @@ def fit_run(
     options = Options(**{**(options or Options()).model_dump(), **changes})
     folder = Path(place) if place is not None else new_place(data, Path(RUNS), resume=resume)
     check_free(folder, overwrite=overwrite)
+    refuse_too_large(data, options.reading)
     cells = read(data, options.reading)
     replicates_of(cells)  # a column that cannot be used is refused before anything is written
-    if (lacking := lacking_memory(cells)) is not None:
-        raise DataError(f"{cells.source}: {lacking.finding}", lacking.advice)
     with claim(
         folder,
         start={"data": cells.digest, **options.model_dump(mode="json")},

@@ -160,7 +160,7 @@ def _with_gene(request: Request) -> Request:
     cells = request.run.read_expression(request.source)
     if color not in cells.genes:
         raise no_colour(color, adata.obs, cells.genes)
-    column = log_normalised(cells)[:, [cells.genes.index(color)]]
+    column = log_normalised(cells).columns([cells.genes.index(color)]).read()
     gene = pd.DataFrame(index=[color])
     return replace(request, adata=anndata.AnnData(column, adata.obs, gene, obsm=dict(adata.obsm)))
 

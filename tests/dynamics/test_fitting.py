@@ -8,11 +8,12 @@ import torch
 from closed_form import M, V, joined, normal, reference, relative_error, translation
 
 from cellam.dynamics.actions import Features
-from cellam.dynamics.fitting import fit_growth, fit_kernel
+from cellam.dynamics.fitting import fit_growth, fit_kernel, median_distance, typical_distance
 from cellam.dynamics.objectives import Objective
 from cellam.dynamics.simulation import simulate
 from cellam.dynamics.training import fit_mlp
 from cellam.errors import TrainingError
+from cellam.reading.snapshots import Snapshots
 from cellam.toys import OrnsteinUhlenbeck, WeightChange
 
 AM, UAM = Objective(), Objective(growth_scale=1.0)
@@ -225,3 +226,22 @@ def test_a_loss_that_is_not_finite_is_an_error_that_says_what_to_do():
     x = normal(200, np.random.default_rng(0))
     with pytest.raises(TrainingError, match="finite"):
         fitted("mlp", joined([x, 1e30 * x], [0.0, 1.0]), AM, steps=10)
+
+
+@pytest.mark.parametrize("days", [3, 100])
+def test_the_length_of_features_needs_few_cells_however_many_days(days, monkeypatch):
+    rng = np.random.default_rng(0)
+    points = tuple(rng.standard_normal((300, 5)) + k / days for k in range(days))
+    rows = tuple(np.arange(300) for _ in points)
+    times = tuple(map(float, range(days)))
+    snapshots = Snapshots(points, times, tuple(map(str, times)), (1.0,) * days, rows)
+    whole = median_distance(np.concatenate([x[:: days // 3] for x in points]))
+    sizes = []
+
+    def counted(points):
+        sizes.append(len(points))
+        return median_distance(points)
+
+    monkeypatch.setattr("cellam.dynamics.fitting.median_distance", counted)
+    assert typical_distance(snapshots, rng) == pytest.approx(whole, rel=0.02)
+    assert sizes[0] <= 1_500

@@ -55,7 +55,7 @@ def covered(
         model = cellam.fit(measured(seed, times=times), exclude=(label,), **options)
         found = score(model, label, metrics=["W1"])
         n = int(found.table["n"].iloc[0])
-        large = replace(model, snapshots=take_snapshots(everyone, model.space))
+        large = replace(model, snapshots=take_snapshots(everyone, model.space.embed(everyone)))
         if not known:  # of no fit
             clouds = baselines(large.training, time, np.random.default_rng(0))
             clouds["floor"] = itself(large, label)
@@ -99,7 +99,7 @@ def test_refits_scatter_as_fits_to_other_cells_do():
     one = cellam.fit(cells, exclude=("day4",), tau=1.0, curvature=1.0)
     for seed in range(1, 17):
         other = cellam.fit(measured(seed), exclude=("day4",), tau=1.0, curvature=1.0)
-        model = replace(other, snapshots=take_snapshots(cells, other.space))
+        model = replace(other, snapshots=take_snapshots(cells, other.space.embed(cells)))
         values.append(w1_of(model) * one.space.unit)
     again = refit(one, 16)
     scatter = np.std([w1_of(m) * one.space.unit for m in again.models], ddof=1)
@@ -127,7 +127,8 @@ def test_standard_errors_are_the_spread_of_scores_over_other_samples():
     model = cellam.fit(measured(0, times=0.1), exclude=("day4",), n_features=16, tau=1.0)
     tables = []
     for seed in range(20):
-        again = take_snapshots(measured(seed, times=0.1), model.space)
+        louder = measured(seed, times=0.1)
+        again = take_snapshots(louder, model.space.embed(louder))
         tables.append(
             score(replace(model, snapshots=again), "day4", metrics=["W1", "energy"]).table
         )

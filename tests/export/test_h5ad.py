@@ -161,6 +161,6 @@ def test_times_saved_at_steps_begin_at_the_day_and_never_turn_back(cells: Cells)
 
 
 def _as_adata(cells: Cells) -> anndata.AnnData:
-    adata = anndata.AnnData(cells.matrix.copy(), obs=cells.obs.copy())
+    adata = anndata.AnnData(cells.matrix.read(), obs=cells.obs.copy())
     adata.var_names = list(cells.genes)
     return adata

@@ -12,8 +12,9 @@ import pytest
 from cellam.dynamics.couplings import Balanced, Unbalanced
 from cellam.dynamics.curves import CURVATURE
 from cellam.dynamics.objectives import Objective
+from cellam.modelling import selection
 from cellam.modelling.recipe import choice_from_json, choice_to_json
-from cellam.modelling.selection import INNER, KEPT, SHARES, TAU, TAUS, choose_recipe
+from cellam.modelling.selection import INNER, KEPT, NEAREST, SHARES, TAU, TAUS, choose_recipe
 from cellam.reading.snapshots import Snapshots
 from cellam.storage import to_json
 
@@ -146,6 +147,25 @@ def test_progress_counts_to_its_end():
 
 def test_of_many_days_only_some_are_held_out():
     assert choose(translation(INNER + 3, n=12)).reasons["coupling"].days == INNER
+
+
+def test_what_is_fitted_to_choose_does_not_grow_with_the_days(monkeypatch):
+    """Each day that is held out is predicted from the nearest others; near the ends too."""
+    fitted = []
+
+    def fit_kernel(path, *args, **kwargs):
+        fitted.append([gap.t_1 - gap.t_0 for gap in path.gaps])
+        return selection.fit_kernel_as_it_is(path, *args, **kwargs)
+
+    monkeypatch.setattr(selection, "fit_kernel_as_it_is", selection.fit_kernel, raising=False)
+    monkeypatch.setattr(selection, "fit_kernel", fit_kernel)
+    for days in (12, 30):
+        fitted.clear()
+        choose(translation(days, n=20))
+        assert len(fitted) == INNER * (len(TAUS) + 1)
+        assert {len(gaps) for gaps in fitted} == {NEAREST - 1}
+        # The gap past the day that is held out is twice as long, and there is one of them.
+        assert all(sum(gap > 1.5 * min(gaps) for gap in gaps) == 1 for gaps in fitted)
 
 
 def test_the_same_seed_makes_the_same_choice():

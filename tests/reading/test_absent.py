@@ -53,7 +53,7 @@ def test_genes_missing_on_whole_days_are_left_out_with_their_number(
     assert "g00" in note
     assert f"not measured on {', '.join(f'{day:g}' for day in days)}," in note
     kept = np.setdiff1d(np.arange(N_GENES), THIRD)
-    matrix = cells.matrix.toarray() if sparse.issparse(cells.matrix) else cells.matrix
+    matrix = cells.matrix.toarray()
     np.testing.assert_array_equal(matrix, COUNTS[:, kept])
 
 

@@ -15,6 +15,7 @@ from cellam.modelling.observed import growth_rates
 from cellam.reading.batch_shift import Batches, linked, read_batches, without_shift
 from cellam.reading.cells import Cells
 from cellam.reading.embedding import fit_space
+from cellam.reading.rows import Rows
 from cellam.runs.archive import from_files, to_files
 from cellam.toys import Branching
 
@@ -154,7 +155,7 @@ def test_held_out_cells_tell_nothing_of_the_shift(laned: Cells) -> None:
     training = laned.codes != 2
     other = laned.matrix.toarray()
     other[~training] = other[~training][:, ::-1]
-    changed = replace(laned, matrix=sparse.csr_matrix(other))
+    changed = replace(laned, matrix=Rows.of(sparse.csr_matrix(other)))
     a, b = (fit_space(cells, training, n_pcs=5) for cells in (laned, changed))
     assert a.batches is not None and b.batches is not None
     np.testing.assert_array_equal(a.batches.shifts, b.batches.shifts)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from cellam.reading.components import FEWEST, confirmed
+from cellam.reading.rows import Rows
 
 
 def factors(n: int, genes: int, k: int, size: float, seed: int = 0) -> np.ndarray:
@@ -18,17 +19,17 @@ def factors(n: int, genes: int, k: int, size: float, seed: int = 0) -> np.ndarra
 @pytest.mark.parametrize("k", [3, 6])
 def test_the_number_of_programmes_is_found(k):
     # Noise alone has an sd of 1 + √(400/100) = 3 along the first component of half of them.
-    assert confirmed(factors(200, 400, k, 15.0), 20) == k
+    assert confirmed(Rows.of(factors(200, 400, k, 15.0)), 20) == k
 
 
 def test_noise_has_none_and_two_are_kept():
-    assert confirmed(factors(120, 600, 1, 0.0), 20) == FEWEST
+    assert confirmed(Rows.of(factors(120, 600, 1, 0.0)), 20) == FEWEST
 
 
 def test_many_cells_confirm_all_that_are_asked_for():
-    assert confirmed(factors(3_000, 60, 20, 10.0), 20) == 20
+    assert confirmed(Rows.of(factors(3_000, 60, 20, 10.0)), 20) == 20
 
 
 def test_few_cells_and_few_genes_are_no_error():
-    assert confirmed(factors(6, 4, 1, 5.0), 3) == 2
-    assert confirmed(factors(6, 4, 1, 5.0), 1) == 1
+    assert confirmed(Rows.of(factors(6, 4, 1, 5.0)), 3) == 2
+    assert confirmed(Rows.of(factors(6, 4, 1, 5.0)), 1) == 1

@@ -12,6 +12,7 @@ from cellam.errors import ConfigError, DataError
 from cellam.options import N_PCS
 from cellam.reading.cells import Cells
 from cellam.reading.embedding import fit_space
+from cellam.reading.rows import Rows
 from cellam.reading.snapshots import take_snapshots
 from cellam.reading.space import Space
 from cellam.reading.values import Form
@@ -108,7 +109,7 @@ def test_expression_of_low_rank_is_decoded_exactly(small: anndata.AnnData, white
 
 def test_counts_are_decoded_to_logs_of_normalised_counts(cells: Cells) -> None:
     space = fit_space(cells, everyone(cells), n_pcs=49)  # all but one direction of 50 genes
-    assert space.library == pytest.approx(np.median(np.asarray(cells.matrix.sum(1))))
+    assert space.library == pytest.approx(np.median(cells.matrix.sums()))
     decoded = space.decode(space.embed(cells), list(cells.genes))
     log = log_expression(cells, space.library)
     residual = ((decoded - log) ** 2).sum() / ((log - log.mean(0)) ** 2).sum()
@@ -163,7 +164,7 @@ def test_a_missing_gene_is_named(small: anndata.AnnData, cells: Cells) -> None:
 
 def test_snapshots_hold_every_cell_once(cells: Cells) -> None:
     space = fit_space(cells, everyone(cells), n_pcs=5)
-    days = take_snapshots(cells, space)
+    days = take_snapshots(cells, space.embed(cells))
     assert sorted(days.data_rows.tolist()) == list(range(len(cells)))
     x = space.embed(cells)
     for points, rows in zip(days.points, days.rows, strict=True):
@@ -228,7 +229,7 @@ def test_cells_at_one_place_are_refused(rep_cells: Cells) -> None:
 
 def test_constant_expression_is_refused(cells: Cells) -> None:
     constant = replace(
-        cells, matrix=np.full((160, 50), 0.5, dtype=np.float32), form=Form("log", "")
+        cells, matrix=Rows.of(np.full((160, 50), 0.5, dtype=np.float32)), form=Form("log", "")
     )
     with pytest.raises(DataError):
         fit_space(constant, everyone(constant), n_pcs=3)

@@ -101,7 +101,7 @@ def test_the_call_in_the_hint_makes_an_anndata(
     exec(call, {"sc": sc, "anndata": anndata, "np": np, "pd": pd, "scipy": scipy})
     cells = cellam.read("data.h5ad")
     assert cells.timeline.times == (0.0, 2.0)
-    read = cells.matrix.toarray() if sparse.issparse(cells.matrix) else cells.matrix
+    read = cells.matrix.toarray() if cells.rep is None else cells.matrix
     np.testing.assert_array_equal(read, COUNTS)
 
 

@@ -86,7 +86,7 @@ def test_every_type_of_real_number_is_read(small: anndata.AnnData) -> None:
             if form is not np.asarray and dtype == "float16":
                 continue  # scipy has no such matrix
             small.X = form(counts.astype(dtype))
-            assert (cellam.read(small).digest == first) == (form is not np.asarray), (dtype, form)
+            assert cellam.read(small).digest == first, (dtype, form)
             small.obsm["X"] = counts.astype(dtype)
             np.testing.assert_array_equal(cellam.read(small, use_rep="X").matrix, counts)
 
@@ -123,8 +123,7 @@ def test_columns_follow_the_names_of_genes(
     assert one.genes == other.genes == tuple(sorted(small.var_names))
     assert one.digest == other.digest
     gene = one.genes[7]
-    column = one.matrix[:, 7]
-    column = column.toarray().ravel() if sparse.issparse(column) else column
+    column = one.matrix.columns([7]).toarray().ravel()
     expected = small[:, gene].X
     expected = expected.toarray() if sparse.issparse(expected) else expected
     np.testing.assert_array_equal(column, np.ravel(expected))
@@ -181,7 +180,8 @@ def test_whatever_the_numbers_they_are_embedded_or_our_own_error_is_raised(
     for options in ({}, {"use_rep": "X"}):
         try:
             cells = cellam.read(adata, **options)
-            assert cells.matrix.dtype == np.float32
+            there = cells.matrix if cells.rep else cells.matrix.toarray()
+            assert there.dtype == np.float32
             x = fit_space(cells, cells.codes >= 0).embed(cells)
         except CellamError as error:
             assert error.hint or "same" in error.message or "few" in error.message

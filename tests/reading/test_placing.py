@@ -13,6 +13,7 @@ from cellam.modelling.model import Model
 from cellam.reading.cells import Cells
 from cellam.reading.embedding import fit_space
 from cellam.reading.placing import MOST, place
+from cellam.reading.rows import Rows
 from cellam.reading.space import Space
 
 
@@ -28,7 +29,7 @@ def space(demo: Cells) -> Space:
 
 def with_genes(cells: Cells, keep: np.ndarray) -> Cells:
     genes = tuple(np.array(cells.genes)[keep])
-    return replace(cells, matrix=cells.matrix[:, np.flatnonzero(keep)], genes=genes)
+    return replace(cells, matrix=cells.matrix.columns(np.flatnonzero(keep)), genes=genes)
 
 
 def test_cells_of_the_fit_lie_where_they_were_to_the_last_bit(demo: Cells, space: Space) -> None:
@@ -63,7 +64,7 @@ def test_the_error_of_missing_genes_is_known_before(demo: Cells, space: Space, s
     lost = 1 - np.isin(space.genes, fewer.genes).mean()
     mean_for_missing = (
         space.from_coordinates(
-            (space.prepared(fewer, [g for g in space.genes if g in fewer.genes])
+            (space.prepared(fewer, [g for g in space.genes if g in fewer.genes]).toarray()
              - space.mean[np.isin(space.genes, fewer.genes)])
             @ space.components[:, np.isin(space.genes, fewer.genes)].T
         )
@@ -75,7 +76,7 @@ def test_the_error_of_missing_genes_is_known_before(demo: Cells, space: Space, s
 def test_other_depth_of_half_a_file_is_no_other_expression(demo: Cells, space: Space) -> None:
     fewer = with_genes(demo, np.random.default_rng(0).random(len(demo.genes)) < 0.8)
     once = place(space, fewer).points
-    deeper = place(space, replace(fewer, matrix=fewer.matrix * 7)).points
+    deeper = place(space, replace(fewer, matrix=Rows.of(fewer.matrix.read() * 7))).points
     np.testing.assert_allclose(once, deeper, atol=1e-4)
 
 
@@ -129,10 +130,10 @@ def test_values_that_were_scaled_by_themselves_are_refused(small: anndata.AnnDat
 def test_cells_without_a_count_in_the_genes_of_the_fit_are_refused(
     demo: Cells, space: Space
 ) -> None:
-    matrix = demo.matrix.copy()
+    matrix = demo.matrix.read().tolil()
     matrix[3] = 0
     with pytest.raises(DataError, match=r"^1 cell of .* has no counts in the genes of the fit"):
-        place(space, replace(demo, matrix=matrix))
+        place(space, replace(demo, matrix=Rows.of(matrix.tocsr())))
 
 
 def test_given_coordinates_are_taken_as_those_of_the_fit_and_it_is_said(rep_cells: Cells) -> None:
