@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import logging
 import re
 from collections.abc import Iterator, Set
@@ -126,7 +127,7 @@ def _signature(path: str, found: Any, hidden: Set[str] = HIDDEN) -> str:
 
 def _default(value: Any) -> str:
     """A default as it would be typed; one that cannot be typed is left open."""
-    text = repr(value)
+    text = json.dumps(value) if isinstance(value, str) else repr(value)  # quoted as code here is
     return "..." if " at 0x" in text or len(text) > 40 else text
 
 
