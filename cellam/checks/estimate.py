@@ -47,8 +47,8 @@ A_CLOUD = 0.34  # of N_MAX cells, compared in all metrics
 BASE = 600e6  # bytes: of the libraries and the features
 OF_PCA = 250e6  # bytes: of the libraries that it needs
 OF_OBS = 400  # bytes: of a cell without its matrix
-OF_A_CHUNK = 60 * VALUES  # bytes: of the expression that is read at once
-OF_A_PAIR = 40  # bytes: of two genes of the PCA
+OF_A_VALUE = 60  # bytes: of expression that is read at once
+OF_A_PAIR = 16  # bytes: of two genes of the PCA
 OF_VALUES = 300  # bytes: of a cell, of what its values show
 EMBEDDED = 40  # bytes: of a cell in one coordinate, with all its copies
 FEATURED = 4e4  # bytes: of a cell that is followed, with its features
@@ -131,7 +131,8 @@ def memory_of(extent: Extent) -> float:
     held = stored if stored <= HELD else 0
     embedded = n * (OF_OBS + OF_VALUES + EMBEDDED * min(p, N_PCS))
     pairs = OF_A_PAIR * min(p, N_TOP_GENES) ** 2
-    return float(BASE + OF_PCA + OF_A_CHUNK + pairs + held + embedded)
+    chunk = OF_A_VALUE * min(VALUES, stored // 8)
+    return float(BASE + OF_PCA + chunk + pairs + held + embedded)
 
 
 def eval_memory(cells: Cells) -> float:

@@ -255,7 +255,7 @@ def _expression(task: _Task, model: Model, label: str) -> NDArray[np.float32] | 
         return None
     rows = model.snapshots.rows[model.snapshots.index(label)]
     of_day = replace(cells, matrix=cells.matrix[rows])
-    return model.space.expression(of_day, model.space.genes).astype(np.float32)
+    return model.space.prepared(of_day, model.space.genes).toarray()
 
 
 def available_metrics(

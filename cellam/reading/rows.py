@@ -27,7 +27,7 @@ from cellam.reading.stores import Store
 Array: TypeAlias = NDArray[np.float64]
 Read: TypeAlias = Callable[[int, int], Matrix]
 
-VALUES = 2_000_000  # of a chunk, about
+VALUES = 1_000_000  # of a chunk, about
 APART = 32  # rows that are read along with one that is wanted, at most; beyond, it is read alone
 
 

@@ -21,6 +21,7 @@ from cellam.evaluation.metrics import METRICS
 from cellam.modelling.model import Model
 from cellam.modelling.recipe import Part
 from cellam.modelling.refits import MOST_CELLS
+from cellam.modelling.selection import INNER, NEAREST
 from cellam.options import GROWTH_SCALE, N_TOP_GENES, SIGMA
 from cellam.reading.growth import PriorSource
 from cellam.reading.samples import ENOUGH
@@ -195,9 +196,16 @@ def _path(model: Model, text: Methods, versions: dict[str, str]) -> str:
         said.append(
             f"{_capital(_listed(judged))} {('were' if len(judged) > 1 else 'was')} chosen by the "
             "energy distance of predicted to observed cells over inner training time points, "
-            "each held out in turn."
+            f"{_held_out(len(model.training))}."
         )
     return " ".join(said)
+
+
+def _held_out(n_days: int) -> str:
+    """How time points were held out to choose the path, among so many of training."""
+    some = f"{INNER} of them, " if n_days - 2 > INNER else ""
+    near = f" and predicted by fits to the {NEAREST} nearest" if n_days - 1 > NEAREST else ""
+    return f"{some}each held out in turn{near}"
 
 
 def _prior(source: PriorSource, share: float, text: Methods, versions: dict[str, str]) -> str:

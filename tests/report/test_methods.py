@@ -14,7 +14,7 @@ from cellam.evaluation.metrics import METRICS
 from cellam.modelling.model import Model
 from cellam.reading.cells import Cells
 from cellam.reading.time_labels import named
-from cellam.report.methods import Methods, describe
+from cellam.report.methods import Methods, _held_out, describe
 from cellam.report.references import REFERENCES
 from cellam.toys import Branching
 
@@ -186,3 +186,15 @@ def test_a_prior_of_growth_is_said_with_its_sources_and_how_much_was_taken(
         assert not any(source in reference for reference in texts["right"].references)
     assert "came from the column right of the annotation" in _text(texts["right"])
     assert "they were not used" in _text(texts["wrong"])
+
+
+@pytest.mark.parametrize(
+    ("days", "said"),
+    [
+        (5, "each held out in turn"),
+        (10, "6 of them, each held out in turn"),
+        (40, "6 of them, each held out in turn and predicted by fits to the 10 nearest"),
+    ],
+)
+def test_it_says_on_how_many_days_the_choice_rests(days: int, said: str) -> None:
+    assert _held_out(days) == said
