@@ -51,10 +51,10 @@ from cellam.evaluation.skill import skills as skills
 from cellam.executors.executor import executing as executing
 from cellam.experiments import Experiment as Experiment
 from cellam.export.h5ad import to_anndata as to_anndata
-from cellam.export.h5ad import write_anndata as write_anndata
 from cellam.export.h5ad import write_couplings as write_couplings
-from cellam.export.h5ad import write_h5ad as write_h5ad
 from cellam.export.h5ad import write_tables as write_tables
+from cellam.export.stores import write_anndata as write_anndata
+from cellam.export.stores import write_h5ad as write_h5ad
 from cellam.export.tables import tables as tables
 from cellam.modelling.model import Model as Model
 from cellam.modelling.model import Simulation as Simulation

@@ -68,7 +68,7 @@ def simulate(
         str | None,
         typer.Option(
             help="Genes whose expression is computed: all, none, or A,B. [default: all if the "
-            "space is a PCA by cellam]"
+            "space is a PCA by cellam and they take at most 1 GB]"
         ),
     ] = None,
     extrapolate: Annotated[

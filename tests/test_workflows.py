@@ -147,6 +147,26 @@ def test_a_simulation_is_the_file_that_the_command_writes(call: Call, run: Path)
     check_display(found.simulation)
 
 
+def test_expression_of_very_many_cells_is_computed_if_asked_for(
+    call: Call, run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cellam.workflows.simulate.MOST_DECODED", 30_000 - 1)  # 3 times, 50 genes
+    opened = cellam.open_run(run)
+    genes = opened.model.space.genes
+    (note,) = opened.simulate("day2", n_cells=50).notes
+    assert note.startswith("No expression is computed: that of 50 genes in 150 rows")
+    assert "`genes='all'`" in note and genes[0] in note
+    assert opened.simulate("day2", n_cells=50).to_anndata().shape == (150, 0)
+    assert opened.simulate("day2", n_cells=49).to_anndata().shape == (147, 50)
+    assert not opened.simulate("day2", n_cells=50, genes="none").notes
+    said = call("simulate", "--from", "day2", "--n-cells", "50")
+    assert said.code == 0 and "add --genes all" in said.err
+    (written,) = (run / "simulations").iterdir()
+    assert anndata.read_h5ad(written).shape == (150, 0)
+    said = call("simulate", "--from", "day2", "--n-cells", "50", "--genes", "all", "-o", "x.h5ad")
+    assert (said.code, said.err) == (0, "") and anndata.read_h5ad("x.h5ad").shape == (150, 50)
+
+
 def test_an_unsure_simulation_has_intervals(unsure_run: Path) -> None:
     found = cellam.open_run(unsure_run).simulate("day2")
     low, high = found.to_dict()["days"][-1]["mass_interval"]

@@ -1,9 +1,10 @@
 """Assignment: of which cell type a position on a day is. One rule, for every answer.
 
-A position counts for the ten annotated cells of the day that are nearest to it, a tenth for each.
-Cells without a type take no part. Observed cells have the type that they were given and need no
-rule; what the rule says of each of them without itself is its bias (`Reference.relabelled`), and no
-share of simulated cells is to be trusted beyond it.
+A position counts for the ten annotated cells of the day that are nearest to it, a tenth for each;
+of very many, those are searched that stand for all (`nearest`). Cells without a type take no part.
+Observed cells have the type that they were given and need no rule; what the rule says of each of
+them without itself is its bias (`Reference.relabelled`), and no share of simulated cells is to be
+trusted beyond it.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import sparse
 
+from cellam.analysis.nearest import nearest, nearest_others, stand_ins
 from cellam.analysis.terminal import position_of
 from cellam.errors import DataError
 from cellam.modelling.model import Model
@@ -52,10 +54,15 @@ class Reference:
         return np.flatnonzero(self.codes >= 0)
 
     @property
+    def searched(self) -> NDArray[np.int64]:
+        """Places of the annotated cells that positions are assigned by: all, unless too many."""
+        there = self.annotated
+        return there[stand_ins(len(there))]
+
+    @property
     def shares(self) -> Array:
         """Share of each type among the annotated cells, (S,)."""
-        counts = np.bincount(self.codes[self.annotated], minlength=len(self.names))
-        return np.asarray(counts / max(counts.sum(), 1))
+        return self._shares(self.annotated)
 
     def nearest(self, x: Array) -> sparse.csr_matrix:
         """Which cells each position (N, p) counts for: (N, m), rows sum to 1."""
@@ -79,31 +86,23 @@ class Reference:
         return sparse.csr_matrix(share)
 
     def relabelled(self) -> Array:
-        """Share of each type in each annotated cell by the rule, were the cell not there: (k, S).
+        """Share of each type in each searched cell by the rule, were the cell not there: (k, S).
 
         A cell that is alone keeps its type.
         """
-        from sklearn.neighbors import NearestNeighbors
-
-        there = self.annotated
+        there = self.searched
         own = np.eye(len(self.names))[self.codes[there]]
-        n = min(NEIGHBOURS, len(there) - 1)
-        if n < 1:
+        if len(there) < 2:
             return own
-        near = (
-            NearestNeighbors(n_neighbors=n)
-            .fit(self.points[there])
-            .kneighbors(return_distance=False)
-        )
-        return np.asarray(own[near].mean(1))
+        return np.asarray(own[nearest_others(self.points[there], NEIGHBOURS)].mean(1))
 
     def bias(self) -> Array:
-        """Share of each type by the rule less its true share, over the annotated cells, (S,)."""
-        return np.asarray(self.relabelled().mean(0) - self.shares)
+        """Share of each type by the rule less its true share, over the searched cells, (S,)."""
+        return np.asarray(self.relabelled().mean(0) - self._shares(self.searched))
 
     def recognised(self) -> Array:
         """Share of the cells of each type, (S,), that the rule gives back their own type."""
-        told, codes = self.relabelled(), self.codes[self.annotated]
+        told, codes = self.relabelled(), self.codes[self.searched]
         own = told[np.arange(len(codes)), codes]
         counts = np.bincount(codes, minlength=len(self.names))
         return np.asarray(np.bincount(codes, own, len(self.names)) / np.maximum(counts, 1))
@@ -112,6 +111,10 @@ class Reference:
         """Types of which less than 80 % of the cells are recognised, and how much of each is."""
         found = zip(self.names, self.recognised(), strict=True)
         return {name: float(share) for name, share in found if share < RECOGNISED}
+
+    def _shares(self, places: NDArray[np.int64]) -> Array:
+        counts = np.bincount(self.codes[places], minlength=len(self.names))
+        return np.asarray(counts / max(counts.sum(), 1))
 
     def _spread(self, near: sparse.csr_matrix) -> sparse.csr_matrix:
         """Columns of annotated cells, at their places among all cells."""
@@ -202,11 +205,9 @@ def neighbours(x: Array, observed: Array, number: int = NEIGHBOURS) -> sparse.cs
     (N, M) csr_matrix
         Rows sum to 1.
     """
-    from sklearn.neighbors import NearestNeighbors
-
-    n = min(number, len(observed))
-    # A tree in few coordinates; in many, where every branch would be searched, all distances.
-    near = NearestNeighbors(n_neighbors=n).fit(observed).kneighbors(x, return_distance=False)
+    searched = stand_ins(len(observed))
+    near = searched[nearest(x, observed[searched], number)[1]]
+    n = near.shape[1]
     starts = n * np.arange(len(x) + 1)
     return sparse.csr_matrix(
         (np.full(near.size, 1 / n), near.ravel(), starts), (len(x), len(observed))

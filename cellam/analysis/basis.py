@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cellam.analysis.nearest import nearest, nearest_others, stand_ins
 from cellam.errors import ConfigError, DataError
 from cellam.modelling.model import Model
 from cellam.modelling.observed import velocities
@@ -66,13 +67,11 @@ class Basis:
         """Where model coordinates x (n, p) are drawn: (n, 2)."""
         if self.own:
             return model.space.to_coordinates(x)[:, :2]
-        from sklearn.neighbors import NearestNeighbors
-
-        observed = np.concatenate(model.snapshots.points)
-        k = min(NEAREST, len(observed))
-        distance, near = NearestNeighbors(n_neighbors=k).fit(observed).kneighbors(x)
+        days = model.snapshots.points
+        searched = stand_ins(*map(len, days))
+        distance, near = nearest(x, np.concatenate(days)[searched], NEAREST)
         w = 1 / np.maximum(distance, 1e-9)
-        return np.asarray((w[..., None] * self.xy[near]).sum(1) / w.sum(1)[:, None])
+        return np.asarray((w[..., None] * self.xy[searched][near]).sum(1) / w.sum(1)[:, None])
 
     def velocity(self, model: Model) -> Array:
         """Velocity of every cell on its own day, as it is drawn: (n, 2), in the order of `xy`."""
@@ -97,17 +96,15 @@ def project(x: Array, v: Array, xy: Array, *, neighbours: int = NEIGHBOURS) -> A
     xy : (n, 2) array
         The cells in the basis.
     neighbours : int
-        k, at most n − 1.
+        k, at most n − 1; of very many cells, among those that stand for all (`nearest`).
 
     Returns
     -------
     (n, 2) array
         Without a unit: its length is below 2, and small where neighbours disagree.
     """
-    from sklearn.neighbors import NearestNeighbors
-
-    k = min(neighbours, len(x) - 1)
-    near = NearestNeighbors(n_neighbors=k).fit(x).kneighbors(return_distance=False)  # (n, k)
+    near = nearest_others(x, neighbours)
+    k = near.shape[1]
     projected = np.empty((len(x), 2))
     for rows in np.array_split(np.arange(len(x)), -(-len(x) // 4_096)):
         towards = x[near[rows]] - x[rows, None]  # (b, k, p)

@@ -21,7 +21,8 @@ whole day becomes is known to the error of counting the terminal day.
 Cells that were not in the fit go their own way, and stand in the place of the observed cell of
 their day that is nearest: the cells that may be what was measured, the scatter of fates, and the
 mean fate that chance would give are those of the observed cells, so a single new cell is treated
-as a thousand are. One that is in the fit has the fate that it has there.
+as a thousand are. One that is in the fit has the fate that it has there. In the same way the cells
+of a day with very many join those that stand for all (`nearest`).
 """
 
 from __future__ import annotations
@@ -36,7 +37,8 @@ from numpy.typing import NDArray
 from cellam.analysis.assignment import reference, reference_of
 from cellam.analysis.descendants import DRAWS, Joined, join, transitions
 from cellam.analysis.growth_range import converted
-from cellam.analysis.terminal import Terminal
+from cellam.analysis.nearest import thinned_day
+from cellam.analysis.terminal import Terminal, position_of
 from cellam.analysis.uncertainty import Spread
 from cellam.analysis.weighing import by_mass, counted, mixed, weigh
 from cellam.errors import ConfigError
@@ -74,7 +76,8 @@ class Fates:
         The probabilities by the flow alone, as a mean over alike cells, and forward those by
         conversion.
     mean : (S,) array
-        The same by the flow, as a mean over the observed cells of the day by mass.
+        The same by the flow, as a mean over the observed cells of the day by mass (of very many,
+        over those that stand for all).
     whole : (S,) array
         Share of each state on the terminal day: what all cells of the day become together.
     ends : int
@@ -256,14 +259,16 @@ def predict_fates(
     states = reference_of(model, end, types)
     of_state = states.memberships()
     cohort = model.cohort(start)
-    models = (model.without_ensemble(), *model.members)
+    few = thinned_day(model, position_of(model, cohort.label))
+    models = (few.without_ensemble(), *few.members)
     how: dict[str, Any] = {"draws": draws, "seed": seed}
     follow = [transitions(m, cohort.label, end, types, **how) for m in models]
     k, l = follow[0].start, follow[0].end  # noqa: E741
     joined: list[Joined | None] = [
-        join(m, (k, l), cohort.points, types, **how) if cohort.new else None for m in models
+        join(m, (k, l), cohort.points, types, **how) if cohort.new or few is not model else None
+        for m in models
     ]
-    there = reference(model, [k], types)
+    there = reference(few, [k], types)
     first, *others = (
         weigh(f, there, of_state, kept, new) for f, new in zip(follow, joined, strict=True)
     )
@@ -271,7 +276,7 @@ def predict_fates(
     n, S = first.own.shape
     explained = [first.flow]
     if l > k:
-        by_chance = converted(model, k, l, of_state)
+        by_chance = converted(few, k, l, of_state)
         explained.append(by_chance if joined[0] is None else by_chance[joined[0].beside])
     return Fates(
         cohort.label,

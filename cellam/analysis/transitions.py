@@ -25,6 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from cellam.analysis.nearest import nearest, stand_ins
 from cellam.devices import threads
 from cellam.dynamics.couplings import Balanced, couple
 from cellam.modelling.model import Model
@@ -80,7 +81,8 @@ def transition_matrix(
     ----------
     model : Model
     neighbours : int
-        Cells to spread one over; fewer where a day has fewer.
+        Cells to spread one over; fewer where a day has fewer. Of a day with very many, those
+        that stand for all (`nearest`): to the others leads no step.
     draws : int
         Noisy ways to average over, where the dynamics have noise.
     seed : int
@@ -120,14 +122,13 @@ def transition_matrix(
 
 def _spread(y: Array, observed: Array, neighbours: int) -> tuple[NDArray[np.int64], Array]:
     """The observed cells nearest to each y (n, p), and its share of each: (n, k) both."""
-    from sklearn.neighbors import NearestNeighbors
-
-    k = min(neighbours, len(observed))
-    distance, near = NearestNeighbors(n_neighbors=k).fit(observed).kneighbors(y)
+    searched = stand_ins(len(observed))
+    distance, near = nearest(y, observed[searched], neighbours)
+    k = near.shape[1]
     beyond = distance**2 - distance[:, :1] ** 2
     width = np.maximum(beyond[:, min(WIDTH, k) - 1 :][:, :1], 1e-12)
     share = np.exp(-beyond / (2 * width))
-    return near, share / share.sum(1, keepdims=True)
+    return searched[near], share / share.sum(1, keepdims=True)
 
 
 def gaps(model: Model, *, seed: int = 0) -> Iterator[Gap]:

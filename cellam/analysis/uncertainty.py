@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from cellam.analysis.nearest import nearest, stand_ins
 from cellam.errors import ConfigError
 from cellam.modelling.model import Model, Simulation
 from cellam.modelling.observed import growth_rates, velocities
@@ -198,17 +199,16 @@ def remoteness(model: Model, x: Array) -> Array:
     -------
     (n,) array
         Mean distance to the five nearest cells of the training days, divided by the 99th
-        percentile of the same distance among these cells themselves. Above 1 a cell is where
-        few were seen, and what is said of it rests on no data.
+        percentile of the same distance among these cells themselves (of very many, among those
+        that stand for all: `nearest`). Above 1 a cell is where few were seen, and what is said of
+        it rests on no data.
     """
-    from sklearn.neighbors import NearestNeighbors
-
-    observed = np.concatenate(model.training.points)
+    days = model.training.points
+    observed = np.concatenate(days)[stand_ins(*map(len, days))]
     n = min(NEIGHBOURS, len(observed) - 1)
-    near = NearestNeighbors(n_neighbors=n).fit(observed)
     usual = observed
     if len(observed) > ENOUGH:
         usual = observed[np.random.default_rng(0).choice(len(observed), ENOUGH, replace=False)]
-    own = near.kneighbors(usual, n + 1)[0][:, 1:].mean(1)  # the nearest is the cell itself
-    away = near.kneighbors(x)[0].mean(1)
+    own = nearest(usual, observed, n + 1)[0][:, 1:].mean(1)  # the nearest is the cell itself
+    away = nearest(x, observed, n)[0].mean(1)
     return np.asarray(away / max(float(np.quantile(own, FAR)), 1e-12))

@@ -2,32 +2,21 @@
 
 from __future__ import annotations
 
-import re
-import shutil
-import tempfile
-import warnings
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from cellam.analysis.transitions import Gap
 from cellam.analysis.uncertainty import Followed, remoteness
-from cellam.errors import ConfigError, OutputError
+from cellam.errors import ConfigError
+from cellam.export.folders import COUPLING, TABLE, new_folder
+from cellam.export.stores import Blocks, write_h5ad
 from cellam.modelling.model import Model, Simulation
-from cellam.reading.sources import opened
 from cellam.reading.time_labels import offer, variables
-from cellam.storage import (
-    UNFINISHED,
-    check_space,
-    move,
-    sync_folder,
-    write_atomically,
-    writing,
-)
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -131,76 +120,64 @@ def to_anndata(
         position_sd (standard deviation of the position, in units of the coordinates), and
         `obsm`: the standard deviation of every coordinate, under the same key with "_sd".
     """
-    import anndata
-
-    T, N, p = simulation.points.shape
-    flat = simulation.points.reshape(T * N, p)
-    X = (
-        model.space.decode(model.space.from_coordinates(flat), genes)
-        if genes
-        else np.zeros((T * N, 0), dtype=np.float32)
-    )
     if obs is None:
         obs = cell_table(model, simulation, names, followed)
-    adata = anndata.AnnData(X, obs=obs, var=pd.DataFrame(index=genes))
-    rep = model.space.rep or "X_pca"
-    adata.obsm[rep] = flat.astype(np.float32)
-    if followed is not None:
-        adata.obsm[f"{rep}_sd"] = followed.points.sd.reshape(T * N, p).astype(np.float32)
+    adata = _without_expression(model, simulation, genes, followed, obs)
+    adata.X = decoded(model, simulation, genes).toarray()
     return adata
 
 
-def write_h5ad(adata: AnnData, path: Path) -> None:
-    """Write a file whole or not at all.
+def write_simulation(
+    path: Path,
+    model: Model,
+    simulation: Simulation,
+    genes: list[str],
+    followed: Followed | None,
+    obs: pd.DataFrame,
+    record: dict[str, str],
+) -> None:
+    """Write what `to_anndata` returns, with a record in `uns["cellam"]`, and expression by blocks.
 
-    It is made in memory first: HDF5 can end the process where a disk is full.
+    Raises
+    ------
+    OutputError
+        If it cannot be written.
     """
-    import h5py
-    from anndata.io import write_elem
-
-    with h5py.File("new", "w", driver="core", backing_store=False) as file:
-        write_elem(file, "/", adata, dataset_kwargs={"compression": "gzip"})
-        file.flush()
-        content = file.id.get_file_image()
-    with writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        check_space(path.parent, len(content))
-        write_atomically(path, content)
+    adata = _without_expression(model, simulation, genes, followed, obs)
+    adata.uns["cellam"] = record
+    write_h5ad(adata, path, decoded(model, simulation, genes))
 
 
-PARTS = ("X", "layers", "obs", "obsm", "obsp", "raw", "uns", "var", "varm", "varp")
-COUPLING = re.compile(r"cellam_[^_]+_[^_]+\.h5ad")
-TABLE = re.compile(r"(velocities|growth|fates|couplings|type_growth|type_fates)\.(csv|parquet)")
-STORE = re.compile(r"zarr\.json|\.z(group|attrs|metadata)|" + "|".join(PARTS))
+def decoded(model: Model, simulation: Simulation, genes: list[str]) -> Blocks:
+    """Expression of simulated cells, (T N, g), worked out when it is asked for."""
+    T, N, p = simulation.points.shape
+    flat = simulation.points.reshape(T * N, p)
+
+    def rows(part: slice) -> NDArray[np.float32]:
+        return model.space.decode(model.space.from_coordinates(flat[part]), genes)
+
+    def none(part: slice) -> NDArray[np.float32]:
+        return np.zeros((part.stop - part.start, 0), dtype=np.float32)
+
+    return Blocks((T * N, len(genes)), rows if genes else none)
 
 
-def read_all(data: Path) -> AnnData:
-    """Read a whole .h5ad or .zarr, every element checked as for a fit (`reading.stores`)."""
+def _without_expression(
+    model: Model,
+    simulation: Simulation,
+    genes: list[str],
+    followed: Followed | None,
+    obs: pd.DataFrame,
+) -> AnnData:
     import anndata
 
-    with opened(data) as source:
-        parts = {name: source.element(name) for name in PARTS}
-    raw = parts.pop("raw")
-    if raw is not None:
-        parts["raw"] = {"X": raw.X, "var": raw.var, "varm": dict(raw.varm)}
-    return anndata.AnnData(**{name: part for name, part in parts.items() if part is not None})
-
-
-def write_anndata(adata: AnnData, path: Path) -> None:
-    """Write an .h5ad file or a .zarr store, by the suffix; what is there is replaced."""
-    if path.suffix == ".h5ad":
-        write_h5ad(adata, path)
-        return
-    import anndata
-
-    with (
-        new_folder(path, STORE) as new,
-        anndata.settings.override(zarr_write_format=2),
-        warnings.catch_warnings(),
-    ):
-        # Format 2 is meant: it is also read by the scanpy of those who have not updated.
-        warnings.filterwarnings("ignore", message="Writing zarr v2", category=UserWarning)
-        adata.write_zarr(new)
+    T, N, p = simulation.points.shape
+    adata = anndata.AnnData(obs=obs, var=pd.DataFrame(index=genes))
+    rep = model.space.rep or "X_pca"
+    adata.obsm[rep] = simulation.points.reshape(T * N, p).astype(np.float32)
+    if followed is not None:
+        adata.obsm[f"{rep}_sd"] = followed.points.sd.reshape(T * N, p).astype(np.float32)
+    return adata
 
 
 def write_couplings(folder: Path, model: Model, names: pd.Index[Any], gaps: Iterable[Gap]) -> None:
@@ -232,62 +209,3 @@ def write_tables(folder: Path, tables: Iterable[tuple[str, pd.DataFrame]]) -> di
             frame.to_parquet(new / f"{name}.parquet", index=False)
             rows[name] = len(frame)
     return rows
-
-
-def check_output(path: Path, *, option: str, overwrite: bool, ours: re.Pattern[str] | None) -> None:
-    """Refuse to write where something is already, unless it is ours and may be replaced.
-
-    Parameters
-    ----------
-    path : pathlib.Path
-    option : str
-        What the user gave it with, e.g. "into".
-    overwrite : bool
-        Whether what is there may be replaced.
-    ours : re.Pattern or None
-        What the names in a folder of ours look like; None for a file.
-
-    Raises
-    ------
-    OutputError
-    """
-    if not path.exists():
-        return
-    if path.is_dir() != (ours is not None):
-        what = "a file" if ours is not None else "a folder"
-        raise OutputError(f"`{option}`: {path} is {what}.", "Choose another name.")
-    if not overwrite and (ours is None or any(path.iterdir())):
-        raise OutputError(
-            f"{path} exists already.", "Choose another name, or add `overwrite=True`."
-        )
-    if ours is not None:
-        foreign = sorted(p.name for p in path.iterdir() if not ours.fullmatch(p.name))
-        if foreign:
-            raise OutputError(
-                f"{path} holds {foreign[0]!r}, which was not written by cellam; a folder is only "
-                "replaced as a whole.",
-                "Choose another name.",
-            )
-
-
-@contextmanager
-def new_folder(path: Path, ours: re.Pattern[str]) -> Iterator[Path]:
-    """Yield an empty folder beside `path` to write into; at the end it takes that place.
-
-    Raises
-    ------
-    OutputError
-        If it cannot be written, or would replace what is not ours.
-    """
-    with writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        new = Path(tempfile.mkdtemp(UNFINISHED, ".", path.parent))
-        try:
-            new.chmod(0o755)
-            yield new
-            for folder in (new, *(p for p in new.rglob("*") if p.is_dir())):
-                sync_folder(folder)
-            check_output(path, option="The folder", overwrite=True, ours=ours)
-            move(new, path)
-        finally:
-            shutil.rmtree(new, ignore_errors=True)

@@ -18,6 +18,7 @@ from cellam.analysis.uncertainty import UNSURE, growth_spread, relative_sd, remo
 from cellam.modelling.model import Model, Simulation
 from cellam.modelling.observed import growth_rates
 from cellam.plots import style
+from cellam.plots.sample import drawn_cells
 from cellam.plots.scatter import (
     colour_values,
     name_axes,
@@ -75,6 +76,8 @@ def velocity(
     ConfigError
         For an unknown basis or colour; the hint lists those there are.
     """
+    sample = drawn_cells(model, adata)
+    model, adata = sample.model, sample.adata
     where = find_basis(model, adata, basis)
     values, label, colours = colour_values(model, adata, color)
     unsure_key = Line2D([], [], color=style.COLOURS[7], label="direction uncertain")
@@ -93,7 +96,7 @@ def velocity(
             norm=Normalize(0, 1), density=1.1, arrowsize=0.9,
             linewidth=0.4 + 1.1 * (speed / speed.max()).filled(0.0),
         )  # fmt: skip
-        name_axes(axes, where)
+        name_axes(axes, where, sample.said)
     return axes
 
 
@@ -119,8 +122,10 @@ def growth(
 
     Others, returns and errors as for `velocity`.
     """
-    where = find_basis(model, adata, basis)
-    rate, (low, high) = growth_rates(model), (found or growth_range(model)).ends
+    sample = drawn_cells(model, adata)
+    low, high = (end[sample.places] for end in (found or growth_range(model)).ends)
+    model, adata = sample.model, sample.adata
+    where, rate = find_basis(model, adata, basis), growth_rates(model)
     open_ = (low <= 0) & (high >= 0)
     if model.ensemble:
         low, high = growth_spread(model).interval()
@@ -152,7 +157,7 @@ def growth(
         )
         bar.set_label(f"growth rate {model.timeline.per_time}\n(▲ more, ▼ fewer descendants)")
         bar.outline.set_visible(False)
-        name_axes(axes, where)
+        name_axes(axes, where, sample.said)
     return axes
 
 
@@ -176,10 +181,11 @@ def trajectories(
     size of its end the weight; every line starts at a ring, and ends in a cross where few
     cells were observed.
     """
-    where = find_basis(model, adata, basis)
+    sample = drawn_cells(model, adata)
+    where = find_basis(sample.model, sample.adata, basis)
     T, N, p = simulation.points.shape
     x = model.space.from_coordinates(simulation.points.reshape(T * N, p))
-    xy = where.place(model, x).reshape(T, N, 2)
+    xy = where.place(sample.model, x).reshape(T, N, 2)
     weights = np.exp(simulation.log_weights)
     with style.drawing(ax, save) as axes:
         axes.scatter(
@@ -230,7 +236,7 @@ def trajectories(
                 Line2D([], [], ls="", marker="x", color=ring, label="outside the observed data")
             )
         axes.legend(handles=marks, loc="upper center", bbox_to_anchor=(0.5, -0.08), ncols=3)
-        name_axes(axes, where)
+        name_axes(axes, where, sample.said)
     return axes
 
 

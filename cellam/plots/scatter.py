@@ -143,9 +143,13 @@ def _is_number(values: pd.Series[Any]) -> bool:
     return pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values)
 
 
-def name_axes(ax: Axes, where: Basis) -> None:
-    """Names on both axes and no ticks: the numbers of an embedding say nothing."""
-    ax.set(xlabel=where.axes[0], ylabel=where.axes[1], xticks=[], yticks=[])
+def name_axes(ax: Axes, where: Basis, said: str = "") -> None:
+    """Names on both axes and no ticks: the numbers of an embedding say nothing.
+
+    `said` is how many cells are drawn, where these are not all.
+    """
+    first, second = where.axes
+    ax.set(xlabel=f"{first} ({said})" if said else first, ylabel=second, xticks=[], yticks=[])
 
 
 def size_of(n: int) -> float:

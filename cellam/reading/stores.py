@@ -87,6 +87,20 @@ class Store:
             self._check_memory(node, path)
             return read_elem(node)
 
+    def header(self, path: str) -> Any:
+        """The group or array of one element, which is not read; None if it is not there.
+
+        Raises
+        ------
+        DataError
+            As `element`, but for its size.
+        """
+        with self.reading(path):
+            node = self._node(path)
+            if node is not None:
+                list(self._arrays(node, path))
+            return node
+
     def arrays(self, path: str) -> Arrays | None:
         """The arrays of a matrix by rows, not yet read; None where it is stored otherwise.
 

@@ -25,6 +25,7 @@ from cellam.modelling.left_out import LeftOut
 from cellam.modelling.model import Model, Simulation
 from cellam.modelling.observed import growth_rates
 from cellam.plots import maps, populations
+from cellam.plots.sample import drawn_cells
 from cellam.reading.cell_types import offer_types, resolve_types
 from cellam.reading.palette import Palette, find_palette
 from cellam.reading.time_labels import named
@@ -129,6 +130,17 @@ class _Outcome:
             return f"All {N:,} cells of {self.start}"
         return f"{self.n:,} of the {N:,} cells of {self.start}, drawn at random"
 
+    @property
+    def drawn(self) -> str:
+        """Which cells are on the maps."""
+        return drawn_cells(self.model).said or "all cells"
+
+    @property
+    def of_all(self) -> str:
+        """The same for a caption; empty where all of them are."""
+        said = drawn_cells(self.model).said
+        return f" ({said}, drawn at random)" if said else ""
+
     @cached_property
     def basis(self) -> Basis:
         return find_basis(self.model, self.adata, self.given_basis)
@@ -183,9 +195,10 @@ class _Outcome:
         speed = f" In {self.basis.name} it is a mean direction towards neighbours, not a speed."
         return images.picture(
             lambda: maps.velocity(self.model, self.adata, basis=self.given_basis, color=self.key),
-            f"Map of all cells in {first} and {second}, coloured by {self.key or 'time'}, with "
+            f"Map of {self.drawn} in {first} and {second}, coloured by {self.key or 'time'}, with "
             "streams along the velocity.",
-            "Velocity of each cell on its own day." + ("" if self.basis.own else speed),
+            f"Velocity of each cell on its own day{self.of_all}."
+            + ("" if self.basis.own else speed),
         )
 
     def trajectories(self) -> Picture:
@@ -193,7 +206,7 @@ class _Outcome:
         drawn = f"Trajectories of {min(DRAWN, self.n)} cells of {self.start}"
         return images.picture(
             lambda: maps.trajectories(self.model, few, self.adata, basis=self.given_basis),
-            f"{drawn} to {self.end} over a map of all cells.",
+            f"{drawn} to {self.end} over a map of {self.drawn}.",
             f"{drawn}, from ring to dot. Colour is time; a wider line has more descendants "
             "(weight).",
         )
@@ -205,9 +218,9 @@ class _Outcome:
             lambda: maps.growth(
                 self.model, self.adata, basis=self.given_basis, found=self.growth_range
             ),
-            f"Map of all cells by growth rate: median {middle:.2g}, from {low:.2g} to {high:.2g} "
-            f"{self.model.timeline.per_time} for 96 % of them.",
-            "Growth rate of cells in the fit, each on its own day, "
+            f"Map of {self.drawn} by growth rate: median {middle:.2g}, from {low:.2g} to "
+            f"{high:.2g} {self.model.timeline.per_time} for 96 % of all.",
+            f"Growth rate of cells in the fit, each on its own day{self.of_all}, "
             f"{'relative to the population' if relative else 'in absolute numbers'}. Triangles "
             "point up where cells grow and down where they shrink; where they are pale, another "
             "explanation of these days needs no growth, or the opposite.",

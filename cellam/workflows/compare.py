@@ -14,7 +14,7 @@ from cellam.comparison.compare import Comparison, compare
 from cellam.comparison.relabelling import MOST
 from cellam.dynamics.fitting import OnProgress, silent
 from cellam.export.files import check_csv, check_file, write_csv
-from cellam.export.h5ad import read_all, write_h5ad
+from cellam.export.stores import read_light, write_copy
 from cellam.options import Options
 from cellam.reading.cells import Cells, read
 from cellam.report.comparison import write_comparison
@@ -124,7 +124,7 @@ def compare_file(
         write_csv(found.effects, table)
         written["table"] = table
     if copy is not None:
-        write_h5ad(_with_differences(data, found), copy)
+        write_copy(data, _with_differences(data, found), copy)
         written["data"] = copy
     if page is not None:
         write_comparison(found, page, data=cells.source)
@@ -133,8 +133,8 @@ def compare_file(
 
 
 def _with_differences(data: Path, found: Comparison) -> Any:
-    """The data with the differences at every cell; nan where a cell was not compared."""
-    adata = read_all(data)
+    """The data less expression, with the differences; nan where a cell was not compared."""
+    adata = read_light(data)
     velocity, growth = found.at_cells()
     everywhere = np.full((adata.n_obs, velocity.shape[1]), np.nan, dtype=np.float32)
     everywhere[found.rows] = velocity

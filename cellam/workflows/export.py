@@ -13,16 +13,9 @@ from cellam.analysis.results import Results, results
 from cellam.analysis.transitions import gaps
 from cellam.display import enumerated
 from cellam.errors import ConfigError, OutputError
-from cellam.export.h5ad import (
-    COUPLING,
-    STORE,
-    TABLE,
-    check_output,
-    read_all,
-    write_anndata,
-    write_couplings,
-    write_tables,
-)
+from cellam.export.folders import COUPLING, STORE, TABLE, check_output
+from cellam.export.h5ad import write_couplings, write_tables
+from cellam.export.stores import read_light, write_copy
 from cellam.export.tables import tables as all_tables
 from cellam.modelling.model import Model
 from cellam.reading.cell_types import read_types, resolve_types
@@ -159,13 +152,13 @@ def export_run(
         types, notes = None, (lacking, *notes[1:])
     found, rows = None, {}
     if source is not None and places.copy is not None:
-        adata = read_all(source)
+        adata = read_light(source)
     if adata is not None:
         record = run.record()
         found = results(model, adata, types=types, cellrank=cellrank, record=record, seed=seed)
         found.into(adata)
-    if places.copy is not None:
-        write_anndata(adata, places.copy)
+    if source is not None and places.copy is not None:
+        write_copy(source, adata, places.copy)
     if places.couplings is not None:
         write_couplings(places.couplings, model, obs.index, gaps(model, seed=seed))
     if places.tables is not None:

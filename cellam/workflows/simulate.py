@@ -16,9 +16,10 @@ from cellam.checks.score_caveats import beyond_last
 from cellam.display import enumerated
 from cellam.errors import ConfigError
 from cellam.export.files import check_file
-from cellam.export.h5ad import cell_table, genes_of, to_anndata, write_h5ad
+from cellam.export.h5ad import cell_table, genes_of, to_anndata, write_simulation
 from cellam.modelling.cohort import Cohort
 from cellam.modelling.model import Model, Simulation
+from cellam.reading.memory import show_bytes
 from cellam.reading.queries import Query
 from cellam.reading.time_labels import named
 from cellam.result import Result
@@ -31,6 +32,9 @@ from cellam.workflows.starters import NewCells, file_of, starters
 
 if TYPE_CHECKING:
     from anndata import AnnData
+
+
+MOST_DECODED = 1_000_000_000  # bytes of expression that are computed without being asked for
 
 
 @dataclass(frozen=True, repr=False)
@@ -111,6 +115,24 @@ class SimulationResult(Result):
         adata.uns["cellam"] = self._record
         return adata
 
+    def write(self, path: Path | str) -> None:
+        """Write what `to_anndata` returns to an .h5ad, expression a part at a time.
+
+        Raises
+        ------
+        OutputError
+            If it cannot be written; what was there is then as it was.
+        """
+        write_simulation(
+            Path(path),
+            self._model,
+            self.simulation,
+            list(self._genes),
+            self.followed,
+            self.cells,
+            self._record,
+        )
+
     def to_dict(self) -> dict[str, Any]:
         """Masses and shares on every observed day, and how many cells lie outside the data."""
         times = self.simulation.times
@@ -182,8 +204,8 @@ def simulate_run(
     stochastic : bool
         Insist on noise.
     genes : str or iterable of str, optional
-        Genes to decode: "all", "none", or names. Without it all, if the
-        space is our PCA.
+        Genes to decode: "all", "none", or names. Without it all, if the space is our PCA and
+        they take at most 1 GB.
     out : path, optional
         File (.h5ad) to write the cells to.
     keep : bool
@@ -210,9 +232,8 @@ def simulate_run(
             f"`stochastic`: this run was fitted without noise (method {model.options.method}).",
             "Fit with `method='eam'` or `method='ueam'`.",
         )
-    usual = "none" if model.space.rep else "all"
-    asked = (genes if isinstance(genes, str | None) else ",".join(genes) or "none") or usual
-    decoded = genes_of(model, asked)
+    asked = genes if isinstance(genes, str | None) else ",".join(genes) or "none"
+    named_genes = genes_of(model, asked) if asked else []
     needed = data is not None or (from_cells is not None and cells is None)
     known = Annotation.of(run, data, needed=needed)
     if out is not None:
@@ -222,11 +243,14 @@ def simulate_run(
     course = _Course(to, backward, n_cells, save_every, extrapolate, seed)
     cohort = begin.among(begin.one(start), from_cells)
     moved, followed = course.run(model, cohort)
+    usual, left_away = _usual_genes(model, moved)
+    decoded = named_genes if asked else genes_of(model, usual)
     path = Path(out) if out is not None else None
     if path is None and keep:
         # The same call replaces its file, another one has a name of its own.
         query = from_cells if isinstance(from_cells, str | None) else tuple(moved.rows.tolist())
-        special: tuple[object, ...] = (query, n_cells, save_every, asked, extrapolate, seed)
+        which = asked or usual
+        special: tuple[object, ...] = (query, n_cells, save_every, which, extrapolate, seed)
         plain = special == (None, None, None, usual, False, 0)
         if begin.new is not None:
             special, plain = (*special, begin.new.digest), False
@@ -246,7 +270,12 @@ def simulate_run(
         composition(model, moved, known_types, own=own, chosen=chosen),
         cell_table(model, moved, names, followed),
         path,
-        (*known.notes, *begin.notes, *begin.assigned(known_types)),
+        (
+            *known.notes,
+            *begin.notes,
+            *begin.assigned(known_types),
+            *(() if asked else left_away),
+        ),
         _doubts(run, moved),
         model,
         tuple(names),
@@ -254,8 +283,23 @@ def simulate_run(
         as_text({**run.record(), **more}),
     )
     if path is not None:
-        write_h5ad(result.to_anndata(), path)
+        result.write(path)
     return result
+
+
+def _usual_genes(model: Model, moved: Simulation) -> tuple[str, tuple[str, ...]]:
+    """The genes that are decoded unless the user says so, and a note where they are too many."""
+    if model.space.rep:
+        return "none", ()
+    T, N = moved.log_weights.shape
+    size = 4 * T * N * len(model.space.genes)
+    if size <= MOST_DECODED:
+        return "all", ()
+    return "none", (
+        f"No expression is computed: that of {len(model.space.genes):,} genes in {T * N:,} rows "
+        f"would take {show_bytes(size)}. To get it, add `genes='all'`, or name genes: "
+        f"`genes={','.join(model.space.genes[:2])!r}`.",
+    )
 
 
 @dataclass(frozen=True)
