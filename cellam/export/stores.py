@@ -213,9 +213,9 @@ class NewStore:
             group = self._group(path, f"{order}_matrix", shape=list(source.shape(path) or ()))
             for part in ("data", "indices", "indptr"):
                 array = self._empty(group, part, node[part].shape, node[part].dtype, node[part])
-                self._fill(array, _parts(node[part]))
+                self._fill(array, _parts(source, path, node[part]))
         elif not is_group and node.dtype.kind in "biuf":
-            self.put_rows(path, node.shape, node.dtype, _parts(node))
+            self.put_rows(path, node.shape, node.dtype, _parts(source, path, node))
         else:
             self._put(path, source.element(path))
 
@@ -258,10 +258,12 @@ class NewStore:
             self.check()
 
 
-def _parts(array: Any) -> Iterator[Any]:
-    """A stored array, some rows at a time."""
+def _parts(source: Store, path: str, array: Any) -> Iterator[Any]:
+    """An array of a stored element, some rows at a time."""
     for part in _slices(array.shape, array.dtype.itemsize):
-        yield array[part]
+        with source.reading(path):
+            rows = array[part]
+        yield rows
 
 
 def _slices(shape: tuple[int, ...], itemsize: int) -> Iterator[slice]:

@@ -14,6 +14,7 @@ from cellam.modelling.model import Model
 from cellam.modelling.observed import growth_rates
 from cellam.reading.cells import Cells
 from cellam.reading.growth import find_genes
+from cellam.reading.rows import Rows
 from cellam.reading.signatures import BIRTH
 
 
@@ -63,7 +64,7 @@ def test_a_change_from_day_to_day_alone_is_no_correlation(
     later = by_day.matrix.toarray() if hasattr(by_day.matrix, "toarray") else by_day.matrix
     genes = np.isin(by_day.genes, find_genes(BIRTH["mouse"], by_day.genes))
     raised = later + 20 * np.outer(cells.codes, genes).astype(np.float32)
-    found = compare_division(model, replace(by_day, matrix=raised))
+    found = compare_division(model, replace(by_day, matrix=Rows.of(raised)))
     assert found is not None and abs(found.correlation) < 0.25
 
 

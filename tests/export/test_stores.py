@@ -13,7 +13,7 @@ import pytest
 from equal import assert_equal
 from scipy import sparse
 
-from cellam.errors import OutputError
+from cellam.errors import DataError, OutputError
 from cellam.export import stores
 from cellam.export.stores import Blocks, read_light, write_copy, write_h5ad
 
@@ -143,6 +143,19 @@ def test_what_fails_in_the_middle_leaves_what_was_there(
     assert sorted(p.name for p in tmp_path.iterdir()) == ["in.h5ad", "out.h5ad"]
     write_copy(data, light, path)
     assert_equal(anndata.read_h5ad(path), anndata.read_h5ad(data))
+
+
+def test_data_that_are_damaged_are_not_the_fault_of_the_output(
+    large: anndata.AnnData, tmp_path: Path
+) -> None:
+    data = tmp_path / "in.zarr"
+    large.write_zarr(data)
+    light = read_light(data)
+    for chunk in (data / "layers" / "dense").glob("[0-9c]*"):
+        chunk.write_bytes(b"nonsense")
+    with pytest.raises(DataError, match="'layers/dense' cannot be read"):
+        write_copy(data, light, tmp_path / "out.h5ad")
+    assert [p.name for p in tmp_path.iterdir()] == ["in.zarr"]
 
 
 def test_no_space_is_said_before_the_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
