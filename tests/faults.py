@@ -329,7 +329,7 @@ add("huge-dense", edited(declared("layers/spare", (HUGE, 12))), "PB", args=("--l
 add(
     "huge-data",
     edited(lambda f: [declared(f"X/{part}", (HUGE,))(f) for part in ("data", "indices")]),
-    "TB",
+    "indptr ends at 576",
 )
 add("huge-indptr", edited(declared("X/indptr", (HUGE,))), "is corrupt")
 add("huge-rep", edited(declared("obsm/X_rep", (48, HUGE))), "PB", args=REP)
@@ -454,7 +454,7 @@ add("zarr-chunk", zarr_store(metadata("obsm/X_rep", chunks=[HUGE, 3])), "TB", ar
 add(
     "zarr-huge-data",
     zarr_store(lambda p: [metadata(f"X/{part}", shape=[HUGE])(p) for part in ("data", "indices")]),
-    "TB",
+    "indptr ends at 576",
 )
 
 

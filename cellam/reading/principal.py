@@ -103,9 +103,8 @@ def fit_pca(
 
 
 def _undone(values: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Log values that were given, as they were before the log; too large ones are infinite."""
-    with np.errstate(over="ignore"):
-        return np.expm1(values)
+    """Log values that were given, as they were before the log; of larger ones none is chosen by."""
+    return np.expm1(np.minimum(values, np.float32(LARGEST_LOG)))
 
 
 def _chosen(
