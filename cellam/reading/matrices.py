@@ -219,10 +219,11 @@ class Unsound:
             return
         bad = np.isinf(values) if self.may_lack else ~np.isfinite(values)
         self.missing += _cells_of(matrix, bad)
-        bad = (values < -LARGEST) | (values > LARGEST)
+        wide = values.astype(np.float64)  # the limit is not in all precisions
+        bad = (wide < -LARGEST) | (wide > LARGEST)
         if bad.any():
             self.large += _cells_of(matrix, bad)
-            self.largest = max(self.largest, float(np.abs(values[bad]).max()))
+            self.largest = max(self.largest, float(np.abs(wide[bad]).max()))
 
     def refuse(self) -> None:
         """Refuse what was seen, in all cells together.

@@ -129,10 +129,10 @@ def test_warnings_of_libraries_are_in_the_log_and_those_for_users_on_stderr(
 ) -> None:
     code = (
         "import warnings, cellam.modelling.pipeline as p\n"
-        "inner = p.fit_space\n"
+        "inner = p.fit_points\n"
         "def noisy(*a, **k):\n    warnings.warn('a library\\nsays so')\n"
         "    warnings.warn('old', FutureWarning)\n    return inner(*a, **k)\n"
-        "p.fit_space = noisy\n"
+        "p.fit_points = noisy\n"
         "from cellam_cli.app import main\nmain()\n"
     )
     done = warm.run("fit", "small.h5ad", *FIT, code=code)
