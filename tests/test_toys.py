@@ -241,6 +241,7 @@ def test_the_file_in_data_is_what_the_code_makes(demo: anndata.AnnData) -> None:
     assert DEMO.stat().st_size < 1_048_576
 
 
+@pytest.mark.slow
 def test_the_same_bytes_are_written_in_each_process(
     demo: anndata.AnnData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

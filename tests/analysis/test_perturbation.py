@@ -162,6 +162,7 @@ def test_cells_are_followed_forward(
 GENES = ("Klf1", "Hba-a1", "Gypa", "Hbb-bs", "Ly6c2", "Elane", "Cebpa", "Prtn3", "Mpo", "Rrm1")
 
 
+@pytest.mark.slow
 def test_effects_have_the_sign_and_the_order_of_the_truth(demo_path: Path) -> None:
     """Ten genes of the demo data, raised one by one.
 

@@ -81,6 +81,7 @@ def test_remoteness_does_not_depend_on_the_unit() -> None:
     np.testing.assert_allclose(found[0], found[1], rtol=1e-3)
 
 
+@pytest.mark.slow
 def test_nine_in_ten_intervals_hold_the_truth_on_the_demo_data(demo_path: Path) -> None:
     """Velocity, growth (relative to its day) and endpoints, where all three are known.
 

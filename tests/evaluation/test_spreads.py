@@ -116,6 +116,7 @@ def w1_of(model: Model) -> float:
     return w1(cloud.x[rows], share, target, np.full(400, 1 / 400))
 
 
+@pytest.mark.slow
 def test_most_intervals_of_a_small_sample_hold_the_skill_of_a_large_one():
     fast = {"n_features": 32, "tau": 1.0}
     assert covered("day4", range(6), times=0.15, larger=2, draws=25, **fast) >= 5
