@@ -64,7 +64,7 @@ def test_an_error_of_a_job_arrives_with_its_hint_and_the_next_jobs_are_done(
 
 
 def test_an_error_here_arrives_too() -> None:
-    with pytest.raises(ConfigError, match=r"Not 1\."):
+    with executing(1), pytest.raises(ConfigError, match=r"Not 1\."):
         list(as_done(refuse, None, [1, 2]))
 
 
