@@ -140,6 +140,14 @@ def test_an_address_at_which_nobody_answers_is_refused(
         pass
 
 
+def test_workers_end_without_a_word(capfd: pytest.CaptureFixture[str], matrix: np.ndarray) -> None:
+    with executing(2):
+        list(as_done(product, matrix, [1, 2]))
+        with pytest.raises(ConfigError):
+            list(as_done(refuse, None, [1, 2]))
+    assert capfd.readouterr().err == ""
+
+
 def test_nobody_is_refused() -> None:
     with pytest.raises(ConfigError, match="workers=0"), executing(0):
         pass

@@ -115,9 +115,9 @@ class _Worker:
             self.connection.send_bytes(message)
 
     def kill(self) -> None:
-        self.connection.close()
         self.process.kill()
         self.process.join()
+        self.connection.close()
 
 
 def _serve(connection: Connection) -> None:
@@ -125,15 +125,19 @@ def _serve(connection: Connection) -> None:
     # Ctrl-C reaches the whole group of processes; the parent alone answers it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    while True:
-        job, shared = connection.recv()
-        while (message := connection.recv()) is not None:
-            try:
-                answer = True, on_one_thread(job, shared, message[0])
-            except Exception as error:  # it is the parent's to handle
-                answer = False, error
-            connection.send(answer)
-        del job, shared
+    with suppress(EOFError, ConnectionError):  # the parent has let go of it
+        while True:
+            _work(connection, *connection.recv())
+
+
+def _work(connection: Connection, job: Job[Any, Any], shared: Any) -> None:
+    """Do jobs that have something in common, until there are no more."""
+    while (message := connection.recv()) is not None:
+        try:
+            answer = True, on_one_thread(job, shared, message[0])
+        except Exception as error:  # it is the parent's to handle
+            answer = False, error
+        connection.send(answer)
 
 
 def _packed(message: Any) -> bytes:
