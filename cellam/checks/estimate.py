@@ -5,7 +5,8 @@ The constants were measured on one core of an x86_64 server with other work on i
 (tests/bench/SCALING.md has the large ones): the formula met the seconds of each within a third, and
 the memory was never more than a fifth above it. Those of an evaluation on 2026-11-30, over one day
 of five sets of 1,000 to 66,000 cells: seconds and memory were met within a fifth. Eleven days of
-200 cells took 0.6 of the estimate. Other machines may differ more.
+200 cells took 0.6 of the estimate. What reading counts takes is of 2026-11-30 and 30,000 cells
+(tests/bench/COUNTS.md). Other machines may differ more.
 """
 
 from __future__ import annotations
