@@ -137,14 +137,14 @@ def _work(connection: Connection, job: Job[Any, Any], shared: Any) -> None:
             answer = True, on_one_thread(job, shared, message[0])
         except Exception as error:  # it is the parent's to handle
             answer = False, error
-        connection.send(answer)
+        connection.send_bytes(_packed(answer))
 
 
 def _packed(message: Any) -> bytes:
     """A message for `Connection.recv`, which can be sent to several.
 
     `Connection.send` would put tensors into shared memory, of which a container has little. It goes
-    over a pipe between two processes of ours, and nowhere else.
+    over a pipe between two processes of ours, as `Connection.send` does it, and never into a file.
     """
     import pickle  # noqa: TID251
 

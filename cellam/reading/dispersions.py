@@ -71,4 +71,5 @@ def _highest(score: Array, n: int) -> NDArray[np.bool_]:
     known = np.sort(score[~np.isnan(score)])[::-1]
     if not len(known):
         return np.zeros(len(score), dtype=bool)
+    # A gene without a score (its bin has no width) is none of the highest.
     return np.asarray(np.nan_to_num(score, nan=-np.inf) >= known[min(n, len(known)) - 1])
