@@ -6,6 +6,7 @@ The objects hold arrays of any size; what is shown of them is a handful of facts
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from html import escape
 
 WIDEST = 190  # characters of the line
@@ -42,6 +43,17 @@ def shortened(text: str, widest: int = WIDEST) -> str:
     'day2, day…'
     """
     return text if len(text) <= widest else f"{text[: widest - 1]}…"
+
+
+def in_words(names: Sequence[str]) -> str:
+    """Names in a sentence.
+
+    Examples
+    --------
+    >>> in_words(["a", "b", "c"]), in_words(["a"])
+    ('a, b and c', 'a')
+    """
+    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
 
 
 def enumerated(names: list[str], at_most: int = 6) -> str:

@@ -15,7 +15,7 @@ import pandas as pd
 
 from cellam.checks.batches import Batch, find_batches
 from cellam.checks.caveat import Caveat
-from cellam.checks.caveats import of_design
+from cellam.checks.design_caveats import of_design
 from cellam.checks.designs import find_design
 from cellam.checks.estimate import Estimate, estimate, memory_of
 from cellam.display import enumerated

@@ -18,10 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cellam.evaluation.baselines import BASELINES
-from cellam.evaluation.contest import DRAWS, MOST_FOLLOWED, N_MAX
-from cellam.evaluation.evaluate import REFITS
-from cellam.modelling.refits import MOST_CELLS
-from cellam.modelling.selection import INNER
+from cellam.limits import DRAWS, INNER, MOST_FOLLOWED, N_MAX, REFITS, REFITTED
 from cellam.options import N_PCS, N_TOP_GENES, Options
 from cellam.reading.extent import Extent
 from cellam.reading.matrices import HELD
@@ -166,7 +163,7 @@ def _day_seconds(cells: Cells, k: int) -> float:
     held, others = counts[k], counts[:k] + counts[k + 1 :]
     beside = _beside(counts, k)
     fits = FITS * (_solving(others) + A_VALUE * _values(cells))
-    halves = sum(min(n // 2, MOST_CELLS) for n in others)
+    halves = sum(min(n // 2, REFITTED) for n in others)
     refits = REFITS * (A_REFIT + A_GAP * (len(others) - 1) + A_CELL * halves)
     n = min(N_MAX, held // 2, *beside)
     scored = FOLLOWERS * A_FOLLOWED * sum(beside) + CLOUDS * A_CLOUD * (n / N_MAX) ** 2

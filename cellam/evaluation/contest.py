@@ -25,14 +25,12 @@ from cellam.evaluation.contenders import (
     pushed,
 )
 from cellam.evaluation.counterparts import COUNTERPARTS
+from cellam.limits import DRAWS, MOST_FOLLOWED
 from cellam.modelling.model import Model
 
 Array = NDArray[np.float64]
 Rows = NDArray[np.int64]
 
-N_MAX = 1_000  # cells in a cloud; exact transport of two such clouds takes less than a second
-DRAWS = 4
-MOST_FOLLOWED = DRAWS * N_MAX  # cells of a day beside the held-out one
 THINNING = 1_000  # the stream that draws them; it is that of no method
 METHODS: dict[str, Method] = {
     FIT.name: FIT,

@@ -16,8 +16,9 @@ import numpy as np
 
 from cellam.dynamics.fitting import OnProgress, silent
 from cellam.evaluation.contenders import FIT
-from cellam.evaluation.evaluate import REFITS, evaluate, resolve_holdout
+from cellam.evaluation.evaluate import evaluate, resolve_holdout
 from cellam.evaluation.skill import Skill, skills
+from cellam.limits import REFITS
 from cellam.options import Options
 from cellam.reading.cells import Cells
 from cellam.reading.samples import OFF

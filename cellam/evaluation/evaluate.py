@@ -26,6 +26,7 @@ from cellam.evaluation.scores import COLUMNS, Scores
 from cellam.evaluation.scoring import score
 from cellam.evaluation.units import CELLS, Units
 from cellam.executors.executor import as_done
+from cellam.limits import REFITS
 from cellam.modelling.model import Model
 from cellam.modelling.pipeline import fit, fit_beside
 from cellam.modelling.refits import effective_refits, refit
@@ -36,7 +37,6 @@ from cellam.reading.cells import Cells
 from cellam.reading.samples import ENOUGH, replicates_of
 from cellam.reading.time_labels import count_cells, named
 
-REFITS = 8
 FEWEST = 4  # cells of a day that is scored: two halves of two
 
 SHRUNK = (

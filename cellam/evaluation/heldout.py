@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 from cellam.dynamics.distances import resample
 from cellam.evaluation.baselines import BASELINES
 from cellam.evaluation.contenders import FIT
-from cellam.evaluation.contest import MOST_FOLLOWED, contenders
+from cellam.evaluation.contest import contenders
 from cellam.evaluation.metrics import DISTANCES, check_metrics
 from cellam.evaluation.scoring import score_contest
+from cellam.limits import MOST_FOLLOWED
 from cellam.modelling.model import Model
 
 Array = NDArray[np.float64]

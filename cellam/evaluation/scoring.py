@@ -20,12 +20,13 @@ from numpy.typing import NDArray
 
 from cellam.errors import ConfigError
 from cellam.evaluation.contenders import followed
-from cellam.evaluation.contest import DRAWS, N_MAX, Contest, contenders
+from cellam.evaluation.contest import Contest, contenders
 from cellam.evaluation.judge import Influence, Judge
 from cellam.evaluation.metrics import DISTANCES, METRICS
 from cellam.evaluation.scores import COLUMNS, OF_REPLICATES, Scores
 from cellam.evaluation.spreads import NORMAL_DF, Spreads, over_cells, over_replicates
 from cellam.evaluation.units import Units
+from cellam.limits import DRAWS, N_MAX
 from cellam.modelling.model import Model
 from cellam.modelling.refits import Refits
 

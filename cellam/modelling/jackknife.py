@@ -27,8 +27,9 @@ from numpy.typing import NDArray
 
 from cellam.devices import threads
 from cellam.dynamics.actions import Kernel
+from cellam.limits import REFITTED
 from cellam.modelling.model import Model
-from cellam.modelling.refits import MOST_CELLS, fit_to_score
+from cellam.modelling.refits import fit_to_score
 from cellam.reading.samples import Replicates
 from cellam.reading.snapshots import Snapshots
 
@@ -123,7 +124,7 @@ def _without(model: Model, rows: Codes) -> Model:
     options = model.options
     # The same random numbers each time: what differs are the cells.
     rng = np.random.default_rng(np.random.SeedSequence((options.seed, 5)))
-    days = model.training.thinned(min(2 * MOST_CELLS, options.max_cells), rng).less(rows)
+    days = model.training.thinned(min(2 * REFITTED, options.max_cells), rng).less(rows)
     fit = fit_to_score(model, days, model.choice.recipe, rng)
     return replace(model.without_ensemble(), snapshots=model.snapshots.less(rows), fit=fit)
 

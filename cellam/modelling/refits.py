@@ -25,14 +25,12 @@ from cellam.dynamics.fitting import Fit
 from cellam.dynamics.masses import keep_masses
 from cellam.errors import ConfigError
 from cellam.executors.executor import in_order
+from cellam.limits import REFITTED
 from cellam.modelling.ensemble import draw_coupling, fit_recipe
 from cellam.modelling.model import Model
 from cellam.modelling.recipe import Recipe
 from cellam.options import Options
 from cellam.reading.snapshots import Snapshots
-
-MOST_CELLS = 1_500  # of a day: enough to see the scatter, and its size is known for fewer cells
-
 
 LEAST = 4  # of fewer models a variance says nothing
 
@@ -79,7 +77,7 @@ def refit(model: Model, K: int) -> Refits:
 def _fit_half(model: Model, seed: np.random.SeedSequence) -> tuple[Fit, int]:
     """A fit to half of the training cells, and how many these are."""
     options, choice, rng = model.options, model.choice, np.random.default_rng(seed)
-    days = model.training.halved(rng).thinned(min(MOST_CELLS, options.max_cells), rng)
+    days = model.training.halved(rng).thinned(min(REFITTED, options.max_cells), rng)
     recipe = replace(choice.recipe, coupling=draw_coupling(choice, rng))
     return fit_to_score(model, days, recipe, rng), days.n_cells
 

@@ -39,6 +39,7 @@ from cellam.dynamics.objectives import Objective
 from cellam.dynamics.paths import Path, build_gap, expected_masses, join
 from cellam.dynamics.simulation import Cloud, from_both_sides
 from cellam.errors import TrainingError
+from cellam.limits import INNER
 from cellam.modelling.recipe import Because, Choice, Part, Reason, Recipe
 from cellam.reading.snapshots import Snapshots
 
@@ -50,7 +51,6 @@ SHARES = (0.0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)  # of the growth that is ex
 CHEAPER = 0.05  # share of the price by which expecting growth has to lower it
 CELLS = 300  # a day
 FEATURES = 256
-INNER = 6  # days held out at most, spread evenly
 NEAREST = 10  # days at most that are fitted to when one is held out
 STEPS = 24  # of Runge–Kutta over the whole range of times
 PARTICLES = 6_000

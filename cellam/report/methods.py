@@ -18,10 +18,10 @@ from cellam.evaluation.baselines import BASELINES
 from cellam.evaluation.contenders import FORWARD
 from cellam.evaluation.counterparts import COUNTERPARTS
 from cellam.evaluation.metrics import METRICS
+from cellam.limits import INNER, REFITTED
 from cellam.modelling.model import Model
 from cellam.modelling.recipe import Part
-from cellam.modelling.refits import MOST_CELLS
-from cellam.modelling.selection import INNER, NEAREST
+from cellam.modelling.selection import NEAREST
 from cellam.options import GROWTH_SCALE, N_TOP_GENES, SIGMA
 from cellam.reading.growth import PriorSource
 from cellam.reading.samples import ENOUGH
@@ -328,7 +328,7 @@ def _intervals(table: pd.DataFrame) -> str:
             f"point, with cells within replicates{fits}"
         )
     again = (
-        f" and over {refits} fits to half of the training cells (at most {MOST_CELLS:,} of a time "
+        f" and over {refits} fits to half of the training cells (at most {REFITTED:,} of a time "
         "point)"
         if refits
         else ""

@@ -20,7 +20,6 @@ from cellam.evaluation.contenders import FIT
 from cellam.evaluation.controls import CONTROLS, Controlled, run_controls
 from cellam.evaluation.counterparts import counterparts_of
 from cellam.evaluation.evaluate import (
-    REFITS,
     Evaluation,
     available_metrics,
     evaluate,
@@ -33,6 +32,7 @@ from cellam.evaluation.scoring import N_BOOT
 from cellam.evaluation.skill import Skill, skills
 from cellam.evaluation.units import sizes_on
 from cellam.export.files import check_csv, write_csv
+from cellam.limits import REFITS
 from cellam.modelling.refits import check_refits, effective_refits
 from cellam.reading.cells import Cells
 from cellam.reading.samples import replicates_of

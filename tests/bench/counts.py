@@ -1,4 +1,4 @@
-"""Cost from counts: `python tests/bench/counts.py 30000 100000 [--genes 20000] [--format zarr]`.
+"""Cost from counts: `python tests/bench/counts.py 30000 100000 [--format zarr] [--commands fit]`.
 
 Counts are gamma-Poisson, 7 % of them not zero, on five days with four arms. 5,000 cells of each day
 are drawn; further ones are these in another order, each with one count more, so that no two are the
@@ -15,6 +15,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,16 @@ DAYS = (0, 1, 2, 4, 7)
 DISTINCT = 5_000  # cells of a day that are drawn
 SHARE = 0.07  # of the counts that are not zero
 MOST = 12_000_000_000  # bytes of address space
+COMMANDS = {  # in this order: the later ones use the run of `fit`
+    "check": "check {data}",
+    "fit": "fit {data} --threads 1",
+    "simulate": "simulate --from 2",
+    "fates": "fates",
+    "eval": "eval --holdout 2",
+    "export .h5ad": "export --into out.h5ad",
+    "export .zarr": "export --into out.zarr",
+    "report": "report",
+}
 
 
 def drawn(n: int, genes: int, seed: int = 0) -> list[tuple[Any, np.ndarray]]:
@@ -117,13 +128,14 @@ def write(path: Path, n: int, genes: int) -> None:
         root.close()
 
 
-def measured(command: list[str], folder: Path) -> tuple[float, float]:
-    """CPU seconds and peak memory (MB) of a command."""
+def measured(command: list[str], folder: Path) -> tuple[float, float, float]:
+    """CPU seconds, wall seconds and peak memory (MB) of a command."""
 
     def limited() -> None:
         resource.setrlimit(resource.RLIMIT_AS, (MOST, MOST))
 
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    began = time.monotonic()
     process = subprocess.Popen(
         command, cwd=folder, stdout=subprocess.DEVNULL, env=environment, preexec_fn=limited
     )
@@ -131,18 +143,20 @@ def measured(command: list[str], folder: Path) -> tuple[float, float]:
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         raise SystemExit(f"{command} ended with {process.returncode}")
-    return usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
+    cpu = usage.ru_utime + usage.ru_stime
+    return cpu, time.monotonic() - began, usage.ru_maxrss / 1024
 
 
 def main() -> None:
-    """Print a row of the table for every size."""
+    """Print a row of the table for every size and command."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
     parser.add_argument("sizes", type=int, nargs="+")
     parser.add_argument("--genes", type=int, default=20_000)
     parser.add_argument("--format", choices=("h5ad", "zarr"), default="h5ad")
     parser.add_argument("--folder", type=Path, help="where the files are made")
+    parser.add_argument("--commands", choices=list(COMMANDS), nargs="+", default=list(COMMANDS))
     asked = parser.parse_args()
-    print("| cells | file | check: CPU s | MB | fit: CPU s | MB |\n|---|---|---|---|---|---|")
+    print("| cells | file | command | CPU s | wall s | MB |\n|---|---|---|---|---|---|", flush=True)
     for n in asked.sizes:
         with tempfile.TemporaryDirectory(dir=asked.folder) as name:
             folder = Path(name)
@@ -150,13 +164,11 @@ def main() -> None:
                 raise SystemExit(f"too little space in {folder} for {n:,} cells")
             data = folder / f"counts.{asked.format}"
             write(data, n, asked.genes)
-            check = measured([str(CELLAM), "check", str(data)], folder)
-            fit = measured([str(CELLAM), "fit", str(data), "--threads", "1"], folder)
-        print(
-            f"| {n:,} | .{asked.format} | {check[0]:.1f} | {check[1]:,.0f} | {fit[0]:.1f} | "
-            f"{fit[1]:,.0f} |",
-            flush=True,
-        )
+            for command in asked.commands:
+                words = COMMANDS[command].format(data=data).split()
+                cpu, wall, peak = measured([str(CELLAM), *words], folder)
+                spent = f"{cpu:.1f} | {wall:.1f} | {peak:,.0f}"
+                print(f"| {n:,} | .{asked.format} | {command} | {spent} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -14,8 +14,6 @@ from __future__ import annotations
 import argparse
 import os
 import platform
-import resource
-import subprocess
 import sys
 import tempfile
 import time
@@ -25,6 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from counts import CELLAM, measured
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -32,8 +31,6 @@ if TYPE_CHECKING:
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
 CITE = ROOT.parent / "shared" / "data" / "cite.h5ad"
-CELLAM = Path(sys.executable).with_name("cellam")
-LIMIT = 12_000_000 * 1024  # bytes of address space of a command
 COMMANDS = {  # after a quick fit: its choices do not matter to what the others cost
     "fit": "fit {data} --use-rep X_pca --no-report --threads 1 --path uot --tau 1 --curvature 1 "
     "--n-features 300 --max-cells 4000",
@@ -79,22 +76,6 @@ def replicate(n: int, dims: int, target: Path, n_types: int = 8, chunk: int = 50
             out[start : start + chunk] = part + 0.1 * x.std(0) * jitter
 
 
-def measured(command: list[str], cwd: Path) -> tuple[float, float, float]:
-    """Wall and CPU seconds, and peak memory (MB)."""
-
-    def limited() -> None:
-        resource.setrlimit(resource.RLIMIT_AS, (LIMIT, LIMIT))
-
-    began = time.monotonic()
-    process = subprocess.Popen(command, cwd=cwd, stdout=subprocess.DEVNULL, preexec_fn=limited)
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise SystemExit(f"{command} ended with {process.returncode}")
-    cpu = usage.ru_utime + usage.ru_stime
-    return time.monotonic() - began, cpu, usage.ru_maxrss / 1024
-
-
 def cost_of_commands(sizes: Sequence[int], dims: int = 20) -> Iterator[str]:
     """Rows of CPU seconds and peak memory of each command, on ready coordinates."""
     yield "| cells | command | CPU s | peak MB |"
@@ -105,7 +86,7 @@ def cost_of_commands(sizes: Sequence[int], dims: int = 20) -> Iterator[str]:
             replicate(n, dims, data)
             for name, text in COMMANDS.items():
                 command = [str(CELLAM), *text.format(data=data).split()]
-                _, cpu, peak = measured(command, Path(folder))
+                cpu, _, peak = measured(command, Path(folder))
                 yield f"| {n:,} | {name} | {cpu:.1f} | {peak:,.0f} |"
 
 
@@ -246,7 +227,7 @@ def main() -> None:
                 replicate(n, dims, data)
                 command = [str(CELLAM), "fit", str(data), "--use-rep", "X_pca"]
                 command += ["--threads", str(asked.threads)]
-                seconds, _, peak = measured(command, Path(folder))
+                _, seconds, peak = measured(command, Path(folder))
             lines.append(f"| {n:,} | {dims} | {seconds:.1f} | {peak:,.0f} |")
             print(lines[-1], file=sys.stderr, flush=True)
     lines += [

@@ -11,7 +11,7 @@ import pytest
 
 import cellam
 from cellam.checks.batches import find_batches
-from cellam.checks.caveats import confounded, of_design
+from cellam.checks.design_caveats import confounded, of_design
 from cellam.reading.cells import Cells
 
 N = 60  # cells a day

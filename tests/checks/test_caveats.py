@@ -11,7 +11,8 @@ import pytest
 from anndata import AnnData
 
 import cellam
-from cellam.checks.caveats import FEW, caveats, few_cells
+from cellam.checks.caveats import caveats
+from cellam.checks.design_caveats import FEW, few_cells
 from cellam.modelling.model import Model
 from cellam.reading.cells import Cells
 

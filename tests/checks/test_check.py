@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import anndata
@@ -89,3 +91,10 @@ def test_a_check_has_a_table_json_and_a_short_form(small: anndata.AnnData) -> No
     assert "caveats: cells" in repr(found)
     page = found._repr_html_()
     assert page.count("<table") == 2 and "<b>" not in page and "&lt;b&gt;day 0" in page
+
+
+def test_a_check_loads_no_model() -> None:
+    """Half of its memory and three quarters of its time would be torch."""
+    code = "import sys; import cellam.checks.check; print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"

@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 
 import cellam
-from cellam.checks.caveats import of_design
 from cellam.checks.conditions import find_pools
+from cellam.checks.design_caveats import of_design
 from cellam.reading.cells import Cells
 
 N = 60

@@ -8,7 +8,7 @@ import pytest
 from scipy import sparse
 
 import cellam
-from cellam.checks.caveats import of_design
+from cellam.checks.design_caveats import of_design
 from cellam.checks.duplicates import find_duplicates
 from cellam.reading.cells import Cells
 

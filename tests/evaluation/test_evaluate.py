@@ -10,7 +10,7 @@ import pytest
 
 import cellam
 from cellam.errors import ConfigError
-from cellam.evaluation.contest import DRAWS, METHODS, contenders
+from cellam.evaluation.contest import METHODS, contenders
 from cellam.evaluation.counterparts import COUNTERPARTS, counterparts_of
 from cellam.evaluation.evaluate import (
     NO_REPLICATES,
@@ -24,6 +24,7 @@ from cellam.evaluation.metrics import GENE_METRICS, METRICS, check_metrics
 from cellam.evaluation.scores import COLUMNS, Scores
 from cellam.evaluation.scoring import score
 from cellam.executors.executor import executing
+from cellam.limits import DRAWS
 from cellam.modelling.refits import check_refits
 from cellam.options import Options
 

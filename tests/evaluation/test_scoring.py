@@ -8,10 +8,10 @@ import pytest
 
 import cellam
 from cellam.errors import ConfigError
-from cellam.evaluation.contest import DRAWS
 from cellam.evaluation.evaluate import evaluate
 from cellam.evaluation.scoring import score
 from cellam.evaluation.skill import skill
+from cellam.limits import DRAWS
 from cellam.reading.cells import Cells
 
 FAST = {"n_features": 32, "n_pcs": 3, "tau": 1.0}

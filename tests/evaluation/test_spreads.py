@@ -14,9 +14,9 @@ from cellam.demo import DEMO_DAYS
 from cellam.dynamics.distances import draw_rows, w1
 from cellam.evaluation.baselines import BASELINES, baselines
 from cellam.evaluation.contenders import Contender, followed
-from cellam.evaluation.evaluate import REFITS
 from cellam.evaluation.scoring import score
 from cellam.evaluation.skill import skill
+from cellam.limits import REFITS
 from cellam.modelling.model import Model
 from cellam.modelling.refits import refit
 from cellam.reading.snapshots import take_snapshots

@@ -64,7 +64,7 @@ def test_they_are_fitted_along_the_paths_that_the_choice_left_open(without: Mode
 def test_few_of_many_cells_are_enough_and_their_variance_is_scaled(
     without: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(refits, "MOST_CELLS", 10)
+    monkeypatch.setattr(refits, "REFITTED", 10)
     assert refit(without, 4).scale == pytest.approx(10 / 30)
 
 

@@ -12,9 +12,10 @@ import pytest
 from cellam.dynamics.couplings import Balanced, Unbalanced
 from cellam.dynamics.curves import CURVATURE
 from cellam.dynamics.objectives import Objective
+from cellam.limits import INNER
 from cellam.modelling import selection
 from cellam.modelling.recipe import choice_from_json, choice_to_json
-from cellam.modelling.selection import INNER, KEPT, NEAREST, SHARES, TAU, TAUS, choose_recipe
+from cellam.modelling.selection import KEPT, NEAREST, SHARES, TAU, TAUS, choose_recipe
 from cellam.reading.snapshots import Snapshots
 from cellam.storage import to_json
 
