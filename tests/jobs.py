@@ -35,5 +35,5 @@ def die_once(shared: tuple[Path, int], item: int) -> int:
 
 
 def sleep(shared: object, item: int) -> None:
-    print(os.getpid(), flush=True)
+    os.write(1, f"{os.getpid()}\n".encode())  # at once: others write there too
     time.sleep(60)

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import anndata
 import numpy as np
 import pytest
 from jobs import die, die_once, product, refuse
@@ -19,7 +20,9 @@ from cellam.dynamics.simulation import simulate
 from cellam.errors import ConfigError, TrainingError
 from cellam.executors.executor import as_done, cores, executing, in_order
 from cellam.modelling.model import Model
+from cellam.reading import rows
 from cellam.reading.cells import Cells
+from cellam.reading.embedding import fit_space
 
 
 @pytest.fixture(scope="module", params=["processes", "cluster"])
@@ -112,6 +115,28 @@ def test_a_fit_has_the_same_bytes_wherever_it_is_made(
         assert one.fit.action.theta.numpy().tobytes() == other.fit.action.theta.numpy().tobytes()
     assert there.fit.action.theta.numpy().tobytes() == here.fit.action.theta.numpy().tobytes()
     assert moved.tobytes() == also.tobytes()
+
+
+@pytest.mark.usefixtures("elsewhere")
+def test_counts_of_a_file_give_the_same_bytes_whoever_reads_them(
+    small: anndata.AnnData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Parts of cells: means and variances, products of genes, coordinates."""
+    monkeypatch.setattr("cellam.reading.expression.HELD", 0)
+    monkeypatch.setattr(rows, "PART", 50)
+    small.write_h5ad(tmp_path / "small.h5ad")
+    cells = cellam.read(tmp_path / "small.h5ad")
+    assert isinstance(cells.matrix.place, rows.Stored)
+    assert len(cells.matrix.parts()) > 2
+    used = cells.codes != 1
+
+    def made() -> tuple[tuple[str, ...], bytes]:
+        space = fit_space(cells, used, n_top_genes=20, n_pcs=3)
+        return space.genes, space.embed(cells).tobytes()
+
+    there = made()
+    with executing(1):
+        assert made() == there
 
 
 @pytest.mark.slow

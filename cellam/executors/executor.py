@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -89,8 +90,9 @@ def executing(workers: int | None = 1, *, cluster: str | Client | None = None) -
         Processes of this machine; None for one for each core. More than one start a fresh Python,
         so that a script needs ``if __name__ == "__main__":``.
     cluster : str or distributed.Client, optional
-        Address of a Dask scheduler, or a client of it, whose workers have the same cellam. Files
-        are read here, not there.
+        Address of a Dask scheduler, or a client of it, whose workers have the same cellam.
+        Expression that is too large for memory is read by them, from a file that all see under
+        the same name; everything else is read here.
 
     Raises
     ------
@@ -137,20 +139,23 @@ def on_one_thread(job: Job[Item, Result], shared: Any, item: Item) -> Result:
 
     Sums depend on how many threads share them, in their last digits.
     """
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
+    # Where the module of a job does not load torch, the job does not either.
+    torch = sys.modules.get("torch")
+    before = torch.get_num_threads() if torch else 1
+    if torch:
+        torch.set_num_threads(1)
     try:
         with _threadpools().limit(limits=1):
             return job(shared, item)
     finally:
-        torch.set_num_threads(before)
+        if torch:
+            torch.set_num_threads(before)
 
 
 @cache
 def _threadpools() -> ThreadpoolController:
     """The libraries with threads of their own, looked for once: that takes 3 ms."""
+    import scipy.linalg  # noqa: F401  # whose linear algebra is its own
     from threadpoolctl import ThreadpoolController
 
     return ThreadpoolController()

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from cellam.reading.amounts import Matrix
-from cellam.reading.rows import Rows
+from cellam.reading.rows import Part, Rows, each_part
 
 Array = NDArray[np.float64]
 Values = NDArray[np.float32]
@@ -60,13 +60,41 @@ def moments(
     groups : (n,) int array, optional
         Group of every cell; all are one without it.
     undo : callable, optional
-        Applied to the values before they are added up, as `np.expm1`; has to leave zeros.
+        A function of a module, applied to the values before they are added up, as `np.expm1`;
+        has to leave zeros.
     """
     n, g = rows.shape
     if groups is None:
         groups = np.zeros(n, dtype=np.int64)
     K = int(groups.max()) + 1 if n else 1
     sums, squares = np.zeros((K, g)), np.zeros((K, g))
+    least, largest = np.inf, -np.inf
+    for part in each_part(_part, (groups, K, undo), rows):
+        sums += part.sums
+        squares += part.squares
+        least, largest = min(least, part.least), max(largest, part.largest)
+    sizes = np.bincount(groups, minlength=K).astype(np.float64)
+    each = np.maximum(sizes, 1)[:, None]
+    means = sums / each
+    return Moments(sizes, means, np.maximum(squares / each - means**2, 0), least, largest)
+
+
+class _Part(NamedTuple):
+    """Sums of values and of their squares in each group, (K, g), and the range of the values."""
+
+    sums: Array
+    squares: Array
+    least: float
+    largest: float
+
+
+def _part(
+    shared: tuple[NDArray[np.int64], int, Callable[[Values], Values] | None], part: Part
+) -> _Part:
+    groups, K, undo = shared
+    cells, rows = part
+    groups = groups[cells]
+    sums, squares = (np.zeros((K, rows.shape[1])) for _ in range(2))
     least, largest = np.inf, -np.inf
     for ours, chunk in rows.chunks():
         values = chunk.data if sparse.issparse(chunk) else chunk
@@ -75,10 +103,7 @@ def moments(
         exact = (values if undo is None else undo(values)).astype(np.float64)
         sums = add_rows(sums, chunk, exact, groups[ours])
         squares = add_rows(squares, chunk, exact**2, groups[ours])
-    sizes = np.bincount(groups, minlength=K).astype(np.float64)
-    each = np.maximum(sizes, 1)[:, None]
-    means = sums / each
-    return Moments(sizes, means, np.maximum(squares / each - means**2, 0), least, largest)
+    return _Part(sums, squares, least, largest)
 
 
 def add_rows(total: Array, chunk: Matrix, values: Array, groups: NDArray[np.int64]) -> Array:

@@ -3,11 +3,13 @@
 A small matrix is held in memory as it was stored, a large one stays in its file: nothing else
 differs. A choice of cells or genes and the normalisation are kept in mind, and done to every
 chunk as it is read. What is added up over cells is added cell by cell, or over blocks of a fixed
-number of cells, so the size of the chunks is in no result.
+number of cells, so the size of the chunks is in no result. Nor is who reads them: passes go over
+parts of a fixed number of cells, each on one thread, by the current executor.
 """
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -19,6 +21,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 
 from cellam.errors import DataError
+from cellam.executors.executor import Job, Result, in_order, on_one_thread
 from cellam.reading.amounts import Matrix
 from cellam.reading.arrays import Arrays, row_sums
 from cellam.reading.sources import opened
@@ -28,6 +31,7 @@ Array: TypeAlias = NDArray[np.float64]
 Read: TypeAlias = Callable[[int, int], Matrix]
 
 VALUES = 1_000_000  # of a chunk, about
+PART = 1 << 16  # cells of a part: sums of parts are added up, so it is in the last digits
 APART = 32  # rows that are read along with one that is wanted, at most; beyond, it is read alone
 
 
@@ -63,7 +67,7 @@ class Stored:
     @staticmethod
     def at(path: Path, element: str) -> Stored:
         """A matrix in a file as it is now."""
-        return Stored(path, element, _state(path))
+        return Stored(path.absolute(), element, _state(path))
 
     @contextmanager
     def opened(self) -> Iterator[Read]:
@@ -72,8 +76,14 @@ class Stored:
         Raises
         ------
         DataError
-            If the file has changed since it was first seen, or is damaged.
+            If the file has changed since it was first seen, or is damaged, or a worker of a
+            cluster does not see it.
         """
+        if not self.path.exists():
+            raise DataError(
+                f"{self.path} was not found on {platform.node()}, which is to read a part of it.",
+                "Put it where all workers see it under this name, or leave out `cluster`.",
+            )
         with opened(self.path) as source:
             if _state(self.path) != self.state:
                 raise DataError(
@@ -244,6 +254,12 @@ class Rows:
             if a < b:
                 yield slice(a, b), self.cells[a:b]
 
+    def parts(self) -> list[Part]:
+        """A fixed number of cells at a time, to be read side by side: which, and their rows."""
+        n = self.shape[0]
+        cuts = [slice(start, min(start + PART, n)) for start in range(0, max(n, 1), PART)]
+        return [(ours, self[ours]) for ours in cuts]
+
     def read(self) -> Matrix:
         """All of it in memory, as a float32 array or csr_matrix."""
         parts = [chunk for _, chunk in self.chunks()]
@@ -272,10 +288,7 @@ class Rows:
 
     def __matmul__(self, loadings: Array) -> Array:
         """Product with loadings (g, k) in double precision, (n, k)."""
-        out = np.empty((self.shape[0], loadings.shape[1]))
-        for ours, chunk in self.chunks():
-            out[ours] = np.asarray(chunk @ loadings)
-        return out
+        return np.concatenate(list(each_part(_projected, loadings, self)))
 
     def sums(self) -> Array:
         """Sum of each cell, (n,)."""
@@ -285,6 +298,28 @@ class Rows:
         for ours, chunk in self.chunks():
             out[ours] = row_sums(chunk)
         return out
+
+
+def each_part(job: Job[Part, Result], shared: Any, rows: Rows) -> Iterator[Result]:
+    """Results of `job(shared, part)` for every part of a matrix, in their order.
+
+    Parts of a file are read by the current executor, those of a matrix in memory here.
+    """
+    parts = rows.parts()
+    if isinstance(rows.place, Held):
+        return (on_one_thread(job, shared, part) for part in parts)
+    return in_order(job, shared, parts)
+
+
+Part: TypeAlias = tuple[slice, Rows]
+
+
+def _projected(loadings: Array, part: Part) -> Array:
+    _, rows = part
+    out = np.empty((rows.shape[0], loadings.shape[1]))
+    for ours, chunk in rows.chunks():
+        out[ours] = np.asarray(chunk @ loadings)
+    return out
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ from cellam.reading import matrices, rows
 from cellam.reading.cells import Cells
 from cellam.reading.digests import digest_of
 from cellam.reading.embedding import fit_space
+from cellam.reading.gram import gram
 from cellam.reading.growth import expected_growth
 from cellam.reading.moments import moments
 from cellam.reading.rows import Rows, Stored
@@ -203,6 +204,36 @@ def test_a_file_that_changes_between_passes_is_refused(
     written(counts[:, ::-1], sparse.csr_matrix, path)
     with pytest.raises(DataError, match="has changed while it was read"):
         cells.matrix.read()
+
+
+def test_a_worker_that_does_not_see_the_file_says_where(
+    counts: anndata.AnnData, tmp_path: Path
+) -> None:
+    counts.write_h5ad(tmp_path / "a.h5ad")
+    place = Stored.at(tmp_path / "a.h5ad", "X")
+    (tmp_path / "a.h5ad").unlink()
+    with pytest.raises(DataError, match=r"a\.h5ad was not found on ") as caught, place.opened():
+        pass
+    assert "all workers see it" in caught.value.hint
+
+
+def test_parts_are_added_up_to_the_whole(
+    counts: anndata.AnnData, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    x = counts.X.toarray().astype(np.float64)
+    whole = Rows.of(counts.X)
+    monkeypatch.setattr(rows, "PART", 70)
+    groups = np.arange(N) % 3
+    found = moments(whole, groups)
+    for k in range(3):
+        np.testing.assert_allclose(found.means[k], x[groups == k].mean(0), rtol=1e-12)
+        np.testing.assert_allclose(found.variances[k], x[groups == k].var(0), rtol=1e-9)
+    loadings = np.random.default_rng(0).standard_normal((G, 2))
+    np.testing.assert_allclose(whole @ loadings, x @ loadings, rtol=1e-6)
+    products = gram(whole, x[:9].mean(0))
+    np.testing.assert_allclose(products.mean, x.mean(0), rtol=1e-6)
+    np.testing.assert_allclose(products.covariance, np.cov(x.T, bias=True), rtol=1e-5, atol=1e-5)
+    assert products.varies
 
 
 def test_rows_and_columns_are_those_of_the_matrix(
