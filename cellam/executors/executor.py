@@ -152,10 +152,14 @@ def on_one_thread(job: Job[Item, Result], shared: Any, item: Item) -> Result:
             torch.set_num_threads(before)
 
 
-@cache
 def _threadpools() -> ThreadpoolController:
-    """The libraries with threads of their own, looked for once: that takes 3 ms."""
-    import scipy.linalg  # noqa: F401  # whose linear algebra is its own
+    """The libraries with threads of their own, as far as they are loaded."""
+    return _found(*(name in sys.modules for name in ("scipy.linalg", "sklearn")))
+
+
+@cache
+def _found(*loaded: bool) -> ThreadpoolController:
+    """They are looked for again where more are loaded, and only then: that takes 3 ms."""
     from threadpoolctl import ThreadpoolController
 
     return ThreadpoolController()
