@@ -67,6 +67,19 @@ class Day:
         return max(found["cellam"], least) / max(other, least)
 
 
+def kept(folder: Path | None, command: Path, name: str, seed: int) -> list[Day]:
+    """As `score`, from a folder where it is there, and else put into it."""
+    if folder is None:
+        return score(command, name, seed)
+    file = folder / f"{name}-{seed}.json"
+    if not file.exists():
+        days = score(command, name, seed)
+        folder.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps({day.label: day.scores for day in days}), encoding="utf-8")
+    found = json.loads(file.read_text(encoding="utf-8"))
+    return [Day(name, label, scores) for label, scores in found.items()]
+
+
 def score(command: Path, name: str, seed: int) -> list[Day]:
     """All inner days of a set, by a fit and an evaluation in processes of their own."""
     path, flags = SETS[name]
@@ -139,6 +152,7 @@ def main() -> None:
     parser.add_argument("--sets", nargs="*", choices=list(SETS), default=list(SETS))
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--write", action="store_true")
+    parser.add_argument("--keep", type=Path, help="Folder of one release: goes on where it ended.")
     asked = parser.parse_args()
     names = [name for name in asked.sets if SETS[name][0].exists()]
     seeds = f"{asked.seeds} seed{'s' * (asked.seeds > 1)}"
@@ -149,9 +163,10 @@ def main() -> None:
     ]
     releases = {"": HERE} if asked.before is None else {"": HERE, ", before": asked.before}
     for title, command in releases.items():
-        jobs = [(command, name, seed) for name in names for seed in range(asked.seeds)]
+        keep = asked.keep if command == HERE else None
+        jobs = [(keep, command, name, seed) for seed in range(asked.seeds) for name in names]
         with ThreadPoolExecutor(asked.workers) as pool:
-            days = [day for found in pool.map(lambda job: score(*job), jobs) for day in found]
+            days = [day for found in pool.map(lambda job: kept(*job), jobs) for day in found]
         heads = [f"{m} to {r}" for m in ("energy", "W1") for r in ("OT", "the best baseline")]
         lines += [
             "",
