@@ -50,7 +50,7 @@ test-interop: .venv-interop/.installed  ## in an environment with scVelo and Cel
 lint: install  ## report on style, types and layers, in seconds; changes nothing
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
+	$(BIN)/mypy -n 2
 	$(BIN)/lint-imports
 
 check: lint  ## lint, and hold README and the guide against what the program prints

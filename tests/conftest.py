@@ -6,11 +6,14 @@ One conftest for `tests/cli` too: pytest collects doctests of both, and two of o
 from __future__ import annotations
 
 import functools
+import gc
+import json
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import anndata
 import numpy as np
 import pytest
 import typer
@@ -18,16 +21,28 @@ from typer.testing import CliRunner
 from warm import Result, Warm
 
 import cellam
-from cellam.modelling.model import Model
-from cellam.reading.cells import Cells
-from cellam.report.images import Picture
-from cellam.runs.places import RUNS, point_to
 from cellam_cli import funnel
 from cellam_cli.app import app
 from cellam_cli.console import flags
 
+# What takes seconds to load is loaded by fixtures: under xdist a process that only hands out the
+# tests loads this file too, and the others wait for it.
+if TYPE_CHECKING:
+    import anndata
+
+    from cellam.modelling.model import Model
+    from cellam.reading.cells import Cells
+
 ROOT = Path(__file__).parents[1]
+PROVENANCE, MANIFEST = "provenance.json", "manifest.json"
 N_DAY, N_GENES = 40, 50  # enough for PCA, transport and a verdict; a fit takes about a second
+
+
+def pytest_collection_finish() -> None:
+    """Never look for garbage in the libraries, half a million objects that stay."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000)
 
 
 @pytest.fixture(scope="session")
@@ -37,6 +52,8 @@ def demo_path() -> Path:
 
 @pytest.fixture(scope="session")
 def _small(demo_path: Path) -> anndata.AnnData:
+    import anndata
+
     adata = anndata.read_h5ad(demo_path)
     rng = np.random.default_rng(0)
     days = adata.obs["day"].to_numpy()
@@ -102,6 +119,8 @@ def shared_data() -> Path:
 @pytest.fixture
 def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
     """Reports without figures, which are drawn and looked at in tests/report/test_page.py."""
+    from cellam.report.images import Picture
+
     monkeypatch.setattr(
         "cellam.report.images.picture",
         lambda draw, alt, caption: Picture("data:,", "data:,", 1, 1, alt, caption),
@@ -113,34 +132,47 @@ def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def _built_once() -> Iterator[None]:
-    """The command line takes a tenth of a second to build, and hundreds of tests call it."""
+    """The command line takes a tenth of a second to build, and hundreds of tests call it.
+
+    Nor do they wait for the disk, fifteen times in each save: no test cuts the power.
+    """
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda handle: None)
         patch.setattr("typer.testing._get_command", functools.cache(typer.main.get_command))
         yield
 
 
-FAST = ("--n-features", "32", "--tau", "1", "--curvature", "1", "--n-pcs", "3")
+SMALL = ("--n-features", "32", "--curvature", "1", "--n-pcs", "3")
 
 
 @pytest.fixture
 def fast() -> tuple[str, ...]:
-    return FAST
+    """Options of a fit without growth, which is most of the work of one."""
+    return (*SMALL, "--method", "am")
+
+
+@pytest.fixture
+def growing() -> tuple[str, ...]:
+    """Options of a fit with growth, for what hangs on it."""
+    return (*SMALL, "--tau", "1")
 
 
 @pytest.fixture
 def call() -> Callable[..., Result]:
     """Run a command in this process; whatever it prints, there must be no traceback.
 
-    Without the report and the refits, which take longer than a small fit, unless the test asks for
-    them.
+    Without the report, the refits and other processes, which take longer than a small fit, unless
+    the test asks for them.
     """
 
     def run(*args: object) -> Result:
         funnel.debug = False
         if args[:1] in (("fit",), ("eval",)) and "--report" not in args:
             args = (args[0], "--no-report", *args[1:])
-        if args[:1] == ("eval",) and "--refits" not in args and "--help" not in args:
-            args = (args[0], "--refits", "0", *args[1:])
+        if args[:1] == ("eval",) and "--help" not in args:
+            for option, value in (("--refits", "0"), ("--workers", "1")):
+                if option not in args:
+                    args = (args[0], option, value, *args[1:])
         result = CliRunner().invoke(app, [str(arg) for arg in args], prog_name="cellam")
         assert result.exception is None or isinstance(result.exception, SystemExit)
         assert "Traceback" not in result.stdout + result.stderr
@@ -181,29 +213,57 @@ def here(tmp_path: Path, small_path: Path, monkeypatch: pytest.MonkeyPatch) -> P
     return tmp_path
 
 
-def _with_run(here: Path, model: Model, cells: Cells) -> Path:
-    path = here / RUNS / "small"
-    cellam.save(model, cells, path, data=here / "small.h5ad", command="cellam fit small.h5ad")
-    point_to(path)
-    return path
+@pytest.fixture(scope="session")
+def keep(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path, Model, Cells], Path]:
+    """Put a run of small.h5ad into a working directory, as `fit` leaves it.
+
+    Each model is saved once and copied: hundreds of tests have a run, and begin with a new one.
+    """
+    saved: dict[int, Path] = {}
+
+    def put(here: Path, model: Model, cells: Cells) -> Path:
+        from cellam.runs.places import RUNS, point_to
+
+        if id(model) not in saved:
+            saved[id(model)] = tmp_path_factory.mktemp("saved") / "small"
+            data, command = here / "small.h5ad", "cellam fit small.h5ad"
+            cellam.save(model, cells, saved[id(model)], data=data, command=command)
+        path = here / RUNS / "small"
+        shutil.copytree(saved[id(model)], path)
+        _of_data(path, here / "small.h5ad")
+        point_to(path)
+        return path
+
+    return put
+
+
+def _of_data(run: Path, data: Path) -> None:
+    """Say where the data of a copied run are."""
+    from cellam.storage import sha256, to_json
+
+    found = {name: json.loads((run / name).read_bytes()) for name in (PROVENANCE, MANIFEST)}
+    found[PROVENANCE]["data"]["path"] = str(data)
+    (run / PROVENANCE).write_bytes(to_json(found[PROVENANCE]))
+    found[MANIFEST]["files"][PROVENANCE] = sha256((run / PROVENANCE).read_bytes())
+    (run / MANIFEST).write_bytes(to_json(found[MANIFEST]))
 
 
 @pytest.fixture
-def run(here: Path, model: Model, cells: Cells) -> Path:
+def run(here: Path, model: Model, cells: Cells, keep: Callable[..., Path]) -> Path:
     """A run of small.h5ad in the working directory, as `fit` leaves it."""
-    return _with_run(here, model, cells)
+    return keep(here, model, cells)
 
 
 @pytest.fixture
-def unsure_run(here: Path, unsure_model: Model, cells: Cells) -> Path:
-    return _with_run(here, unsure_model, cells)
+def unsure_run(here: Path, unsure_model: Model, cells: Cells, keep: Callable[..., Path]) -> Path:
+    return keep(here, unsure_model, cells)
 
 
 @pytest.fixture
-def noisy_run(here: Path, noisy_model: Model, cells: Cells) -> Path:
-    return _with_run(here, noisy_model, cells)
+def noisy_run(here: Path, noisy_model: Model, cells: Cells, keep: Callable[..., Path]) -> Path:
+    return keep(here, noisy_model, cells)
 
 
 @pytest.fixture
-def rep_run(here: Path, rep_model: Model, rep_cells: Cells) -> Path:
-    return _with_run(here, rep_model, rep_cells)
+def rep_run(here: Path, rep_model: Model, rep_cells: Cells, keep: Callable[..., Path]) -> Path:
+    return keep(here, rep_model, rep_cells)

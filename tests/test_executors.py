@@ -24,6 +24,8 @@ from cellam.reading import rows
 from cellam.reading.cells import Cells
 from cellam.reading.embedding import fit_space
 
+ON_A_CLUSTER = pytest.param("cluster", marks=pytest.mark.slow)
+
 
 @pytest.fixture(scope="module", params=["processes", "cluster"])
 def elsewhere(request: pytest.FixtureRequest) -> Iterator[None]:
@@ -89,7 +91,9 @@ def test_a_job_that_kills_each_worker_is_an_error_and_not_a_wait() -> None:
         list(as_done(die, None, [1, 2]))
 
 
+# On a cluster as in processes, but for four more imports of everything.
 @pytest.mark.usefixtures("elsewhere")
+@pytest.mark.parametrize("elsewhere", ["processes", ON_A_CLUSTER], indirect=True)
 @pytest.mark.parametrize("method", [pytest.param("uam", marks=pytest.mark.slow), "eam"])
 def test_a_fit_has_the_same_bytes_wherever_it_is_made(
     method: str, cells: Cells, monkeypatch: pytest.MonkeyPatch
@@ -139,11 +143,14 @@ def test_counts_of_a_file_give_the_same_bytes_whoever_reads_them(
         assert made() == there
 
 
-@pytest.mark.slow
-def test_an_evaluation_has_the_same_bytes_with_any_number_of_workers(cells: Cells) -> None:
-    with executing(2):
-        there = cellam.evaluate(cells, "day2", n_features=32, n_pcs=3, tau=1.0, refits=4)
-    here = cellam.evaluate(cells, "day2", n_features=32, n_pcs=3, tau=1.0, refits=4)
+@pytest.mark.usefixtures("elsewhere")
+@pytest.mark.parametrize("elsewhere", ["processes", ON_A_CLUSTER], indirect=True)
+def test_an_evaluation_has_the_same_bytes_wherever_it_is_made(cells: Cells) -> None:
+    quick = {"metrics": ["energy"], "counterpart": False, "refits": 0}
+    options = {"n_features": 32, "n_pcs": 3, "tau": 1.0, **quick}
+    there = cellam.evaluate(cells, "all", **options)
+    with executing(1):
+        here = cellam.evaluate(cells, "all", **options)
     took = ["fit_seconds"]
     assert there.scores.table.drop(columns=took).equals(here.scores.table.drop(columns=took))
 
@@ -165,7 +172,21 @@ def test_an_address_at_which_nobody_answers_is_refused(
         pass
 
 
-def test_workers_end_without_a_word(capfd: pytest.CaptureFixture[str], matrix: np.ndarray) -> None:
+# Torch takes seconds to load; here is one for the workers of jobs that do not compute.
+TORCH = """
+def get_num_threads(): return 1
+def set_num_threads(n): pass
+"""
+
+
+def test_workers_end_without_a_word(
+    capfd: pytest.CaptureFixture[str],
+    matrix: np.ndarray,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (tmp_path / "torch.py").write_text(TORCH)
+    monkeypatch.syspath_prepend(tmp_path)
     with executing(2):
         list(as_done(product, matrix, [1, 2]))
         with pytest.raises(ConfigError):
@@ -196,6 +217,7 @@ def test_workers_end_with_their_parent(how: signal.Signals, tmp_path: Path) -> N
     """Ctrl-C reaches the whole group; SIGKILL the parent alone."""
     script = tmp_path / "script.py"
     script.write_text(SCRIPT)
+    (tmp_path / "torch.py").write_text(TORCH)
     path = os.pathsep.join([str(Path(__file__).parent), *sys.path])
     parent = subprocess.Popen(
         [sys.executable, script],

@@ -43,8 +43,7 @@ def rich(small: anndata.AnnData, here: Path, model: Any) -> Path:
     return path
 
 
-@pytest.mark.parametrize("source", ["rich.h5ad", "rich.zarr"])
-@pytest.mark.parametrize("into", ["out.h5ad", "out.zarr"])
+@pytest.mark.parametrize(("source", "into"), [("rich.h5ad", "out.zarr"), ("rich.zarr", "out.h5ad")])
 def test_a_copy_has_all_of_the_data_and_ours(
     call: Call, rich: Path, here: Path, source: str, into: str
 ) -> None:

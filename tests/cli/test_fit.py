@@ -24,10 +24,10 @@ def runs(here: Path) -> list[str]:
 
 
 def test_fit_simulate_eval_info_one_after_the_other(
-    call: Call, here: Path, fast: tuple[str, ...]
+    call: Call, here: Path, growing: tuple[str, ...]
 ) -> None:
     before = (here / "small.h5ad").read_bytes()
-    fitted = call("fit", "small.h5ad", *fast)
+    fitted = call("fit", "small.h5ad", *growing)
     assert (fitted.code, fitted.err) == (0, "")
     assert "160 cells" in fitted.out
     assert "day0 = 0, day2 = 2, day4 = 4, day7 = 7 (days)" in fitted.out
@@ -54,9 +54,9 @@ def test_the_fit_of_the_command_is_that_of_the_library(
 
 
 def test_one_flipped_bit_in_any_file_of_a_run_is_refused_by_name(
-    call: Call, here: Path, fast: tuple[str, ...]
+    call: Call, here: Path, growing: tuple[str, ...]
 ) -> None:
-    assert call("fit", "small.h5ad", *fast).code == 0
+    assert call("fit", "small.h5ad", *growing).code == 0
     files = [p for p in (here / RUNS / "small").iterdir() if p.name != "manifest.json"]
     assert {"log.txt", "action.safetensors", "provenance.json"} <= {p.name for p in files}
     commands = (["info"], ["simulate", "--from", "0"], ["eval", "--holdout", "2"])
@@ -286,9 +286,11 @@ def test_a_prior_or_population_that_means_nothing_is_refused(
     assert runs(here) == []
 
 
-def test_a_table_of_counts_is_the_population(call: Call, here: Path, fast: tuple[str, ...]) -> None:
+def test_a_table_of_counts_is_the_population(
+    call: Call, here: Path, growing: tuple[str, ...]
+) -> None:
     (here / "counts.csv").write_text("time,count\n0,1e5\n2,2e5\n4,3e5\n7,8e5\n")
-    fitted = call("fit", "small.h5ad", *fast, "--population", "counts.csv")
+    fitted = call("fit", "small.h5ad", *growing, "--population", "counts.csv")
     assert fitted.code == 0
     assert "population: day0 1, day2 2, day4 3, day7 8" in fitted.out
     what = json.loads(call("info", "--json").out)

@@ -1,7 +1,7 @@
-"""Every command on a run of every option that says how the data are read.
+"""Every command on runs of every option that says how the data are read.
 
-Each option reads other cells than the defaults do, so a command that forgot it reads something that
-is not the data of the run, and is refused.
+Each option reads other cells than the defaults do, so a command that forgot one of them reads
+something that is not the data of the run, and is refused.
 """
 
 from __future__ import annotations
@@ -17,13 +17,14 @@ import pytest
 import cellam
 
 Call = Callable[..., Any]
-OPTIONS = {
+COMMON = {
     "time_map": ("--time-key", "letter", "--time-map", "a=0,b=1,c=3,d=9"),
-    "use_rep": ("--use-rep", "X_latent"),
-    "layer": ("--layer", "raw"),
-    "values": ("--values", "log"),
     "growth_prior": ("--growth-prior", "rate"),
     "replicate": ("--replicate", "none"),
+}
+RUNS = {
+    "of genes": {**COMMON, "layer": ("--layer", "raw"), "values": ("--values", "log")},
+    "of a representation": {**COMMON, "use_rep": ("--use-rep", "X_latent")},
 }
 COMMANDS = {
     "info": (),
@@ -59,22 +60,21 @@ def data(here: Path) -> Path:
     return here / "small.h5ad"
 
 
-@pytest.mark.parametrize("option", OPTIONS)
+@pytest.mark.parametrize("kind", RUNS)
 def test_every_command_reads_the_data_as_they_were_fitted(
-    call: Call, data: Path, option: str
+    call: Call, data: Path, kind: str
 ) -> None:
-    args = OPTIONS[option]
+    args = [word for option in RUNS[kind].values() for word in option]
     size = ("--n-features", "16", "--tau", "1", "--curvature", "0", "--n-pcs", "2")
-    key = () if "--time-key" in args else ("--time-key", "day")
-    fitted = call("fit", data, *key, *args, *size)
+    fitted = call("fit", data, *args, *size)
     assert fitted.code == 0, fitted.err
     run = cellam.open_run()
     given = run.model.options.reading
     assert given.model_dump() == cellam.read(data, given).reading.model_dump()
-    assert getattr(given, option) is not None
+    assert all(getattr(given, option) is not None for option in RUNS[kind])
     labels, gene = run.model.timeline.labels, (*run.model.space.genes, "")[0]
     for command, rest in COMMANDS.items():
-        if command == "perturb" and option == "use_rep":
+        if command == "perturb" and "use_rep" in RUNS[kind]:
             continue  # it has no genes to change
         result = call(*command.split(), *(word.format(*labels, gene=gene) for word in rest))
         assert result.code == 0, (command, result.err)

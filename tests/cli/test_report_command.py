@@ -31,8 +31,8 @@ def test_a_report_is_written_into_the_run_and_again(call: Call, run: Path, here:
     assert not list(here.glob("*.html"))
 
 
-def test_fit_and_eval_end_with_a_report(call: Call, here: Path, fast: tuple[str, ...]) -> None:
-    fitted = call("fit", "small.h5ad", *fast, "--report")
+def test_fit_and_eval_end_with_a_report(call: Call, here: Path, growing: tuple[str, ...]) -> None:
+    fitted = call("fit", "small.h5ad", *growing, "--report")
     assert fitted.code == 0
     page = here / "cellam_runs" / "small" / "report.html"
     assert "report    cellam_runs/small/report.html" in fitted.out
@@ -44,7 +44,7 @@ def test_fit_and_eval_end_with_a_report(call: Call, here: Path, fast: tuple[str,
     assert "better than every" in page.read_text() or "no better" in page.read_text()
     # It belongs to the run: it stays readable, and is replaced with it.
     assert call("info").code == 0
-    again = call("fit", "small.h5ad", *fast, "--name", "small", "--overwrite")
+    again = call("fit", "small.h5ad", *growing, "--name", "small", "--overwrite")
     assert again.code == 0
     assert not page.exists()
 

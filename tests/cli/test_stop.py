@@ -22,7 +22,7 @@ from cellam.runs.run import open_run
 Call = Callable[..., Any]
 
 FIT = ["fit", "small.h5ad", "--n-features", "32", "--n-pcs", "3", "--threads", "1", "--no-report"]
-NETWORK = [*FIT, "--action", "mlp", "--tau", "1", "--steps", "200"]
+NETWORK = [*FIT, "--action", "mlp", "--tau", "1", "--steps", "150"]
 ENDLESS = [*NETWORK[:-1], "100000"]
 MADE = ("action.safetensors", "fit.json", "options.json", "space.json", "space.safetensors",
         "snapshots.json", "snapshots.safetensors", "timeline.json")  # fmt: skip
@@ -101,14 +101,14 @@ def test_a_run_that_was_stopped_is_named_and_can_be_forgotten(
     changed = spawn(*NETWORK, "--seed", "1", "--name", "small", "--resume")
     assert changed.code == 4
     assert "a different steps" in changed.err or "another steps" in changed.err
-    other = spawn(*FIT, "--tau", "1")  # a default name is not taken from it
+    other = spawn(*FIT, "--method", "am")  # a default name is not taken from it
     assert other.code == 0
     assert "small-2" in other.out
     assert "--name small --resume" in other.out
     taken = spawn(*NETWORK, "--name", "small")
     assert taken.code == 4
     assert "--overwrite" in taken.err
-    assert spawn(*FIT, "--tau", "1", "--name", "small", "--overwrite").code == 0
+    assert spawn(*FIT, "--method", "am", "--name", "small", "--overwrite").code == 0
     assert sorted(p.name for p in (here / RUNS).iterdir()) == ["current", "small", "small-2"]
 
 

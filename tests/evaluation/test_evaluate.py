@@ -23,7 +23,6 @@ from cellam.evaluation.evaluate import (
 from cellam.evaluation.metrics import GENE_METRICS, METRICS, check_metrics
 from cellam.evaluation.scores import COLUMNS, Scores
 from cellam.evaluation.scoring import score
-from cellam.executors.executor import executing
 from cellam.limits import DRAWS
 from cellam.modelling.refits import check_refits
 from cellam.options import Options
@@ -284,9 +283,9 @@ def test_a_kept_table_is_complete_if_it_has_all_that_is_asked_for(every):
     assert not is_complete(lacking, known, counterparts=["balanced"], refits=0)
 
 
-def test_neither_another_time_nor_the_number_of_workers_changes_a_byte(cells, every):
-    with executing(2):
-        again = evaluate(cells, "all", **HELD)
+def test_another_time_changes_no_byte(cells, every):
+    """Nor does who does the work: tests/test_executors.py."""
+    again = evaluate(cells, "all", **HELD)
     drop = ["fit_seconds"]
     pd.testing.assert_frame_equal(
         again.table.drop(columns=drop), every.table.drop(columns=drop), check_exact=True

@@ -15,7 +15,7 @@ from cellam.dynamics.objectives import Objective
 from cellam.limits import INNER
 from cellam.modelling import selection
 from cellam.modelling.recipe import choice_from_json, choice_to_json
-from cellam.modelling.selection import KEPT, NEAREST, SHARES, TAU, TAUS, choose_recipe
+from cellam.modelling.selection import KEPT, SHARES, TAU, TAUS, choose_recipe
 from cellam.reading.snapshots import Snapshots
 from cellam.storage import to_json
 
@@ -146,10 +146,6 @@ def test_progress_counts_to_its_end():
     assert {p.total for p in counts} == {n}
 
 
-def test_of_many_days_only_some_are_held_out():
-    assert choose(translation(INNER + 3, n=12)).reasons["coupling"].days == INNER
-
-
 def test_what_is_fitted_to_choose_does_not_grow_with_the_days(monkeypatch):
     """Each day that is held out is predicted from the nearest others; near the ends too."""
     fitted = []
@@ -160,11 +156,14 @@ def test_what_is_fitted_to_choose_does_not_grow_with_the_days(monkeypatch):
 
     monkeypatch.setattr(selection, "fit_kernel_as_it_is", selection.fit_kernel, raising=False)
     monkeypatch.setattr(selection, "fit_kernel", fit_kernel)
-    for days in (12, 30):
+    monkeypatch.setattr(selection, "NEAREST", 4)  # in place of 10, and of 6
+    monkeypatch.setattr(selection, "INNER", 3)
+    for days in (6, 12):
         fitted.clear()
-        choose(translation(days, n=20))
-        assert len(fitted) == INNER * (len(TAUS) + 1)
-        assert {len(gaps) for gaps in fitted} == {NEAREST - 1}
+        choice = choose(translation(days, n=20))
+        assert choice.reasons["coupling"].days == 3  # only some are held out
+        assert len(fitted) == 3 * (len(TAUS) + 1)
+        assert {len(gaps) for gaps in fitted} == {4 - 1}
         # The gap past the day that is held out is twice as long, and there is one of them.
         assert all(sum(gap > 1.5 * min(gaps) for gap in gaps) == 1 for gaps in fitted)
 

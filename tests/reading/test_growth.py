@@ -19,10 +19,10 @@ from cellam.toys import Branching
 
 @pytest.fixture(scope="module")
 def demo(demo_path: Path) -> anndata.AnnData:
-    """1,000 cells of the demo with their true growth, the same upside down, and at random."""
+    """600 cells of the demo with their true growth, the same upside down, and at random."""
     adata = anndata.read_h5ad(demo_path)
     rng = np.random.default_rng(0)
-    adata = adata[np.sort(rng.choice(adata.n_obs, 1_000, replace=False))].copy()
+    adata = adata[np.sort(rng.choice(adata.n_obs, 600, replace=False))].copy()
     truth = Branching().growth(0.0, adata.obsm["X_latent"].astype(float))
     adata.obs["right"], adata.obs["wrong"] = truth, -truth
     adata.obs["large"], adata.obs["random"] = 10 * truth, rng.permutation(truth)
@@ -98,7 +98,7 @@ def test_days_that_are_not_fitted_on_leave_no_trace(demo):
         assert np.array_equal(found[0][~out], found[1][~out])
     cells = cellam.read(demo, growth_prior="missing")
     assert np.isfinite(expected_growth(cells, ~out).rates[~out]).all()
-    with pytest.raises(DataError, match=r"has no finite number in \d+ cells of 1,000"):
+    with pytest.raises(DataError, match=r"has no finite number in \d+ cells of 600"):
         expected_growth(cells, np.ones(len(cells), dtype=bool))
 
 

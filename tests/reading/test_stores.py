@@ -198,18 +198,18 @@ def test_turning_a_matrix_by_genes_takes_no_more_memory_than_was_asked_for_and_n
 
 
 def test_by_cells_more_is_read_than_there_is_memory_for_all(tmp_path: Path) -> None:
-    """A stored matrix of 240 MB, compressed by far, with an address space of 150 MB to spare."""
-    data = np.zeros((2_000, 30_000), np.float32)
-    data[:, :3] = 1 + np.arange(6_000).reshape(2_000, 3) % 7
+    """A stored matrix of 120 MB, compressed by far, with an address space of 75 MB to spare."""
+    data = np.zeros((1_000, 30_000), np.float32)
+    data[:, :3] = 1 + np.arange(3_000).reshape(1_000, 3) % 7
     path = tmp_path / "x.h5ad"
     with h5py.File(path, "w") as file:
-        write_elem(file, "obs", pd.DataFrame({"day": np.arange(2_000) % 2}).rename(str))
+        write_elem(file, "obs", pd.DataFrame({"day": np.arange(1_000) % 2}).rename(str))
         write_elem(file, "var", pd.DataFrame(index=[f"g{k}" for k in range(30_000)]))
         how = {"compression": "gzip", "chunks": (10, 30_000)}
         made = file.create_dataset("X", data=data, **how)
         made.attrs.update({"encoding-type": "array", "encoding-version": "0.2.0"})
     before = resource.getrlimit(resource.RLIMIT_AS)
-    spare = psutil.Process().memory_info().vms + 150_000_000
+    spare = psutil.Process().memory_info().vms + 75_000_000
     resource.setrlimit(resource.RLIMIT_AS, (spare, before[1]))
     try:
         cells = cellam.read(path)
