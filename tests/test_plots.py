@@ -12,22 +12,26 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import LineCollection, PathCollection
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 import cellam
 from cellam import plots
-from cellam.analysis.composition import composition
+from cellam.analysis.composition import composition, roles
 from cellam.analysis.fates import Fates, predict_fates
 from cellam.analysis.flows import flow
 from cellam.analysis.growth_range import GrowthRange
+from cellam.analysis.over_replicates import rows_of
 from cellam.analysis.trends import groups, trends
+from cellam.checks.designs import counts_of
 from cellam.errors import ConfigError, DataError
 from cellam.evaluation.evaluate import Evaluation, evaluate
 from cellam.modelling.model import Model, Simulation
 from cellam.modelling.observed import growth_rates
+from cellam.plots.labels import spread
 from cellam.plots.maps import on_grid
-from cellam.plots.style import COLOURS, HATCHES
 from cellam.reading.cells import Cells
 from cellam.reading.palette import find_palette, palette
 from cellam.report.findings import growth_by_type
@@ -56,7 +60,7 @@ def fates(model: Model, cells: Cells) -> Fates:
 @pytest.fixture
 def draw(
     model: Model, simulation: Simulation, frame: pd.DataFrame, scores: Evaluation, fates: Fates,
-    small: anndata.AnnData,
+    small: anndata.AnnData, cells: Cells,
 ) -> dict[str, Callable[..., Any]]:  # fmt: skip
     """Every kind of picture that takes one pair of axes."""
     few = replace(
@@ -76,13 +80,15 @@ def draw(
         "fates": lambda **k: plots.fates(model, [fates], small, **k),
         "flow": lambda **k: plots.flow(flow(model, fates, types), ("day2", "day7"), **k),
         "evaluation": lambda **k: plots.evaluation(scores.table, **k),
+        "heatmap": lambda **k: plots.heatmap(rows_of(fates, types), ("day2", "day7"), **k),
+        "design": lambda **k: plots.design(counts_of(cells), **k),
         "history": lambda **k: plots.history(model, **k),
     }
 
 
 KINDS = (
     "velocity", "growth", "trajectories", "composition", "mass", "ranges", "fates", "flow",
-    "evaluation", "history",
+    "evaluation", "heatmap", "design", "history",
 )  # fmt: skip
 
 
@@ -124,7 +130,7 @@ def test_the_same_bytes_twice_and_valid(draw: Any, kind: str, suffix: str, tmp_p
         from PIL import Image
 
         with Image.open(io.BytesIO(content)) as image:
-            assert image.width > 800
+            assert 1_000 <= image.width <= 2_130  # 300 dots to the inch
             assert len(np.unique(np.asarray(image.convert("L")))) > 10  # not an empty sheet
     elif suffix == ".svg":
         root = ElementTree.fromstring(content)
@@ -160,8 +166,24 @@ def test_themes_change_ink_and_paper_and_end(model: Model) -> None:
     assert dark.xaxis.label.get_color() != light.xaxis.label.get_color()
 
 
-def test_no_two_contenders_differ_by_colour_alone() -> None:
-    assert len(set(COLOURS)) == len(set(HATCHES)) == 8
+@pytest.mark.parametrize("kind", KINDS)
+def test_print_is_one_or_two_columns_wide_with_letters_of_7_points_and_none_is_cut(
+    draw: Any, kind: str
+) -> None:
+    """85 or 180 mm, and no letter below 6 points."""
+    figure = draw[kind]().figure
+    assert 85 / 25.4 - 1e-6 <= figure.get_size_inches()[0] <= 180 / 25.4 + 1e-6
+    FigureCanvasAgg(figure).draw()
+    written = [t for t in figure.findobj(Text) if t.get_text() and t.get_visible()]
+    assert min(t.get_fontsize() for t in written) >= 6
+    width, height = figure.bbox.size
+    for axes in figure.axes:
+        labels = [axes.xaxis.label, axes.yaxis.label]
+        assert {t.get_fontsize() for t in labels} == {7}
+        for artist in (*labels, *filter(None, [axes.get_legend()])):
+            box = artist.get_window_extent()
+            assert box.width == 0 or (box.x0 > -1 and box.x1 < width + 1)
+            assert box.height == 0 or (box.y0 > -1 and box.y1 < height + 1)
 
 
 # -------------------------------------------------------------------------- colours of types
@@ -436,6 +458,17 @@ def test_many_types_share_a_bar() -> None:
     assert sum(c.patches[0].get_height() for c in ax.containers) == pytest.approx(1)
 
 
+def test_what_a_day_is_to_the_fit_stands_below_it(
+    cells: Cells, model: Model, frame: pd.DataFrame
+) -> None:
+    assert roles(model, frame) == ["start", "training", "training", "training"]
+    ax = plots.composition(frame.assign(said=roles(model, frame)))
+    assert [t.get_text() for t in ax.texts].count("training") == 3
+    without = cellam.fit(cells, model.options, exclude=("day2", "day7"))
+    days = pd.DataFrame({"label": model.snapshots.labels, "time": model.snapshots.times})
+    assert roles(without, days) == ["start", "held out", "training", "extrapolated"]
+
+
 def test_a_composition_needs_types(model: Model, simulation: Simulation) -> None:
     with pytest.raises(DataError, match="no cell types"):
         plots.composition(composition(model, simulation))
@@ -562,6 +595,18 @@ def test_a_flow_is_as_wide_as_its_mass() -> None:
     assert names == {"a 0.40", "b 0.60", "a 0.60", "b 0.30"}
 
 
+def test_a_flow_of_few_cells_is_pale_and_has_a_star() -> None:
+    frame = pd.DataFrame(
+        [("a", "a", 0.9, 0.9), ("b", "a", 0.1, 0.1)],
+        columns=["source", "target", "before", "after"],
+    )
+    ax = plots.flow(frame, ("day2", "day7"), cells={"a": 40, "b": 4})
+    assert {"a 0.90", "b * 0.10"} < {t.get_text() for t in ax.texts}
+    assert sorted(c.get_alpha() for c in ax.collections) == [0.2, 0.55]
+    assert "fewer than 5 cells" in ax.get_xlabel()
+    assert plots.flow(frame, ("day2", "day7"), cells={"a": 40, "b": 5}).get_xlabel() == ""
+
+
 def test_a_flow_of_many_types_keeps_its_mass() -> None:
     rng = np.random.default_rng(0)
     names = [f"type{k}" for k in range(23)]
@@ -575,3 +620,113 @@ def test_a_flow_of_many_types_keeps_its_mass() -> None:
     assert len(left) == len(right) == 20
     assert sum(left) == pytest.approx(frame["before"].sum())
     assert sum(right) == pytest.approx(frame["after"].sum())
+
+
+# --------------------------------------------------------------------------------------- tables
+
+
+def test_fields_are_the_fates_and_their_ranges(fates: Fates, small: anndata.AnnData) -> None:
+    rows = rows_of(fates, small.obs["cell_type"])
+    ax = plots.heatmap(rows, ("day2", "day7"))
+    states = [t.get_text() for t in ax.get_xticklabels()]
+    whole = rows[-1]["fate"]
+    assert states == sorted(whole, key=lambda name: -whole[name])
+    values = ax.images[0].get_array()
+    texts = {tuple(np.round(t.get_position(), 2)): t.get_text() for t in ax.texts}
+    for i, row in enumerate(rows):
+        star = " *" * row["few"]
+        assert ax.get_yticklabels()[i].get_text() == f"{row['type']} ({row['cells']}){star}"
+        for j, name in enumerate(states):
+            assert values[i, j] == pytest.approx(row["fate"][name])
+            assert texts[j, round(i - 0.18, 2)] == f"{100 * row['fate'][name]:.0f}"
+            low, high = 100 * row["least"][name], 100 * row["most"][name]
+            assert texts[j, round(i + 0.22, 2)] == f"{low:.0f}–{high:.0f}"
+
+
+def test_what_a_heat_map_leaves_out_is_said() -> None:
+    names = [f"s{k:02d}" for k in range(14)]
+    shares = dict.fromkeys(names, 1 / 14)
+    row = {"cells": 30, "few": False, "fate": shares, "least": shares, "most": shares}
+    ax = plots.heatmap([{"type": f"t{k}", **row} for k in range(23)], ("a", "b"))
+    assert "4 rarer types (29 %) not drawn" in ax.get_xlabel()
+    assert "2 types with fewer cells not drawn" in ax.get_xlabel()
+    assert ax.images[0].get_array().shape == (21, 10)
+
+
+def test_a_design_has_the_cells_of_each_group_and_day(small: anndata.AnnData) -> None:
+    mice = [f"m{k % 2 + 1}" for k in range(small.n_obs)]
+    small.obs["mouse"] = mice
+    counts = counts_of(cellam.read(small))
+    assert counts.index.name == "mouse"
+    assert counts.to_numpy().sum() == small.n_obs
+    ax = plots.design(counts, held_out=["day4"])
+    assert [t.get_text() for t in ax.get_yticklabels()] == ["m1", "m2"]
+    assert [t.get_text() for t in ax.get_xticklabels()][2] == "day4\nheld out"
+    assert [t.get_text() for t in ax.texts] == [str(n) for n in counts.to_numpy().ravel()]
+    assert list(counts.columns) == ["day0", "day2", "day4", "day7"]
+
+
+# ---------------------------------------------------------------------------------------- genes
+
+
+def test_a_mean_over_few_cells_is_open_and_has_no_interval() -> None:
+    rows = [("A", "x", 0, 9.0), ("A", "x", 2, 4.0), ("A", "y", 0, 9.0), ("A", "y", 2, 9.0)]
+    frame = pd.DataFrame(rows, columns=["gene", "group", "time", "cells"])
+    frame = frame.assign(mean=frame["time"] * 1.0, low=-1.0, high=3.0)
+    (panel,) = plots.pseudobulk(frame, time="time (days)")
+    bars = [s for c in panel.collections if isinstance(c, LineCollection) for s in c.get_segments()]
+    assert len(bars) == 3
+    marks = [line for line in panel.lines if line.get_marker() == "o" and len(line.get_xdata())]
+    white = [len(m.get_xdata()) for m in marks if m.get_markerfacecolor() == "#ffffff"]
+    assert white == [1]
+    assert panel.get_xlabel() == "time (days)"
+    assert "fewer than 5 cells" in panel.figure.legends[0].get_title().get_text()
+
+
+def test_a_group_of_few_cells_is_dashed_and_has_no_band() -> None:
+    rows = [("A", group, t, n) for group, n in (("x", 9), ("y", 4)) for t in (0, 1)]
+    frame = pd.DataFrame(rows, columns=["gene", "group", "time", "cells"])
+    (panel,) = plots.trends(frame.assign(mean=1.0, low=0.0, high=2.0))
+    assert [line.get_linestyle() for line in panel.lines] == ["-", "--"]
+    assert len(panel.collections) == 1
+    listed = [t.get_text() for t in panel.figure.legends[0].get_texts()]
+    assert listed == ["x (9)", "y (4) *"]
+
+
+# ------------------------------------------------------------------------------------ landscape
+
+
+def test_a_landscape_has_a_panel_for_each_day_with_its_cells(
+    model: Model, small: anndata.AnnData
+) -> None:
+    without = replace(model, options=model.options.model_copy(update={"exclude": ("day4",)}))
+    axes = plots.landscape(without, small, basis="latent")
+    assert [ax.get_title() for ax in axes] == ["day0", "day2", "day4 (held out)", "day7"]
+    for ax, x in zip(axes, model.snapshots.points, strict=True):
+        dots = next(c for c in ax.collections if isinstance(c, PathCollection))
+        assert len(dots.get_offsets()) == len(x)
+        pale, solid = (c for c in ax.collections if c is not dots)
+        assert (pale.get_alpha(), solid.get_alpha()) == (0.3, None)
+        assert pale.get_array().min() < 0 < pale.get_array().max()  # less the mean
+    assert "cells move to higher values" in axes[0].figure.axes[-1].get_ylabel()
+
+
+def test_the_gradient_of_the_action_is_the_velocity(model: Model) -> None:
+    x, t, h = model.snapshots.points[1], 2.0, 1e-2
+    slope = [(model.action(t, x + h * e) - model.action(t, x - h * e)) / (2 * h)
+             for e in np.eye(x.shape[1])]  # fmt: skip
+    np.testing.assert_allclose(np.transpose(slope), model.velocity(t, x), rtol=0.02, atol=2e-3)
+
+
+# --------------------------------------------------------------------------------------- labels
+
+
+def test_names_on_a_map_do_not_cover_one_another() -> None:
+    rng = np.random.default_rng(0)
+    places, boxes = rng.uniform(0, 60, (9, 2)), np.tile([40.0, 9.0], (9, 1))
+    moved = spread(places, boxes)
+    gap = np.abs(moved[:, None] - moved) - boxes[0]
+    over = (gap < -1e-6).all(-1) & ~np.eye(9, dtype=bool)
+    assert (np.abs(places[:, None] - places) < boxes[0]).all(-1).sum() > 9  # some did
+    assert not (over & (gap[..., 1] < -1.0)).any()
+    np.testing.assert_array_equal(spread(places * 100, boxes), places * 100)  # far apart: as given

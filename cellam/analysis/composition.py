@@ -80,6 +80,26 @@ def composition(
     return pd.DataFrame(rows)
 
 
+def roles(model: Model, frame: pd.DataFrame) -> list[str]:
+    """What each day of a composition is to the fit, in a word or two.
+
+    The start is observed, a training day was seen by the fit, so that agreement with it is no
+    prediction, and beyond the training days the fit extrapolates.
+    """
+    days = model.training
+    first, last = days.times[0], days.times[-1]
+
+    def role(k: int, label: str, time: float) -> str:
+        if k == 0:
+            return "start"
+        if label in days.labels:
+            return "training"
+        return "held out" if first < time < last else "extrapolated"
+
+    places = zip(frame["label"], frame["time"], strict=True)
+    return [role(k, str(label), float(time)) for k, (label, time) in enumerate(places)]
+
+
 def _own(types: pd.Series[Any], w: NDArray[np.float64], names: tuple[str, ...]) -> dict[str, float]:
     """Shares of the types that observed cells have, by weight; empty where none is annotated."""
     of_cell = read_types(types)

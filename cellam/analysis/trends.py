@@ -1,7 +1,8 @@
 """Trends: decoded expression of genes along simulated trajectories, by what cells become or were.
 
 Only genes of a PCA can be decoded, and only as it sees them: what its components leave out, noise
-for the most part, is not in a trend.
+for the most part, is not in a trend. Where expression is logged, what a PCA decodes to less than
+nothing counts as none.
 """
 
 from __future__ import annotations
@@ -105,11 +106,13 @@ def trends(
     names = np.full(len(simulation.rows), ALL) if group is None else group
     x = model.space.from_coordinates(simulation.points)
     weights = np.exp(simulation.log_weights)
+    least = -np.inf if model.space.kind == "scaled" else 0.0
     rows = []
     for name in np.unique(names):
         mine = names == name
         for t, time in enumerate(simulation.times):
             expression = model.space.decode(x[t][mine], genes).astype(np.float64)
+            expression = np.maximum(expression, least)
             w = weights[t][mine] / weights[t][mine].sum()
             low, high = _quantiles(expression, w, (LOW, HIGH))
             rows += [

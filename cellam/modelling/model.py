@@ -185,6 +185,15 @@ class Model(Displayed):
         points = torch.as_tensor(x, dtype=torch.float32)
         return self.fit.dynamics.drift(t, points).double().numpy() * rate
 
+    def action(self, time: float, x: Array) -> Array:
+        """s(t, x) at model coordinates x (n, p): (n,), squared model coordinates per unit of time.
+
+        Its gradient is the velocity; at each time it is known but for a constant.
+        """
+        t, rate = self._at(time, len(x))
+        points = torch.as_tensor(x, dtype=torch.float32)
+        return self.fit.dynamics.action.value(t, points).double().numpy() * rate
+
     def growth(self, time: float, x: Array) -> Array:
         """Growth rate at model coordinates x (n, p): (n,) per unit of the user's time."""
         if self.conserves_mass:  # and not what rounding leaves of it

@@ -8,22 +8,28 @@ A figure is a plain `matplotlib.figure.Figure` (`ax.figure`) that pyplot does no
 has to be closed, and the last line of a notebook's cell shows it.
 """
 
-from cellam.plots.genes import trends
+from cellam.plots.genes import pseudobulk, trends
+from cellam.plots.landscape import landscape
 from cellam.plots.lineages import fates, flow
 from cellam.plots.maps import growth, heldout, trajectories, velocity
 from cellam.plots.populations import composition, mass, ranges
 from cellam.plots.scores import evaluation, history
 from cellam.plots.style import save_figure, theme
+from cellam.plots.tables import design, heatmap
 
 __all__ = [
     "composition",
+    "design",
     "evaluation",
     "fates",
     "flow",
     "growth",
+    "heatmap",
     "heldout",
     "history",
+    "landscape",
     "mass",
+    "pseudobulk",
     "ranges",
     "save_figure",
     "theme",

@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cellam.plots import style
+from cellam.plots.scatter import size_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -40,7 +41,7 @@ def effects(
     largest = rows["effect"].abs().sort_values(ascending=False).index[:MOST]
     rows = rows.loc[sorted(largest)].iloc[::-1]
     y = np.arange(len(rows))
-    with style.drawing(ax, save, size=(5.6, max(1.6, 0.26 * len(rows) + 0.9))) as axes:
+    with style.drawing(ax, save, size=(style.ONE, max(1.3, 0.16 * len(rows) + 0.8))) as axes:
         control = rows["control"].to_numpy()
         if np.isfinite(control).any():
             axes.barh(
@@ -49,9 +50,9 @@ def effects(
             )  # fmt: skip
         known = np.isfinite(rows["low"].to_numpy())
         axes.hlines(
-            y[known], rows["low"][known], rows["high"][known], color=style.COLOURS[0], lw=1.6
+            y[known], rows["low"][known], rows["high"][known], color=style.COLOURS[0], lw=1.1
         )
-        axes.plot(rows["effect"], y, "o", color=style.COLOURS[0], ms=5, label="difference, 95 %")
+        axes.plot(rows["effect"], y, "o", color=style.COLOURS[0], ms=3.5, label="difference, 95 %")
         axes.axvline(0, color=style.ink(), lw=0.8)
         axes.set_yticks(y, list(rows["item"]))
         axes.set(xlabel=_unit(rows["unit"].iloc[0]), ylim=(-0.6, len(rows) - 0.4))
@@ -85,7 +86,7 @@ def difference_map(
     order = np.argsort(np.abs(values), kind="stable")
     with style.drawing(ax, save) as axes:
         shown = axes.scatter(
-            points[order, 0], points[order, 1], c=values[order], s=6, lw=0,
+            points[order, 0], points[order, 1], c=values[order], s=size_of(len(points)), lw=0,
             cmap=style.diverging(), vmin=-most, vmax=most, rasterized=True,
         )  # fmt: skip
         figure = axes.get_figure(root=True)
@@ -114,14 +115,14 @@ def samples(
     conditions = list(dict.fromkeys(shares["condition"]))
     days = shares.drop_duplicates("day").sort_values("time")
     place = {day: k for k, day in enumerate(days["day"])}
-    with style.drawing(ax, save, size=(max(4.8, 1.1 * len(types) * len(place) / 2), 3.4)) as axes:
+    with style.drawing(ax, save, size=(_width(len(types) * len(place)), 2.3)) as axes:
         for j, name in enumerate(types):
             for c, condition in enumerate(conditions):
                 mine = shares[(shares["type"] == name) & (shares["condition"] == condition)]
                 x = (len(place) + 1.2) * j + mine["day"].map(place) + 0.28 * (c - 0.5)
                 axes.plot(
-                    x, 100 * mine["share"], style.MARKERS[c], color=style.COLOURS[c], ms=4,
-                    mfc=style.paper() if c == 0 else style.COLOURS[c],
+                    x, 100 * mine["share"], style.MARKERS[c], color=style.COLOURS[c], ms=2.8,
+                    mew=0.6, mfc=style.paper() if c == 0 else style.COLOURS[c],
                     label=condition if j == 0 else None,
                 )  # fmt: skip
             axes.text(
@@ -134,6 +135,11 @@ def samples(
         axes.grid(axis="y", lw=0.4, alpha=0.4)
         axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
     return axes
+
+
+def _width(places: int) -> float:
+    """Inches for so many days, those of each type beside those of the next."""
+    return max(style.ONE, min(1.2 + 0.16 * places, style.TWO))
 
 
 def _unit(unit: str) -> str:

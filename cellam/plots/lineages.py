@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,7 @@ from cellam.analysis.fates import Fates
 from cellam.errors import ConfigError
 from cellam.modelling.model import Model
 from cellam.plots import style
-from cellam.plots.populations import MOST_TYPES, OTHERS
+from cellam.plots.populations import FEW, MOST_TYPES, OTHERS
 from cellam.plots.scatter import name_axes, size_of
 from cellam.reading.palette import NONE, Palette, find_palette, palette
 from cellam.reading.time_labels import named, offer
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 
-GAP = 0.03  # between bars of a flow, as a share of the larger side
+GAP = 0.055  # between bars of a flow, as a share of the larger side
 THINNEST = 0.005  # band with a name, as a share of all mass
 WIDTH = 0.04  # of a bar; the sides are 1 apart
 
@@ -117,15 +117,12 @@ def fates(
                 rasterized=True,
             )  # fmt: skip
             handles = [
-                Line2D([], [], ls="", marker="o", color=colour, ms=5, label=name)
+                Line2D([], [], ls="", marker="o", color=colour, ms=4, label=name)
                 for name, colour in zip(names, each, strict=True)
             ]
-            axes.legend(
-                handles=handles, title=f"{verb} ({end.label})",
-                loc="center left", bbox_to_anchor=(1.0, 0.5),
-            )  # fmt: skip
+            style.legend_beside(axes, handles, names, f"{verb} ({end.label})")
         days = ", ".join(f.start for f in found)
-        axes.set_title(f"cells of {days}", fontsize=9)
+        axes.set_title(f"cells of {days}")
         name_axes(axes, where)
     return axes
 
@@ -134,6 +131,7 @@ def flow(
     frame: pd.DataFrame,
     labels: tuple[str, str],
     *,
+    cells: Mapping[str, int] | None = None,
     colours: Palette | None = None,
     ax: Axes | None = None,
     save: str | Path | None = None,
@@ -146,6 +144,9 @@ def flow(
         From `analysis.flows.flow`.
     labels : (str, str)
         How the two days are called.
+    cells : mapping from str to int, optional
+        How many cells of each type the first day has: bands of fewer than five are pale, and
+        their type has a star.
     colours : mapping from str to str, optional
         Of the types, from `reading.palette.find_palette`; by their names in the frame without it.
     ax, save
@@ -158,9 +159,10 @@ def flow(
     most = max(before.to_numpy().sum(), after.to_numpy().sum())
     if colours is None:
         colours = palette(pd.Series([*frame["source"], *frame["target"]]))
+    few = {name for name in before.index if cells is not None and cells.get(name, FEW) < FEW}
     left = _bars(before.sum(axis=1), GAP * most)
     right = _bars(after.sum(axis=0), GAP * most)
-    with style.drawing(ax, save, size=(5.6, 4.2)) as axes:
+    with style.drawing(ax, save, size=(style.ONE, max(2.4, 0.9 + 0.19 * len(right)))) as axes:
         u = np.linspace(0, 1, 50)
         bend = 0.5 - 0.5 * np.cos(np.pi * u)
         used_left, used_right = dict(left), dict(right)
@@ -169,7 +171,7 @@ def flow(
                 b, a = before.loc[source, target], after.loc[source, target]
                 low = used_left[source] + (used_right[target] - used_left[source]) * bend
                 axes.fill_between(
-                    u, low, low + b + (a - b) * bend, lw=0, alpha=0.55,
+                    u, low, low + b + (a - b) * bend, lw=0, alpha=0.2 if source in few else 0.55,
                     color=colours.get(source, NONE),
                 )  # fmt: skip
                 used_left[source] += b
@@ -181,11 +183,12 @@ def flow(
             for name, start in starts.items():
                 axes.bar(
                     x, masses[name], WIDTH, bottom=start, align="edge",
-                    color=colours.get(name, NONE), edgecolor=style.paper(), linewidth=0.5,
+                    color=colours.get(name, NONE), edgecolor=style.paper(), linewidth=0.3,
                 )  # fmt: skip
+                star = " *" * (side == "right" and name in few)
                 axes.text(
                     x - 0.02 if side == "right" else x + WIDTH + 0.02, start + masses[name] / 2,
-                    f"{name} {masses[name]:.2f}", ha=side, va="center", fontsize=8,
+                    f"{name}{star} {masses[name]:.2f}", ha=side, va="center",
                 )  # fmt: skip
         axes.set_xticks(
             [0, 1],
@@ -195,6 +198,8 @@ def flow(
             ],
         )
         axes.set(xlim=(-0.45, 1.45), yticks=[])
+        if few:
+            axes.set_xlabel(f"* fewer than {FEW} cells: an anecdote")
         axes.tick_params(axis="x", length=0)
         for spine in axes.spines.values():
             spine.set_visible(False)

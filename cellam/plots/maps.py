@@ -93,8 +93,8 @@ def velocity(
         axes.streamplot(
             x, y, u, v,
             color=colour, cmap=ListedColormap([style.ink(), style.COLOURS[7]]),
-            norm=Normalize(0, 1), density=1.1, arrowsize=0.9,
-            linewidth=0.4 + 1.1 * (speed / speed.max()).filled(0.0),
+            norm=Normalize(0, 1), density=1.2, arrowsize=0.6,
+            linewidth=0.3 + 0.7 * (speed / speed.max()).filled(0.0),
         )  # fmt: skip
         name_axes(axes, where, sample.said)
     return axes
@@ -143,13 +143,13 @@ def growth(
                     where.xy[rows, 0], where.xy[rows, 1],
                     c=rate[rows], norm=norm, cmap=style.diverging(), marker=marker,
                     s=(2.5 if sure else 1.5) * size_of(len(rate)), alpha=None if sure else 0.6,
-                    linewidths=0.15 * sure, edgecolors=style.COLOURS[7] if sure else "none",
+                    linewidths=0.1 * sure, edgecolors=style.COLOURS[7] if sure else "none",
                     rasterized=True,
                 )  # fmt: skip
         if open_.any():
             pale = Line2D(
                 [], [], ls="", marker="^", ms=4, color=style.COLOURS[7], mew=0, alpha=0.6,
-                label=f"pale, {100 * open_.mean():.0f} % of the cells: the range of growth holds 0",
+                label=f"pale, {100 * open_.mean():.0f} % of the cells: may as well be 0",
             )  # fmt: skip
             axes.legend(handles=[pale], loc="upper left", bbox_to_anchor=(0.0, -0.1))
         bar = axes.figure.colorbar(
@@ -179,7 +179,7 @@ def trajectories(
 
     Others, returns and errors as for `velocity`. A line's colour is the time, its width and the
     size of its end the weight; every line starts at a ring, and ends in a cross where few
-    cells were observed.
+    cells were observed, which the title counts.
     """
     sample = drawn_cells(model, adata)
     where = find_basis(sample.model, sample.adata, basis)
@@ -201,24 +201,24 @@ def trajectories(
             linewidths=_width(0.5 * (weights[:-1] + weights[1:])).ravel(), capstyle="round",
         )  # fmt: skip
         axes.add_collection(lines)
-        ring, size = style.ink(), 16.0
+        ring, size = style.ink(), 7.0
         axes.scatter(
             xy[0, :, 0],
             xy[0, :, 1],
             s=size,
             facecolors="none",
             edgecolors=ring,
-            linewidths=0.8,
+            linewidths=0.6,
             zorder=3,
         )
         axes.scatter(
             xy[-1, :, 0], xy[-1, :, 1], s=size * np.clip(weights[-1], 0.1, 10),
             c=np.full(N, simulation.times[-1]), cmap=style.sequential(), norm=norm,
-            edgecolors=ring, linewidths=0.5, zorder=3,
+            edgecolors=ring, linewidths=0.4, zorder=3,
         )  # fmt: skip
         far = remoteness(model, x[-N:]) > 1
         axes.scatter(
-            xy[-1, far, 0], xy[-1, far, 1], marker="x", s=3 * size, c=ring, linewidths=1.2, zorder=4
+            xy[-1, far, 0], xy[-1, far, 1], marker="x", s=3 * size, c=ring, linewidths=0.9, zorder=4
         )
         bar = axes.figure.colorbar(lines, ax=axes, shrink=0.7)
         bar.set_label(model.timeline.axis_label)
@@ -232,10 +232,9 @@ def trajectories(
             ),
         ]  # fmt: skip
         if far.any():
-            marks.append(
-                Line2D([], [], ls="", marker="x", color=ring, label="outside the observed data")
-            )
-        axes.legend(handles=marks, loc="upper center", bbox_to_anchor=(0.5, -0.08), ncols=3)
+            marks.append(Line2D([], [], ls="", marker="x", color=ring, ms=4, label="outside"))
+            axes.set_title(f"{far.sum()} of {N} end outside the observed data (×)")
+        axes.legend(handles=marks, loc="upper left", bbox_to_anchor=(0.0, -0.07), ncols=3)
         name_axes(axes, where, sample.said)
     return axes
 
@@ -284,7 +283,7 @@ def heldout(
     ]
     with style.styled(ours=ax is None, save=save):
         axes = (
-            Figure(figsize=(8.4, 3.1), layout="constrained").subplots(
+            Figure(figsize=(style.TWO, 2.6), layout="constrained").subplots(
                 1, 3, sharex=True, sharey=True
             )
             if ax is None
@@ -344,5 +343,5 @@ def on_grid(xy: Array, values: Array) -> tuple[Any, ...]:
 
 
 def _width(weights: Array) -> Array:
-    """Width of a line, for a weight of one 1.2 points."""
-    return np.asarray(1.2 * np.sqrt(np.clip(weights, 0.05, 10)))
+    """Width of a line, for a weight of one 0.8 points."""
+    return np.asarray(0.8 * np.sqrt(np.clip(weights, 0.05, 10)))

@@ -16,10 +16,12 @@ from cellam.modelling.model import Model, Simulation
 from cellam.plots import style
 from cellam.reading.cell_types import UNANNOTATED
 from cellam.reading.palette import NONE, Palette, palette
+from cellam.reading.time_labels import named
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+FEW = 5  # cells: fewer are an anecdote, and marked
 MOST_TYPES = 20  # drawn by name; the others share one bar
 OTHERS = "others"
 
@@ -36,7 +38,8 @@ def composition(
     Parameters
     ----------
     frame : pandas.DataFrame
-        From `analysis.composition.composition`, with types.
+        From `analysis.composition.composition`, with types. A column `said` has a word for each
+        day that stands below it: whether the fit has seen the day.
     colours : mapping from str to str, optional
         Of the types, from `reading.palette.find_palette`; by their names in the frame without it.
     ax : matplotlib.axes.Axes, optional
@@ -67,29 +70,39 @@ def composition(
     if colours is None:
         colours = palette(pd.Series(list(shares)))
     shares = _with_others(shares)
+    told = list(frame["said"]) if "said" in frame else [""] * len(frame)
     x = np.array([(0.6 * n + 1.4) * (k // n) + k % n for k in range(len(pairs))])
-    with style.drawing(ax, save, size=(max(4.4, 1.3 * len(frame) + 2.0), 3.6)) as axes:
+    with style.drawing(ax, save, size=(_width(len(frame), shares.shape[1]), 2.5)) as axes:
         _stack(axes, x, shares, colours)
         axes.set_xticks(x, [side for side, _ in pairs])
-        for k, label in enumerate(frame["label"]):
-            axes.annotate(
-                str(label), (x[n * k : n * k + n].mean(), 0), (0, -22),
-                xycoords=("data", "axes fraction"), textcoords="offset points",
-                ha="center", va="top", fontweight="bold",
-            )  # fmt: skip
+        for k, (label, what) in enumerate(zip(frame["label"], told, strict=True)):
+            for text, down, weight in ((str(label), -13, "bold"), (what, -22, "normal")):
+                axes.annotate(
+                    text, (x[n * k : n * k + n].mean(), 0), (0, down),
+                    xycoords=("data", "axes fraction"), textcoords="offset points",
+                    ha="center", va="top", fontweight=weight,
+                    fontsize=style.FONT if weight == "bold" else style.SMALL,
+                )  # fmt: skip
         axes.set(ylabel="share of cells (%)", ylim=(0, 1))
-        observed = "obs.: observed that day; " * (n == 2)
-        axes.set_xlabel(f"{observed}sim.: simulated, by weight", labelpad=22)
+        observed = "obs.: observed; " * (n == 2)
+        axes.set_xlabel(f"{observed}sim.: simulated, by weight", labelpad=24 if any(told) else 14)
         for k, (_, shares_of_day) in enumerate(pairs):
             if k % n == n - 1 and not shares_of_day:
                 axes.text(
-                    x[k] - 0.5 * (n - 1), 0.5, UNANNOTATED, ha="center", va="center", fontsize=8
-                )
+                    x[k] - 0.5 * (n - 1), 0.5, UNANNOTATED, ha="center", va="center",
+                    rotation=90,
+                )  # fmt: skip
         axes.set_yticks(np.linspace(0, 1, 6), [f"{100 * t:.0f}" for t in np.linspace(0, 1, 6)])
         axes.tick_params(axis="x", length=0)
         handles, names = axes.get_legend_handles_labels()
-        axes.legend(handles[::-1], names[::-1], loc="center left", bbox_to_anchor=(1.0, 0.5))
+        style.legend_beside(axes, handles[::-1], names[::-1])
     return axes
+
+
+def _width(days: int, types: int) -> float:
+    """Inches of a composition: a column for few days and types, two for many."""
+    columns = -(-types // style.LONGEST)
+    return float(np.clip(0.5 + 0.55 * days + 0.9 * columns, style.ONE, style.TWO))
 
 
 def _most_frequent_first(shares: pd.DataFrame) -> pd.DataFrame:
@@ -111,14 +124,14 @@ def _stack(axes: Axes, x: NDArray[np.float64], shares: pd.DataFrame, colours: Pa
         height = shares[name].to_numpy()
         axes.bar(
             x, height, 0.9, bottom=base, label=name,
-            color=colours.get(str(name), NONE), edgecolor=style.paper(), linewidth=0.8,
+            color=colours.get(str(name), NONE), edgecolor=style.paper(), linewidth=0.4,
         )  # fmt: skip
         for place, low, h in zip(x, base, height, strict=True):
-            if h >= 0.07:
+            if h >= 0.08:
                 axes.text(
                     place, low + h / 2, f"{100 * h:.0f}", ha="center", va="center",
-                    fontsize=8, color="#000000",
-                    bbox={"boxstyle": "round,pad=0.12", "fc": "#ffffff", "ec": "none"},
+                    fontsize=style.SMALL, color="#000000",
+                    bbox={"boxstyle": "round,pad=0.1", "fc": "#ffffff", "ec": "none"},
                 )  # fmt: skip
         base = base + height
 
@@ -148,13 +161,13 @@ def mass(
     start = int(np.argmin(np.abs(np.array(days.times) - simulation.times[0])))
     simulated = days.masses[start] * np.exp(simulation.log_weights).mean(1)
     relative = model.options.population is None
-    with style.drawing(ax, save, size=(5.2, 3.2)) as axes:
+    with style.drawing(ax, save, size=(style.ONE, 2.2)) as axes:
         axes.plot(
-            simulation.times, simulated, color=style.COLOURS[0], lw=1.8,
-            label=f"simulated from {days.labels[start]}",
+            simulation.times, simulated, color=style.COLOURS[0], lw=1.2,
+            label=f"simulated from {named(days.labels[start])}",
         )  # fmt: skip
         axes.plot(
-            days.times, days.masses, ls="", marker="o", mfc=style.paper(), mec=style.ink(), ms=6,
+            days.times, days.masses, ls="", marker="o", mfc=style.paper(), mec=style.ink(), ms=4,
             label="1 by convention (no population sizes given)" if relative else "given",
         )  # fmt: skip
         top = max(float(simulated.max()), *days.masses)
@@ -166,7 +179,10 @@ def mass(
             )  # fmt: skip
             top = max(top, float(high.max()))
         axes.set_xticks(days.times, days.labels)
-        axes.set(ylabel=f"mass relative to {days.labels[0]}", ylim=(0, 1.15 * top))
+        axes.set(
+            xlabel=model.timeline.axis_label, ylabel=f"mass relative to {named(days.labels[0])}",
+            ylim=(0, 1.15 * top),
+        )  # fmt: skip
         axes.grid(axis="y", lw=0.4, alpha=0.4)
         axes.legend(loc="lower left" if simulated[-1] > 0.4 * top else "upper right")
     return axes
@@ -207,18 +223,25 @@ def ranges(
     half = MOST_TYPES // 2
     shown = rows if len(rows) <= MOST_TYPES else [*rows[:half], *rows[-half:]]
     names = [str(row["type"]) for row in shown]
+    few = [row.get("cells", FEW) < FEW for row in shown]
     given = colours if colours is not None else palette(pd.Series(names))
-    with style.drawing(ax, save, size=(5.2, 1.1 + 0.27 * len(shown))) as axes:
+    with style.drawing(ax, save, size=(style.ONE, 0.8 + 0.16 * len(shown))) as axes:
         axes.axvline(0, color=style.ink(), lw=0.8)
         for k, row in enumerate(shown):
             colour = given.get(names[k], NONE)
-            axes.plot([row["low"], row["high"]], [k, k], color=colour, lw=5, alpha=0.45,
-                      solid_capstyle="butt")  # fmt: skip
-            axes.plot(row["mean"], k, marker="o", ms=6, mfc=colour, mec=style.ink(), mew=0.7)
-        axes.set_yticks(range(len(shown)), names)
+            axes.plot([row["low"], row["high"]], [k, k], color=colour, lw=3.5,
+                      alpha=0.2 if few[k] else 0.5, solid_capstyle="butt")  # fmt: skip
+            axes.plot(row["mean"], k, marker="o", ms=4, mew=0.5, mec=style.ink(),
+                      mfc=style.paper() if few[k] else colour)  # fmt: skip
+        marked = [f"{name} *" if rare else name for name, rare in zip(names, few, strict=True)]
+        axes.set_yticks(range(len(shown)), marked)
         axes.set_ylim(len(shown) - 0.4, -0.6)
         axes.tick_params(axis="y", length=0)
-        left = f"; {len(rows) - len(shown)} types between them not drawn" * (len(rows) > len(shown))
-        axes.set_xlabel(f"growth rate {per_time}\n(dot: mean of the fit; bar: its range{left})")
+        said = [f"growth rate {per_time}", "(dot: mean of the fit; bar: its range)"]
+        if any(few):
+            said.append(f"* fewer than {FEW} cells")
+        if len(rows) > len(shown):
+            said.append(f"{len(rows) - len(shown)} types between them not drawn")
+        axes.set_xlabel("\n".join(said))
         axes.grid(axis="x", lw=0.4, alpha=0.4)
     return axes

@@ -35,7 +35,7 @@ class Sample:
     said: str = ""
 
 
-def drawn_cells(model: Model, adata: AnnData | None = None) -> Sample:
+def drawn_cells(model: Model, adata: AnnData | None = None, most: int | None = None) -> Sample:
     """The cells that stand for all (`analysis.nearest`), as data of their own.
 
     Parameters
@@ -43,12 +43,14 @@ def drawn_cells(model: Model, adata: AnnData | None = None) -> Sample:
     model : Model
     adata : AnnData, optional
         The data of the fit.
+    most : int, optional
+        Cells; as many as `analysis.nearest` takes without it.
     """
     import anndata
 
     days = model.snapshots
     sizes = [len(x) for x in days.points]
-    places = stand_ins(*sizes)
+    places = stand_ins(*sizes, most=most)
     if len(places) == days.n_cells or (adata is not None and adata.n_obs != days.n_cells):
         return Sample(model, adata, places)
     starts = np.cumsum([0, *sizes])

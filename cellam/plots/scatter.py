@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 from matplotlib.colors import TwoSlopeNorm
 from matplotlib.lines import Line2D
-from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
 
 from cellam.analysis.basis import Basis, check_size
@@ -17,6 +16,7 @@ from cellam.errors import ConfigError
 from cellam.modelling.model import Model
 from cellam.modelling.observed import growth_rates, velocities
 from cellam.plots import style
+from cellam.plots.labels import name_groups
 from cellam.reading.cell_types import UNANNOTATED, find_types, read_types
 from cellam.reading.palette import NONE, Palette, find_palette
 from cellam.reading.time_labels import did_you_mean
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 Array = NDArray[np.float64]
 
 MOST_COLOURS = 102  # of a palette; names beyond have another marker too
-LONGEST = 20  # column of a legend
 QUANTITIES = ("time", "growth", "speed")  # of the model, that cells can be coloured by
 
 
@@ -113,7 +112,7 @@ def scatter_cells(
         ax.scatter(
             xy[none, 0], xy[none, 1], c=NONE, alpha=0.35, s=size, linewidths=0, rasterized=True
         )
-    handles = []
+    handles, listed, places = [], [], []
     there = set(names.dropna())
     for k, (name, colour) in enumerate(colours.items()):
         if name not in there:
@@ -123,20 +122,15 @@ def scatter_cells(
         ax.scatter(
             xy[rows, 0], xy[rows, 1], c=colour, marker=marker, s=size, linewidths=0, rasterized=True
         )
-        ax.annotate(
-            name, tuple(np.median(xy[rows], axis=0)), ha="center", va="center", zorder=5,
-            fontsize=8, fontweight="bold",
-            path_effects=[withStroke(linewidth=2.5, foreground=style.paper())],
-        )  # fmt: skip
-        handles.append(Line2D([], [], ls="", marker=marker, color=colour, ms=5, label=name))
+        listed.append(name)
+        places.append(np.median(xy[rows], axis=0))
+        handles.append(Line2D([], [], ls="", marker=marker, color=colour, ms=4, label=name))
+    if listed:
+        name_groups(ax, np.array(places), listed)
     if none.any():
-        handles.append(Line2D([], [], ls="", marker="o", color=NONE, ms=5, label=UNANNOTATED))
+        handles.append(Line2D([], [], ls="", marker="o", color=NONE, ms=4, label=UNANNOTATED))
     handles += besides
-    listed = [str(handle.get_label()) for handle in handles]
-    ax.legend(
-        handles, listed, title=label, loc="center left", bbox_to_anchor=(1.0, 0.5),
-        ncols=-(-len(handles) // LONGEST),
-    )  # fmt: skip
+    style.legend_beside(ax, handles, [str(handle.get_label()) for handle in handles], label)
 
 
 def _is_number(values: pd.Series[Any]) -> bool:
@@ -154,4 +148,4 @@ def name_axes(ax: Axes, where: Basis, said: str = "") -> None:
 
 def size_of(n: int) -> float:
     """Area of a cell's marker: smaller for more cells."""
-    return float(np.clip(24_000 / n, 1.0, 14.0))
+    return float(np.clip(9_000 / n, 0.6, 6.0))

@@ -64,21 +64,21 @@ def evaluation(
     methods.sort(key=lambda name: name != OURS)
     low, high = (rows.pivot(index="label", columns="method", values=end) for end in ("low", "high"))
     width = 0.8 / len(methods)
-    with style.drawing(ax, save, size=(max(4.6, 1.5 * len(labels) + 2.2), 3.4)) as axes:
+    with style.drawing(ax, save, size=(_width(len(labels)), 2.3)) as axes:
         for k, name in enumerate(methods):
             x = np.arange(len(labels)) + (k - (len(methods) - 1) / 2) * width
             y = values[name].reindex(labels)
             ends = [abs(y - low[name].reindex(labels)), abs(high[name].reindex(labels) - y)]
             axes.bar(
                 x, y, 0.9 * width, label=name,
-                color=style.COLOURS[k % 8], hatch=style.HATCHES[k % 8], edgecolor=style.paper(),
-                linewidth=0.5, yerr=np.array(ends),
-                error_kw={"ecolor": style.ink(), "elinewidth": 1.0, "capsize": 2.0},
+                color=style.COLOURS[k % 8], edgecolor=style.paper(), linewidth=0.4,
+                yerr=np.array(ends),
+                error_kw={"ecolor": style.ink(), "elinewidth": 0.7, "capsize": 1.2},
             )  # fmt: skip
         if FLOOR in values:
             for k, level in enumerate(values[FLOOR].reindex(labels)):
-                axes.plot([k - 0.45, k + 0.45], [level] * 2, color=style.ink(), ls="--", lw=1.2,
-                          label="floor: best possible score" if k == 0 else None)  # fmt: skip
+                axes.plot([k - 0.45, k + 0.45], [level] * 2, color=style.ink(), ls="--", lw=0.8,
+                          label="floor (best possible)" if k == 0 else None)  # fmt: skip
         if replicates is not None:
             _draw_replicates(axes, replicates[replicates["metric"] == metric], labels)
         axes.axhline(0, color=style.ink(), lw=0.6)
@@ -87,17 +87,22 @@ def evaluation(
         axes.tick_params(axis="x", length=0)
         axes.set_xlabel("held-out day\n(whiskers: 95 % intervals)")
         handles, names = axes.get_legend_handles_labels()
-        axes.legend(handles, names, loc="center left", bbox_to_anchor=(1.0, 0.5))
+        style.legend_beside(axes, handles, names)
     return axes
+
+
+def _width(days: int) -> float:
+    """Inches for so many held-out days beside the legend."""
+    return max(style.ONE, min(1.6 + 0.9 * days, style.TWO))
 
 
 def _draw_replicates(axes: Axes, of_metric: pd.DataFrame, labels: list[str]) -> None:
     """A line for each day that has replicates."""
     between = of_metric[of_metric["method"] == PAIRS].groupby("label")["value"].mean()
-    told = "replicates: distance between them"
+    told = "between replicates"
     for label, level in between.items():
         k = labels.index(str(label))
-        axes.plot([k - 0.45, k + 0.45], [level] * 2, color=style.ink(), ls=":", lw=1.2, label=told)
+        axes.plot([k - 0.45, k + 0.45], [level] * 2, color=style.ink(), ls=":", lw=0.8, label=told)
         told = "_nolegend_"
 
 
@@ -113,13 +118,13 @@ def history(model: Model, *, ax: Axes | None = None, save: str | Path | None = N
     else:
         over, frame = "step", pd.DataFrame(record.history)
     best = frame.iloc[int(frame["held_out_loss"].argmin())]
-    with style.drawing(ax, save, size=(5.2, 3.2)) as axes:
+    with style.drawing(ax, save, size=(style.ONE, 2.2)) as axes:
         if "loss" in frame:
-            axes.plot(frame[over], frame["loss"], color=style.COLOURS[7], ls=":", lw=1.2,
+            axes.plot(frame[over], frame["loss"], color=style.COLOURS[7], ls=":", lw=0.8,
                       label="training loss of one batch")  # fmt: skip
-        axes.plot(frame[over], frame["held_out_loss"], color=style.COLOURS[0], marker="o", ms=4,
-                  label="loss on held-out cells")  # fmt: skip
-        axes.plot(best[over], best["held_out_loss"], ls="", marker="*", ms=13,
+        axes.plot(frame[over], frame["held_out_loss"], color=style.COLOURS[0], marker="o", ms=3,
+                  lw=1, label="loss on held-out cells")  # fmt: skip
+        axes.plot(best[over], best["held_out_loss"], ls="", marker="*", ms=8, mew=0.5,
                   mfc=style.COLOURS[1], mec=style.ink(),
                   label=f"used: {over} {best[over]:g}")  # fmt: skip
         if over == "ridge":
@@ -128,7 +133,7 @@ def history(model: Model, *, ax: Axes | None = None, save: str | Path | None = N
             axes.minorticks_off()
         axes.set(
             xlabel="ridge" if over == "ridge" else "training step",
-            ylabel="loss (its minimum is minus the energy)",
+            ylabel="loss on held-out cells",
         )
         axes.grid(axis="y", lw=0.4, alpha=0.4)
         axes.legend()

@@ -1,8 +1,9 @@
-"""Style: what all figures share. Colours that differ for every eye, and in grey by shape.
+"""Style: what all figures share. Colours that differ for every eye, at the size of the print.
 
-Everything is local: no figure is registered with pyplot, no backend is chosen, and matplotlib's
-settings are as they were once a figure is drawn. Files hold no date, so the same seed
-gives the same bytes.
+A new figure is as wide as a column of a paper, or as two, with letters of 7 points, so that nothing
+has to be scaled to be read in print. Everything is local: no figure is registered with pyplot, no
+backend is chosen, and matplotlib's settings are as they were once a figure is drawn. Files hold no
+date, so the same seed gives the same bytes.
 
 References
 ----------
@@ -12,7 +13,7 @@ References
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
@@ -29,12 +30,14 @@ from cellam.storage import write_atomically, writing
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-DPI = 200
+DPI = 300  # of a file of pixels, at the size of the print
+ONE, TWO = 85 / 25.4, 180 / 25.4  # inches: width of one and of two columns of a journal
+FONT, SMALL = 7.0, 6.0  # points: text, and numbers within a figure
+LONGEST = 14  # column of a legend beside a figure
 FORMATS = (".png", ".svg", ".pdf")
 # Okabe and Ito [1]_, the darker ones first; grey stands for their black, which dark paper hides.
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#999999")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
-HATCHES = ("", "///", "...", "\\\\\\", "xxx", "---", "ooo", "+++")
 
 Theme = Literal["light", "dark"]
 THEMES: dict[Theme, tuple[str, str]] = {
@@ -44,17 +47,26 @@ THEMES: dict[Theme, tuple[str, str]] = {
 _theme: ContextVar[Theme] = ContextVar("theme", default="light")
 
 _SETTINGS: dict[str, Any] = {
-    "font.size": 9.0,
-    "axes.titlesize": 10.0,
-    "axes.labelsize": 9.0,
-    "legend.fontsize": 8.0,
-    "xtick.labelsize": 8.0,
-    "ytick.labelsize": 8.0,
+    "font.size": FONT,
+    "axes.titlesize": FONT,
+    "axes.labelsize": FONT,
+    "legend.fontsize": FONT,
+    "legend.title_fontsize": FONT,
+    "xtick.labelsize": FONT,
+    "ytick.labelsize": FONT,
+    "axes.linewidth": 0.6,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "xtick.major.size": 2.5,
+    "ytick.major.size": 2.5,
+    "legend.handlelength": 1.4,
+    "legend.handletextpad": 0.5,
+    "legend.columnspacing": 1.2,
+    "legend.labelspacing": 0.35,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.axisbelow": True,
     "legend.frameon": False,
-    "hatch.linewidth": 0.6,
     "svg.hashsalt": "cellam",  # otherwise ids are drawn at random
     "pdf.fonttype": 42,  # letters stay letters
     "text.parse_math": False,  # names of cell types may hold dollars
@@ -86,6 +98,11 @@ def sequential() -> Colormap:
     return _part("viridis", 0.0, 0.93) if _is_light() else _part("viridis", 0.22, 1.0)
 
 
+def rising() -> Colormap:
+    """Blue, from the paper on: for shares and numbers that are written into their fields."""
+    return _part("Blues", 0.0, 0.95) if _is_light() else _part("Blues_r", 0.05, 0.9)
+
+
 def diverging() -> Colormap:
     """Purple below zero and orange above it; on dark paper without the dark ends."""
     return _part("PuOr_r", 0.0, 1.0) if _is_light() else _part("PuOr_r", 0.16, 0.84)
@@ -102,7 +119,7 @@ def _is_light() -> bool:
 
 @contextmanager
 def drawing(
-    ax: Axes | None, save: str | Path | None, *, size: tuple[float, float] = (5.2, 4.0)
+    ax: Axes | None, save: str | Path | None, *, size: tuple[float, float] = (ONE, 2.6)
 ) -> Iterator[Axes]:
     """Yield axes to draw in, in our style, and save their figure at the end if asked to.
 
@@ -132,11 +149,20 @@ def styled(*, ours: bool, save: str | Path | None) -> Iterator[None]:
         "text.color": text, "axes.labelcolor": text, "axes.edgecolor": text,
         "axes.titlecolor": text, "xtick.color": text, "ytick.color": text,
         "figure.facecolor": back, "axes.facecolor": back, "savefig.facecolor": back,
-        "hatch.color": text,
     }  # fmt: skip
     settings: Any = {**_SETTINGS, **(colours if ours else {})}
     with mpl.rc_context(settings):
         yield
+
+
+def legend_beside(
+    axes: Axes, handles: Sequence[Any], names: Sequence[str], title: str | None = None
+) -> None:
+    """A legend to the right of the axes; a long one has several columns."""
+    axes.legend(
+        handles, names, title=title, loc="center left", bbox_to_anchor=(1.0, 0.5),
+        ncols=-(-len(names) // LONGEST),
+    )  # fmt: skip
 
 
 def render(figure: Any, suffix: str) -> bytes:

@@ -6,7 +6,8 @@ the errors read that line, so everything else is imported when a figure is drawn
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
@@ -195,12 +196,13 @@ def _ranges(request: Request) -> Any:
 
 def _composition(request: Request) -> Any:
     from cellam import plots
-    from cellam.analysis.composition import composition
+    from cellam.analysis.composition import composition, roles
 
     types = request.types(needed=True)
     moved = request.follow(request.model, POPULATION, often=False)
     chosen = request.from_cells is not None
     frame = composition(request.model, moved, types, chosen=chosen)
+    frame = frame.assign(said=roles(request.model, frame))
     return plots.composition(frame, colours=request.colours(types), save=request.save)
 
 
@@ -219,6 +221,7 @@ def _fates(request: Request) -> Any:
 
 def _flow(request: Request) -> Any:
     from cellam import plots
+    from cellam.analysis.fates import named_types
     from cellam.analysis.flows import flow
     from cellam.reading.time_labels import named
 
@@ -228,9 +231,36 @@ def _flow(request: Request) -> Any:
     return plots.flow(
         flow(model, found, types),
         (named(found.start), named(found.terminal.label)),
+        cells=dict(Counter(named_types(types.iloc[found.rows]).tolist())),
         colours=request.colours(types),
         save=request.save,
     )
+
+
+def _heatmap(request: Request) -> Any:
+    from cellam import plots
+    from cellam.analysis.over_replicates import rows_of
+    from cellam.reading.time_labels import named
+
+    found = request.fates(request.start or request.model.training.labels[0])[0]
+    types = request.annotated.obs[found.terminal.key]
+    days = named(found.start), named(found.terminal.label)
+    return plots.heatmap(rows_of(found, types), days, save=request.save)
+
+
+def _landscape(request: Request) -> Any:
+    from cellam import plots
+
+    return plots.landscape(request.model, request.adata, basis=request.basis, save=request.save)
+
+
+def _design(request: Request) -> Any:
+    from cellam import plots
+    from cellam.checks.designs import counts_of
+    from cellam.runs.samples import annotated
+
+    counts = counts_of(annotated(request.run, request.annotated.obs))
+    return plots.design(counts, held_out=request.model.options.exclude, save=request.save)
 
 
 def _mass(request: Request) -> Any:
@@ -256,21 +286,65 @@ def _trends(request: Request) -> Any:
     moved = request.follow(model, POPULATION)
     group = groups(model, moved, types, by=request.by or "fate") if types is not None else None
     frame = trends(model, moved, names, group)
-    return plots.trends(frame, colours=request.colours(types), save=request.save)
+    return plots.trends(
+        frame, time=model.timeline.axis_label, colours=request.colours(types), save=request.save
+    )
+
+
+def _pseudobulk(request: Request) -> Any:
+    import pandas as pd
+
+    from cellam import plots
+    from cellam.analysis.pseudobulk import pseudobulk
+    from cellam.reading.normalisation import log_normalised
+    from cellam.reading.samples import replicates_of
+
+    model, obs = request.model, request.annotated.obs
+    assert request.source is not None
+    cells = request.run.read_expression(request.source)
+    names = _listed(request.genes, cells.genes)
+    values = log_normalised(cells).columns([cells.genes.index(n) for n in names]).toarray()
+    found = request.fates(None)
+    types = obs[found[0].terminal.key]
+    replicates = replicates_of(cells)
+    codes = replicates.design.codes() if replicates is not None else None
+    frame = pseudobulk(model, pd.DataFrame(values, columns=names), found, types, codes)
+    return plots.pseudobulk(
+        frame, time=model.timeline.axis_label, colours=request.colours(types), save=request.save
+    )
+
+
+def _listed(genes: str | None, there: Sequence[str]) -> list[str]:
+    """The genes named, few enough to be drawn, all of them in the data."""
+    from cellam.errors import ConfigError
+    from cellam.reading.time_labels import offer
+
+    names = list(dict.fromkeys(name for part in (genes or "").split(",") if (name := part.strip())))
+    for name in names:
+        if name not in there:
+            raise ConfigError(f"The data have no gene {name!r}.", offer(name, there))
+    _check_number(genes, len(names))
+    return names
 
 
 def _genes_to_draw(model: Model, genes: str | None) -> list[str]:
     """The genes of `trends`, few enough to be drawn."""
-    from cellam.errors import ConfigError
     from cellam.export.h5ad import genes_of
 
     names = genes_of(model, genes or "")
-    if not 0 < len(names) <= MOST_GENES:
+    _check_number(genes, len(names))
+    return names
+
+
+def _check_number(genes: str | None, n: int) -> None:
+    """Refuse more panels than can be read, or none."""
+    from cellam.errors import ConfigError
+
+    if not 0 < n <= MOST_GENES:
         raise ConfigError(
-            f"`genes={genes!r}`: {len(names):,} genes cannot be drawn at once.",
+            f"`genes={genes!r}`: {n:,} genes cannot be drawn at once.",
             f"Name 1 to {MOST_GENES} genes, separated by commas.",
         )
-    return names
 
 
 def _heldout(request: Request) -> Any:
@@ -354,6 +428,8 @@ FOLLOWED = ("from", "from-cells", "n-cells", "seed")
 PICTURES = {picture.name: picture for picture in (
     Picture("velocity", "motion of the cells, as streamlines", ("basis", "color"),
             _velocity),
+    Picture("landscape", "the action s(t, x) over a map, by day: cells move to higher values",
+            ("basis",), _landscape),
     Picture("trajectories", "trajectories of single cells, with their weights",
             ("basis", *FOLLOWED), _trajectories),
     Picture("growth", "growth rates of the cells", ("basis",), _growth),
@@ -364,9 +440,14 @@ PICTURES = {picture.name: picture for picture in (
             ("basis", "color", "from", "terminal", "seed"), _fates, annotated=True),
     Picture("flow", "mass that flows between the types of two days", ("from", "terminal", "seed"),
             _flow, annotated=True),
+    Picture("heatmap", "fates of each cell type of a day, with their ranges",
+            ("from", "terminal", "seed"), _heatmap, annotated=True),
     Picture("mass", "mass of the population over time", ("from", "n-cells", "seed"), _mass),
     Picture("trends", "gene expression along simulated trajectories",
             ("genes", "by", "groupby", *FOLLOWED), _trends,
+            needs={"genes": "Name them with `genes='A,B'`. `cellam drivers` ranks genes."}),
+    Picture("pseudobulk", "observed gene expression by day and fate, with 95 % intervals",
+            ("genes", "terminal", "seed"), _pseudobulk, annotated=True,
             needs={"genes": "Name them with `genes='A,B'`. `cellam drivers` ranks genes."}),
     # A picture of a refit has no types and no sizes of a population to score by.
     Picture("heldout", "a held-out day: observed cells, prediction and best baseline",
@@ -374,6 +455,7 @@ PICTURES = {picture.name: picture for picture in (
             needs={"holdout": "Name the day to predict, e.g. `holdout='day4'`."}),
     Picture("eval", "scores of held-out days, with baselines and the floor", ("metric",), _eval,
             metrics=tuple(METRICS)),
+    Picture("design", "cells by day, and by condition and replicate", (), _design, annotated=True),
     Picture("history", "loss of the fit, by ridge or training step", (), _history),
 )}
 # fmt: on

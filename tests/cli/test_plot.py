@@ -29,7 +29,7 @@ def scored(run: Path, table: Any) -> Path:
     return run
 
 
-NEEDY = ("heldout", "trends")  # of further options
+NEEDY = ("heldout", "trends", "pseudobulk")  # of further options
 
 
 @pytest.mark.parametrize("kind", [kind for kind in PICTURES if kind not in NEEDY])
@@ -206,3 +206,15 @@ def test_trends_need_a_grouping_that_there_is(call: Call, run: Path, here: Path)
 def test_trends_of_a_representation_cannot_be_decoded(call: Call, rep_run: Path) -> None:
     result = call("plot", "trends", "--genes", "Klf1")
     assert result.code == 2 and "cannot be turned back into genes" in result.err
+
+
+def test_pseudobulk_is_of_any_gene_of_the_data(
+    call: Call, rep_run: Path, small: anndata.AnnData
+) -> None:
+    """Also of a run on a representation: nothing is decoded."""
+    genes = list(small.var_names)
+    assert call("plot", "pseudobulk", "--genes", f"{genes[0]},{genes[4]}").code == 0
+    result = call("plot", "pseudobulk", "--genes", f"{genes[0]},{genes[4][:-1]}Q")
+    assert result.code == 2
+    assert f"The data have no gene '{genes[4][:-1]}Q'." in result.err
+    assert "needs --genes" in call("plot", "pseudobulk").err

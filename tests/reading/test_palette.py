@@ -6,20 +6,53 @@ import anndata
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.colors import to_rgb
 
 from cellam.reading.cells import read_annotation
-from cellam.reading.palette import default_colours, find_palette, palette
+from cellam.reading.palette import NONE, default_colours, find_palette, palette
+
+SIGHT = {  # Machado, Oliveira and Fernandes 2009, severity 1
+    "all cones": np.eye(3),
+    "no green": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413],
+                 [-0.011820, 0.042940, 0.968881]],
+    "no red": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216],
+               [-0.003882, -0.048116, 1.051998]],
+}  # fmt: skip
 
 
-@pytest.mark.parametrize("n", [1, 20, 21, 28, 29, 102, 103])
-def test_colours_are_scanpys_and_distinct_as_far_as_they_go(n: int) -> None:
+def nearest(colours: list[str], sight: object) -> float:
+    """The least distance of two colours in OKLab, as an eye sees them."""
+    rgb = np.array([to_rgb(c) for c in colours])
+    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    seen = np.clip(linear @ np.transpose(sight), 0, 1)
+    cones = [[0.4122214708, 0.5363325363, 0.0514459929], [0.2119034982, 0.6806995451, 0.1073969566],
+             [0.0883024619, 0.2817188376, 0.6299787005]]  # fmt: skip
+    lab = [[0.2104542553, 0.7936177850, -0.0040720468], [1.9779984951, -2.4285922050, 0.4505937099],
+           [0.0259040371, 0.7827717662, -0.8086757660]]  # fmt: skip
+    x = np.cbrt(seen @ np.transpose(cones)) @ np.transpose(lab)
+    apart = np.linalg.norm(x[:, None] - x, axis=-1)
+    return float(apart[~np.eye(len(x), dtype=bool)].min())
+
+
+@pytest.mark.parametrize(
+    ("n", "least"), [(12, 0.075), (20, 0.065), (24, 0.060), (30, 0.050)]
+)  # fmt: skip
+def test_our_colours_differ_for_every_eye_and_more_than_scanpys(n: int, least: float) -> None:
     from scanpy.plotting import palettes
 
-    expected = (
-        palettes.default_20 if n <= 20
-        else palettes.default_28 if n <= 28
-        else [*palettes.default_102, palettes.default_102[0]]
-    )  # fmt: skip
+    theirs = palettes.default_20 if n <= 20 else palettes.default_28
+    for sight in SIGHT.values():
+        assert nearest(default_colours(n), sight) > least
+    assert min(nearest(list(theirs[:n]), sight) for sight in SIGHT.values()) < 0.03
+    assert NONE not in default_colours(n)
+    assert default_colours(n) == default_colours(30)[:n]
+
+
+@pytest.mark.parametrize("n", [31, 102, 103])
+def test_of_many_types_the_colours_are_scanpys(n: int) -> None:
+    from scanpy.plotting import palettes
+
+    expected = [*palettes.default_102, palettes.default_102[0]]
     assert default_colours(n) == list(expected[:n])
     assert len(set(default_colours(n))) == min(n, 102)
 
