@@ -12,7 +12,6 @@ import pytest
 from cellam.dynamics.couplings import Balanced, Unbalanced
 from cellam.dynamics.curves import CURVATURE
 from cellam.dynamics.objectives import Objective
-from cellam.limits import INNER
 from cellam.modelling import selection
 from cellam.modelling.recipe import choice_from_json, choice_to_json
 from cellam.modelling.selection import KEPT, SHARES, TAU, TAUS, choose_recipe
