@@ -123,7 +123,7 @@ def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(
         "cellam.report.images.picture",
-        lambda draw, alt, caption: Picture("data:,", "data:,", 1, 1, alt, caption),
+        lambda draw, alt, caption: Picture("data:,", 1, 1, alt, caption),
     )
 
 

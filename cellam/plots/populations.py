@@ -102,7 +102,7 @@ def composition(
 def _width(days: int, types: int) -> float:
     """Inches of a composition: a column for few days and types, two for many."""
     columns = -(-types // style.LONGEST)
-    return float(np.clip(0.5 + 0.55 * days + 0.9 * columns, style.ONE, style.TWO))
+    return float(np.clip(0.5 + 0.65 * days + 0.9 * columns, style.ONE, style.TWO))
 
 
 def _most_frequent_first(shares: pd.DataFrame) -> pd.DataFrame:

@@ -89,18 +89,24 @@ def unsure_by_type(model: Model, types: pd.Series[Any] | None) -> list[dict[str,
     ]
 
 
-def shares(frame: pd.DataFrame, types: pd.Series[Any] | None) -> dict[str, Any]:
-    """Composition as a table: for each day mass, effective size, and shares of types.
+MOST_COLUMNS = 8  # of a table: types, the largest first
 
-    A share is a triple: simulated, observed, and the bias of what was simulated.
+
+def shares(frame: pd.DataFrame, types: pd.Series[Any] | None) -> dict[str, Any]:
+    """Composition as a table: for each day its role, mass, effective size, and shares of types.
+
+    A share is a triple: simulated, observed, and the bias of what was simulated. The table has the
+    eight largest types; `left` says of how many it has not.
     """
     names: list[str] = []
     if types is not None:
         total = pd.DataFrame([*frame["simulated"], *frame["observed"]]).sum()
         names = [str(name) for name in total.sort_values(ascending=False).index]
+    names, rest = names[:MOST_COLUMNS], names[MOST_COLUMNS:]
     rows = [
         {
             "label": row["label"],
+            "role": row["said"],
             "mass": row["mass"],
             "ess": row["ess"],
             "shares": [  # None where no cell of the day is annotated
@@ -112,4 +118,9 @@ def shares(frame: pd.DataFrame, types: pd.Series[Any] | None) -> dict[str, Any]:
         }
         for _, row in frame.iterrows()
     ]
-    return {"types": names, "rows": rows}
+    return {"types": names, "rows": rows, "left": left_out_of_table(len(rest))}
+
+
+def left_out_of_table(n: int) -> str:
+    """What a table says of types that it has no column for; empty where it has all."""
+    return f"{n} rarer types are not shown." if n else ""

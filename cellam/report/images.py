@@ -1,4 +1,4 @@
-"""Pictures: figures as data inside a page, one for light and one for dark screens."""
+"""Pictures: figures as data inside a page, on light paper also where the screen is dark."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from typing import Any
 
 from cellam.plots import style
 
-PIXELS = 144  # of a page, to the inch of print, whose 7 points are 14 of them; files have twice
+PIXELS = 116  # of a page, to the inch of print: three columns of a journal abreast on a page
+SHARP = 2  # pixels of the picture to one of the page
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A figure on a page: both themes as data, its size in pixels, and what it shows."""
+    """A figure on a page: as data, its size in pixels, and what it shows."""
 
-    light: str
-    dark: str
+    data: str
     width: int
     height: int
     alt: str
@@ -26,7 +26,7 @@ class Picture:
 
 
 def picture(draw: Callable[[], Any], alt: str, caption: str) -> Picture:
-    """Draw a figure for both themes.
+    """Draw a figure for a page.
 
     Parameters
     ----------
@@ -36,25 +36,12 @@ def picture(draw: Callable[[], Any], alt: str, caption: str) -> Picture:
         What somebody who does not see it should know.
     caption : str
     """
-    themes: dict[style.Theme, str] = {}
-    places: list[Any] = []
-    for name in style.THEMES:
-        with style.theme(name), style.styled(ours=True, save=None):
-            figure = draw().get_figure(root=True)
-            if places:
-                _place(figure, places)
-            png = _png(figure)
-        places = [axes.get_position(original=True) for axes in figure.axes]
-        themes[name] = "data:image/png;base64," + base64.b64encode(png).decode()
+    with style.theme("light"), style.styled(ours=True, save=None):
+        figure = draw().get_figure(root=True)
+        png = _png(figure)
     width, height = (round(PIXELS * inches) for inches in figure.get_size_inches())
-    return Picture(themes["light"], themes["dark"], width, height, alt, caption)
-
-
-def _place(figure: Any, places: list[Any]) -> None:
-    """Lay a figure out as one with the same words in other colours: it takes half of a drawing."""
-    figure.set_layout_engine("none")
-    for axes, box in zip(figure.axes, places, strict=True):
-        axes.set_position(box)
+    data = "data:image/png;base64," + base64.b64encode(png).decode()
+    return Picture(data, width, height, alt, caption)
 
 
 def _png(figure: Any) -> bytes:
@@ -65,7 +52,7 @@ def _png(figure: Any) -> bytes:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from PIL import Image
 
-    figure.set_dpi(2 * PIXELS)
+    figure.set_dpi(SHARP * PIXELS)
     canvas: Any = FigureCanvasAgg(figure)
     canvas.draw()
     image = Image.frombytes("RGBA", canvas.get_width_height(), bytes(canvas.buffer_rgba()))

@@ -11,7 +11,7 @@ import pandas as pd
 
 from cellam.analysis.assignment import reference_of
 from cellam.analysis.basis import Basis, find_basis
-from cellam.analysis.composition import composition
+from cellam.analysis.composition import composition, roles
 from cellam.analysis.descendants import DRAWS
 from cellam.analysis.fates import predict_fates
 from cellam.analysis.growth_range import GrowthRange, growth_range, has_range
@@ -25,12 +25,21 @@ from cellam.modelling.left_out import LeftOut
 from cellam.modelling.model import Model, Simulation
 from cellam.modelling.observed import growth_rates
 from cellam.plots import maps, populations
+from cellam.plots.landscape import landscape
 from cellam.plots.sample import drawn_cells
+from cellam.plots.tables import heatmap
 from cellam.reading.cell_types import offer_types, resolve_types
 from cellam.reading.palette import Palette, find_palette
 from cellam.reading.time_labels import named
 from cellam.report import images
-from cellam.report.findings import growth_by_type, shares, thinned_out, unsure_by_type
+from cellam.report.findings import (
+    MOST_COLUMNS,
+    growth_by_type,
+    left_out_of_table,
+    shares,
+    thinned_out,
+    unsure_by_type,
+)
 from cellam.report.images import Picture
 from cellam.report.wording import explain_decided, explain_growth
 
@@ -91,6 +100,7 @@ class _Outcome:
             "per_time": model.timeline.per_time,
             "velocity": self.velocity(),
             "trajectories": self.trajectories(),
+            "landscape": self.landscape(),
             "growth": self.growth() if grows else None,
             "ranges": self.ranges() if self.by_type else None,
             "growth_by_type": self.by_type,
@@ -182,8 +192,9 @@ class _Outcome:
 
     @cached_property
     def frame(self) -> pd.DataFrame:
-        """What the cells are on each day."""
-        return composition(self.model, self.moved, self.types)
+        """What the cells are on each day, and what the day is to the fit."""
+        frame = composition(self.model, self.moved, self.types)
+        return frame.assign(said=roles(self.model, frame))
 
     def _move(self, model: Model) -> Simulation:
         days, seed = self.model.training, self.model.options.seed
@@ -209,6 +220,15 @@ class _Outcome:
             f"{drawn} to {self.end} over a map of {self.drawn}.",
             f"{drawn}, from ring to dot. Colour is time; a wider line has more descendants "
             "(weight).",
+        )
+
+    def landscape(self) -> Picture:
+        return images.picture(
+            lambda: landscape(self.model, self.adata, basis=self.given_basis)[0],
+            "Maps of the action on each day, with the cells of the day as dots.",
+            "Landscape: the action on each day, less its mean over the cells of the day (dots). "
+            "Cells move to higher values. Where it is pale the day has few cells, and the fit "
+            "extrapolates.",
         )
 
     def growth(self) -> Picture:
@@ -274,12 +294,23 @@ def _fates(
     few = _thinned(model.without_ensemble(), start)
     found = predict_fates(few, start, types, seed=model.options.seed)
     n, N = len(found.rows), len(days.points[0])
+    rows = rows_of(found, types)
+    whole = rows[-1]["fate"]
+    states = sorted(whole, key=lambda name: -whole[name])
     return {
+        "picture": images.picture(
+            lambda: heatmap(rows, (named(start), named(end))),
+            f"Heat map of what each type of {named(start)} becomes by {named(end)}; the table "
+            "below has the numbers.",
+            f"What each type of {named(start)} becomes by {named(end)}: share of its descendants "
+            "by mass, and below the range over explanations of the same days.",
+        ),
         "decided": explain_decided(*found.decided),
         "drawn": f"Based on {n:,} of {N:,} cells, drawn at random." if n < N else "",
-        "states": found.states,
+        "states": states[:MOST_COLUMNS],
+        "left": left_out_of_table(len(states[MOST_COLUMNS:])),
         "rows": fates_over_replicates(
-            found, rows_of(found, types), types, left, draws=DRAWS, seed=model.options.seed
+            found, rows, types, left, draws=DRAWS, seed=model.options.seed
         ),
         "mixed_up": reference_of(model, end, types).mixed_up(),
     }

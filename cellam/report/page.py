@@ -1,7 +1,7 @@
 """Report: one page that says what went in, how good it is, and what was found.
 
 `page.html.j2` is the page, without a script and without anything outside the file: figures are
-embedded, twice, for light and for dark screens. The same run gives the same bytes.
+embedded, on light paper for every screen. The same run gives the same bytes.
 """
 
 from __future__ import annotations

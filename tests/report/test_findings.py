@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cellam.analysis.composition import composition
+from cellam.analysis.composition import composition, roles
 from cellam.modelling.model import Model, Simulation
 from cellam.reading.cells import Cells
 from cellam.report.findings import growth_by_type, shares, thinned_out, unsure_by_type
@@ -54,7 +54,9 @@ def test_shares_are_those_of_the_composition(
     model: Model, simulation: Simulation, types: pd.Series
 ) -> None:
     frame = composition(model, simulation, types)
-    found = shares(frame, types)
+    found = shares(frame.assign(said=roles(model, frame)), types)
+    assert [row["role"] for row in found["rows"]] == ["start", "training", "training", "training"]
+    assert found["left"] == ""
     assert set(found["types"]) == set(types)
     for row, (_, expected) in zip(found["rows"], frame.iterrows(), strict=True):
         assert sum(s for s, _, _ in row["shares"]) == pytest.approx(1)
