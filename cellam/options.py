@@ -103,12 +103,27 @@ class ReadOptions(BaseModel):
         otherwise="none",
     )
 
+    clones: str | None = option(
+        None,
+        "Column of obs with lineage barcodes, or key of obsm with a matrix of cells by clones. "
+        "Used as far as it brings sisters nearer in clones that are held out.",
+        Group.PATH,
+        otherwise="none",
+        form="KEY",
+    )
+
     conflicts: ClassVar[tuple[Conflict, ...]] = (
         Conflict(
             "layer",
             lambda o: o.use_rep is not None,
             "{layer} is not used with {use_rep}.",
             "Use only one of them.",
+        ),
+        Conflict(
+            "clones",
+            lambda o: o.clones == o.time_key,
+            "{clones} is the column of {time_key}, which holds the time.",
+            "Name the column with the lineage barcodes.",
         ),
     )
 
@@ -361,6 +376,12 @@ class Options(ReadOptions):
             lambda o: o.path not in (None, "uot"),
             "{growth_prior} does not apply to {path}, which fixes growth.",
             "Leave it out, or use `path='uot'`.",
+        ),
+        Conflict(
+            "clones",
+            lambda o: o.path in ("independent", "mixture"),
+            "{clones} does not apply to {path}, which pairs no cells by where they go.",
+            "Leave it out, or use `path='uot'` or `path='ot'`.",
         ),
     )
 

@@ -44,6 +44,8 @@ class Population:
         Share of the living descendants of a cell that is in each of them on the last day.
     mass : dict of float to float
         Living cells of each day for one of the first day.
+    clones : (N,) int array or None
+        The barcoded cell of the first day that each descends from; −1 without a barcode.
     """
 
     x: Array
@@ -53,14 +55,21 @@ class Population:
     ends: tuple[str, ...]
     fates: Array
     mass: dict[float, float]
+    clones: NDArray[np.int64] | None = None
 
     def to_adata(self) -> AnnData:
-        """As data that can be fitted: `obs["day"]`, `obs["state"]`, and x in `obsm["X_true"]`."""
+        """As data that can be fitted: `obs["day"]`, `obs["state"]`, and x in `obsm["X_true"]`.
+
+        Where there are barcodes, `obs["clone"]` has them.
+        """
         import pandas as pd
         from anndata import AnnData
 
         names = pd.Index([f"cell{k:05d}" for k in range(len(self.x))])
         obs = pd.DataFrame({"day": self.day, "state": pd.Categorical(self.state)}, index=names)
+        if self.clones is not None:
+            barcodes = [f"c{c}" if c >= 0 else None for c in self.clones]
+            obs["clone"] = pd.Categorical(barcodes)
         var = pd.DataFrame(index=[f"x{k + 1}" for k in range(self.x.shape[1])])
         x = self.x.astype(np.float32)
         return AnnData(x, obs=obs, var=var, obsm={"X_true": x})
@@ -188,6 +197,64 @@ def fork(
         ("up", "down"),
         _two(np.where(undecided, p * grown / (p * grown + 1 - p), goes_up)),
         mass,
+    )
+
+
+def fading_fork(
+    rng: Generator,
+    *,
+    k: float = 6.0,
+    fades: float = 0.3,
+    speed: float = 0.5,
+    noise: float = 0.5,
+    founders: int = 200,
+    barcoded: float = 1.0,
+    d: int = 4,
+    n_cells: int = 250,
+    days: Sequence[float] = DAYS,
+) -> Population:
+    """A fork that is decided on the first day, by a trait that later days show less and less.
+
+    A founder of trait y goes up with probability P = 1/(1 + exp(−k y)), and all of its descendants
+    with it. Nobody grows. Snapshots alone do not tell which trait led to which arm.
+
+    Parameters
+    ----------
+    k : float
+        With 0 the trait means nothing, and clones tell nothing of it.
+    fades : float
+        Rate at which the trait of a cell forgets that of its founder, a day; its variance stays 1.
+    speed, noise, d : as for `fork`
+    founders : int
+        Clones; each cell of each day is of one of them, by chance.
+    barcoded : float
+        Share of the founders that have a barcode.
+
+    Examples
+    --------
+    >>> truth = fading_fork(np.random.default_rng(0), n_cells=2000)
+    >>> [round(float(np.corrcoef(truth.x[truth.day == t, :2].T)[0, 1]), 1) for t in (0, 2, 6)]
+    [0.0, 0.4, 0.1]
+    """
+    day = np.repeat(np.asarray(days, dtype=float), n_cells)
+    founder = rng.integers(founders, size=len(day))
+    y = rng.standard_normal(founders)
+    goes_up = (rng.random(founders) < sigmoid(k * y))[founder]
+    since = day - days[0]
+    kept = np.exp(-fades * since)
+    x = noise * rng.standard_normal((len(day), d))
+    x[:, 0] += speed * since * np.where(goes_up, 1.0, -1.0)
+    x[:, 1] = kept * y[founder] + np.sqrt(1 - kept**2) * rng.standard_normal(len(day))
+    undecided = since == 0
+    return Population(
+        x,
+        day,
+        np.where(undecided, "start", np.where(goes_up, "up", "down")),
+        np.zeros(len(day)),
+        ("up", "down"),
+        _two(np.where(undecided, sigmoid(k * y[founder]), goes_up)),
+        {float(t): 1.0 for t in days},
+        np.where((rng.random(founders) < barcoded)[founder], founder, -1),
     )
 
 

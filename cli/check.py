@@ -62,6 +62,8 @@ def _print(found: Check) -> None:
         say("layers", ", ".join(found.layers))
     say("types", _types(found))
     _say_design(found)
+    for k, (both, n) in enumerate(found.clones.items()):
+        say("clones" if k == 0 else "", _clones(*both, n))
     say("batches", "; ".join(map(_batch, found.batches)) or "none found")
     for k, species in enumerate(found.genes):
         say("growth" if k == 0 else "", _growth_genes(found, species))
@@ -105,6 +107,13 @@ def _types(found: Check) -> str:
     if not found.unannotated:
         return types
     return f"{types}; {found.unannotated:,} of {plural(len(found.cells), 'cell')} unannotated"
+
+
+def _clones(before: str, after: str, n: int) -> str:
+    from cellam.dynamics.lineage import FEWEST
+
+    few = f"; at least {2 * FEWEST} are needed" if n < 2 * FEWEST else ""
+    return f"{plural(n, 'clone')} of both {before} and {after}{few}"
 
 
 def _batch(batch: Batch) -> str:

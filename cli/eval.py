@@ -54,7 +54,7 @@ def evaluate(
         typer.Option(
             "--counterpart/--no-counterpart",
             help="Also score the same fit with growth switched off (or on, if it is off), and "
-            "without --growth-prior if it had one.",
+            "without --growth-prior or --clones if it had one.",
         ),
     ] = True,
     refits: Annotated[

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .console import give, give_json, plural, say, say_run, table
+from .console import give, give_json, plural, progress, say, say_run, table
 from .options import (
     CsvOverwriteOption,
     DataOption,
@@ -48,16 +48,18 @@ def validate(
 
     opened = open_run(run)
     say_run(opened.path, as_json=as_json)
-    found = opened.validate(
-        clones,
-        start=start,
-        terminal=terminal,
-        n_boot=n_boot,
-        seed=seed,
-        csv=csv,
-        overwrite=overwrite,
-        data=data,
-    )
+    with progress() as on_progress:
+        found = opened.validate(
+            clones,
+            start=start,
+            terminal=terminal,
+            n_boot=n_boot,
+            seed=seed,
+            csv=csv,
+            overwrite=overwrite,
+            data=data,
+            on_progress=on_progress,
+        )
     if as_json:
         give_json(found.to_dict())
         return
@@ -85,13 +87,15 @@ def validate(
 
 def _print_scores(frame: pd.DataFrame) -> None:
     """Methods by rows, scores by columns; then what cellam gains on each of them."""
-    from cellam.evaluation.clones import CONTENDERS, HIGHER, OURS, SCORES
+    from cellam.evaluation.clones import HIGHER, OURS, SCORES, described
 
     whole = frame[frame["state"] == "all"].set_index(["method", "score"])
+    methods = list(dict.fromkeys(frame["method"]))
+    told = described(methods)
     headings = [f"{score} {'↑' if score in HIGHER else '↓'}" for score in SCORES]
     for title, (value, low, high), names in (
-        ("", ("value", "low", "high"), list(CONTENDERS)),
-        (f"gain of {OURS} over", ("gain", "gain_low", "gain_high"), list(CONTENDERS)[1:]),
+        ("", ("value", "low", "high"), methods),
+        (f"gain of {OURS} over", ("gain", "gain_low", "gain_high"), methods[1:]),
     ):
         rows = [
             [
@@ -100,7 +104,7 @@ def _print_scores(frame: pd.DataFrame) -> None:
                     _interval(*(float(whole[c][name, score]) for c in (value, low, high)))
                     for score in SCORES
                 ),
-                f"  {CONTENDERS[name][1]}" if not title else "",
+                f"  {told[name]}" if not title else "",
             ]
             for name in names
         ]

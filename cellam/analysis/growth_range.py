@@ -181,7 +181,7 @@ def _other_growth(model: Model, rng: np.random.Generator) -> list[Array]:
     """Growth of all cells, (n,), by each of the couplings that are left open."""
     if not model.fit.objective.own_growth:
         return []
-    days = model.training.with_prior(model.choice.recipe.prior).thinned(CELLS, rng)
+    days = model.choice.recipe.applied(model.training).thinned(CELLS, rng)
     free = replace(model.fit, growth_range=None)  # not held to the rates of the model's own path
     paths = [build_path(days, coupling, rng) for coupling in model.choice.couplings]
     features = draw_features(days, FEATURES, rng).time_independent()

@@ -111,10 +111,5 @@ def thinned_day(model: Model, k: int, most: int | None = None) -> Model:
     kept = stand_ins(len(days.points[k]), most=most)
     if len(kept) == len(days.points[k]):
         return model
-    points, rows = list(days.points), list(days.rows)
-    points[k], rows[k] = points[k][kept], rows[k][kept]
-    prior = days.prior
-    if prior is not None:
-        prior = (*prior[:k], prior[k][kept], *prior[k + 1 :])
-    few = replace(days, points=tuple(points), rows=tuple(rows), prior=prior)
-    return replace(model, snapshots=few)
+    of_day = [kept if j == k else slice(None) for j in range(len(days))]
+    return replace(model, snapshots=days.cut(of_day))

@@ -23,6 +23,7 @@ from cellam.errors import DataError
 from cellam.options import ReadOptions
 from cellam.reading.cell_types import resolve_types
 from cellam.reading.cells import Cells, glance
+from cellam.reading.clones import clones_between
 from cellam.reading.design import Design
 from cellam.reading.expression import layers_of
 from cellam.reading.extent import Extent
@@ -68,6 +69,8 @@ class Check(Result):
         What a fit and an evaluation take.
     caveats : tuple of Caveat
         Reasons to doubt a fit of them.
+    clones : dict of (str, str) to int
+        With barcodes: how many clones two neighbouring days have in common, by their labels.
     """
 
     cells: Cells
@@ -83,6 +86,7 @@ class Check(Result):
     species: str | None
     estimate: Estimate
     caveats: tuple[Caveat, ...]
+    clones: dict[tuple[str, str], int]
 
     @property
     def gaps(self) -> list[float]:
@@ -153,6 +157,7 @@ class Check(Result):
                 for species, sets in self.genes.items()
             },
             "species": self.species,
+            "clones": [{"from": a, "to": b, "shared": n} for (a, b), n in self.clones.items()],
             "estimate": self.estimate.to_dict(),
             "caveats": [asdict(caveat) for caveat in self.caveats],
         }
@@ -214,6 +219,7 @@ def check(data: str | Path | AnnData, options: ReadOptions | None = None, **read
         _species(symbols, genes),
         estimate(cells),
         tuple(doubts),
+        clones_between(cells),
     )
 
 

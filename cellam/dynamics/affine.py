@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,10 +15,30 @@ RIDGES = (np.inf, 10.0, 3.0, 1.0, 0.3, 0.1, 0.03, 0.01, 1e-3)
 TINY = 1e-12
 
 
-def affine_fit(x: Array, y: Array, weights: Array) -> Array:
-    """Where the affine map nearest to pairs of points sends the first of each.
+@dataclass(frozen=True)
+class Affine:
+    """The map x ↦ x + step + (x − centre) slope of points in d coordinates.
 
-    The map is x + t + (x − x̄)B with the weighted mean step t and a matrix B, by ridge regression.
+    Parameters
+    ----------
+    centre, step : (d,) arrays
+    slope : (d, d) array
+    """
+
+    centre: Array
+    step: Array
+    slope: Array
+
+    def __call__(self, x: Array) -> Array:
+        """Where points (n, d) are sent."""
+        carried: Array = x + self.step + (x - self.centre) @ self.slope
+        return carried
+
+
+def affine_map(x: Array, y: Array, weights: Array) -> Affine:
+    """The affine map nearest to pairs of points, as far as the pairs bear it out.
+
+    It is x + t + (x − x̄)B with the weighted mean step t and a matrix B, by ridge regression.
     How much the pairs can tell of B is judged by leaving each of them out [1]_: d + 1 unknowns a
     coordinate are too many for few cells, which then are carried by the translation alone.
 
@@ -46,5 +68,9 @@ def affine_fit(x: Array, y: Array, weights: Array) -> Array:
         if loss < best:
             best, shrunk = loss, kept
     slope = Vt.T @ ((shrunk / np.maximum(s, TINY))[:, None] * aligned)
-    carried: Array = x + step + (x - centre) @ slope
-    return carried
+    return Affine(centre, step, slope)
+
+
+def affine_fit(x: Array, y: Array, weights: Array) -> Array:
+    """Where the affine map nearest to pairs of points sends the first of each, (n, d)."""
+    return affine_map(x, y, weights)(x)

@@ -28,6 +28,7 @@ import torch
 from numpy.typing import NDArray
 
 from cellam.dynamics.couplings import Coupling, Pairs
+from cellam.dynamics.lineage import carried
 from cellam.dynamics.mean_motion import MeanMotion, pool
 from cellam.dynamics.samples import CHUNK, GOLDEN, PARTS, Ends, Part, PathSample
 from cellam.reading.snapshots import Snapshots
@@ -323,11 +324,12 @@ def build_path(
 def build_gap(
     snapshots: Snapshots, j: int, k: int, coupling: Coupling, rng: np.random.Generator
 ) -> Gap:
-    """Pair days j and k, and join them, whatever lies between them."""
+    """Pair days j and k, by their clones too where these are used, and join them."""
     a, b = snapshots.weights[j], snapshots.weights[k]
     expected = snapshots.prior is not None and coupling.moves
     grown, shrunk = expected_masses(snapshots, j, k) if expected else (a, b)
-    pairs = coupling.pair(snapshots.points[j], snapshots.points[k], grown, shrunk, rng)
+    x_0 = carried(snapshots, j, k) if coupling.moves else snapshots.points[j]
+    pairs = coupling.pair(x_0, snapshots.points[k], grown, shrunk, rng)
     if expected:
         mass_0, mass_1 = (a / grown)[pairs.i], (b / shrunk)[pairs.j]
         pairs = replace(pairs, mass_0=pairs.mass_0 * mass_0, mass_1=pairs.mass_1 * mass_1)

@@ -21,10 +21,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cellam.analysis.assignment import reference_of
-from cellam.analysis.fates import Fates
+from cellam.analysis.fates import Fates, predict_fates
 from cellam.display import enumerated
 from cellam.evaluation.reliability import interval
-from cellam.evaluation.sisters import find_sisters
+from cellam.evaluation.sisters import Sisters, find_sisters, unseen
 from cellam.modelling.model import Model
 from cellam.reading.time_labels import named
 
@@ -100,7 +100,8 @@ def calibrate(
     types, clones : pandas.Series
         State and clone of every cell of the data, in its order.
     found : sequence of Fates
-        Of the cells of the early days, forward to one late day; without `kept`.
+        Of the cells of the early days, forward to one late day; without `kept`. Of a model that
+        relies on barcodes they are made anew without those of the clones that judge them.
     seed : int
         Splits the clones, and draws them for the intervals.
 
@@ -121,16 +122,22 @@ def calibrate(
     of_day = {f.start: f for f in found}
     cells = [(of_day[label], rows) for label, rows in sisters.early.items()]
 
-    def loss(p: Sequence[Array]) -> Array:
-        return np.asarray(((np.concatenate(p) - sisters.observed) ** 2).sum(1))
-
-    each = np.stack([loss([f.keeping(c)[rows] for f, rows in cells]) for c in TRIED])
+    each, plain = _losses(cells, sisters)
+    if model.relies_on_clones:
+        for apart, of in unseen(model.without_ensemble(), sisters, terminal, seed=seed):
+            again = [
+                (predict_fates(apart, label, types, terminal=terminal), rows)
+                for label, rows in sisters.early.items()
+            ]
+            in_part = of[sisters.clone]
+            tried, alone = _losses(again, sisters)
+            each[:, in_part], plain[in_part] = tried[:, in_part], alone[in_part]
     rng = np.random.default_rng(seed)
     one = rng.permutation(sisters.number)[sisters.clone] < sisters.number // 2
     best = [int(each[:, of].sum(1).argmin()) for of in (one, ~one)]
     losses = {
         "calibrated": np.where(one, each[best[1]], each[best[0]]),
-        "uncalibrated": loss([f.probability[rows] for f, rows in cells]),
+        "uncalibrated": plain,
         "mean fate": each[0],
     }
     weights = sisters.draws(N_BOOT, rng)[:, sisters.clone]
@@ -148,3 +155,15 @@ def calibrate(
             for name in ("uncalibrated", "mean fate")
         },
     )
+
+
+def _losses(
+    fates: Sequence[tuple[Fates, NDArray[np.int64]]], sisters: Sisters
+) -> tuple[Array, Array]:
+    """Squared errors of early cells for every share that is tried, (shares, n), and as they are."""
+
+    def loss(p: Sequence[Array]) -> Array:
+        return np.asarray(((np.concatenate(p) - sisters.observed) ** 2).sum(1))
+
+    each = np.stack([loss([f.keeping(c)[rows] for f, rows in fates]) for c in TRIED])
+    return each, loss([f.probability[rows] for f, rows in fates])

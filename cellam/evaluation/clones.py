@@ -1,7 +1,8 @@
 """Validation: do predicted fates match where the sisters of a cell were found?
 
 Every contender says for every early cell which observed cells of the late day stand for its
-descendants (`analysis.fates.Transitions`), and none of them sees the barcodes (see `sisters`).
+descendants (`analysis.fates.Transitions`), and none of them sees the barcodes it is scored by (see
+`sisters`): also where a fit relies on barcodes, and then the same fit without any stands beside it.
 
 Cells of one clone are not independent, so intervals come from drawing clones anew.
 """
@@ -27,7 +28,7 @@ from cellam.dynamics.couplings import Balanced, Planned, Unbalanced, couple
 from cellam.dynamics.distances import draw_rows, w1
 from cellam.errors import DataError
 from cellam.evaluation.reliability import interval, reliability
-from cellam.evaluation.sisters import FEWEST, Sisters, find_sisters
+from cellam.evaluation.sisters import FEWEST, Sisters, find_sisters, unseen
 from cellam.modelling.model import Model
 
 Array = NDArray[np.float64]
@@ -177,6 +178,16 @@ CONTENDERS: dict[str, tuple[Contender, str]] = {
     "uot": (_chained(Unbalanced()), "unbalanced transport with tau 1, chained"),
     "mean": (_everyone, "shares of all cells of the terminal day, the same for every cell"),
 }
+PLAIN = "no-clones"
+
+
+def described(methods: Sequence[str]) -> dict[str, str]:
+    """What each method of a table is, in words."""
+    told = {name: how for name, (_, how) in CONTENDERS.items()}
+    if PLAIN in methods:
+        told[OURS] = "predicted by the fit, without the barcodes of the clone in question"
+        told[PLAIN] = "the same, fitted without barcodes"
+    return {name: told[name] for name in methods}
 
 
 def validate(
@@ -188,6 +199,7 @@ def validate(
     terminal: str,
     n_boot: int = 1_000,
     seed: int = 0,
+    plain: Model | None = None,
 ) -> Validation:
     """Score predicted fates against the states in which sisters were found.
 
@@ -205,6 +217,8 @@ def validate(
         Draws of the clones.
     seed : int
         Random seed for these draws.
+    plain : Model, optional
+        The same fit without barcodes, to be scored beside one that relies on them.
 
     Raises
     ------
@@ -222,7 +236,7 @@ def validate(
             f"and missing in {FEWEST} others.",
             "Choose another column: `terminal=DAY:COLUMN`.",
         )
-    found = _compare(model, sisters, of_state, terminal, types)
+    found = _compare(_asked(model, plain, sisters, terminal), sisters, of_state, terminal, types)
     draws = sisters.draws(n_boot, np.random.default_rng(seed))
     return Validation(
         Terminal(terminal, str(types.name)),
@@ -235,33 +249,51 @@ def validate(
     )
 
 
+# Models that are asked, by contender, each with the clones (C,) for which its answer counts.
+_Asked: TypeAlias = dict[str, list[tuple[Model, NDArray[np.bool_]]]]
+
+
+def _asked(model: Model, plain: Model | None, sisters: Sisters, terminal: str) -> _Asked:
+    """Whom to ask of each clone: of ours, a model that has not seen its barcodes."""
+    every = np.ones(sisters.number, dtype=bool)
+    ours = unseen(model.without_ensemble(), sisters, terminal, seed=model.options.seed)
+    beside = {} if plain is None else {PLAIN: [(plain.without_ensemble(), every)]}
+    others = {name: [(model, every)] for name in CONTENDERS if name != OURS}
+    return {OURS: ours, **beside, **others}
+
+
 def _compare(
-    model: Model,
+    asked: _Asked,
     sisters: Sisters,
     of_state: sparse.csr_matrix,
     terminal: str,
     types: pd.Series[Any],
 ) -> _Compared:
     """What every contender predicts for the early cells, and how far it is from their sisters."""
-    x = model.snapshots.points[model.snapshots.index(terminal)]
+    days = asked[OURS][0][0].snapshots
+    x = days.points[days.index(terminal)]
     sizes = np.bincount(sisters.clone, minlength=sisters.number)
+    ends = np.cumsum([0, *map(len, sisters.early.values())])
     predicted, transported = {}, {}
-    for name, (contender, _) in CONTENDERS.items():
-        p, cloud, begun = [], sparse.csr_matrix((sisters.number, len(x))), 0
-        for label, rows in sisters.early.items():
+    for name, models in asked.items():
+        contender = CONTENDERS[OURS if name == PLAIN else name][0]
+        p, cloud = np.empty(sisters.observed.shape), sparse.csr_matrix((sisters.number, len(x)))
+        for (model, of), (k, (label, rows)) in itertools.product(
+            models, enumerate(sisters.early.items())
+        ):
+            counts = of[sisters.clone[ends[k] : ends[k + 1]]]
+            cells = ends[k] + np.flatnonzero(counts)
             matrix = contender(model, label, terminal, types)
-            of_clone = sisters.clone[begun : begun + len(rows)]
-            begun += len(rows)
-            at = rows if matrix.shape[0] > 1 else np.zeros_like(rows)
-            if name == OURS:
-                alone, seed = model.without_ensemble(), model.options.seed
-                fates = predict_fates(alone, label, types, terminal=terminal, seed=seed)
-                p.append(fates.probability[at])
+            at = rows[counts] if matrix.shape[0] > 1 else np.zeros_like(rows[counts])
+            if name in (OURS, PLAIN):
+                seed = model.options.seed
+                fates = predict_fates(model, label, types, terminal=terminal, seed=seed)
+                p[cells] = fates.probability[at]
             else:
-                p.append(probabilities(matrix, of_state)[at])
-            shape = (sisters.number, matrix.shape[0])
-            cloud = cloud + sparse.csr_matrix((1 / sizes[of_clone], (of_clone, at)), shape) @ matrix
-        predicted[name] = np.concatenate(p)
+                p[cells] = probabilities(matrix, of_state)[at]
+            clone, shape = sisters.clone[cells], (sisters.number, matrix.shape[0])
+            cloud = cloud + sparse.csr_matrix((1 / sizes[clone], (clone, at)), shape) @ matrix
+        predicted[name] = p
         transported[name] = np.array(
             [_distance(x, cloud[c], rows) for c, rows in enumerate(sisters.late)]
         )

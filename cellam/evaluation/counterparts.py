@@ -25,7 +25,8 @@ class Counterpart:
     stream : int
         See `contenders.Method`.
     change : callable
-        Options of the counterpart, without the growth prior; None where the fit has none.
+        Options of the counterpart; None where the fit has none. Those that concern growth are
+        without its prior.
     """
 
     name: str
@@ -59,6 +60,12 @@ def _no_prior(options: Options) -> Options | None:
     return None if options.growth_prior is None else Options(**_without_prior(options))
 
 
+def _no_clones(options: Options) -> Options | None:
+    if options.clones is None:
+        return None
+    return Options(**{**options.model_dump(), "clones": None})
+
+
 def _without_prior(options: Options) -> dict[str, Any]:
     return options.model_dump() | {"growth_prior": None}
 
@@ -69,12 +76,14 @@ COUNTERPARTS = {
         Counterpart("balanced", "with mass conserved", 1, _balanced),
         Counterpart("unbalanced", "with growth", 2, _unbalanced),
         Counterpart("no-prior", "without the growth prior", 8, _no_prior),
+        Counterpart("no-clones", "without barcodes", 9, _no_clones),
     )
 }
 
 
 def counterparts_of(options: Options) -> dict[str, Options]:
-    """The same options with mass conserved, or with growth where it is; and without a prior of it.
+    """The same options with mass conserved, or with growth where it is; and without a prior of it,
+    or without barcodes.
 
     Examples
     --------

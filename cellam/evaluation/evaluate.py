@@ -2,8 +2,9 @@
 
 The model is fitted again without the day, its PCA too, and so are its counterparts: one conserves
 mass where the model does not and the other way round, one is without the prior of growth where
-the model has one. Every cell of the days on both sides is followed to the day, with its weight,
-and scored (`scoring`); those of the day before alone are scored too, as users follow cells forward.
+the model has one, and one without barcodes. Every cell of the days on both sides is followed to
+the day, with its weight, and scored (`scoring`); those of the day before alone are scored too, as
+users follow cells forward.
 """
 
 from __future__ import annotations
@@ -195,6 +196,7 @@ def evaluate(
         **{
             **(options or Options()).model_dump(),
             "growth_prior": cells.growth_prior,
+            "clones": cells.reading.clones,
             **changes,
             "ensemble": None,
         }
@@ -230,9 +232,11 @@ def _hold_out(task: _Task, label: str) -> Scores:
     without = task.options.model_copy(update={"exclude": excluded})
     fitted = task.fitted
     model = fitted if fitted and fitted.options == without else fit(task.cells, without)
-    plain = task.cells.without_prior()
     asked = counterparts_of(model.options) if task.counterpart else {}
-    others = {name: fit_beside(model, plain, options) for name, options in asked.items()}
+    others = {
+        name: fit_beside(model, _as_for(options, task.cells), options)
+        for name, options in asked.items()
+    }
     types = resolve_types(task.cells.obs, task.cells.codes)
     units = Units.of(model, label, replicates_of(task.cells), refit=task.refits > 0)
     again = refit(model, task.refits if units is None else 0)
@@ -246,6 +250,13 @@ def _hold_out(task: _Task, label: str) -> Scores:
         units=units,
         expression=_expression(task, model, label),
     )
+
+
+def _as_for(options: Options, cells: Cells) -> Cells:
+    """The cells, less the growth prior and the barcodes that a counterpart does without."""
+    if options.growth_prior is None:
+        cells = cells.without_prior()
+    return cells if options.clones is not None else cells.without_clones()
 
 
 def _expression(task: _Task, model: Model, label: str) -> NDArray[np.float32] | None:

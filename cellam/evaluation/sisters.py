@@ -3,12 +3,15 @@
 A lineage barcode marks the descendants of one cell. Cells of a clone found on an early and on a
 late day are sisters, not mother and daughter, but nothing that can be measured comes nearer to the
 truth of a fate.
+
+A fit that relies on barcodes has seen them. What it says of a clone is then asked of the same fit
+without the barcodes of that clone and of others, a fifth of all in turn.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -22,6 +25,7 @@ from cellam.reading.cell_types import read_types, split_levels
 
 Array = NDArray[np.float64]
 
+FOLDS = 5  # of the clones, each asked of a fit without its barcodes
 FEWEST = 5  # clones of either kind, of which something is told
 
 
@@ -112,3 +116,36 @@ def find_sisters(
         sisters,
         np.array([np.asarray(of_state[rows].mean(0)).ravel() for rows in sisters]),
     )
+
+
+def unseen(
+    model: Model, sisters: Sisters, terminal: str, *, seed: int = 0
+) -> list[tuple[Model, NDArray[np.bool_]]]:
+    """Models, and the clones (C,) of which each has seen no barcode; one where it relies on none.
+
+    Fates of such a fit follow its pairs, so they are made anew without a fit. How far it relies on
+    clones at all was chosen with all of them.
+
+    Parameters
+    ----------
+    model : Model
+    sisters : Sisters
+        Their clones.
+    terminal : str
+        Label of their late day.
+    seed : int
+        Parts the clones.
+    """
+    C, days = sisters.number, model.snapshots
+    if not model.relies_on_clones or days.clones is None:
+        return [(model, np.ones(C, dtype=bool))]
+    fold = np.random.default_rng(seed).permutation(C) % FOLDS
+    late = days.clones[days.index(terminal)]
+    early = np.concatenate([days.clones[days.index(k)][rows] for k, rows in sisters.early.items()])
+    found = []
+    for k in range(FOLDS):
+        of = fold == k
+        names = [late[rows] for rows, held in zip(sisters.late, of, strict=True) if held]
+        hidden = np.unique(np.concatenate([*names, early[of[sisters.clone]]]))
+        found.append((replace(model, snapshots=days.less_clones(hidden)), of))
+    return found

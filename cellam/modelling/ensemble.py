@@ -132,7 +132,7 @@ def fit_recipe(
 
     Growth is not held to the masses of the days yet (`dynamics.masses`).
     """
-    days = days.with_prior(recipe.prior)
+    days = recipe.applied(days)
     straight = build_path(days, recipe.coupling, rng, sigma=objective.sigma)
     path = curve(straight, recipe.curvature)
     features = draw_features(days, options.n_features, rng)

@@ -138,7 +138,7 @@ def _fits(
 ) -> tuple[tuple[Model, ...], ...]:
     options = model.options
     rng = np.random.default_rng(np.random.SeedSequence((options.seed, 6)))
-    few = model.training.with_prior(model.choice.recipe.prior).thinned(CELLS, rng)
+    few = model.choice.recipe.applied(model.training).thinned(CELLS, rng)
     seen = model.snapshots.thinned(CELLS, rng)
     m = min(FEATURES, options.n_features)
     features = draw_features(few, m, rng)

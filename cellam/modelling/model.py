@@ -134,13 +134,30 @@ class Model(Displayed):
 
     @property
     def members(self) -> tuple[Model, ...]:
-        """The models of the ensemble, whose spread says how sure this one is."""
-        return tuple(replace(self.without_ensemble(), fit=fit) for fit in self.ensemble)
+        """The models of the ensemble, whose spread says how sure this one is.
+
+        Where fates follow pairs by barcodes, each has half of the clones, and a coupling among
+        those left open.
+        """
+        alone = self.without_ensemble()
+        models = tuple(replace(alone, fit=fit) for fit in self.ensemble)
+        if not self.relies_on_clones:
+            return models
+        seeds = np.random.SeedSequence((self.options.seed, 8)).spawn(len(models))
+        return tuple(
+            _with_half_of_clones(model, np.random.default_rng(seed))
+            for model, seed in zip(models, seeds, strict=True)
+        )
 
     @property
     def training(self) -> Snapshots:
         """The training days of the model."""
         return self.snapshots.without(self.options.exclude)
+
+    @property
+    def relies_on_clones(self) -> bool:
+        """Whether cells are paired by what barcodes tell."""
+        return bool(self.choice.recipe.clones)
 
     @property
     def n_fitted(self) -> int:
@@ -388,3 +405,15 @@ class Model(Displayed):
             units = self._unit_times(times)
             dynamics = self.fit.dynamics_from(float(units[0]))
             return simulation.simulate(dynamics, x, units, rng=rng, steps=self._steps)
+
+
+def _with_half_of_clones(model: Model, rng: np.random.Generator) -> Model:
+    """The model with half of its clones, whose pairs are made by another of the open couplings."""
+    days, choice = model.snapshots, model.choice
+    assert days.clones is not None
+    names = np.unique(np.concatenate(days.clones))
+    names = names[names >= 0]
+    hidden = rng.choice(names, len(names) // 2, replace=False)
+    coupling = choice.couplings[rng.integers(len(choice.couplings))]
+    recipe = replace(choice.recipe, coupling=coupling)
+    return replace(model, snapshots=days.less_clones(hidden), choice=replace(choice, recipe=recipe))

@@ -39,6 +39,7 @@ from cellam.modelling.selection import choose_recipe
 from cellam.modelling.stored import fit_from, fit_to_arrays, fit_to_json
 from cellam.options import GROWTH_SCALE, SIGMA, STEPS, Options
 from cellam.reading.cells import Cells
+from cellam.reading.clones import read_clones
 from cellam.reading.embedding import fit_points
 from cellam.reading.growth import expected_growth
 from cellam.reading.samples import replicates_of
@@ -105,16 +106,13 @@ def _fit(
     """Learn the dynamics, in the space of a fit that is known to these cells, or in a new one."""
     began = time.monotonic()
     # How the cells were read belongs to the options, so that the same can be read again.
-    if options.growth_prior not in (None, cells.growth_prior):
-        raise ConfigError(
-            f"The cells were read without `growth_prior={options.growth_prior!r}`.",
-            f"Read them again: cellam.read(…, growth_prior={options.growth_prior!r}).",
-        )
-    if options.batch_key not in (None, cells.reading.batch_key):
-        raise ConfigError(
-            f"The cells were read without `batch_key={options.batch_key!r}`.",
-            f"Read them again: cellam.read(…, batch_key={options.batch_key!r}).",
-        )
+    for name in ("growth_prior", "batch_key", "clones"):
+        value = getattr(options, name)
+        if value not in (None, getattr(cells.reading, name)):
+            raise ConfigError(
+                f"The cells were read without `{name}={value!r}`.",
+                f"Read them again: cellam.read(…, {name}={value!r}).",
+            )
     options = Options(**(options.model_dump() | cells.reading.model_dump()))
     # They do not change the fit; what was found is kept with it.
     replicates = replicates_of(cells)
@@ -144,7 +142,8 @@ def _fit(
             space, points = known.space, there.to_data_order(np.concatenate(there.points))
         expected = expected_growth(cells, seen)
         rates = None if expected is None else expected.rates
-        snapshots = take_snapshots(cells, points, options.population, rates)
+        clones = read_clones(cells, seen)
+        snapshots = take_snapshots(cells, points, options.population, rates, clones)
         training = snapshots.without(excluded)
         fitted = _fit_action(training, options, device, checkpoint, on_progress)
         result, rotation, kinetic, choice = fitted
@@ -191,7 +190,7 @@ def _fit_action(
     )
     training = training.thinned(options.max_cells, thinning)
     choice = _choice(training, objective, options, choosing, checkpoint, on_progress)
-    training = training.with_prior(choice.recipe.prior)
+    training = choice.recipe.applied(training)
     straight = _path(
         training, choice.recipe.coupling, objective.sigma, pairing, checkpoint, on_progress
     )

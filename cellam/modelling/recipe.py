@@ -13,8 +13,9 @@ from typing import Any, Literal, TypeAlias
 
 from cellam.dynamics.couplings import COUPLINGS, Coupling
 from cellam.dynamics.curves import CURVATURE
+from cellam.reading.snapshots import Snapshots
 
-Part: TypeAlias = Literal["prior", "coupling", "curvature"]
+Part: TypeAlias = Literal["prior", "clones", "coupling", "curvature"]
 Because: TypeAlias = Literal[
     "asked",  # by the user
     "conserved",  # the method conserves mass
@@ -28,6 +29,9 @@ Because: TypeAlias = Literal[
     "nothing better",  # the default
     "cheapest",  # share of a prior
     "not cheaper",  # a prior of which nothing is used
+    "nearer",  # sisters of clones that were held out are, with this share of what clones tell
+    "not nearer",  # so that nothing of it is used
+    "few clones",  # to judge by
     "not recorded",  # by the version that made the fit
 ]
 
@@ -36,12 +40,19 @@ Because: TypeAlias = Literal[
 class Recipe:
     """What makes the path: how days are paired, and how far the lines are bent.
 
-    `prior` is the share of the growth expected beforehand that is taken for true.
+    `prior` is the share of the growth expected beforehand that is taken for true, `clones` how far
+    the cells of some days, by label, are carried by what their clones tell before they are paired
+    (`dynamics.lineage`).
     """
 
     coupling: Coupling
     curvature: float = CURVATURE
     prior: float = 0.0
+    clones: tuple[tuple[str, float], ...] = ()
+
+    def applied(self, days: Snapshots) -> Snapshots:
+        """Days with as much of their growth prior and of their clones as the recipe takes."""
+        return days.with_prior(self.prior).with_clones(dict(self.clones))
 
 
 @dataclass(frozen=True)
@@ -54,7 +65,8 @@ class Reason:
         One of `Because`.
     scores : dict of str to float
         Of every candidate that was tried, in their order: the mean energy distance of predicted
-        to measured cells, or for the prior the price of transport. nan where a candidate failed.
+        to measured cells; for the prior the price of transport, for the clones the distance of
+        sisters. nan where a candidate failed.
     days : int
         Inner training days that were held out for them.
     """
@@ -72,7 +84,8 @@ class Choice:
     ----------
     recipe : Recipe
     reasons : dict of Part to Reason
-        "prior" only where growth was expected, "curvature" only where lines can bend.
+        "prior" only where growth was expected, "clones" only with barcodes, "curvature" only where
+        lines can bend.
     couplings : tuple
         All that the training days leave open; the recipe's is the last of them.
     """
@@ -88,6 +101,7 @@ def choice_to_json(choice: Choice) -> dict[str, Any]:
         "path": coupling_to_json(choice.recipe.coupling),
         "curvature": choice.recipe.curvature,
         "prior": choice.recipe.prior,
+        "clones": dict(choice.recipe.clones),
         "reasons": {part: _reason_to_json(reason) for part, reason in choice.reasons.items()},
         "open_paths": [coupling_to_json(coupling) for coupling in choice.couplings],
     }
@@ -110,7 +124,12 @@ def choice_from_json(stored: Mapping[str, Any]) -> Choice:
         for part, reason in stored["reasons"].items()
     }
     return Choice(
-        Recipe(_coupling_from_json(stored["path"]), stored["curvature"], stored["prior"]),
+        Recipe(
+            _coupling_from_json(stored["path"]),
+            stored["curvature"],
+            stored["prior"],
+            tuple(stored.get("clones", {}).items()),  # older runs have none
+        ),
         reasons,
         tuple(_coupling_from_json(coupling) for coupling in stored["open_paths"]),
     )

@@ -19,6 +19,7 @@ from cellam.errors import DataError
 from cellam.names import offer
 from cellam.options import Kind, ReadOptions
 from cellam.reading.absent import Days
+from cellam.reading.barcodes import with_barcodes
 from cellam.reading.columns import TimeColumn, read_times
 from cellam.reading.digests import BY_CELL, digest_of
 from cellam.reading.expression import Expression, read_expression
@@ -61,7 +62,8 @@ class Cells(Displayed):
     genes : tuple of str
         Names of the genes, sorted; empty for a representation.
     digest : str
-        Of names, times, matrix and batches, and of what growth is expected from; see `digests`.
+        Of names, times, matrix, batches, barcodes, and of what growth is expected from; see
+        `digests`.
     expression : Expression or None
         For the genes of a growth prior, where the matrix is a representation.
     other_times : tuple of TimeColumn
@@ -157,14 +159,14 @@ class Cells(Displayed):
         return digest == (self._digest(first=True) if earlier else self.digest)
 
     def _digest(self, *, first: bool = False) -> str:
-        """Of names, times and values, of batches, and of what growth is expected from."""
+        """Of names, times, values, batches, barcodes, and of what growth is expected from."""
         parts = [self.matrix]
         if self.expression is not None:
             parts.append(self.expression.rows)
         elif self.growth_prior in self.obs and self.growth_prior not in BIRTH:
             parts.append(_as_text(self.obs[self.growth_prior]))
-        if self.reading.batch_key in self.obs:
-            parts.append(_as_text(self.obs[self.reading.batch_key]))
+        keys = (self.reading.batch_key, self.reading.clones)
+        parts.extend(_as_text(self.obs[key]) for key in keys if key in self.obs)
         times = np.asarray(self.timeline.times)[self.codes]
         return digest_of(self.obs.index, self.genes, times, parts, first=first)
 
@@ -172,6 +174,13 @@ class Cells(Displayed):
         """The same cells, of whose growth nothing is expected."""
         reading = self.reading.model_copy(update={"growth_prior": None})
         return replace(self, reading=reading, expression=None)
+
+    def without_clones(self, of: NDArray[np.bool_] | None = None) -> Cells:
+        """The same cells without barcodes: none is used, or those marked in `of` (n,) have none."""
+        key = self.reading.clones
+        if of is None or key is None:
+            return replace(self, reading=self.reading.model_copy(update={"clones": None}))
+        return replace(self, obs=self.obs.assign(**{key: self.obs[key].mask(of)}))
 
     @property
     def counts(self) -> dict[str, int]:
@@ -224,7 +233,7 @@ def _read(data: str | Path | AnnData, options: ReadOptions, most: int | None = N
     prior = options.growth_prior
     of_genes: Expression | None = None
     with opened(data) as source:
-        obs = annotation(source)
+        obs = with_barcodes(annotation(source), source, options.clones)
         key, timeline, codes, others = read_times(obs, options.time_key, options.time_map)
         codes = codes.astype(np.int64)
         check_names(obs.index, "cell", "obs_names", source.name)
@@ -264,10 +273,10 @@ def _as_text(column: Any) -> NDArray[np.str_]:
     return np.array(column.astype(str).tolist())
 
 
-def read_obs(data: str | Path | AnnData) -> pd.DataFrame:
-    """Read the annotation of the cells alone."""
+def read_obs(data: str | Path | AnnData, clones: str | None = None) -> pd.DataFrame:
+    """Read the annotation of the cells alone, with a column `clones` also where `obsm` has it."""
     with opened(data) as source:
-        return annotation(source)
+        return with_barcodes(annotation(source), source, clones)
 
 
 def read_annotation(data: str | Path | AnnData) -> AnnData:

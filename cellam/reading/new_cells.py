@@ -89,7 +89,11 @@ def read_new(
         source=source.name,
         obs=obs,
         reading=reading.model_copy(
-            update={"time_key": None if at is not None else reading.time_key, "growth_prior": None}
+            update={
+                "time_key": None if at is not None else reading.time_key,
+                "growth_prior": None,
+                "clones": None,
+            }
         ),
         timeline=line,
         codes=codes,

@@ -6,7 +6,7 @@ coordinates (see `space`), so one unit is about one standard deviation.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
 
@@ -37,6 +37,10 @@ class Snapshots:
         Where each cell stands in the data.
     prior : tuple of (n_k,) float arrays, or None
         Growth rate that is expected of each cell, per unit of the user's time.
+    clones : tuple of (n_k,) int arrays, or None
+        Clone of each cell by its lineage barcode; −1 where it is not known.
+    clone_shares : tuple of float
+        How far the pairs of the cells of each day go by what clones tell; empty where none do.
 
     Examples
     --------
@@ -55,6 +59,8 @@ class Snapshots:
     masses: tuple[float, ...]
     rows: tuple[NDArray[np.int64], ...]
     prior: tuple[NDArray[np.float64], ...] | None = None
+    clones: tuple[NDArray[np.int64], ...] | None = None
+    clone_shares: tuple[float, ...] = ()
 
     @property
     def n_dims(self) -> int:
@@ -115,12 +121,28 @@ class Snapshots:
             return replace(self, prior=None)
         return replace(self, prior=tuple(share * rates for rates in self.prior))
 
+    def with_clones(self, shares: Mapping[str, float]) -> Snapshots:
+        """The same snapshots, of which some days go by what clones tell, in these shares.
+
+        Where none does, they are without clones.
+        """
+        if self.clones is None or not shares:
+            return replace(self, clones=None, clone_shares=())
+        return replace(self, clone_shares=tuple(shares.get(k, 0.0) for k in self.labels))
+
+    def less_clones(self, names: NDArray[np.int64]) -> Snapshots:
+        """The same snapshots, whose cells of some clones have no barcode."""
+        assert self.clones is not None
+        known = (np.where(np.isin(c, names), -1, c) for c in self.clones)
+        return replace(self, clones=tuple(known))
+
     def thinned(
         self, n_max: int, rng: np.random.Generator, *, whole: Collection[str] = ()
     ) -> Snapshots:
         """At most `n_max` cells a day, drawn without replacement; masses stay.
 
-        Days whose labels are in `whole` stay as they are.
+        Days whose labels are in `whole` stay as they are. Where there are clones, whole clones are
+        drawn, the same ones on all days: of single cells, few would keep a sister.
         """
         sizes = [
             len(x) if label in whole else min(len(x), n_max)
@@ -129,23 +151,44 @@ class Snapshots:
         return self._drawn(sizes, rng)
 
     def halved(self, rng: np.random.Generator) -> Snapshots:
-        """Half of the cells of every day, drawn without replacement; masses stay."""
+        """Half of the cells of every day, drawn without replacement; masses stay.
+
+        Where there are clones, as for `thinned`.
+        """
         return self._drawn([max(2, len(x) // 2) for x in self.points], rng)
 
     def less(self, rows: NDArray[np.int64]) -> Snapshots:
         """The same snapshots without the cells at these rows of the data; masses stay."""
-        return self._cut([np.flatnonzero(~np.isin(known, rows)) for known in self.rows])
+        return self.cut([np.flatnonzero(~np.isin(known, rows)) for known in self.rows])
 
     def _drawn(self, sizes: list[int], rng: np.random.Generator) -> Snapshots:
-        return self._cut(
+        if self.clones is not None:
+            ranks = self._ranks(self.clones, rng)
+            return self.cut([np.sort(np.argsort(r)[:n]) for r, n in zip(ranks, sizes, strict=True)])
+        return self.cut(
             [
                 np.sort(rng.choice(len(x), n, replace=False)) if n < len(x) else slice(None)
                 for x, n in zip(self.points, sizes, strict=True)
             ]
         )
 
-    def _cut(self, chosen: Sequence[NDArray[np.int64] | slice]) -> Snapshots:
-        """Some cells of every day."""
+    @staticmethod
+    def _ranks(
+        clones: tuple[NDArray[np.int64], ...], rng: np.random.Generator
+    ) -> list[NDArray[np.float64]]:
+        """A random number for each cell of each day, nearly the same for all cells of a clone."""
+        of_clone = rng.random(1 + max(int(c.max(initial=-1)) for c in clones))
+        ranks = []
+        for c in clones:
+            own = rng.random(len(c))
+            known = c >= 0
+            # Within a clone by chance too: a day may end in the midst of one.
+            own[known] = of_clone[c[known]] + 1e-9 * own[known]
+            ranks.append(own)
+        return ranks
+
+    def cut(self, chosen: Sequence[NDArray[np.int64] | slice]) -> Snapshots:
+        """Some cells of every day; masses stay."""
         return Snapshots(
             tuple(x[c] for x, c in zip(self.points, chosen, strict=True)),
             self.times,
@@ -155,6 +198,10 @@ class Snapshots:
             None
             if self.prior is None
             else tuple(g[c] for g, c in zip(self.prior, chosen, strict=True)),
+            None
+            if self.clones is None
+            else tuple(g[c] for g, c in zip(self.clones, chosen, strict=True)),
+            self.clone_shares,
         )
 
     def only(self, keep: Sequence[int]) -> Snapshots:
@@ -166,6 +213,8 @@ class Snapshots:
             tuple(self.masses[k] for k in keep),
             tuple(self.rows[k] for k in keep),
             None if self.prior is None else tuple(self.prior[k] for k in keep),
+            None if self.clones is None else tuple(self.clones[k] for k in keep),
+            tuple(self.clone_shares[k] for k in keep) if self.clone_shares else (),
         )
 
 
@@ -174,12 +223,14 @@ def take_snapshots(
     x: NDArray[np.float64],
     population: Population = None,
     prior: NDArray[np.float64] | None = None,
+    clones: NDArray[np.int64] | None = None,
 ) -> Snapshots:
     """Split cells, whose model coordinates are x (n, d), by time.
 
     `population` gives every day its mass: the number of its cells in the data, or a size for each
     label. Only ratios count; without it every day has mass 1. `prior` (n,) is the growth rate
-    that is expected of every cell, per unit of the user's time.
+    that is expected of every cell, per unit of the user's time, and `clones` (n,) its clone, −1
+    where that is not known.
     """
     rows = [np.flatnonzero(cells.codes == k) for k in range(len(cells.timeline.times))]
     return Snapshots(
@@ -189,6 +240,7 @@ def take_snapshots(
         _masses(cells, population),
         tuple(rows),
         None if prior is None else tuple(prior[r] for r in rows),
+        None if clones is None else tuple(clones[r] for r in rows),
     )
 
 

@@ -27,7 +27,7 @@ from cellam.reading.growth import PriorSource
 from cellam.reading.samples import ENOUGH
 from cellam.reading.time_labels import named, variables
 from cellam.report.references import REFERENCES
-from cellam.report.wording import signature_genes
+from cellam.report.wording import listed_shares, seen_clones, signature_genes
 from cellam.runs.run import StoredRun
 
 _METHODS = {
@@ -180,6 +180,8 @@ def _path(model: Model, text: Methods, versions: dict[str, str]) -> str:
     said = [f"Neighbouring time points were coupled by {how}."]
     if model.prior_source is not None:
         said.append(_prior(model.prior_source, choice.recipe.prior, text, versions))
+    if model.snapshots.clones is not None:
+        said.append(_clones(model))
     if coupling.moves:
         said.append(
             "Coupled cells move along curves that follow the acceleration between adjacent "
@@ -199,6 +201,24 @@ def _path(model: Model, text: Methods, versions: dict[str, str]) -> str:
             f"{_held_out(len(model.training))}."
         )
     return " ".join(said)
+
+
+def _clones(model: Model) -> str:
+    """What lineage barcodes were used for, if they were."""
+    shares = listed_shares(model.choice.recipe)
+    whose = f"Lineage barcodes came from the column {model.options.clones} of the annotation"
+    found = f"({seen_clones(model)})"
+    if not shares:
+        return (
+            f"{whose} {found}; they were not used, as they did not bring cells clearly nearer to "
+            "their sisters in clones that were held out."
+        )
+    return (
+        f"{whose} {found}. Before coupling, cells were carried by the affine map (ridge "
+        "regression) nearest to the steps of the means of clones to the next time point, in the "
+        f"share that brought cells nearest to their sisters in clones that were held out "
+        f"({shares}). Fates that begin at such a time point follow the coupled cells."
+    )
 
 
 def _held_out(n_days: int) -> str:

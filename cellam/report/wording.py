@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from cellam.dynamics.couplings import Balanced, Coupling
 from cellam.dynamics.fitting import Solved, Trained
+from cellam.dynamics.lineage import FEWEST
 from cellam.modelling.model import Model
-from cellam.modelling.recipe import Choice, Part, Reason
+from cellam.modelling.recipe import Choice, Part, Reason, Recipe
 from cellam.modelling.selection import KEPT
 from cellam.reading.growth import PriorSource
 from cellam.reading.signatures import BIRTH, DEATH
@@ -28,9 +31,14 @@ _WHY = {
     "prior that is used contradicts it",
     "default": "the default: cells change their velocity gradually at every day",
     "cheapest": "transport between the training days is cheapest with it",
+    "nearer": "brings cells nearest to their sisters, in clones that were held out",
+    "not nearer": "not used, as they do not bring cells clearly nearer to their sisters in clones "
+    "that were held out",
+    "few clones": f"not used: fewer than {2 * FEWEST} clones could be held out to judge them",
     "not cheaper": "no share makes transport between the training days clearly cheaper",
 }
 OPEN = 0.5  # share of the cells on which explanations may differ before nothing is known
+_MEASURES: dict[Part, str] = {"prior": "price", "clones": "relative distance"}
 _FEW_DAYS: dict[Part, str] = {
     "coupling": "the default; choosing it needs at least three training days",
     "curvature": "the default; choosing it needs at least four training days",
@@ -40,6 +48,8 @@ _FEW_DAYS: dict[Part, str] = {
 def explain(model: Model) -> list[str]:
     """What was chosen and why, a line each."""
     lines = [] if model.prior_source is None else [_prior_source(model.prior_source)]
+    if model.snapshots.clones is not None:
+        lines.append(f"barcodes: obs[{model.options.clones!r}], {seen_clones(model)}")
     lines += explain_choice(model.choice, model.options.method)
     lines.append(explain_record(model.fit.record))
     fitted, n = model.n_fitted, model.training.n_cells
@@ -49,11 +59,30 @@ def explain(model: Model) -> list[str]:
     return lines
 
 
+def listed_shares(recipe: Recipe) -> str:
+    """How far each day goes by barcodes, where any does: "1 on day0, 0.5 on day2"."""
+    return ", ".join(f"{share:g} on {label}" for label, share in recipe.clones)
+
+
+def seen_clones(model: Model) -> str:
+    """How many clones the training days have, and how many of them are on two days."""
+    clones = model.training.clones
+    assert clones is not None
+    known = [np.unique(c[c >= 0]) for c in clones]
+    number = np.unique(np.concatenate(known), return_counts=True)[1]
+    cells = sum(int((c >= 0).sum()) for c in clones)
+    return (
+        f"{int((number > 1).sum()):,} of {len(number):,} clones on two training days or more, and "
+        f"{cells:,} of {model.training.n_cells:,} cells with a barcode"
+    )
+
+
 def explain_choice(choice: Choice, method: str) -> list[str]:
     """The parts of a recipe with their reasons."""
     recipe = choice.recipe
     names: dict[Part, str] = {
         "prior": f"share of the growth prior {recipe.prior:g}",
+        "clones": f"share of the barcodes {listed_shares(recipe) or '0'}",
         "coupling": f"path {path_name(recipe.coupling)}",
         "curvature": f"curvature {recipe.curvature:g}",
     }
@@ -157,7 +186,7 @@ def _why(part: Part, reason: Reason, method: str) -> str:
     why = _WHY[reason.because].format(days=_days(reason.days), ot=tied)
     if not reason.scores:
         return why
-    of = "price" if part == "prior" else "energy distance"
+    of = _MEASURES.get(part, "energy distance")
     return f"{why} ({of}: {_listed(reason.scores)})"
 
 

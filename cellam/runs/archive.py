@@ -61,7 +61,11 @@ def to_files(model: Model) -> dict[str, bytes]:
         "space.safetensors": to_safetensors(_from_space(space)),
         "snapshots.json": to_json({"counts": [len(x) for x in days.points], "masses": days.masses}),
         "snapshots.safetensors": to_safetensors(
-            {"points": np.concatenate(days.points), "rows": days.data_rows}
+            {
+                "points": np.concatenate(days.points),
+                "rows": days.data_rows,
+                **({} if days.clones is None else {"clones": np.concatenate(days.clones)}),
+            }
         ),
     }
 
@@ -186,12 +190,15 @@ def _snapshots(timeline: Timeline, stored: dict[str, Any], arrays: Arrays) -> Sn
         "snapshots.safetensors",
     )
     cuts = np.cumsum(counts)[:-1]
+    clones = arrays.get("clones")
+    _expect(clones is None or clones.shape == rows.shape, "snapshots.safetensors")
     return Snapshots(
         tuple(np.split(points, cuts)),
         timeline.times,
         timeline.labels,
         tuple(stored["masses"]),
         tuple(np.split(rows, cuts)),
+        clones=None if clones is None else tuple(np.split(clones, cuts)),
     )
 
 

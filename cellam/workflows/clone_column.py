@@ -28,7 +28,7 @@ def clone_column(obs: pd.DataFrame, clones: str, states: str) -> pd.Series[Any]:
     if clones not in obs:
         columns = list(map(str, obs.columns))
         raise ConfigError(
-            f"`clones={clones!r}`: obs has no such column.",
+            f"`clones={clones!r}`: neither obs nor obsm has it.",
             f"{did_you_mean(clones, columns)}The columns are: {', '.join(columns)}.",
         )
     if clones == states:

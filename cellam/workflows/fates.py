@@ -196,8 +196,8 @@ def predict_run_fates(
     ancestors : bool
         Follow later cells backward: which states of an earlier day they came from.
     clones : str, optional
-        Column of `obs` with lineage barcodes, which tell how far single fates are to be believed;
-        see `evaluation.calibration`.
+        Column of `obs` with lineage barcodes (or key of `obsm`), which tell how far single fates
+        are to be believed; see `evaluation.calibration`.
     draws, seed
         As for `analysis.descendants.transitions`. The seed also splits the clones.
     csv : path, optional
@@ -224,7 +224,7 @@ def predict_run_fates(
     source = run.data(data)
     for file in (source, file_of(cells)):
         check_csv(path, overwrite, file)
-    obs = read_obs(source)
+    obs = read_obs(source, clones)
     run.check_cells(obs)
     if clones is not None and ancestors:
         raise ConfigError(

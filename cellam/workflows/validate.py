@@ -10,9 +10,13 @@ import pandas as pd
 
 from cellam.analysis.terminal import parse_terminal
 from cellam.display import enumerated
+from cellam.dynamics.fitting import OnProgress, Progress, silent
 from cellam.evaluation.clones import OURS, Validation, validate, verdict
 from cellam.evaluation.scores import check_n_boot
 from cellam.export.files import check_csv, write_csv
+from cellam.modelling.model import Model
+from cellam.modelling.pipeline import fit_beside
+from cellam.options import Options
 from cellam.reading.cells import read_obs
 from cellam.result import Result
 from cellam.runs.run import StoredRun
@@ -96,14 +100,18 @@ def validate_run(
     csv: Path | str | None = None,
     overwrite: bool = False,
     data: Path | str | None = None,
+    on_progress: OnProgress = silent,
 ) -> ValidationResult:
     """Score predicted fates by lineage barcodes, beside baselines.
+
+    A run that was fitted with barcodes is asked of each clone without its barcodes, and the same
+    fit without any is made for comparison.
 
     Parameters
     ----------
     run : StoredRun
     clones : str
-        Column of `obs` with the lineage barcodes.
+        Column of `obs` with the lineage barcodes, or key of `obsm` in CoSpar's form.
     start : day or several, optional
         Labels or numbers of early days; every day before the terminal one without it.
     terminal : str, optional
@@ -116,6 +124,8 @@ def validate_run(
         Whether `csv` may be replaced.
     data : path, optional
         The data of the run, if they have moved.
+    on_progress : callable
+        Told of the fit without barcodes, if there is one.
 
     Raises
     ------
@@ -131,20 +141,31 @@ def validate_run(
     check_csv(path, overwrite)
     source = run.data(data)
     check_csv(path, overwrite, source)
-    obs = read_obs(source)
+    obs = read_obs(source, clones)
     run.check_cells(obs)
     end = parse_terminal(model, obs, day_text(terminal) if terminal is not None else None)
     days = start_days(model, end.label, start)
     check_n_boot(n_boot)
+    barcodes = clone_column(obs, clones, end.key)
     found = validate(
         model,
         obs[end.key],
-        clone_column(obs, clones, end.key),
+        barcodes,
         start=days,
         terminal=end.label,
         n_boot=n_boot,
         seed=seed,
+        plain=_without_clones(run, source, on_progress) if model.relies_on_clones else None,
     )
     if path is not None:
         write_csv(found.table, path)
     return ValidationResult(run.path, clones, days, found, path)
+
+
+def _without_clones(run: StoredRun, source: Path, on_progress: OnProgress) -> Model:
+    """The fit of a run made again without barcodes, in the same space."""
+    on_progress(Progress("fit without barcodes", 0, 1))
+    options = Options(**run.model.options.model_dump() | {"clones": None, "ensemble": None})
+    fitted = fit_beside(run.model, run.read(source).without_clones(), options)
+    on_progress(Progress("fit without barcodes", 1, 1))
+    return fitted

@@ -13,6 +13,7 @@ import pytest
 import cellam
 from cellam.evaluation.clones import CONTENDERS, SCORES, validate
 from cellam.runs.places import point_to
+from cellam.truths import fading_fork
 
 Call = Callable[..., Any]
 
@@ -84,7 +85,7 @@ def test_json_and_csv_hold_the_table(call: Call, run: Path, barcoded: anndata.An
         (("--clones", "clones"), "Did you mean 'clone'?", 2),
         (("--clones", "clone", "--from", "day7"), "day7 is not a day before day7", 2),
         (("--clones", "clone", "--terminal", "day0"), "no day before day0", 2),
-        (("--clones", "cell"), "no such column", 2),
+        (("--clones", "cell"), "neither obs nor obsm has it", 2),
         (("--clones", "clone", "--terminal", "day7:type"), "no column 'type'", 2),
         (("--clones", "clone", "--csv", "x.txt"), "the file is a .csv", 2),
         ((), "--clones", 2),
@@ -96,3 +97,21 @@ def test_mistakes_are_told(
     result = call("validate", *args)
     assert result.code == code
     assert says in result.err
+
+
+def test_a_run_with_barcodes_is_judged_without_them(call: Call, here: Path) -> None:
+    truth = fading_fork(np.random.default_rng(0), days=(0.0, 2.0, 4.0), n_cells=200, founders=120)
+    truth.to_adata().write_h5ad(here / "fork.h5ad")
+    quick = ("--use-rep", "X_true", "--path", "ot", "--curvature", 1, "--n-features", 64)
+    fitted = call("fit", "fork.h5ad", "--clones", "clone", *quick, "--no-report")
+    assert fitted.code == 0, fitted.err
+    said = " ".join(fitted.out.split())
+    assert "barcodes: obs['clone']" in said and "share of the barcodes 1 on 0" in said
+    result = call("validate", "--clones", "clone", "--from", 0, "--terminal", "4:state", "--json")
+    rows = pd.DataFrame(json.loads(result.out)["rows"]).set_index(["state", "score", "method"])
+    assert rows.loc[("all", "AUROC", "no-clones"), "gain_low"] > 0
+    shown = call("validate", "--clones", "clone", "--from", 0, "--terminal", "4:state")
+    assert "without the barcodes of the clone in question" in shown.out
+    assert "the same, fitted without barcodes" in shown.out
+    told = call("fates", "--clones", "clone", "--from", 0, "--terminal", "4:state")
+    assert told.code == 0 and "Brier on clones that took no part" in told.out
