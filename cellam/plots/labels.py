@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -15,31 +14,35 @@ from cellam.plots import style
 Array = NDArray[np.float64]
 
 ROUNDS = 60  # in which labels that overlap are pushed apart
-LETTER = 0.62  # width of a letter, as a share of its size
+LETTER = 0.68  # width of a letter, as a share of its size
 LINE = 1.25  # height of a line, likewise
 
 
-def name_groups(ax: Axes, places: Array, names: Sequence[str]) -> list[Any]:
-    """Write each name at its place (k, 2), or next to it where another one stands.
+def name_groups(ax: Axes, places: Array, names: Sequence[str]) -> None:
+    """Write each name at its place (k, 2), within the axes and next to where another one stands.
 
-    A name that had to be moved leaves a thin line to its place.
+    A name that had to be moved leaves a thin line to its place. The axes are taken for as wide as
+    they are beside a legend of the names.
     """
     size = style.FONT
     halo = [withStroke(linewidth=1.6, foreground=style.paper())]
     boxes = np.array([[LETTER * size * len(name), LINE * size] for name in names])
-    span = np.array([np.ptp(ax.get_xlim()), np.ptp(ax.get_ylim())])
-    to_points = 72 * _inches(ax) / np.maximum(span, 1e-12)
-    moved = spread(places * to_points, boxes.reshape(-1, 2)) / to_points
-    written = []
+    (left, right), (low, high) = ax.get_xlim(), ax.get_ylim()
+    room = _points(ax, float(boxes[:, 0].max()) * -(-len(names) // style.LONGEST))
+    to_points = room / np.maximum([right - left, high - low], 1e-12)
+    half = 0.5 * boxes[:, 0] / to_points[0]
+    inside = places.copy()
+    inside[:, 0] = np.clip(
+        places[:, 0], np.minimum(left + half, right), np.maximum(right - half, left)
+    )
+    moved = spread(inside * to_points, boxes) / to_points
     for name, place, at in zip(names, places, moved, strict=True):
         far = np.abs((at - place) * to_points)[1] > LINE * size
         line = {"arrowstyle": "-", "lw": 0.5, "color": style.ink()} if far else None
-        text = ax.annotate(
+        ax.annotate(
             name, tuple(place), tuple(at), ha="center", va="center", zorder=5,
             fontsize=size, fontweight="bold", path_effects=halo, arrowprops=line,
         )  # fmt: skip
-        written.append(text)
-    return written
 
 
 def spread(places: Array, boxes: Array) -> Array:
@@ -62,9 +65,10 @@ def spread(places: Array, boxes: Array) -> Array:
     return at
 
 
-def _inches(ax: Axes) -> Array:
-    """Width and height of the axes, about: a new figure is not laid out yet."""
+def _points(ax: Axes, legend: float) -> Array:
+    """Width and height of the axes in points, about: a new figure is not laid out yet."""
     figure = ax.get_figure(root=True)
     assert figure is not None
     box = ax.get_position()
-    return 0.85 * np.array(figure.get_size_inches()) * [box.width, box.height]
+    width, height = 72 * np.array(figure.get_size_inches()) * [box.width, box.height]
+    return np.array([max(width - 0.8 * legend, 0.4 * width), 0.9 * height])

@@ -74,7 +74,7 @@ def composition(
     x = np.array([(0.6 * n + 1.4) * (k // n) + k % n for k in range(len(pairs))])
     with style.drawing(ax, save, size=(_width(len(frame), shares.shape[1]), 2.5)) as axes:
         _stack(axes, x, shares, colours)
-        axes.set_xticks(x, [side for side, _ in pairs])
+        axes.set_xticks(x, [side for side, _ in pairs], fontsize=style.SMALL)
         for k, (label, what) in enumerate(zip(frame["label"], told, strict=True)):
             for text, down, weight in ((str(label), -13, "bold"), (what, -22, "normal")):
                 axes.annotate(
