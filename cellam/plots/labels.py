@@ -32,9 +32,7 @@ def name_groups(ax: Axes, places: Array, names: Sequence[str]) -> None:
     to_points = room / np.maximum([right - left, high - low], 1e-12)
     half = 0.5 * boxes[:, 0] / to_points[0]
     inside = places.copy()
-    inside[:, 0] = np.clip(
-        places[:, 0], np.minimum(left + half, right), np.maximum(right - half, left)
-    )
+    inside[:, 0] = np.maximum(np.minimum(places[:, 0], right - half), left + half)
     moved = spread(inside * to_points, boxes) / to_points
     for name, place, at in zip(names, places, moved, strict=True):
         far = np.abs((at - place) * to_points)[1] > LINE * size
