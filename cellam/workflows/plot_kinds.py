@@ -322,7 +322,7 @@ def _listed(genes: str | None, there: Sequence[str]) -> list[str]:
     names = list(dict.fromkeys(name for part in (genes or "").split(",") if (name := part.strip())))
     for name in names:
         if name not in there:
-            raise ConfigError(f"The data have no gene {name!r}.", offer(name, there))
+            raise ConfigError(f"The data have no gene {name!r}.", offer(name, there, 5))
     _check_number(genes, len(names))
     return names
 
