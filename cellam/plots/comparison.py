@@ -56,6 +56,7 @@ def effects(
         axes.axvline(0, color=style.ink(), lw=0.8)
         axes.set_yticks(y, list(rows["item"]))
         axes.set(xlabel=_unit(rows["unit"].iloc[0]), ylim=(-0.6, len(rows) - 0.4))
+        axes.locator_params(axis="x", nbins=6)
         axes.grid(axis="x", lw=0.4, alpha=0.4)
         axes.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=2)
     return axes

@@ -243,5 +243,6 @@ def ranges(
         if len(rows) > len(shown):
             said.append(f"{len(rows) - len(shown)} types between them not drawn")
         axes.set_xlabel("\n".join(said))
+        axes.locator_params(axis="x", nbins=7)
         axes.grid(axis="x", lw=0.4, alpha=0.4)
     return axes
