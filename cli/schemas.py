@@ -106,6 +106,7 @@ CHECK = {
     "design": _maybe(_some(ROW)),
     "growth_genes": _keys({"human": _LIKE, "mouse": _LIKE}),
     "species": _maybe(TEXT),
+    "clones": _some(_keys({"from": TEXT, "to": TEXT, "shared": COUNT})),
     "estimate": _keys(
         {
             **_COST,
@@ -261,7 +262,7 @@ def _info() -> dict[str, Schema]:
         "cells": _named(COUNT),
         "choice": _keys(
             {
-                **{"path": _PATH, "curvature": NUMBER, "prior": NUMBER},
+                **{"path": _PATH, "curvature": NUMBER, "prior": NUMBER, "clones": SHARES},
                 **{"reasons": _named(_REASON), "open_paths": _some(_PATH)},
             }
         ),
