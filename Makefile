@@ -11,8 +11,8 @@ BIN    := $(VENV)/bin
 DEMO   := data/demo.h5ad
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-slow test-interop lint check fix docs docs-check bench bench-fates bench-paper scaling peers \
-        data clean
+.PHONY: help install demo test test-slow test-interop test-newest test-oldest package lint check fix docs \
+        docs-check bench bench-fates bench-paper scaling peers data clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+: .*## |^[a-z-]+:  ## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/' | expand -t 22
@@ -46,6 +46,32 @@ test-interop: .venv-interop/.installed  ## in an environment with scVelo and Cel
 	.venv-interop/bin/python -m pip install --quiet --disable-pip-version-check cellrank==2.0.7 scvelo==0.3.4 pytest
 	.venv-interop/bin/python -m pip install --quiet --disable-pip-version-check --editable .
 	@touch $@
+
+test-newest: .venv-newest/.installed  ## the tests with the newest version of everything, in an environment of today
+	OMP_NUM_THREADS=1 .venv-newest/bin/python -m pytest -n 2 --dist worksteal
+
+.venv-newest/.installed: pyproject.toml
+	$(PYTHON) -m venv .venv-newest
+	.venv-newest/bin/python -m pip install --quiet --disable-pip-version-check --upgrade $(TORCH_ARGS)
+	.venv-newest/bin/python -m pip install --quiet --disable-pip-version-check --upgrade --upgrade-strategy eager \
+	  --editable ".[dev]"
+	@touch $@
+
+test-oldest: .venv-oldest/.installed  ## the tests with the lowest version of each package that we ask for, but for torch
+	OMP_NUM_THREADS=1 .venv-oldest/bin/python -m pytest -n 2 --dist worksteal
+
+.venv-oldest/.installed: pyproject.toml
+	$(PYTHON) -m venv .venv-oldest
+	$(PYTHON) tests/oldest.py > .venv-oldest/lowest.txt
+	.venv-oldest/bin/python -m pip install --quiet --disable-pip-version-check $(TORCH_ARGS)
+	.venv-oldest/bin/python -m pip install --quiet --disable-pip-version-check --constraint .venv-oldest/lowest.txt \
+	  --editable ".[dev]"
+	@touch $@
+
+package: install  ## build the wheel and the sdist, and pass the demo with the wheel in a clean environment
+	rm -rf build/lib build/bdist.* dist
+	$(BIN)/python -m build
+	$(BIN)/python tests/package.py dist $(TORCH_ARGS)
 
 lint: install  ## report on style, types and layers, in seconds; changes nothing
 	$(BIN)/ruff check .
@@ -101,5 +127,5 @@ data: install  ## make the data of data/ again, the same bytes
 	$(BIN)/python -m cellam.demo data/drug.h5ad drug
 
 clean:  ## remove what the other targets made
-	rm -rf $(VENV) .venv-interop .bench .demo build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis .import_linter_cache cellam_runs
+	rm -rf $(VENV) .venv-interop .venv-newest .venv-oldest .bench .demo build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis .import_linter_cache cellam_runs
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

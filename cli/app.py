@@ -30,6 +30,7 @@ from . import (
     perturb,
     plot,
     report,
+    schema,
     simulate,
     validate,
 )
@@ -89,6 +90,7 @@ app.command("plot", cls=NamingCommand)(funnel.funnel(plot.plot))
 app.command("report")(funnel.funnel(report.report))
 app.command("export")(funnel.funnel(export.export))
 app.command("drivers")(funnel.funnel(drivers.drivers))
+app.command("schema")(funnel.funnel(schema.schema))
 app.command("guide")(funnel.funnel(guide.guide))
 
 

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import jsonschema
 import numpy as np
 import pytest
 import typer
@@ -24,6 +25,7 @@ import cellam
 from cellam_cli import funnel
 from cellam_cli.app import app
 from cellam_cli.console import flags
+from cellam_cli.schemas import schema
 
 # What takes seconds to load is loaded by fixtures: under xdist a process that only hands out the
 # tests loads this file too, and the others wait for it.
@@ -176,6 +178,9 @@ def call() -> Callable[..., Result]:
         result = CliRunner().invoke(app, [str(arg) for arg in args], prog_name="cellam")
         assert result.exception is None or isinstance(result.exception, SystemExit)
         assert "Traceback" not in result.stdout + result.stderr
+        if "--json" in args and result.exit_code == 0:
+            command = next(str(arg) for arg in args if not str(arg).startswith("-"))
+            jsonschema.validate(json.loads(result.stdout), schema(command))
         # Parameters are said as flags, but for JSON, and for pages, which are of Python, too.
         if "--json" not in args and "guide" not in args[:2]:
             assert flags(result.stdout + result.stderr) == result.stdout + result.stderr

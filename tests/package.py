@@ -1,8 +1,8 @@
 """Hold the wheel and the sdist to what they promise: `python tests/package.py DIST REQUIREMENT…`.
 
-The wheel is made from the sdist (`python -m build`). It has to hold every module, type, template and
-page of the sources and no test, and to pass the demo where nothing but it and what it asks for is
-installed: in a new environment, outside of the checkout. The requirements go to pip before it.
+The wheel is made from the sdist (`python -m build`). It has to hold every module, type, template
+and page of the sources and no test, and to pass the demo where nothing but it and what it asks for
+is installed: in a new environment, outside of the checkout. The requirements go to pip before it.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ def test_help_lists_every_command(call: Callable[..., Any]) -> None:
     assert result.code == 0
     assert set(COMMANDS) == {
         "check", "fit", "simulate", "eval", "fates", "drivers", "perturb", "validate", "compare",
-        "info", "plot", "report", "export", "guide",
+        "info", "plot", "report", "export", "schema", "guide",
     }  # fmt: skip
     for name, command in COMMANDS.items():
         assert f"\n  {name}" in result.out

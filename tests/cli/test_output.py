@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import anndata
+import jsonschema
 import numpy as np
 import pandas as pd
 import pytest
@@ -16,8 +17,10 @@ import typer
 import cellam
 from cellam.runs.places import RUNS, point_to
 from cellam.runs.run import open_run
+from cellam.storage import json_text
 from cellam_cli import console
 from cellam_cli.app import app
+from cellam_cli.schemas import SCHEMAS, schema
 
 Call = Callable[..., Any]
 pytestmark = pytest.mark.usefixtures("undrawn")
@@ -44,10 +47,11 @@ COMMANDS = {
     "plot": (("history",), "written"),
     "report": ((), "written"),
     "export": (("--tables", "tables"), "written"),
+    "schema": (("fates",), None),
     "guide": (("growth",), "#"),
 }
 LONG = ("fit", "eval", "compare", "report")
-OF_NO_RUN = ("check", "compare", "guide")
+OF_NO_RUN = ("check", "compare", "schema", "guide")
 JSON = [name for name, c in typer.main.get_command(app).commands.items()
         if any("--json" in p.opts for p in c.params)]  # fmt: skip
 
@@ -79,7 +83,33 @@ def start(model: cellam.Model, cells: cellam.Cells) -> Path:
 
 def test_every_command_is_tried_here() -> None:
     assert set(COMMANDS) == set(typer.main.get_command(app).commands)
-    assert len(JSON) >= 7
+    assert set(JSON) == set(SCHEMAS)
+
+
+@pytest.mark.parametrize("name", SCHEMAS)
+def test_schemas_are_schemas_of_these_keys_and_no_others(call: Call, name: str) -> None:
+    """That real outputs have them, `call` looks at in every test of --json."""
+    said = strict(call("schema", name).out)
+    jsonschema.Draft202012Validator.check_schema(said)
+    assert said == strict(json_text(schema(name)))
+    assert said["additionalProperties"] is False
+    assert said["required"] == list(said["properties"])
+
+
+def test_a_key_that_is_missing_new_or_of_another_kind_does_not_conform(
+    call: Call, run: Path
+) -> None:
+    right = strict(call("drivers", "--of", "speed", "--json").out)
+    bare = {key: value for key, value in right.items() if key != "of"}
+    for wrong in (bare, {**right, "new": 1}, {**right, "cells": "160"}, {**right, "days": None}):
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate(wrong, schema("drivers"))
+
+
+def test_a_command_without_a_schema_is_refused_with_those_there_are(call: Call) -> None:
+    refused = call("schema", "evl")
+    assert refused.code == 2
+    assert "Did you mean 'eval'? Available: check, compare" in refused.err
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -88,7 +118,7 @@ def test_quiet_prints_results_and_nothing_else(call: Call, run: Path, name: str)
     quiet = call("-q", name, *args)
     assert (quiet.code, quiet.err, console.quiet) == (0, "", True)
     lines = [line for line in quiet.out.splitlines() if line]
-    assert lines[0].split()[0] == first
+    assert first is None or lines[0].split()[0] == first
     notes = ["note", "caveat", *(["data", "chosen", "next"] if name == "fit" else ["run"])]
     starts = tuple(f"{label:<9} " for label in notes)
     assert not [line for line in lines if line.startswith(starts) and line[10] != " "]
