@@ -10,3 +10,4 @@ REFITTED = 1_500  # cells of a day in one: enough to see the scatter; its size i
 N_MAX = 1_000  # cells in a cloud; exact transport of two such clouds takes less than a second
 DRAWS = 4  # clouds of a day
 MOST_FOLLOWED = DRAWS * N_MAX  # cells of a day beside the held-out one
+CLONES = 10  # with cells on both of two days; of fewer nothing is learnt

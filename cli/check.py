@@ -110,9 +110,9 @@ def _types(found: Check) -> str:
 
 
 def _clones(before: str, after: str, n: int) -> str:
-    from cellam.dynamics.lineage import FEWEST
+    from cellam.limits import CLONES
 
-    few = f"; at least {2 * FEWEST} are needed" if n < 2 * FEWEST else ""
+    few = f"; at least {2 * CLONES} are needed" if n < 2 * CLONES else ""
     return f"{plural(n, 'clone')} of both {before} and {after}{few}"
 
 

@@ -17,11 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cellam.dynamics.affine import affine_map
+from cellam.limits import CLONES
 from cellam.reading.snapshots import Snapshots
 
 Array = NDArray[np.float64]
-
-FEWEST = 10  # clones on both days of a gap; of fewer nothing is learnt
 
 
 def shared_clones(before: NDArray[np.int64], after: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -47,7 +46,7 @@ def carried(snapshots: Snapshots, j: int, k: int) -> Array:
         return x
     before, after = snapshots.clones[j], snapshots.clones[k]
     both = shared_clones(before, after)
-    if len(both) < FEWEST:
+    if len(both) < CLONES:
         return x
     first = _means(x, before, both)
     then = _means(snapshots.points[k], after, both)

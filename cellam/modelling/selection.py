@@ -42,13 +42,13 @@ from cellam.dynamics.fitting import (
     silent,
     typical_distance,
 )
-from cellam.dynamics.lineage import FEWEST, shared_clones
+from cellam.dynamics.lineage import shared_clones
 from cellam.dynamics.objectives import Objective
 from cellam.dynamics.paths import Path, build_gap, expected_masses, join
 from cellam.dynamics.simulation import Cloud, from_both_sides
 from cellam.dynamics.transport import squared_distances
 from cellam.errors import TrainingError
-from cellam.limits import INNER
+from cellam.limits import CLONES, INNER
 from cellam.modelling.recipe import Because, Choice, Part, Reason, Recipe
 from cellam.reading.snapshots import Snapshots
 
@@ -198,7 +198,7 @@ def _apart(days: Snapshots, k: int, coupling: Coupling, rng: np.random.Generator
     assert days.clones is not None
     before, after = days.clones[k : k + 2]
     names = shared_clones(before, after)
-    if len(names) < 2 * FEWEST:
+    if len(names) < 2 * CLONES:
         return np.empty((0, len(CLONE_SHARES)))
     seed = int(rng.integers(2**63))
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from cellam.dynamics.couplings import Balanced, Coupling
 from cellam.dynamics.fitting import Solved, Trained
-from cellam.dynamics.lineage import FEWEST
+from cellam.limits import CLONES
 from cellam.modelling.model import Model
 from cellam.modelling.recipe import Choice, Part, Reason, Recipe
 from cellam.modelling.selection import KEPT
@@ -34,7 +34,7 @@ _WHY = {
     "nearer": "brings cells nearest to their sisters, in clones that were held out",
     "not nearer": "not used, as they do not bring cells clearly nearer to their sisters in clones "
     "that were held out",
-    "few clones": f"not used: fewer than {2 * FEWEST} clones could be held out to judge them",
+    "few clones": f"not used: fewer than {2 * CLONES} clones could be held out to judge them",
     "not cheaper": "no share makes transport between the training days clearly cheaper",
 }
 OPEN = 0.5  # share of the cells on which explanations may differ before nothing is known

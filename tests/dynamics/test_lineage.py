@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from cellam.dynamics.couplings import Balanced
-from cellam.dynamics.lineage import FEWEST, carried
+from cellam.dynamics.lineage import carried
 from cellam.dynamics.paths import build_gap
+from cellam.limits import CLONES
 from cellam.reading.snapshots import Snapshots
 
 
@@ -45,7 +46,7 @@ def test_cells_without_a_barcode_are_carried_with_the_others():
     [
         swapped(),
         swapped().with_clones({"b": 1.0}),
-        swapped(FEWEST - 1).with_clones({"a": 1.0}),
+        swapped(CLONES - 1).with_clones({"a": 1.0}),
         swapped().less_clones(np.arange(40)).with_clones({"a": 1.0}),
     ],
     ids=["not used", "another day", "few clones", "no barcodes"],
