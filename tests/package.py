@@ -93,7 +93,14 @@ def pass_the_demo(wheel: Path, requirements: list[str]) -> None:
         here = Path(folder)
         venv.create(here / "venv", with_pip=True)
         programs = here / "venv" / "bin"
-        pip = [programs / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        pip = [
+            programs / "python",
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--disable-pip-version-check",
+        ]
         if requirements:
             subprocess.run([*pip, *requirements], check=True)
         subprocess.run([*pip, wheel], check=True)
