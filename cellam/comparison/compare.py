@@ -28,10 +28,11 @@ from numpy.typing import NDArray
 from cellam.comparison.deviation import Deviation, check_closed_form, equations
 from cellam.comparison.effects import Scale, scale_of
 from cellam.comparison.relabelling import MOST, labellings, possible
-from cellam.comparison.samples import Codes, Samples, find_samples
+from cellam.comparison.samples import Codes, Samples
 from cellam.comparison.surplus import follow_samples
 from cellam.comparison.table import dynamics_p, effects_table
 from cellam.comparison.transfer import transfer
+from cellam.comparison.units import find_samples
 from cellam.dynamics.fitting import OnProgress, Progress, silent
 from cellam.errors import ConfigError
 from cellam.executors.executor import in_order

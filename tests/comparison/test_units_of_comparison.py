@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 
 import cellam
-from cellam.comparison.samples import PARTS, Samples, find_samples
+from cellam.comparison.samples import PARTS, Samples
+from cellam.comparison.units import find_samples
 from cellam.errors import CellamError, ConfigError, DataError
 from cellam.experiments import Experiment
 from cellam.reading.cells import Cells
