@@ -27,9 +27,9 @@ import cellam
 from cellam.comparison.deviation import equations
 from cellam.comparison.effects import scale_of
 from cellam.comparison.relabelling import MOST, labellings, p_values
-from cellam.comparison.units import find_samples
 from cellam.comparison.surplus import follow_samples
 from cellam.comparison.table import dynamics_p
+from cellam.comparison.units import find_samples
 from cellam.experiments import Experiment
 from cellam.reading.cell_types import resolve_types
 from cellam.toys import Branching

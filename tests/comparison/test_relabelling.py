@@ -11,8 +11,8 @@ import pytest
 import cellam
 from cellam.comparison.relabelling import false_discovery, labellings, p_values
 from cellam.comparison.samples import Samples
-from cellam.comparison.units import find_samples
 from cellam.comparison.table import shown
+from cellam.comparison.units import find_samples
 from cellam.experiments import Experiment
 
 
