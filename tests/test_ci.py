@@ -1,4 +1,4 @@
-"""Workflows of GitHub run what there is: targets of the Makefile, and Pythons that we name."""
+"""Workflows of GitHub run what there is: targets of the Makefile, on Pythons that we allow."""
 
 from __future__ import annotations
 
@@ -14,11 +14,8 @@ ROOT = Path(__file__).parent.parent
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.M))
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-NAMED = {
-    text.rsplit(" ", 1)[1]
-    for text in PROJECT["classifiers"]
-    if re.search(r":: 3\.\d+$", text)
-}  # fmt: skip
+NAMED = {found[1] for text in PROJECT["classifiers"] if (found := re.search(r":: (3\.\d+)$", text))}
+LOWEST = int(PROJECT["requires-python"].removeprefix(">=3."))
 ACTIONS = {"actions/checkout", "actions/setup-python", "actions/upload-artifact"}
 WEEKLY = {"test-slow", "test-newest", "test-oldest", "docs-check"}
 
@@ -49,7 +46,8 @@ def pythons(job: dict[str, Any]) -> set[str]:
 def test_every_job_runs_a_target_on_a_python_that_is_named(path: Path) -> None:
     assert targets(path) <= TARGETS
     for name, job in jobs(path).items():
-        assert pythons(job) and pythons(job) <= NAMED, name
+        asked = pythons(job)
+        assert asked and all(int(one.removeprefix("3.")) >= LOWEST for one in asked), name
         used = [step["uses"] for step in job["steps"] if "uses" in step]
         assert {one.split("@")[0] for one in used} <= ACTIONS
         assert all(re.fullmatch(r"[\w/-]+@v\d+", one) for one in used)
@@ -61,7 +59,7 @@ def test_each_push_and_each_pull_request_is_checked() -> None:
     on = yaml.safe_load(path.read_text())[True]  # what YAML makes of the key `on`
     assert set(on) == {"push", "pull_request"}
     assert targets(path) == {"check", "test", "test-interop", "package"}
-    assert pythons(jobs(path)["test"]) == NAMED
+    assert pythons(jobs(path)["test"]) >= NAMED  # what we claim is tested
 
 
 def test_what_takes_long_runs_every_week() -> None:
@@ -71,6 +69,5 @@ def test_what_takes_long_runs_every_week() -> None:
     assert targets(path) == WEEKLY
 
 
-def test_all_pythons_from_the_lowest_on_are_named() -> None:
-    lowest = int(PROJECT["requires-python"].removeprefix(">=3."))
-    assert {f"3.{k}" for k in range(lowest, lowest + len(NAMED))} == NAMED
+def test_the_lowest_python_is_claimed_and_tested() -> None:
+    assert f"3.{LOWEST}" in NAMED

@@ -227,7 +227,8 @@ class NewStore:
     def _put(self, path: str, value: Any) -> None:
         from anndata.io import write_elem
 
-        write_elem(self.root, path, value)
+        owner, _, name = path.rpartition("/")  # anndata 0.13 takes no slash in a name
+        write_elem(self.root[owner] if owner else self.root, name, value)
         self.check()
 
     def _group(self, path: str, encoding: str, **more: Any) -> Any:

@@ -38,7 +38,8 @@ class Loaded:
 
     def keys(self, path: str) -> list[str]:
         """Names within "obsm" or "layers"."""
-        return sorted(getattr(self.adata, path).keys())
+        # Since anndata 0.13 the layer None is X.
+        return sorted(name for name in getattr(self.adata, path) if name is not None)
 
     def shape(self, path: str) -> tuple[int, ...] | None:
         """Shape of one element; None where it has none."""
