@@ -17,7 +17,6 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cellam.analysis.fates import predict_fates
-from cellam.display import enumerated
 from cellam.dynamics.fitting import OnProgress, Progress, silent
 from cellam.evaluation.contenders import FIT
 from cellam.evaluation.evaluate import evaluate
@@ -34,6 +33,7 @@ from cellam.reading.cells import Cells
 
 AS_FITTED = "as fitted"
 FEWEST = 10  # cells of a type that is asked for
+ROUNDING = 1e-9  # of the log of a mass over all days: that is no growth
 
 _Changes: TypeAlias = Iterator[tuple[str, dict[str, Any]]]
 
@@ -121,10 +121,10 @@ class Sensitivity:
         base, unstable = self.answers[AS_FITTED].said(), self.unstable
         stable = [f"{q} ({answer})" for q, answer in base.items() if q not in unstable]
         said = f"{self._with}, {len(stable)} of {len(base)} answers stay the same"
-        said += f": {enumerated(stable)}." if stable else "."
+        said += f": {', '.join(stable)}." if stable else "."
         if unstable:
-            moved = [f"{q} ({enumerated(list(names))})" for q, names in unstable.items()]
-            said += f" Not the same: {enumerated(moved)}."
+            moved = [f"{q} ({', '.join(names)})" for q, names in unstable.items()]
+            said += f" Not the same: {', '.join(moved)}."
         return said
 
     @property
@@ -132,7 +132,7 @@ class Sensitivity:
         """The same, without the answers that stay."""
         base, unstable = self.answers[AS_FITTED].said(), self.unstable
         same = f"{len(base) - len(unstable)} of {len(base)} answers stay the same"
-        others = f"; {enumerated(list(unstable))} did not" if unstable else ""
+        others = f"; {', '.join(unstable)} did not" if unstable else ""
         return f"{self._with}, {same}{others}."
 
     @property
@@ -272,10 +272,11 @@ def _answer(task: _Task, options: Options) -> Answers:
 
 
 def _growth_by_type(model: Model, types: pd.Series[Any]) -> dict[str, float]:
-    if model.conserves_mass:
+    days, rates = model.training, pd.Series(growth_rates(model))
+    grown = rates.abs().max() * (days.times[-1] - days.times[0])
+    if grown < ROUNDING:  # mass is conserved, by the method or by the path
         return {}
     of: NDArray[Any] = types.iloc[model.snapshots.data_rows].to_numpy()
-    rates = pd.Series(growth_rates(model))
     by_type = rates.groupby(of)
     means, sizes = by_type.mean(), by_type.size()
     return {str(name): float(means[name]) for name in means.index if sizes[name] >= FEWEST}
