@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .console import give, give_json, progress, say, say_caveats, say_run, table
+from .console import give, give_json, plural, progress, say, say_caveats, say_run, table, warn
 from .options import CsvOverwriteOption, DataOption, JsonOption, ReportOption, RunOption
 from .outputs import shown
 from .pages import add_report, check_report
@@ -15,15 +15,19 @@ from .workers import with_workers
 
 if TYPE_CHECKING:
     from cellam.evaluation.scores import Scores
+    from cellam.evaluation.sensitivity import Sensitivity
     from cellam.evaluation.skill import Skill
+    from cellam.modelling.model import Model
     from cellam.workflows.evaluate import EvaluationResult
 
 
-def _workers(holdout: list[str], **_: object) -> int | None:
-    return None if len(holdout) > 1 or holdout == ["all"] else 1
+def _workers(holdout: list[str], *, sweep: bool = False, **_: object) -> int | None:
+    return None if sweep or len(holdout) > 1 or holdout == ["all"] else 1
 
 
-@with_workers(default=_workers, told="one per core if several days are held out, else 1")
+@with_workers(
+    default=_workers, told="one per core if several days are held out or with --sweep, else 1"
+)
 def evaluate(
     holdout: Annotated[
         list[str],
@@ -73,6 +77,14 @@ def evaluate(
             "(cells paired at random).",
         ),
     ] = False,
+    sweep: Annotated[
+        bool,
+        typer.Option(
+            "--sweep",
+            help="Also fit with other settings, one at a time (components, genes, tau, curvature, "
+            "seed), and show which answers stay the same.",
+        ),
+    ] = False,
     run: RunOption = None,
     data: DataOption = None,
     csv: Annotated[Path | None, typer.Option(help="Also write the table to this CSV file.")] = None,
@@ -87,6 +99,8 @@ def evaluate(
     say_run(opened.path, as_json=as_json)
     if report:
         check_report(opened.data(data))
+    if sweep:
+        (_to_stderr if as_json else say)("sweep", _cost(opened.model, holdout))
     with progress() as on_progress:
         found = opened.evaluate(
             holdout,
@@ -96,6 +110,7 @@ def evaluate(
             counterpart=counterpart,
             refits=refits,
             controls=controls,
+            sweep=sweep,
             csv=csv,
             overwrite=overwrite,
             data=data,
@@ -108,6 +123,24 @@ def evaluate(
     written = add_report(opened, found.cells, found.all_caveats, data=data) if report else None
     if written is not None and not as_json:
         give("report", shown(written))
+
+
+def _to_stderr(label: str, text: str) -> None:
+    warn(f"{label:<9} {text}")
+
+
+def _cost(model: Model, holdout: list[str]) -> str:
+    """How many fits other settings are, and about how long they take."""
+    from cellam.evaluation.sensitivity import settings
+
+    n = len(settings(model, len(model.space.genes) and 2 * len(model.space.genes)))
+    days = len(model.training) - 2 if holdout == ["all"] else len(holdout)
+    minutes = n * (1 + days) * model.seconds / 60
+    return (
+        f"about {n} other settings, each fitted to all days and without {plural(days, 'day')}: "
+        f"about {max(minutes, 1):.0f} min of one core, as this fit took {model.seconds:.0f} s, "
+        "unless the run has them already; --workers shares them"
+    )
 
 
 def _print(found: EvaluationResult) -> None:
@@ -123,7 +156,30 @@ def _print(found: EvaluationResult) -> None:
         say("control", f"{named(control.label)}: {control.says}")
     for note in found.evaluation.notes:
         say("note", note)
+    if found.sensitivity is not None:
+        _print_sweep(found.sensitivity)
     say_caveats(found.caveats)
+
+
+def _print_sweep(found: Sensitivity) -> None:
+    """A row for each setting, and which answers stay the same."""
+    frame = found.table
+    days = [str(column) for column in frame if str(column).startswith("skill ")]
+    rows = [
+        [
+            str(row["setting"]),
+            *(f"{row[day]:.2f}" for day in days),
+            *(
+                ("–" if row[k] != row[k] else f"{row[k]:.2g}")
+                for k in ("growth_moved", "fates_moved")
+            ),
+        ]
+        for row in frame.to_dict("records")
+    ]
+    print()
+    table(["setting", *days, "growth moved", "fates moved"], rows)
+    print("Moved: by the largest change of a type, in a rate per unit of time and in a share.")
+    say("sweep", found.says)
 
 
 def _print_day(scores: Scores, skills: list[Skill], label: str, cached: str) -> None:

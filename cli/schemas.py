@@ -175,6 +175,21 @@ EVAL = {
     ),
     "notes": _some(TEXT),
     "caveats": CAVEATS,
+    "sweep": _maybe(
+        _keys(
+            {
+                "says": TEXT,
+                "settings": _some(
+                    _keys(
+                        {
+                            **{"setting": TEXT, "skill": SHARES, "growth": SHARES},
+                            "fates": _named(SHARES),
+                        }
+                    )
+                ),
+            }
+        )
+    ),
 }
 FATES = {
     "run": TEXT,

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cellam.checks.caveat import Caveat
+from cellam.evaluation.sensitivity import Sensitivity
 from cellam.modelling.model import Model
 
 TYPES = 4  # by name in a sentence
@@ -43,6 +44,7 @@ def answer(
     found: Mapping[str, Any],
     scored: Sequence[Mapping[str, Any]],
     caveats: Sequence[Caveat] | None,
+    sensitivity: Sensitivity | None = None,
 ) -> list[Answer]:
     """The five answers of the first screen.
 
@@ -55,13 +57,16 @@ def answer(
         As from `quality.score_tables`.
     caveats : sequence of Caveat or None
         None where they were not looked for.
+    sensitivity : Sensitivity, optional
+        How far answers move with other settings.
     """
+    moved = () if sensitivity is None else (sensitivity.brief,)
     return [
         Answer("What moved", tuple(_moved(model, found)), "go"),
         Answer("What grew", tuple(_grew(model, found)), "growth"),
         Answer("What becomes what", tuple(_becomes(found)), "go"),
         Answer("How well it predicts", tuple(_predicted(scored)), "good"),
-        Answer("What to doubt", tuple(_doubts(model, caveats)), "caveats"),
+        Answer("What to doubt", (*_doubts(model, caveats), *moved), "caveats"),
     ]
 
 

@@ -152,7 +152,7 @@ def render_report(
         design=_design(run, adata),
         missing=missing,
         history=quality.history(run.model),
-        answers=answer(run.model, found, tables, caveats),
+        answers=answer(run.model, found, tables, caveats, run.sensitivity()),
         scored=tables,
         score_pictures=quality.score_pictures(scored),
         heldout=quality.heldout_pictures([*own, *refits], adata, basis),

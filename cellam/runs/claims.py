@@ -41,6 +41,7 @@ READABLE = (1, 2)  # `upgrade` reads the first
 MANIFEST, LOG = "manifest.json", "log.txt"
 EVALUATIONS, SIMULATIONS, FATES = "evaluations", "simulations", "fates"  # filled later
 CAVEATS = "caveats.json"  # of the fit; written when they were looked for
+SENSITIVITY = "sensitivity.json"  # of its answers; written when it was asked for
 CONTROLS = "controls.json"  # of its evaluations; written when they were asked for
 REPORT = "report.html"  # written again whenever there is more to say
 START, CHECKPOINT = "start.json", "checkpoint"  # only while it is made

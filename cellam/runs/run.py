@@ -28,6 +28,7 @@ from cellam.errors import CellamError, DataError, RunError
 from cellam.evaluation.controls import Controlled
 from cellam.evaluation.evaluate import Evaluation
 from cellam.evaluation.scores import Scores
+from cellam.evaluation.sensitivity import Sensitivity
 from cellam.modelling.model import Model
 from cellam.reading.cells import Cells, read
 from cellam.reading.digests import names_digest
@@ -37,6 +38,7 @@ from cellam.runs.claims import (
     CAVEATS,
     CONTROLS,
     EVALUATIONS,
+    SENSITIVITY,
     Claim,
     claim,
     read_json,
@@ -215,6 +217,15 @@ class StoredRun(Displayed):
         """Keep controls in the run; those of the same name and day are replaced."""
         both = {(c.label, c.control): c for c in (*self.controls(), *controls)}
         self._keep_list(CONTROLS, [asdict(control) for control in both.values()])
+
+    def sensitivity(self) -> Sensitivity | None:
+        """How far answers move with other settings, if that was asked for."""
+        kept = self._listed(SENSITIVITY, "settings will be changed again when that is asked for")
+        return None if kept is None else Sensitivity.from_json(restore(row) for row in kept)
+
+    def keep_sensitivity(self, found: Sensitivity) -> None:
+        """Keep in the run how far answers move with other settings."""
+        self._keep_list(SENSITIVITY, found.to_json())
 
     def _listed(self, name: str, then: str) -> list[dict[str, Any]] | None:
         """What a file of this fit and version lists; None where there is none."""

@@ -29,6 +29,8 @@ from cellam.evaluation.evaluate import (
 from cellam.evaluation.metrics import check_metrics
 from cellam.evaluation.scores import Scores, check_n_boot
 from cellam.evaluation.scoring import N_BOOT
+from cellam.evaluation.sensitivity import AS_FITTED, Sensitivity
+from cellam.evaluation.sensitivity import sweep as sweep_settings
 from cellam.evaluation.skill import Skill, skills
 from cellam.evaluation.units import sizes_on
 from cellam.export.files import check_csv, write_csv
@@ -76,6 +78,8 @@ class EvaluationResult(Result):
         The data of the run.
     written : pathlib.Path or None
         File of the table, if one was asked for.
+    sensitivity : Sensitivity or None
+        How far answers move with other settings, if that was asked for.
     """
 
     run: Path
@@ -88,6 +92,7 @@ class EvaluationResult(Result):
     controls: tuple[Controlled, ...]
     cells: Cells
     written: Path | None
+    sensitivity: Sensitivity | None = None
 
     @property
     def facts(self) -> dict[str, str]:
@@ -137,7 +142,12 @@ class EvaluationResult(Result):
             "controls": [asdict(control) | {"says": control.says} for control in self.controls],
             "notes": list(self.evaluation.notes),
             "caveats": [asdict(caveat) for caveat in self.caveats],
+            "sweep": self._swept(),
         }
+
+    def _swept(self) -> dict[str, Any] | None:
+        moved = self.sensitivity
+        return None if moved is None else {"says": moved.says, "settings": moved.to_json()}
 
 
 def evaluate_run(
@@ -150,6 +160,7 @@ def evaluate_run(
     counterpart: bool = True,
     refits: int = REFITS,
     controls: bool = False,
+    sweep: bool = False,
     csv: Path | str | None = None,
     overwrite: bool = False,
     data: Path | str | None = None,
@@ -171,6 +182,9 @@ def evaluate_run(
     controls : bool
         Also score what ought to predict nothing, or less; see `evaluation.controls`. Each takes as
         long as the evaluation, and is kept as scores are.
+    sweep : bool
+        Also ask fits with other settings, one changed at a time, for these days, for growth and for
+        fates; see `evaluation.sensitivity`. It is kept in the run too.
     baselines : str or iterable of str
         Among which the best is looked for, and which are part of the result; all without it.
     n_boot : int
@@ -234,6 +248,7 @@ def evaluate_run(
     checked: tuple[Controlled, ...] = ()
     if controls:
         checked = _controlled(run, cells, labels, again, on_progress)
+    moved = _moved(run, cells, labels, on_progress) if sweep else None
     seed = options.seed
     doubts = (*evaluation_caveats(whole.scores, checked, seed=seed), *doubts)
     all_doubts = (*evaluation_caveats(so_far, run.controls(), seed=seed), *all_doubts)
@@ -249,6 +264,7 @@ def evaluate_run(
         checked,
         cells,
         path,
+        moved,
     )
     if path is not None:
         write_csv(found.to_frame(), path)
@@ -305,6 +321,18 @@ def _controlled(
         )
         there = known()
     return tuple(there[label, name] for name in CONTROLS for label in labels)
+
+
+def _moved(
+    run: StoredRun, cells: Cells, labels: tuple[str, ...], on_progress: OnProgress
+) -> Sensitivity:
+    """How far answers move with other settings: from the run, or worked out and then kept."""
+    kept = run.sensitivity()
+    if kept is None or set(kept.answers[AS_FITTED].skill) != set(labels):
+        run.keep_sensitivity(sweep_settings(cells, run.model, labels, on_progress=on_progress))
+        kept = run.sensitivity()
+    assert kept is not None
+    return kept
 
 
 def _redrawn(run: StoredRun, label: str, n_boot: int) -> Scores | None:

@@ -14,6 +14,7 @@ import pytest
 import cellam
 from cellam.evaluation.controls import Controlled
 from cellam.evaluation.evaluate import NO_REPLICATES, SHRUNK, Evaluation, evaluate
+from cellam.evaluation.sensitivity import AS_FITTED, Answers, Sensitivity
 from cellam.evaluation.skill import Skill
 from cellam.modelling.model import Model
 from cellam.reading.cells import Cells
@@ -75,6 +76,7 @@ def test_json_is_the_run_the_days_the_rows_and_the_notes(call: Call, run: Path) 
         "controls",
         "notes",
         "caveats",
+        "sweep",
     ]
     assert what["run"] == str(run)
     assert what["holdout"] == ["day2"]
@@ -348,3 +350,20 @@ def test_refits_widen_the_interval_are_kept_and_asked_for_again(call: Call, run:
         in call("eval", "--holdout", "day2", "--refits", "4").out
     )
     assert "--refits 3" in call("eval", "--holdout", "day2", "--refits", "3").err
+
+
+def test_other_settings_are_announced_printed_and_kept(call: Call, scored: Path) -> None:
+    one, other = (Answers({"day2": s}, {"a": 0.1}, {"a": {"x": f, "y": 1 - f}})
+                  for s, f in ((0.4, 0.9), (-0.2, 0.6)))  # fmt: skip
+    cellam.open_run(scored).keep_sensitivity(Sensitivity({AS_FITTED: one, "tau 0.1": other}))
+    args = ("eval", "--holdout", "day2", "--refits", 0, "--sweep", "--no-report")
+    result = call(*args)
+    assert result.code == 0, result.err
+    shown = " ".join(result.out.split())
+    assert "other settings, each fitted to all days and without 1 day: about" in shown
+    assert "as fitted 0.40 0 0" in shown and "tau 0.1 -0.20 0 0.3" in shown
+    assert "2 of 3 answers stay the same" in shown
+    assert "Not the same: the skill on day2 (tau 0.1)" in shown
+    told = json.loads(call(*args, "--json").out)["sweep"]
+    assert [row["setting"] for row in told["settings"]] == [AS_FITTED, "tau 0.1"]
+    assert json.loads(call(*args[:5], "--json", "--no-report").out)["sweep"] is None

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from cellam.checks.caveat import Caveat
+from cellam.evaluation.sensitivity import AS_FITTED, Answers, Sensitivity
 from cellam.report.answers import answer
 
 
@@ -45,7 +46,8 @@ def _asked(**changes: Any) -> dict[str, tuple[str, ...]]:
     )
     scored = changes.pop("scored", [])
     caveats = changes.pop("caveats", ())
-    said = answer(model, found | changes, scored, caveats)  # type: ignore[arg-type]
+    sensitivity = changes.pop("sensitivity", None)
+    said = answer(model, found | changes, scored, caveats, sensitivity)  # type: ignore[arg-type]
     assert [a.anchor for a in said] == ["go", "growth", "go", "good", "caveats"]
     return {a.question.split()[-1]: a.says for a in said}
 
@@ -97,3 +99,10 @@ def test_what_to_doubt(caveats: Any, says: str) -> None:
     said = _asked(caveats=caveats)["doubt"]
     assert says in said[-1]
     assert len(said) == min(4, 1 if not caveats else len(caveats))
+
+
+def test_other_settings_are_told_where_they_were_asked_for() -> None:
+    assert _asked()["doubt"] == ("No caveat was found.",)
+    as_fitted, other = (Answers({"day2": value}, {}, {}) for value in (0.4, 0.3))
+    said = _asked(sensitivity=Sensitivity({AS_FITTED: as_fitted, "seed 1": other}))["doubt"]
+    assert said[-1] == "With 1 other setting of the fit, 1 of 1 answers stay the same."
