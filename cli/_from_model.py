@@ -14,6 +14,8 @@ from typer.core import TyperCommand
 from cellam.flags import as_flags
 from cellam.option_fields import Described, describe
 
+from .completion import choices
+
 
 def from_model(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command an option for every field of the model that its parameter `options` is of.
@@ -50,6 +52,7 @@ def _parameter(option: Described) -> inspect.Parameter:
         help=as_flags(f"{option.help} [{told}]" if told else option.help),
         show_default=False,
         rich_help_panel=option.group,
+        autocompletion=choices(option.choices),
     )
     kinds: dict[type, Any] = {bool: bool, tuple: list[str] | None}
     return inspect.Parameter(

@@ -12,11 +12,19 @@ class NamingCommand(TyperCommand):
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Write the options, with the names of today."""
+        self._fill(ctx)
+        super().format_options(ctx, formatter)
+
+    def shell_complete(self, ctx: Any, incomplete: str) -> Any:
+        """Offer the options, with the names of today: some shells show what each is."""
+        self._fill(ctx)
+        return super().shell_complete(ctx, incomplete)
+
+    def _fill(self, ctx: Any) -> None:
         names = _names()
         for param in self.get_params(ctx):
             if text := getattr(param, "help", None):
                 param.help = text.format_map(names)  # type: ignore[attr-defined]
-        super().format_options(ctx, formatter)
 
 
 def _names() -> dict[str, str]:

@@ -43,15 +43,14 @@ app = typer.Typer(
     help="Action Matching for single-cell time courses: how cells moved, which grew or died, "
     "and whether to believe it.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
 
-def _version(asked: bool) -> None:
-    if asked:
+def _version(ctx: typer.Context, asked: bool) -> None:
+    if asked and not ctx.resilient_parsing:
         print(f"cellam {__version__}")
         raise typer.Exit
 
@@ -111,4 +110,7 @@ def main() -> None:
     args = sys.argv[1:]
     end = args.index("--") if "--" in args else len(args)
     general = [a for a in args[:end] if a in ANYWHERE]
-    app([*general, *(a for a in args[:end] if a not in ANYWHERE), *args[end:]])
+    try:
+        app([*general, *(a for a in args[:end] if a not in ANYWHERE), *args[end:]])
+    except OSError as error:  # --install-completion writes into the home folder
+        raise SystemExit(funnel.explain(error)) from None

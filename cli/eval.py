@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from . import completion
 from .console import give, give_json, plural, progress, say, say_caveats, say_run, table, warn
 from .options import CsvOverwriteOption, DataOption, JsonOption, ReportOption, RunOption
 from .outputs import shown
@@ -32,7 +33,8 @@ def evaluate(
     holdout: Annotated[
         list[str],
         typer.Option(
-            help="Day to hold out and predict, or all (all but the first and last); repeatable."
+            help="Day to hold out and predict, or all (all but the first and last); repeatable.",
+            autocompletion=completion.held_out,
         ),
     ],
     metrics: Annotated[

@@ -48,7 +48,7 @@ def funnel(command: Callable[..., None]) -> Callable[..., None]:
             logs.log.debug("%s", error, exc_info=True)
             if debug:
                 traceback.print_exc()
-            code = _explain(error)
+            code = explain(error)
         except KeyboardInterrupt as stopped:
             number = stopped.number if isinstance(stopped, Interrupted) else signal.SIGINT
             warn(f"cellam: stopped by {signal.Signals(number).name}; no partial output was left.")
@@ -60,7 +60,7 @@ def funnel(command: Callable[..., None]) -> Callable[..., None]:
     return run
 
 
-def _explain(error: Exception) -> int:
+def explain(error: Exception) -> int:
     """Say what went wrong; the exit code."""
     if isinstance(error, CellamError):
         warn(f"cellam: {error.message}")

@@ -9,10 +9,15 @@ from typing import Annotated
 
 import typer
 
+from . import completion
+
 
 def guide(
     topic: Annotated[
-        str | None, typer.Argument(help="Page to show. [default: a list of all pages]")
+        str | None,
+        typer.Argument(
+            help="Page to show. [default: a list of all pages]", autocompletion=completion.topics
+        ),
     ] = None,
 ) -> None:
     """Show a page of the guide, or the list of its pages."""

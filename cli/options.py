@@ -7,8 +7,14 @@ from typing import Annotated
 
 import typer
 
+from . import completion
+
 RunOption = Annotated[
-    str | None, typer.Option(help="Run to use. [default: $CELLAM_RUN, or the latest run here]")
+    str | None,
+    typer.Option(
+        help="Run to use. [default: $CELLAM_RUN, or the latest run here]",
+        autocompletion=completion.runs,
+    ),
 ]
 DataOption = Annotated[
     Path | None, typer.Option(help="The data of the run, if the file has moved.")
@@ -73,6 +79,7 @@ StartOption = Annotated[
     typer.Option(
         "--from",
         help="Day to start from; repeatable. [default: every earlier day]",
+        autocompletion=completion.days,
     ),
 ]
 CsvOverwriteOption = Annotated[

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from . import completion
 from .console import give, give_json, plural, say, say_run, table, warn
 from .options import (
     AtOption,
@@ -38,7 +39,11 @@ def perturb(
     ],
     start: Annotated[
         str | None,
-        typer.Option("--from", help="Day whose cells are perturbed. [default: the first]"),
+        typer.Option(
+            "--from",
+            help="Day whose cells are perturbed. [default: the first]",
+            autocompletion=completion.days,
+        ),
     ] = None,
     cells: NewCellsOption = None,
     at: AtOption = None,

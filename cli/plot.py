@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from . import completion
 from .console import give, progress, say_run, warn
 from .options import (
     BasisOption,
@@ -26,6 +27,7 @@ def plot(
         typer.Argument(
             metavar="KIND",
             help="Kind of figure: {figures}.",
+            autocompletion=completion.kinds,
         ),
     ],
     basis: BasisOption = None,
@@ -39,7 +41,11 @@ def plot(
     groupby: GroupbyOption = None,
     start: Annotated[
         str | None,
-        typer.Option("--from", help="Day to start from. [default: the first]"),
+        typer.Option(
+            "--from",
+            help="Day to start from. [default: the first]",
+            autocompletion=completion.days,
+        ),
     ] = None,
     from_cells: FromCellsOption = None,
     n_cells: Annotated[
@@ -64,7 +70,8 @@ def plot(
     holdout: Annotated[
         str | None,
         typer.Option(
-            help="Day to predict; the model is fitted again unless this run was fitted without it."
+            help="Day to predict; the model is fitted again unless this run was fitted without it.",
+            autocompletion=completion.days,
         ),
     ] = None,
     metric: Annotated[

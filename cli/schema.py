@@ -6,11 +6,19 @@ from typing import Annotated
 
 import typer
 
+from . import completion
 from .console import give_json
 
 
 def schema(
-    command: Annotated[str, typer.Argument(metavar="COMMAND", help="A command that has --json.")],
+    command: Annotated[
+        str,
+        typer.Argument(
+            metavar="COMMAND",
+            help="A command that has --json.",
+            autocompletion=completion.with_json,
+        ),
+    ],
 ) -> None:
     """Print the JSON Schema of what a command prints with --json."""
     from cellam.errors import ConfigError

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from . import completion
 from .console import give, plural, say, say_caveats, say_run, table, warn
 from .options import (
     AtOption,
@@ -38,7 +39,9 @@ def simulate(
     start: Annotated[
         str | None,
         typer.Option(
-            "--from", help="Day to start from. [required, unless --cells has a single day]"
+            "--from",
+            help="Day to start from. [required, unless --cells has a single day]",
+            autocompletion=completion.days,
         ),
     ] = None,
     cells: NewCellsOption = None,

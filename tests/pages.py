@@ -23,7 +23,10 @@ from cellam_cli.app import app
 
 ROOT = Path(__file__).parent.parent
 COMMANDS = typer.main.get_command(app).commands
-GENERAL = {"--version", "--verbose", "-v", "--quiet", "-q", "--debug", "--help", "-h"}
+GENERAL = {
+    *("--version", "--verbose", "-v", "--quiet", "-q", "--debug", "--help", "-h"),
+    *("--install-completion", "--show-completion"),
+}
 FOREIGN = {"--index-url", "--cpus-per-task", "--mem", "--time"}  # pip's and Slurm's
 _FENCE = re.compile(r"^```(?P<kind>\w*)\n(?P<code>.*?)^```$", re.M | re.S)
 _LINK = re.compile(r"!?\[[^]]*\]\((?P<to>[^)\s]+)\)")

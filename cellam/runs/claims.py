@@ -19,8 +19,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from cellam._version import __version__
 from cellam.checkpoints import Checkpoint
 from cellam.errors import OutputError, RunError, RunInUse, Stopped
@@ -126,6 +124,8 @@ def claim(
     RunError
         If there is nothing to go on with, or it is another fit.
     """
+    import torch  # the shell, too, asks where runs are, and waits
+
     path = Path(path)
     check_free(path, overwrite=overwrite)
     folder = _unfinished(path)
