@@ -186,7 +186,7 @@ def _print_sweep(found: Sensitivity) -> None:
 
 def _print_day(scores: Scores, skills: list[Skill], label: str, cached: str) -> None:
     """Methods by rows, metrics by columns, best first; the floor and the skill last."""
-    from cellam.evaluation.contest import METHODS
+    from cellam.evaluation.contest import descriptions
     from cellam.reading.time_labels import named
 
     frame = scores.table
@@ -205,11 +205,7 @@ def _print_day(scores: Scores, skills: list[Skill], label: str, cached: str) -> 
     metrics = list(dict.fromkeys(frame["metric"]))
     bounds = frame[frame["metric"] == metrics[0]].set_index("method")
     order = [*wide.drop(index="floor").sort_values(metrics[0]).index, "floor"]
-    meaning = {name: METHODS[name].description for name in order}
-    if "previous" not in frame["method"].to_numpy() and first["extrapolation"]:
-        meaning["cellam"] = "the day after, simulated backward by the fit"
-    elif "next" not in frame["method"].to_numpy() and first["extrapolation"]:
-        meaning["cellam"] = "the day before, simulated forward by the fit"
+    meaning = descriptions(frame)
     ranges = _ranges(scores, label, metrics[0])
     rows = [
         [

@@ -28,5 +28,5 @@ def schema(
     from .schemas import schema as of
 
     if command not in SCHEMAS:
-        raise ConfigError(f"No schema for {command!r}.", offer(command, SCHEMAS))
+        raise ConfigError(f"{command!r} is no command with --json.", offer(command, SCHEMAS))
     give_json(of(command))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +29,9 @@ from cellam.evaluation.counterparts import COUNTERPARTS
 from cellam.limits import DRAWS, MOST_FOLLOWED
 from cellam.modelling.model import Model
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 Array = NDArray[np.float64]
 Rows = NDArray[np.int64]
 
@@ -39,6 +43,25 @@ METHODS: dict[str, Method] = {
     **BASELINES,
     FLOOR.name: FLOOR,
 }
+
+
+def descriptions(table: pd.DataFrame) -> dict[str, str]:
+    """What each method of a held-out day is; of a day outside the others, the fit has one side.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        Scores of the day: a row for each method and metric.
+    """
+    scored = list(dict.fromkeys(table["method"]))
+    found = {name: METHODS[name].description for name in scored}
+    if table["extrapolation"].iloc[0] and FIT.name in found:
+        found[FIT.name] = "the nearest day, simulated to the held-out day by the fit"
+        if "previous" in scored:
+            found[FIT.name] = "the day before, simulated forward by the fit"
+        elif "next" in scored:
+            found[FIT.name] = "the day after, simulated backward by the fit"
+    return found
 
 
 @dataclass(frozen=True)

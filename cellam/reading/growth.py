@@ -238,7 +238,7 @@ def _column(cells: Cells, key: str) -> Array:
     """A column of obs as numbers; what is missing is nan."""
     if key not in cells.obs:
         raise DataError(
-            f"`growth_prior={key!r}`is neither a species nor a column of obs.",
+            f"`growth_prior={key!r}` is neither a species nor a column of obs.",
             f"{did_you_mean(key, [*BIRTH, *cells.obs])}Give {', '.join(BIRTH)}, or a column with "
             "growth rates per unit of time.",
         )

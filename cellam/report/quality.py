@@ -9,7 +9,7 @@ import pandas as pd
 
 from cellam.dynamics.fitting import Solved
 from cellam.evaluation.contenders import FIT
-from cellam.evaluation.contest import METHODS
+from cellam.evaluation.contest import descriptions
 from cellam.evaluation.controls import Controlled
 from cellam.evaluation.heldout import predict_day
 from cellam.evaluation.scores import Scores
@@ -93,11 +93,12 @@ def _method_rows(table: pd.DataFrame) -> list[dict[str, Any]]:
     metrics = list(dict.fromkeys(table["metric"]))
     wide = table.pivot(index="method", columns="metric", values="value")
     order = wide.drop(index="floor").sort_values(metrics[0]).index
+    meaning = descriptions(table)
     cells = {(row["method"], row["metric"]): _with_spread(row) for _, row in table.iterrows()}
     return [
         {
             "method": method,
-            "meaning": METHODS[method].description,
+            "meaning": meaning[method],
             "values": [cells.get((method, metric), "–") for metric in metrics],
         }
         for method in [*order, "floor"]

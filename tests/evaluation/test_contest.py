@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
+import pytest
 from remeasured import measured
 
 import cellam
 from cellam.evaluation.baselines import BASELINES
-from cellam.evaluation.contest import contenders
+from cellam.evaluation.contest import contenders, descriptions
 from cellam.evaluation.scoring import score_contest
 from cellam.modelling.refits import refit
 from cellam.reading.cells import Cells
@@ -41,3 +43,19 @@ def test_days_that_are_not_large_are_followed_whole(cells: Cells):
     contest = contenders(model, "day2")
     for mine, theirs in zip(contest.model.snapshots.rows, model.snapshots.rows, strict=True):
         assert np.array_equal(mine, theirs)
+
+
+@pytest.mark.parametrize(
+    ("beside", "extrapolation", "says"),
+    [
+        ("previous", True, "the day before, simulated forward"),
+        ("next", True, "the day after, simulated backward"),
+        ("ot", True, "the nearest day, simulated"),
+        ("previous", False, "the days on both sides"),
+    ],
+)
+def test_a_day_outside_the_others_is_not_predicted_from_both_sides(
+    beside: str, extrapolation: bool, says: str
+) -> None:
+    table = pd.DataFrame({"method": ["cellam", beside], "extrapolation": extrapolation})
+    assert descriptions(table)["cellam"].startswith(says)
