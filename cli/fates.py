@@ -152,8 +152,8 @@ def _print_legend(found: FatesResult) -> None:
         print(
             "In brackets the range: with cells that follow the trajectories of the fit alone, and "
             "with cells that leave at random and grow as little as these days allow.\n"
-            f"The row all is the mean fate: what {day} is made of, which these days fix far better "
-            "than fates of single cells."
+            "The row all is the mean fate of all cells, by mass. These days fix it far better than "
+            "fates of single cells."
         )
     if found.over:
         print(f"In square brackets: {found.over}, as measured by fits without each of them.")

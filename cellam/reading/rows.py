@@ -22,6 +22,7 @@ from scipy import sparse
 
 from cellam.errors import DataError
 from cellam.executors.executor import Job, Result, in_order, on_one_thread
+from cellam.reading import chunks
 from cellam.reading.amounts import Matrix
 from cellam.reading.arrays import Arrays, row_sums
 from cellam.reading.sources import opened
@@ -344,17 +345,17 @@ class _Prepare:
     def __call__(
         self, raw: Matrix, totals: Array | None, groups: NDArray[np.int64] | None
     ) -> Matrix:
-        chunk = _single(raw)
+        chunk = chunks.single(raw)
         rows = self.rows
         if rows.library and totals is None:
-            totals = row_sums(chunk if self.counted is None else _only(chunk, self.counted))
+            totals = row_sums(chunk if self.counted is None else chunks.only(chunk, self.counted))
         if rows.genes is not None:
             assert self.place is not None
-            chunk = _moved(chunk, self.place, rows.genes)
+            chunk = chunks.moved(chunk, self.place, rows.genes)
         if rows.library:
             assert totals is not None
             scale = np.divide(rows.library, totals, out=np.zeros_like(totals), where=totals > 0)
-            chunk = _scaled(chunk, scale.astype(np.float32))
+            chunk = chunks.scaled(chunk, scale.astype(np.float32))
         if rows.log:
             chunk = chunk.log1p() if sparse.issparse(chunk) else np.log1p(chunk)
         if rows.shifts is not None:
@@ -372,47 +373,3 @@ def _read_rows(read: Read, wanted: NDArray[np.int64]) -> Matrix:
     runs = np.split(wanted, np.flatnonzero(np.diff(wanted) > 1) + 1)
     parts = [read(int(run[0]), int(run[-1]) + 1) for run in runs]
     return sparse.vstack(parts, format="csr") if sparse.issparse(parts[0]) else np.vstack(parts)
-
-
-def _single(raw: Matrix) -> Matrix:
-    """Values in single precision; repeated entries of one cell and gene add up."""
-    with np.errstate(over="ignore"):  # what is too large is refused by whoever is told of it
-        if not sparse.issparse(raw):
-            return raw.astype(np.float32, copy=False)
-        data = raw.data.astype(np.float32, copy=False)
-    matrix = sparse.csr_matrix((data, raw.indices, raw.indptr), shape=raw.shape)
-    if not matrix.has_canonical_format:
-        matrix = matrix.copy()
-        matrix.sum_duplicates()
-    return matrix
-
-
-def _only(chunk: Matrix, columns: NDArray[np.bool_]) -> Matrix:
-    """The same with zeros in all but some columns."""
-    if not sparse.issparse(chunk):
-        return chunk[:, columns]
-    parts = (chunk.data * columns[chunk.indices], chunk.indices, chunk.indptr)
-    return sparse.csr_matrix(parts, shape=chunk.shape)
-
-
-def _moved(chunk: Matrix, place: NDArray[np.int32], genes: NDArray[np.int64]) -> Matrix:
-    """Some of the columns, in our order."""
-    if not sparse.issparse(chunk):
-        return chunk[:, genes]
-    column, data, indptr = place[chunk.indices], chunk.data, chunk.indptr
-    some = len(genes) < chunk.shape[1]
-    if some:
-        kept = np.flatnonzero(column >= 0)
-        column, data, indptr = column[kept], data[kept], np.searchsorted(kept, indptr)
-    matrix = sparse.csr_matrix((data, column, indptr), shape=(chunk.shape[0], len(genes)))
-    if some:  # few, so sums do not depend on the order in the file
-        matrix.sort_indices()
-    return matrix
-
-
-def _scaled(chunk: Matrix, scale: NDArray[np.float32]) -> Matrix:
-    """Each row times its own number."""
-    if not sparse.issparse(chunk):
-        return chunk * scale[:, None]
-    data = chunk.data * np.repeat(scale, np.diff(chunk.indptr))
-    return sparse.csr_matrix((data, chunk.indices, chunk.indptr), shape=chunk.shape)
