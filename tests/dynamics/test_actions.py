@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from cellam.dynamics import actions
 from cellam.dynamics.actions import MLP, Features, Kernel
 
 N, D, M = 40, 3, 256
@@ -133,3 +134,19 @@ def test_a_copied_network_is_no_longer_trained():
         net.weights[0].add_(1.0)
     assert not any(p.requires_grad for p in copy.parameters())
     assert not torch.equal(copy.weights[0], net.weights[0])
+
+
+def test_many_points_in_blocks_have_the_values_of_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    features = Features.draw(16, 3, length=1.0, duration=1.0, rng=rng)
+    theta = torch.as_tensor(rng.standard_normal(16), dtype=torch.float32)
+    kernel = Kernel(features, theta)
+    x = torch.as_tensor(rng.standard_normal((25, 3)), dtype=torch.float32)
+    t = torch.linspace(0, 1, 25)
+    fields = kernel.value, kernel.gradient, kernel.laplacian
+    whole = [field(t, x) for field in fields]
+    monkeypatch.setattr(actions, "BLOCK", 7)
+    for field, expected in zip(fields, whole, strict=True):
+        found = field(t, x)
+        assert found.shape == expected.shape
+        torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
