@@ -16,7 +16,6 @@ from cellam.dynamics.fitting import OnProgress, silent
 from cellam.errors import ConfigError, DataError
 from cellam.evaluation.metrics import LEAD, METRICS, check_metrics
 from cellam.export.files import check_file
-from cellam.plots.style import FORMATS
 from cellam.reading.cells import read_annotation
 from cellam.reading.queries import Query
 from cellam.reading.time_labels import offer
@@ -150,6 +149,8 @@ def plot_run(
     by = check_by(by or "fate")
     path = Path(out) if out is not None else None
     if path is not None:
+        from cellam.plots.style import FORMATS
+
         check_file(path, "out", FORMATS, overwrite=overwrite, noun="a figure")
     names = ",".join(name_list(genes)) if genes is not None else None
     needed = bool(data or given & {"basis", "groupby", "from-cells", "color"})

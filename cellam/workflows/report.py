@@ -18,7 +18,6 @@ from cellam.errors import DataError
 from cellam.export.files import check_file
 from cellam.modelling.left_out import LeftOut
 from cellam.reading.cells import Cells
-from cellam.report import page as report
 from cellam.result import Result
 from cellam.runs.claims import REPORT
 from cellam.runs.run import StoredRun
@@ -126,6 +125,8 @@ def report_run(
     OutputError
         If the file is there, or cannot be written.
     """
+    from cellam.report.page import write_report  # with matplotlib, which few commands need
+
     if out is not None:
         check_file(Path(out), "out", [".html", ".htm"], overwrite=overwrite, noun="a report")
     path = Path(out) if out is not None else run.path / REPORT
@@ -141,7 +142,7 @@ def report_run(
             said = evaluation_caveats(scores, run.controls(), seed=run.model.options.seed)
             doubts = (*said, *of_days)
         division = compare_division(run.model, cells)
-    report.write_report(
+    write_report(
         run,
         path,
         data=data,
@@ -167,5 +168,7 @@ def _read(
             raise
         note = f"{error.message} The report will lack cell types and caveats. {error.hint}"
         return None, (note,)
-    report.check_names(run, source, groupby, basis)
+    from cellam.report.page import check_names
+
+    check_names(run, source, groupby, basis)
     return run.read(source), ()
