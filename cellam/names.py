@@ -16,10 +16,19 @@ def closest(text: str, names: Iterable[str]) -> str | None:
     --------
     >>> closest("velocty", ["growth", "velocity"]), closest("umap", ["growth", "velocity"])
     ('velocity', None)
+    >>> closest("day3", ["day0", "day2", "day7"])  # as near to each
     """
     lower = {name.lower(): name for name in names}
-    close = difflib.get_close_matches(text.lower(), lower, n=1)
-    return lower[close[0]] if close else None
+    if text.lower() in lower:
+        return lower[text.lower()]
+    close = difflib.get_close_matches(text.lower(), lower, n=2)
+    if not close or (len(close) == 2 and len({_unnumbered(x) for x in (text, *close)}) == 1):
+        return None
+    return lower[close[0]]
+
+
+def _unnumbered(name: str) -> str:
+    return re.sub("[0-9]+", "#", name.lower())
 
 
 def did_you_mean(text: str, names: Iterable[str]) -> str:

@@ -103,6 +103,7 @@ def compare(
     as_json: JsonOption = False,
 ) -> None:
     """Compare how cells move and grow in two conditions, with the sample as the unit."""
+    from cellam.comparison.table import reading
     from cellam.workflows.compare import compare_file
 
     with progress() as on_progress:
@@ -140,6 +141,9 @@ def compare(
     print(found.verdict)
     for family in found.scale.items():
         _print(found, family)
+    if says := reading(found.effects, found.n_labellings):
+        print()
+        print(says)
     _print_transfer(found.transfer)
     for name, path in result.written.items():
         give(name, shown(path))
@@ -149,7 +153,7 @@ def _print(found: Comparison, name: str) -> None:
     """The largest effects of a family."""
     from cellam.comparison.table import shown as effects_shown
 
-    family = found.scale.FAMILIES[name]
+    family = found.scale.family(name)
     columns, rows, left = effects_shown(found.effects, name, ROWS)
     if not rows:
         return

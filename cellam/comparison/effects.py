@@ -11,7 +11,7 @@ the means on the velocities of the common fit.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -47,6 +47,7 @@ class Family:
     what : str
         What they are, in a sentence.
     unit : str
+        Written with the timeline.
     """
 
     name: str
@@ -75,17 +76,15 @@ class Scale:
     FAMILIES: ClassVar[dict[str, Family]] = {
         f.name: f
         for f in (
-            Family("motion", "size of the difference of velocities", "per unit of time"),
-            Family(
-                "growth", "growth rate of a cell type, relative to all cells", "per unit of time"
-            ),
+            Family("motion", "size of the difference of velocities", "{0.per_time}"),
+            Family("growth", "growth rate of a cell type, relative to all cells", "{0.per_time}"),
             Family("fates", "share of the descendants of the same cells", ""),
             Family(
                 "arrival", "share of a type beyond what the common fit makes of the day before", ""
             ),
-            Family("delay", "how far the cells are behind", "units of time"),
+            Family("delay", "how far the cells are behind; below 0 they are ahead", "{0.units}"),
             Family("composition", "share of a type on a day", ""),
-            Family("genes", "rate of change of a gene, mean over common cells", "per unit of time"),
+            Family("genes", "rate of change of a gene, mean over common cells", "{0.per_time}"),
         )
     }
 
@@ -101,6 +100,16 @@ class Scale:
     def model(self) -> Model:
         """The common fit."""
         return self.equations.model
+
+    def family(self, name: str) -> Family:
+        """The family of that name, in the units of the user's time.
+
+        Raises
+        ------
+        KeyError
+        """
+        family = self.FAMILIES[name]
+        return replace(family, unit=family.unit.format(self.model.timeline))
 
     @property
     def _rate(self) -> float:

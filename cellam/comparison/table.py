@@ -63,6 +63,24 @@ def shown(frame: pd.DataFrame, family: str, most: int) -> tuple[list[str], list[
     return columns, texts, max(len(rows) - most, 0)
 
 
+def reading(found: pd.DataFrame, n_labellings: int) -> str:
+    """What a row's interval and its p-value say, where they need not agree; empty without p-values.
+
+    Parameters
+    ----------
+    found : pandas.DataFrame
+        `Comparison.effects`.
+    n_labellings : int
+    """
+    if not found["p"].notna().any():
+        return ""
+    return (
+        "95 % is of each row alone. p is over all rows of its table: the share of the "
+        f"{n_labellings} labellings of the samples under which any of them is as large. An "
+        "interval may leave out 0 where p is not small: of so many rows, one does by chance."
+    )
+
+
 def effects_table(scale: Scale, units: Samples, measured: list[dict[str, Array]]) -> pd.DataFrame:
     """The effects of all families, with their intervals and p-values."""
     from scipy.stats import t as student
@@ -85,7 +103,7 @@ def effects_table(scale: Scale, units: Samples, measured: list[dict[str, Array]]
                 "p_single": np.nan,
                 "q": np.nan,
                 "control": control.get(family, np.full(len(effect), np.nan)),
-                "unit": scale.FAMILIES[family].unit,
+                "unit": scale.family(family).unit,
             }
         )
         if units.enough:

@@ -51,6 +51,11 @@ class Timeline:
         return f"per {self.unit or 'unit of time'}"
 
     @property
+    def units(self) -> str:
+        """What times are counted in: "days"."""
+        return f"{self.unit}s" if self.unit else "units of time"
+
+    @property
     def axis_label(self) -> str:
         """How an axis of time is called: "time (days)"."""
         return f"time ({self.unit}s)" if self.unit else "time"

@@ -11,7 +11,7 @@ import pandas as pd
 from cellam._version import __version__
 from cellam.comparison.compare import LEVEL, Comparison
 from cellam.comparison.effects import Family
-from cellam.comparison.table import shown
+from cellam.comparison.table import reading, shown
 from cellam.plots import comparison as plots
 from cellam.report.images import Picture, picture
 from cellam.report.templates import template
@@ -60,10 +60,11 @@ def render_comparison(found: Comparison, *, data: str) -> str:
         design=design.rows(),
         design_days=len(design.rows()[0]) - len(design.keys),
         families=[
-            _family(found, family)
-            for name, family in found.scale.FAMILIES.items()
+            _family(found, found.scale.family(name))
+            for name in found.scale.FAMILIES
             if name in set(found.effects["family"])
         ],
+        reading=reading(found.effects, found.n_labellings),
         growth_map=_growth_map(found),
         transfer=_transfer(found.transfer),
         transfer_what=(
