@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from cellam.checks.check import Check
     from cellam.checks.estimate import Estimate
 
+NO_TYPES = "none found by name; `cellam fates` looks for states among the cells of the last day"
+
 
 @from_model
 def check(
@@ -103,7 +105,7 @@ def _takes(estimate: Estimate) -> Iterator[tuple[str, str]]:
 
 
 def _types(found: Check) -> str:
-    types = f"obs[{found.types!r}], {found.n_types} types" if found.types else "none found by name"
+    types = f"obs[{found.types!r}], {found.n_types} types" if found.types else NO_TYPES
     if not found.unannotated:
         return types
     return f"{types}; {found.unannotated:,} of {plural(len(found.cells), 'cell')} unannotated"

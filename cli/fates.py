@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from cellam.analysis.fates import Fates
+    from cellam.analysis.states import FoundStates
     from cellam.workflows.fates import FatesResult
 
 MOST_STATES = 8  # columns of the table
@@ -39,6 +40,14 @@ def fates(
     at: AtOption = None,
     new_batch: NewBatchOption = False,
     terminal: TerminalOption = None,
+    find_states: Annotated[
+        bool,
+        typer.Option(
+            "--find-states",
+            help="Find the states among the cells of the terminal day, as is done where no column "
+            "of obs names cell types.",
+        ),
+    ] = False,
     ancestors: Annotated[
         bool,
         typer.Option(
@@ -93,6 +102,7 @@ def fates(
         at=at,
         new_batch=new_batch,
         terminal=terminal,
+        find_states=find_states,
         ancestors=ancestors,
         clones=clones,
         draws=draws,
@@ -107,6 +117,8 @@ def fates(
         return
     for note in found.notes:
         warn(note)
+    if found.found is not None:
+        _print_states(found.found, found.markers)
     noun = "ancestors" if ancestors else "fates"
     end, whose = named(found.terminal.label), f"{found.new} at " if found.new else ""
     for k, f in enumerate(found.days):
@@ -127,6 +139,32 @@ def fates(
     print()
     say_caveats(found.caveats)
     give("written", shown(found.written or ""))
+    if found.states_written is not None:
+        give("states", shown(found.states_written))
+
+
+def _print_states(found: FoundStates, markers: Mapping[str, Sequence[str]]) -> None:
+    """What was found among the cells of the terminal day, and how sure it is."""
+    from cellam.reading.time_labels import named
+
+    n = len(found.codes)
+    say("states", f"{len(found.names)} found among the {n:,} cells of {named(found.label)}")
+    low, high = found.agreement.min(), found.agreement.max()
+    say(
+        "",
+        f"halves of the cells agree with them by an adjusted Rand index of "
+        f"{found.agreement.mean():.2f} ({low:.2f} to {high:.2f}; 1: the same, 0: chance)",
+    )
+    print()
+    sizes = zip(found.names, found.sizes, strict=True)
+    table(
+        [found.label, "cells", "share", *(["highest genes"] if markers else [])],
+        [
+            [name, f"{k:,}", f"{100 * k / n:.0f} %"]
+            + ([", ".join(markers.get(name, ())) or "none"] if markers else [])
+            for name, k in sizes
+        ],
+    )
 
 
 def _print_legend(found: FatesResult) -> None:
@@ -135,6 +173,7 @@ def _print_legend(found: FatesResult) -> None:
     from cellam.reading.time_labels import named
 
     day, kin = named(found.terminal.label), "ancestors" if found.ancestors else "descendants"
+    what = f"obs[{found.terminal.key!r}]" if found.found is None else "found state"
     verb = "came from" if found.ancestors else "arrive"
     one = "origin" if found.ancestors else "fate"
     spread = (
@@ -143,7 +182,7 @@ def _print_legend(found: FatesResult) -> None:
         else ""
     )
     print(
-        f"Share of each obs[{found.terminal.key!r}] of {day} in the {kin} of these cells, by "
+        f"Share of each {what} of {day} in the {kin} of these cells, by "
         f"mass, judged by the observed cells nearest to where they {verb}{spread}.\nMass: that "
         f"of the {kin} of one cell, on average. Entropy of single cells, in bits: 0 for one "
         f"certain {one}, 1 for two equally likely ones."
@@ -165,7 +204,7 @@ def _print_legend(found: FatesResult) -> None:
             f"Hard to distinguish from other types on {day}: {listed} (share of the observed "
             "cells that are recognised). Shares of these types are uncertain."
         )
-    if n := int(found.types.isna().sum()):
+    if (n := int(found.types.isna().sum())) and found.found is None:
         print(
             f"{n:,} of {plural(len(found.types), 'cell')} {('is' if n == 1 else 'are')} "
             "unannotated; fates are assigned from annotated cells only."

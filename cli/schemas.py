@@ -193,7 +193,15 @@ EVAL = {
 }
 FATES = {
     "run": TEXT,
-    "terminal": TERMINAL,
+    "terminal": _keys({"day": TEXT, "column": _maybe(TEXT)}),
+    "found": _maybe(
+        _keys(
+            {
+                **{"agreement": NUMBER, "least": NUMBER, "most": NUMBER, "written": _maybe(TEXT)},
+                "states": _some(_keys({"state": TEXT, "cells": COUNT, "markers": _some(TEXT)})),
+            }
+        )
+    ),
     "ancestors": FLAG,
     "new_cells": _maybe(TEXT),
     "members": COUNT,

@@ -123,8 +123,11 @@ def says_over(rows: Rows, left: LeftOut | None) -> str:
 
 
 def rows_of(found: Fates, types: pd.Series[Any]) -> list[dict[str, Any]]:
-    """What the cells of each type become together, and those of all types as the last row."""
-    return [*found.by_type(types), _all(found)]
+    """What the cells of each type become together, and those of all types as the last row.
+
+    Where no cell has a type there is but the last.
+    """
+    return [*(found.by_type(types) if types.notna().any() else []), _all(found)]
 
 
 def _all(found: Fates) -> dict[str, Any]:

@@ -59,6 +59,25 @@ def parse_terminal(
     ConfigError
         If there is no such day or column, or the column tells the time.
     """
+    label, key = parse_place(model, obs, text, backward=backward)
+    if key is None:
+        raise ConfigError(
+            "No column of obs is recognised as cell types.",
+            f"{list_offers(obs, model.snapshots.codes)} Choose one: `terminal={label}:COLUMN`.",
+        )
+    return Terminal(label, key)
+
+
+def parse_place(
+    model: Model, obs: pd.DataFrame, text: str | None, *, backward: bool = False
+) -> tuple[str, str | None]:
+    """As `parse_terminal`, where None is no column that is named or recognised.
+
+    Raises
+    ------
+    ConfigError
+        As `parse_terminal`, but not for a lack of cell types.
+    """
     days, label, key = model.snapshots.codes, model.training.labels[0 if backward else -1], None
     if text in obs:
         key = text
@@ -67,13 +86,9 @@ def parse_terminal(
         label = model.timeline.labels[model.timeline.index(day if colon else text)]
         key = column if colon and column else None
     key = key if key is not None else find_types(obs, days)
-    if key is None:
-        raise ConfigError(
-            "No column of obs is recognised as cell types.",
-            f"{list_offers(obs, days)} Choose one: `terminal={label}:COLUMN`.",
-        )
-    resolve_types(obs, days, key)
-    return Terminal(label, key)
+    if key is not None:
+        resolve_types(obs, days, key)
+    return label, key
 
 
 def position_of(model: Model, text: str) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,8 @@ from cellam.analysis.descendants import DRAWS
 from cellam.analysis.fates import Fates, predict_fates
 from cellam.analysis.flows import flow
 from cellam.analysis.over_replicates import fates_over_replicates, rows_of, says_over
-from cellam.analysis.terminal import Terminal, parse_terminal
+from cellam.analysis.states import FoundStates
+from cellam.analysis.terminal import Terminal
 from cellam.checks.caveat import Caveat
 from cellam.checks.day_caveats import missing_states
 from cellam.display import enumerated
@@ -25,7 +26,6 @@ from cellam.evaluation.calibration import Calibration, calibrate
 from cellam.export.files import check_csv, write_csv
 from cellam.modelling.cohort import Cohort
 from cellam.modelling.model import Model
-from cellam.reading.cell_types import read_types
 from cellam.reading.cells import read_obs
 from cellam.result import Result
 from cellam.runs.claims import FATES
@@ -34,8 +34,9 @@ from cellam.runs.samples import left_out
 from cellam.storage import sha256
 from cellam.workflows.clone_column import clone_column
 from cellam.workflows.days import start_days
-from cellam.workflows.given import Day, Days, day_text
+from cellam.workflows.given import Day, Days
 from cellam.workflows.starters import NewCells, Starters, file_of, starters
+from cellam.workflows.terminal_states import terminal_states
 
 
 @dataclass(frozen=True, repr=False)
@@ -79,6 +80,14 @@ class FatesResult(Result):
         Of new cells of each day, which lie outside the observed data; empty for those of the data.
     notes : tuple of str
         What was assumed of new cells.
+    found : FoundStates or None
+        The states, where they were found among the cells of the terminal day; None where they are
+        those of a column of `obs`.
+    markers : dict of str to tuple of str
+        Genes that are highest in each of these states, against the other cells of the day; empty
+        without genes.
+    states_written : pathlib.Path or None
+        File of the states of the cells of the terminal day, where they were found.
     """
 
     run: Path
@@ -98,13 +107,21 @@ class FatesResult(Result):
     new: str | None = None
     outside: tuple[NDArray[np.bool_], ...] = ()
     notes: tuple[str, ...] = ()
+    found: FoundStates | None = None
+    markers: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    states_written: Path | None = None
+
+    @property
+    def where(self) -> str:
+        """Where the states are from: "obs['cell_type']", or that they were found."""
+        return f"obs[{self.terminal.key!r}]" if self.found is None else "found"
 
     @property
     def facts(self) -> dict[str, str]:
         """States, days and numbers of cells."""
         return {
             "states": enumerated(list(self.days[0].states)),
-            "of": f"obs[{self.terminal.key!r}] on {self.terminal.label}",
+            "of": f"{self.where} on {self.terminal.label}",
             "days": enumerated([f"{f.start} ({len(f.rows):,} cells)" for f in self.days]),
             "direction": "backward, to ancestors" if self.ancestors else "forward",
             "ensemble": str(self.members or "none"),
@@ -144,7 +161,11 @@ class FatesResult(Result):
             days.append(day | ({"flow": self.flows[k].to_dict("records")} if self.flows else {}))
         return {
             "run": str(self.run),
-            "terminal": {"day": self.terminal.label, "column": self.terminal.key},
+            "terminal": {
+                "day": self.terminal.label,
+                "column": self.terminal.key if self.found is None else None,
+            },
+            "found": self._found(),
             "ancestors": self.ancestors,
             "new_cells": self.new,
             "members": self.members,
@@ -154,6 +175,22 @@ class FatesResult(Result):
             "calibration": self._calibration(),
             "caveats": None if self.caveats is None else [vars(c) for c in self.caveats],
             "written": str(self.written) if self.written else None,
+        }
+
+    def _found(self) -> dict[str, Any] | None:
+        found = self.found
+        if found is None:
+            return None
+        states = zip(found.names, found.sizes, strict=True)
+        return {
+            "agreement": float(found.agreement.mean()),
+            "least": float(found.agreement.min()),
+            "most": float(found.agreement.max()),
+            "states": [
+                {"state": name, "cells": n, "markers": list(self.markers.get(name, ()))}
+                for name, n in states
+            ],
+            "written": str(self.states_written) if self.states_written else None,
         }
 
     def _calibration(self) -> dict[str, Any] | None:
@@ -169,6 +206,7 @@ def predict_run_fates(
     at: Day | None = None,
     new_batch: bool = False,
     terminal: Day | None = None,
+    find_states: bool = False,
     ancestors: bool = False,
     clones: str | None = None,
     draws: int = DRAWS,
@@ -192,14 +230,18 @@ def predict_run_fates(
     new_batch : bool
         Take new cells of batches that the fit does not know without a shift.
     terminal : str, optional
-        DAY:COLUMN or one of them; the last training day and the cell types without it.
+        DAY:COLUMN or one of them; the last training day and the cell types without it. Where no
+        column is named or recognised, states are found among the cells of that day.
+    find_states : bool
+        Find them although there is a column; see `analysis.states`.
     ancestors : bool
         Follow later cells backward: which states of an earlier day they came from.
     clones : str, optional
         Column of `obs` with lineage barcodes (or key of `obsm`), which tell how far single fates
         are to be believed; see `evaluation.calibration`.
     draws, seed
-        As for `analysis.descendants.transitions`. The seed also splits the clones.
+        As for `analysis.descendants.transitions`. The seed also splits the clones, and is that of
+        `analysis.states.find_states`.
     csv : path, optional
         File for the table of all cells.
     keep : bool
@@ -232,8 +274,12 @@ def predict_run_fates(
             "`ancestors`.",
             "Use only one of them.",
         )
-    text = day_text(terminal) if terminal is not None else None
-    end = parse_terminal(model, obs, text, backward=ancestors)
+    ends = terminal_states(
+        run, obs, source, terminal, ancestors=ancestors, find=find_states, seed=seed
+    )
+    end, types = ends.end, ends.states
+    beside = _beside(path) if ends.found is not None else None
+    check_csv(beside, overwrite)
     more = "" if ancestors else "Add `ancestors=True` to follow later cells backward."
     begin = starters(run, cells, at, obs, new_batch=new_batch)
     if begin.new is not None:
@@ -241,7 +287,6 @@ def predict_run_fates(
         start = there if start is None else start
     labels = start_days(model, end.label, start, backward=ancestors, more=more)
     cohorts = begin.on(labels)
-    types = read_types(obs[end.key])
     states = reference_of(model, end.label, types)
 
     def predict(
@@ -256,8 +301,9 @@ def predict_run_fates(
         alone = predict(model.without_ensemble(), labels)  # of the cells that have clones
         calibration = calibrate(model, types, barcodes, alone, seed=seed)
     found = predict(model, cohorts, calibration.kept if calibration is not None else None)
-    own = begin.types(types)
-    assert own is not None
+    own = begin.types(ends.types)
+    if own is None:
+        own = pd.Series(None, index=begin.names, dtype=object)
     # Of new cells it is not known which replicates they are.
     left = left_out(run, obs) if begin.new is None else None
     rows = tuple(
@@ -272,6 +318,7 @@ def predict_run_fates(
             seed,
             *([clones] if clones is not None else []),
             *([begin.new.digest] if begin.new is not None else []),
+            *(["found"] if ends.found is not None else []),
         )
         call = sha256(repr(asked).encode(errors="replace"))
         path = run.path / FATES / f"{'ancestors' if ancestors else 'fates'}-{call[:8]}.csv"
@@ -292,11 +339,22 @@ def predict_run_fates(
         says_over([row for of_day in rows for row in of_day], left),
         begin.source,
         () if begin.new is None else tuple(begin.outside(cohort) for cohort in cohorts),
-        (*begin.notes, *begin.assigned(types), *_left_out(begin, labels)),
+        (*begin.notes, *begin.assigned(ends.types), *_left_out(begin, labels), *ends.notes),
+        ends.found,
+        ends.markers,
+        _beside(path) if ends.found is not None else None,
     )
     if path is not None:
         write_csv(result.to_frame(), path)
+    if result.states_written is not None:
+        named = types.dropna()
+        write_csv(pd.DataFrame({"cell": named.index, "state": named}), result.states_written)
     return result
+
+
+def _beside(path: Path | None) -> Path | None:
+    """Where the states themselves are written: beside the table of fates."""
+    return None if path is None else path.with_name(f"{path.stem}-states.csv")
 
 
 def _left_out(begin: Starters, labels: tuple[str, ...]) -> tuple[str, ...]:

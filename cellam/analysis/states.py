@@ -1,0 +1,209 @@
+"""States: groups of cells of one day, with fewer cells between any two than in either.
+
+The density of the day is that of a mixture of Gaussians whose number and form have the least BIC
+[1]_. A cloud that is no Gaussian takes several of them, so components are not yet states: two of
+them are one state unless there is a valley between them, and what is connected is one. A valley is
+where the density of the cells of both, each component counted alike, along the direction that
+tells them apart best, falls below half of the lower of its two peaks. (Hennig [2]_ compares rules
+of this kind.) A single cloud of any form is one state, and then there is nothing to find.
+
+Halves of the cells are divided in the same way, number of states included: how far they agree with
+the states of all cells is the adjusted Rand index, 1 for the same states and about 0 by chance.
+
+References
+----------
+.. [1] Fraley and Raftery, Model-based clustering, discriminant analysis, and density estimation,
+   JASA 97 (2002).
+.. [2] Hennig, Methods for merging Gaussian mixture components, Advances in Data Analysis and
+   Classification 4 (2010).
+"""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from cellam.errors import DataError
+from cellam.reading.snapshots import Snapshots
+from cellam.reading.time_labels import named
+
+if TYPE_CHECKING:
+    from sklearn.mixture import GaussianMixture
+
+Array = NDArray[np.float64]
+Codes = NDArray[np.int64]
+
+CELLS = 2_000  # from which the mixture is found
+COMPONENTS = 15  # at most
+EACH = 10  # cells for each component, at least
+VALLEY = 0.5  # of the lower peak
+HALVINGS = 4  # of the cells, each of two halves
+AGREED = 0.5  # adjusted Rand index of halves, below which nothing is found
+FORMS = ("full", "diag")  # of the covariances
+KEY = "state"
+ANNOTATE = "Annotate the cells, and name the column."
+
+
+@dataclass(frozen=True)
+class FoundStates:
+    """States of the cells of a day.
+
+    Parameters
+    ----------
+    label : str
+        Of the day.
+    codes : (n,) int array
+        State of each of its cells, in the order of `Snapshots.rows`; 0 is the largest.
+    agreement : (8,) array
+        Adjusted Rand index of the states that each half of the cells has found with these.
+    """
+
+    label: str
+    codes: Codes
+    agreement: Array
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What they are called, the largest first: "state 1", "state 2"."""
+        return tuple(f"state {k + 1}" for k in range(int(self.codes.max()) + 1))
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Cells of each."""
+        return tuple(map(int, np.bincount(self.codes)))
+
+    def types(self, days: Snapshots) -> pd.Series[str]:
+        """State of every cell of the data, None for those of other days."""
+        found = np.full(days.n_cells, None, dtype=object)
+        rows = days.rows[days.labels.index(self.label)]
+        found[rows] = np.array(self.names, dtype=object)[self.codes]
+        return pd.Series(found, name=KEY, dtype=object)
+
+
+def find_states(days: Snapshots, label: str, seed: int = 0) -> FoundStates:
+    """The states of the cells of a day, in the coordinates of the fit.
+
+    Parameters
+    ----------
+    days : Snapshots
+    label : str
+        Of the day.
+    seed : int
+        For the sample of very many cells, the starts of the mixtures, and the halves.
+
+    Raises
+    ------
+    DataError
+        If its cells are one cloud, or halves of them do not agree on the states.
+    """
+    from sklearn.metrics import adjusted_rand_score
+
+    x = np.asarray(days.points[days.labels.index(label)], dtype=np.float64)
+    rng = np.random.default_rng(seed)
+    few = x[rng.permutation(len(x))[:CELLS]]
+    division = _divide(few, seed)
+    codes = division.codes(x)
+    if codes.max() == 0:
+        raise DataError(
+            f"The {len(x):,} cells of {named(label)} are one cloud: nowhere between two parts of "
+            "it are there fewer cells, so no states are found.",
+            ANNOTATE,
+        )
+    agreement = []
+    for k in range(HALVINGS):
+        order = rng.permutation(len(few))
+        for half in np.array_split(order, 2):
+            other = _divide(few[half], seed + k + 1).codes(few)
+            agreement.append(adjusted_rand_score(division.codes(few), other))
+    if np.mean(agreement) < AGREED:
+        raise DataError(
+            f"Halves of the {len(x):,} cells of {named(label)} do not find the same states "
+            f"(adjusted Rand index {np.mean(agreement):.2f}, which is 1 for the same).",
+            ANNOTATE,
+        )
+    return FoundStates(label, _largest_first(codes), np.array(agreement))
+
+
+class _Division(NamedTuple):
+    """A mixture, and the state of each of its components."""
+
+    mixture: GaussianMixture
+    states: Codes
+
+    def codes(self, x: Array) -> Codes:
+        """State of points (n, d)."""
+        return np.asarray(self.states[self.mixture.predict(x)])
+
+
+def _divide(x: Array, seed: int) -> _Division:
+    from scipy.sparse.csgraph import connected_components
+
+    mixture = _mixture(x, seed)
+    members = mixture.predict(x)
+    n = mixture.n_components
+    one = np.eye(n, dtype=bool)
+    for i in range(n):
+        for j in range(i):
+            one[i, j] = _valley(mixture, x, members, i, j) >= VALLEY
+    return _Division(mixture, connected_components(one, directed=False)[1].astype(np.int64))
+
+
+def _mixture(x: Array, seed: int) -> GaussianMixture:
+    """The mixture of least BIC; once two more components have not lowered it, no more are tried."""
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.mixture import GaussianMixture
+
+    least = 1e-4 * float(x.var(0).mean()) or 1.0  # of a variance: components of few cells collapse
+    found: list[tuple[float, GaussianMixture]] = []
+    for form in FORMS:
+        tried: list[float] = []
+        for n in range(1, min(COMPONENTS, max(len(x) // EACH, 1)) + 1):
+            mixture = GaussianMixture(n, covariance_type=form, random_state=seed, reg_covar=least)
+            with warnings.catch_warnings():
+                # After a hundred steps the likelihood still rises by a little: it is a candidate.
+                warnings.simplefilter("ignore", ConvergenceWarning)
+                mixture.fit(x)
+            tried.append(float(mixture.bic(x)))
+            found.append((tried[-1], mixture))
+            if len(tried) - int(np.argmin(tried)) > 2:
+                break
+    return min(found, key=lambda one: one[0])[1]
+
+
+def _valley(mixture: GaussianMixture, x: Array, members: Codes, i: int, j: int) -> float:
+    """Least density between two components, relative to the lower of the peaks on both sides."""
+    from scipy.stats import gaussian_kde
+
+    sizes = np.bincount(members, minlength=mixture.n_components)
+    if min(sizes[i], sizes[j]) < 2:
+        return 1.0
+    covariance = sum(_covariance(mixture, k) for k in (i, j))
+    along = np.linalg.solve(covariance, mixture.means_[j] - mixture.means_[i])
+    of_both = (members == i) | (members == j)
+    at = x[of_both] @ along
+    density = gaussian_kde(at, weights=1 / sizes[members[of_both]])
+    ends = np.sort(mixture.means_[[i, j]] @ along)
+    grid = np.linspace(at.min(), at.max(), 200)
+    height = density(grid)
+    peaks = np.minimum(
+        np.maximum.accumulate(height), np.maximum.accumulate(height[::-1])[::-1]
+    )  # the lower of the highest on either side
+    between = (grid >= ends[0]) & (grid <= ends[1])
+    return float((height / peaks)[between].min(initial=1.0))
+
+
+def _covariance(mixture: GaussianMixture, k: int) -> Array:
+    found = np.asarray(mixture.covariances_[k])
+    return found if found.ndim == 2 else np.diag(found)
+
+
+def _largest_first(codes: Codes) -> Codes:
+    order = np.argsort(-np.bincount(codes), kind="stable")
+    rank = np.empty(len(order), dtype=np.int64)
+    rank[order] = np.arange(len(order))
+    return rank[codes]

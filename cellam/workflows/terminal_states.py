@@ -1,0 +1,124 @@
+"""Terminal states: of a column of `obs`, or found among the cells of the terminal day."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from cellam.analysis.drivers import drivers
+from cellam.analysis.states import FoundStates, find_states
+from cellam.analysis.terminal import Terminal, parse_place
+from cellam.errors import ConfigError, DataError
+from cellam.reading.cell_types import list_offers, read_types, resolve_types
+from cellam.runs.run import StoredRun
+from cellam.workflows.given import Day, day_text
+
+MARKERS = 5  # genes of a state, at most
+MARKED = 0.05  # q-value of a marker, at most
+
+
+@dataclass(frozen=True)
+class TerminalStates:
+    """Where cells are said to end, and by what.
+
+    Parameters
+    ----------
+    end : Terminal
+    states : pandas.Series, (n,)
+        State of every cell of the data, or None.
+    types : pandas.Series, (n,), or None
+        What the cells that are followed are called: of the same column, or where states were
+        found, by the column that is recognised as cell types, if there is one.
+    found : FoundStates or None
+    markers : dict of str to tuple of str
+        Genes that are highest in each found state, against the other cells of the day.
+    notes : tuple of str
+        Why there are no such genes.
+    """
+
+    end: Terminal
+    states: pd.Series[Any]
+    types: pd.Series[Any] | None
+    found: FoundStates | None = None
+    markers: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+def terminal_states(
+    run: StoredRun,
+    obs: pd.DataFrame,
+    source: Path,
+    terminal: Day | None,
+    *,
+    ancestors: bool,
+    find: bool,
+    seed: int,
+) -> TerminalStates:
+    """The states of the column that is named or recognised, else those that are found.
+
+    Parameters
+    ----------
+    run : StoredRun
+    obs : pandas.DataFrame
+        Annotation of all cells.
+    source : pathlib.Path
+        The data.
+    terminal : day or str, optional
+        As for `analysis.terminal.parse_terminal`.
+    ancestors : bool
+        Whether it is the first day without a named one.
+    find : bool
+        Find them although there is a column.
+    seed : int
+        As for `analysis.states.find_states`.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such day or column, or states are to be found although a column is named.
+    DataError
+        If none are found.
+    """
+    model, days = run.model, run.model.snapshots
+    text = day_text(terminal) if terminal is not None else None
+    label, key = parse_place(model, obs, text, backward=ancestors)
+    if find and text is not None and (text in obs or ":" in text):
+        raise ConfigError(
+            f"`find_states` finds states on {label}, and `terminal={text!r}` names a column.",
+            "Use only one of them.",
+        )
+    if key is not None and not find:
+        states = read_types(obs[key])
+        return TerminalStates(Terminal(label, key), states, states)
+    try:
+        found = find_states(days, label, seed)
+    except DataError as error:
+        if find:
+            raise
+        said = f"No column of obs is recognised as cell types. {error.message}"
+        advice = f"{list_offers(obs, days.codes)} Choose one: `terminal={label}:COLUMN`."
+        raise ConfigError(said, advice) from None
+    states = found.types(days).set_axis(obs.index)
+    end = Terminal(label, str(states.name))
+    types = resolve_types(obs, days.codes) if key is not None else None
+    try:
+        markers, notes = _markers(run, source, states), tuple[str, ...]()
+    except DataError as error:
+        markers, notes = {}, (f"The states have no marker genes: {error.message}",)
+    return TerminalStates(end, states, types, found, markers, notes)
+
+
+def _markers(run: StoredRun, source: Path, states: pd.Series[Any]) -> dict[str, tuple[str, ...]]:
+    """Genes that correlate with being of a state among the cells of the day."""
+    cells = run.read_expression(source)
+    known = states.notna().to_numpy()
+    found = {}
+    for name in sorted(states.dropna().unique()):
+        table = drivers(cells, (states == name).to_numpy(dtype=np.float64), known)
+        sure = table[(table["q_value"] <= MARKED) & (table["correlation"] > 0)]
+        found[str(name)] = tuple(map(str, sure["gene"].head(MARKERS)))
+    return found
