@@ -191,48 +191,5 @@ def test_without_cell_types_states_are_found_and_written(call: Call) -> None:
     largest, other = found["found"]["states"]
     assert (largest["cells"], other["cells"], other["markers"][0]) == (40, 20, "gene3")
     assert "gene3" not in largest["markers"]
-    refused = call("fates", "--ancestors")
-    assert refused.code == 2
-    assert "noise cannot be run backward" in refused.err
-
-
-@pytest.fixture
-def two_arms(call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A run of cells without types that end in two clouds; gene3 is higher in the smaller one."""
-    monkeypatch.chdir(tmp_path)
-    rng = np.random.default_rng(0)
-    day = np.repeat([0, 1, 2], 60)
-    arm = np.arange(180) % 3 == 0
-    x = rng.normal(size=(180, 3))
-    x[:, 0] += np.where(arm, 6, -6) * day
-    expression = rng.normal(size=(180, 5)).astype(np.float32) + 3
-    expression[:, 3] += 2 * arm
-    names = [f"gene{k}" for k in range(5)]
-    adata = anndata.AnnData(expression, obs={"day": day}, var={"name": names}, obsm={"X_ready": x})
-    adata.var_names = names
-    adata.obs_names = [f"c{k}" for k in range(180)]
-    adata.write_h5ad("arms.h5ad")
-    options = ["--use-rep", "X_ready", "--n-features", "32", "--tau", "1", "--no-report"]
-    assert call("fit", "arms.h5ad", *options).code == 0
-
-
-@pytest.mark.usefixtures("two_arms")
-def test_without_cell_types_states_are_found_and_written(call: Call) -> None:
-    result = call("fates", "--csv", "fates.csv")
-    assert result.code == 0, result.err
-    assert "2 found among the 60 cells of time 2" in result.out
-    assert re.search(r"state 1 +40 +67 %", result.out)
-    assert re.search(r"state 2 +20 +33 % +gene3", result.out)
-    assert "unannotated" not in result.out
-    states = pd.read_csv("fates-states.csv", index_col="cell")["state"]
-    assert list(states.index) == [f"c{k}" for k in range(120, 180)]
-    assert [state == "state 2" for state in states] == [k % 3 == 0 for k in range(120, 180)]
-    assert {"fate_state 1", "fate_state 2"} < set(pd.read_csv("fates.csv").columns)
-    found = json.loads(call("fates", "--json").out)
-    assert found["terminal"] == {"day": "2", "column": None}
-    assert [(s["cells"], s["markers"]) for s in found["found"]["states"]] == [
-        (40, []),
-        (20, ["gene3"]),
-    ]
     refused = call("fates", "--csv", "other.csv", "--find-states", "--terminal", "2:day")
     assert refused.code != 0 and not Path("other.csv").exists()
