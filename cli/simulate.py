@@ -194,13 +194,15 @@ def _when(model: Model, time: float) -> str:
 def _say_remote(obs: pd.DataFrame, model: Model, end: float) -> None:
     """How many simulated cells lie outside the data, on the worst of the days and beyond them."""
     far = obs.groupby("cellam_time")["off_manifold"].agg(["sum", "size"])
+    if end not in far.index:  # all have died
+        far.loc[end] = 0
     first, last = model.training.times[0], model.training.times[-1]
     worst = float(far.index.to_numpy()[int(far["sum"].to_numpy().argmax())])
     for time, what in ((worst, "off data"), (end, "beyond")):
         n, N = far.to_numpy()[far.index == time][0].tolist()
         share = (
-            f"{n:,} of {plural(N, 'cell')} ({100 * n / N:.0f} %) lie outside the observed data "
-            f"at {_when(model, time)}"
+            f"{n:,} of {plural(N, 'cell')} ({100 * n / max(N, 1):.0f} %) lie outside the observed "
+            f"data at {_when(model, time)}"
         )
         beyond = end - last if end > last else first - end
         if what == "beyond" and beyond > 0:

@@ -145,7 +145,7 @@ class SimulationResult(Result):
         away = self.cells.groupby("cellam_time")["off_manifold"].mean()
         days = []
         for row in self.composition.to_dict("records"):
-            day = {**row, "off_manifold": float(away[row["time"]])}
+            day = {**row, "off_manifold": float(away.get(row["time"], 0.0))}
             if low is not None and high is not None:
                 k = int(np.flatnonzero(times == row["time"])[0])
                 day["mass_interval"] = [float(low[k]), float(high[k])]
