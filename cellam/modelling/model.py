@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from anndata import AnnData
 
 Array = NDArray[np.float64]
+ROUNDING = 1e-6  # growth per unit time that is none
 Start: TypeAlias = str | float | Cohort | Cells | Array
 
 
@@ -137,8 +138,9 @@ class Model(Displayed):
     def conserves_mass(self) -> bool:
         """Whether growth is zero: without it in the method, or on a path that only moves mass."""
         growth = self.fit.growth
-        own = growth is not None and bool((growth.theta.abs() > 1e-6).any())
-        return not (own or self.fit.growth_levels or self.fit.objective.growth_scale > 0)
+        own = growth is not None and bool((growth.theta.abs() > ROUNDING).any())
+        known = any(abs(r) > ROUNDING for level in self.fit.growth_levels for r in level.rates)
+        return not (own or known or self.fit.objective.growth_scale > 0)
 
     @property
     def without_growth(self) -> tuple[str, str]:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 import cellam
+from cellam.dynamics.objectives import Level
 from cellam.errors import ConfigError
 from cellam.modelling import families
 from cellam.modelling.model import Model
@@ -66,6 +69,15 @@ def test_nothing_divides_where_mass_is_conserved_unless_there_is_turnover(cells:
     with pytest.raises(ConfigError, match="conserves mass"):
         still.branch("day0")
     assert still.branch("day0", turnover=0.5).divisions > 0
+
+
+def test_growth_that_is_but_rounding_is_none(cells: Cells) -> None:
+    """The path moves mass only, and what is taken off for the masses of the days is 1e-15."""
+    still = cellam.fit(cells, path="ot", n_features=16, n_pcs=2)
+    days = still.training.unit_times
+    for rate, none in ((1e-15, True), (0.1, False)):
+        fit = replace(still.fit, growth_levels=(Level(days, (rate, 0.0, -rate)),) * 4)
+        assert replace(still, fit=fit).conserves_mass == none
 
 
 def test_time_does_not_run_backward(model: Model) -> None:
