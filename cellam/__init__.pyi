@@ -56,9 +56,10 @@ from cellam.export.h5ad import write_tables as write_tables
 from cellam.export.stores import write_anndata as write_anndata
 from cellam.export.stores import write_h5ad as write_h5ad
 from cellam.export.tables import tables as tables
+from cellam.modelling.families import Families as Families
 from cellam.modelling.model import Model as Model
-from cellam.modelling.model import Simulation as Simulation
 from cellam.modelling.pipeline import fit as fit
+from cellam.modelling.simulated import Simulation as Simulation
 from cellam.options import Options as Options
 from cellam.reading.cells import Cells as Cells
 from cellam.reading.cells import read as read

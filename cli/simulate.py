@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from cellam.analysis.uncertainty import Followed
+    from cellam.modelling.families import Families
     from cellam.modelling.model import Model
 
 
@@ -61,6 +62,20 @@ def simulate(
         bool,
         typer.Option("--stochastic", help="Fail unless the fit has noise."),
     ] = False,
+    discrete: Annotated[
+        bool,
+        typer.Option(
+            "--discrete",
+            help="Cells divide and die at random, instead of carrying a weight: a family tree.",
+        ),
+    ] = False,
+    turnover: Annotated[
+        float | None,
+        typer.Option(
+            help="With --discrete: rate added to both divisions and deaths, per cell and unit of "
+            "time. The days do not tell it. [default: 0]"
+        ),
+    ] = None,
     save_every: Annotated[
         float | None,
         typer.Option(
@@ -81,7 +96,7 @@ def simulate(
         ),
     ] = False,
     seed: Annotated[
-        int, typer.Option(min=0, help="Random seed for the choice of cells and for the noise.")
+        int, typer.Option(min=0, help="Random seed for the choice of cells, noise, divisions.")
     ] = 0,
     out: Annotated[
         Path | None,
@@ -111,6 +126,8 @@ def simulate(
         from_cells=from_cells,
         n_cells=n_cells,
         stochastic=stochastic,
+        discrete=discrete,
+        turnover=turnover,
         save_every=save_every,
         genes=genes,
         extrapolate=extrapolate,
@@ -129,14 +146,28 @@ def simulate(
         f"{plural(len(moved.rows), 'cell')} of {found.who} from {moved.times[0]:g} to "
         f"{moved.times[-1]:g}, {plural(len(moved.times), 'saved time')}",
     )
+    if found.families is not None:
+        _say_families(found.families)
     print()
+    size = "ESS" if found.families is None else "cells"
     _print_composition(
-        found.composition, found.types, _masses(found.followed), model.training.times
+        found.composition, found.types, _masses(found.followed), model.training.times, size
     )
     _say_remote(found.cells, model, float(moved.times[-1]))
     print()
     say_caveats(found.caveats)
     give("written", shown(found.written or ""))
+
+
+def _say_families(families: Families) -> None:
+    """What became of the cells, beside what was to be expected."""
+    n, N = len(families.rows), int(families.counts[-1])
+    say(
+        "families",
+        f"{plural(families.divisions, 'division')}, {plural(families.deaths, 'death')}: "
+        f"{plural(N, 'cell')} at the end (expected {families.expected[-1]:,.0f}), descendants of "
+        f"{families.surviving[-1]:,} of {n:,}",
+    )
 
 
 def _masses(followed: Followed | None) -> dict[float, str]:
@@ -163,13 +194,15 @@ def _when(model: Model, time: float) -> str:
 def _say_remote(obs: pd.DataFrame, model: Model, end: float) -> None:
     """How many simulated cells lie outside the data, on the worst of the days and beyond them."""
     far = obs.groupby("cellam_time")["off_manifold"].agg(["sum", "size"])
+    if end not in far.index:  # all have died
+        far.loc[end] = 0
     first, last = model.training.times[0], model.training.times[-1]
     worst = float(far.index.to_numpy()[int(far["sum"].to_numpy().argmax())])
     for time, what in ((worst, "off data"), (end, "beyond")):
         n, N = far.to_numpy()[far.index == time][0].tolist()
         share = (
-            f"{n:,} of {plural(N, 'cell')} ({100 * n / N:.0f} %) lie outside the observed data "
-            f"at {_when(model, time)}"
+            f"{n:,} of {plural(N, 'cell')} ({100 * n / max(N, 1):.0f} %) lie outside the observed "
+            f"data at {_when(model, time)}"
         )
         beyond = end - last if end > last else first - end
         if what == "beyond" and beyond > 0:
@@ -188,6 +221,7 @@ def _print_composition(
     of_cell: pd.Series[Any] | None,
     masses: dict[float, str],
     training: tuple[float, ...],
+    size: str,
 ) -> None:
     """A row for each observed day and the end: mass, effective size, share of each type."""
     types: list[str] = []
@@ -213,7 +247,7 @@ def _print_composition(
         mass = f"{row['mass']:.2f}{masses.get(row['time'], '')}"
         name = row["label"] + " (extrapolated)" * outside
         rows.append([name, mass, f"{row['ess']:.0f}", *shares])
-    table(["day", "mass (90 %)" if masses else "mass", "ESS", *types], rows)
+    table(["day", "mass (90 %)" if masses else "mass", size, *types], rows)
     if of_cell is not None and types:
         brackets = " (in brackets: share observed on that day)" * compared
         print(

@@ -16,6 +16,7 @@ from jobs import die, die_once, product, refuse
 
 import cellam
 from cellam.dynamics import couplings
+from cellam.dynamics.branching import branch
 from cellam.dynamics.simulation import simulate
 from cellam.errors import ConfigError, TrainingError
 from cellam.executors.executor import as_done, cores, executing, in_order
@@ -109,7 +110,8 @@ def test_a_fit_has_the_same_bytes_wherever_it_is_made(
         x = model.snapshots.points[0]
         rng = np.random.default_rng(0)
         moved = simulate(model.fit.dynamics, x, np.array([0.0, 0.5]), rng=rng, chunk=16)
-        return model, moved.points
+        grown = branch(model.fit.dynamics, x, moved.times, turnover=1.0, rng=rng, chunk=16)
+        return model, np.concatenate([moved.points[-1], *grown.points])
 
     there, moved = made()
     with executing(1):

@@ -28,8 +28,9 @@ from cellam.analysis.trends import groups, trends
 from cellam.checks.designs import counts_of
 from cellam.errors import ConfigError, DataError
 from cellam.evaluation.evaluate import Evaluation, evaluate
-from cellam.modelling.model import Model, Simulation
+from cellam.modelling.model import Model
 from cellam.modelling.observed import growth_rates
+from cellam.modelling.simulated import Simulation
 from cellam.plots.labels import spread
 from cellam.plots.maps import on_grid
 from cellam.reading.cells import Cells

@@ -122,12 +122,17 @@ def test_the_table_is_the_file_of_the_command(
         ask(cellam.open_run(marked), "two.csv")
 
 
-def test_a_simulation_is_the_file_that_the_command_writes(call: Call, run: Path) -> None:
-    printed = call("simulate", "--from", "day2", "--from-cells", "cell_type != 'myeloid'").out
+@pytest.mark.parametrize("discrete", [False, True])
+def test_a_simulation_is_the_file_that_the_command_writes(
+    call: Call, run: Path, discrete: bool
+) -> None:
+    query = "cell_type != 'myeloid'"
+    args = ("simulate", "--from", "day2", "--from-cells", query, *["--discrete"] * discrete)
+    printed = call(*args).out
     (written,) = (run / "simulations").iterdir()
     one = anndata.read_h5ad(written)
     opened = cellam.open_run(run)
-    found = opened.simulate("day2", from_cells="cell_type != 'myeloid'")
+    found = opened.simulate("day2", from_cells=query, discrete=discrete)
     assert found.written is None
     two = found.to_anndata()
     pd.testing.assert_frame_equal(one.obs, found.to_frame(), check_categorical=False)
@@ -135,16 +140,22 @@ def test_a_simulation_is_the_file_that_the_command_writes(call: Call, run: Path)
     np.testing.assert_array_equal(one.obsm["X_pca"], two.obsm["X_pca"])
     assert {**one.uns["cellam"], "command": ""} == two.uns["cellam"]
     written.unlink()
-    assert (
-        opened.simulate("day2", from_cells="cell_type != 'myeloid'", keep=True).written == written
-    )
+    kept = opened.simulate("day2", from_cells=query, discrete=discrete, keep=True)
+    assert kept.written == written
     for row in found.to_dict()["days"]:
         assert any(
             line.startswith(f"{row['label']} ") and f" {row['mass']:.2f} " in line
             for line in printed.splitlines()
         )
     check_forms(found)
-    check_display(found.simulation)
+    check_display(found.families or found.simulation)
+    numbers = found.to_dict()["discrete"]
+    assert (numbers is not None) == discrete
+    if numbers is not None:
+        assert numbers["cells"] == found.composition["ess"].tolist()
+        pd.testing.assert_frame_equal(
+            one.uns["cellam_tree"], found.tree, check_categorical=False, check_names=False
+        )
 
 
 def test_expression_of_very_many_cells_is_computed_if_asked_for(

@@ -10,13 +10,14 @@ from numpy.typing import NDArray
 
 from cellam.analysis.assignment import reference
 from cellam.analysis.terminal import days_beside
-from cellam.modelling.model import Model, Simulation
+from cellam.modelling.families import Moved
+from cellam.modelling.model import Model
 from cellam.reading.cell_types import read_types
 
 
 def composition(
     model: Model,
-    simulation: Simulation,
+    moved: Moved,
     types: pd.Series[Any] | None = None,
     *,
     own: pd.Series[Any] | None = None,
@@ -27,7 +28,7 @@ def composition(
     Parameters
     ----------
     model : Model
-    simulation : Simulation
+    moved : Simulation or Families
     types : pandas.Series, optional
         Cell type of every cell of the data, in its order; cells without one take no part.
     own : pandas.Series, optional
@@ -41,35 +42,39 @@ def composition(
     -------
     pandas.DataFrame
         A row for each observed day: label, time, mass (relative to the start), ess (effective
-        sample size of the weights, (Σw)²/Σw²), and the shares of the types by name. `simulated`:
-        by weight, among the simulated cells; at the start by the types that these cells have, later
-        by `assignment`. `observed`: among the cells observed that day; empty for chosen cells.
-        `bias`: what is too much in the share of each type by `assignment`, as measured on the
-        observed cells of the day; empty at the start, where no cell is assigned. All are empty on a
-        day without annotated cells. A simulation that starts or ends on another time has a row for
-        that too, whose label is the number; its cells are assigned by those of the training days
-        next to it, and nothing is observed.
+        sample size of the weights, (Σw)²/Σw²; of cells that divide and die their number), and the
+        shares of the types by name. `simulated`: by weight, among the simulated cells; at the start
+        by the types that these cells have, later by `assignment`. `observed`: among the cells
+        observed that day; empty for chosen cells. `bias`: what is too much in the share of each
+        type by `assignment`, as measured on the observed cells of the day; empty at the start,
+        where no cell is assigned. All are empty on a day without annotated cells, and `simulated`
+        where no cell lives. A simulation that starts or ends on another time has a row for that
+        too, whose label is the number; its cells are assigned by those of the training days next
+        to it, and nothing is observed.
     """
     rows: list[dict[str, Any]] = []
     start = types if own is None else own
-    for t, (time, log_w) in enumerate(zip(simulation.times, simulation.log_weights, strict=True)):
+    when, founder, weights, positions = moved.when, moved.founder, moved.weights, moved.positions
+    for t, time in enumerate(moved.times):
         times, labels = model.snapshots.times, model.snapshots.labels
         at = [times.index(time)] if time in times else []
-        if not at and t not in (0, len(simulation.times) - 1):
+        if not at and t not in (0, len(moved.times) - 1):
             continue
-        w = np.exp(log_w)
+        there = when == t
+        w = weights[there]
         row: dict[str, Any] = {
             "label": labels[at[0]] if at else f"{time:g}",
             "time": float(time),
-            "mass": float(w.mean()),
-            "ess": float(w.sum() ** 2 / (w**2).sum()),
+            "mass": float(w.sum() / len(moved.rows)),
+            "ess": float(w.sum() ** 2 / (w**2).sum()) if len(w) else 0.0,
         }
         if types is not None:
             found = reference(model, at or days_beside(model, float(time)), types)
             if t == 0 and start is not None:
-                row["simulated"] = _own(start.iloc[simulation.rows], w, found.names)
-            elif found.names:
-                x = model.space.from_coordinates(simulation.points[t])
+                own_rows = moved.rows[founder[there]]
+                row["simulated"] = _own(start.iloc[own_rows], w, found.names)
+            elif found.names and len(w):
+                x = model.space.from_coordinates(positions[there])
                 row["simulated"] = _named(found.names, w @ found.assign(x) / w.sum())
             else:
                 row["simulated"] = {}

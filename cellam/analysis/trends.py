@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from cellam.analysis.assignment import reference
 from cellam.errors import ConfigError
-from cellam.modelling.model import Model, Simulation
+from cellam.modelling.model import Model
+from cellam.modelling.simulated import Simulation
 from cellam.reading.cell_types import UNANNOTATED, read_types
 from cellam.reading.time_labels import did_you_mean
 

@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 
 from cellam.analysis.nearest import nearest, stand_ins
 from cellam.errors import ConfigError
-from cellam.modelling.model import Model, Simulation
+from cellam.modelling.model import Model
 from cellam.modelling.observed import growth_rates, velocities
+from cellam.modelling.simulated import Simulation
 
 Array = NDArray[np.float64]
 

@@ -18,7 +18,8 @@ from cellam.analysis.composition import composition
 from cellam.analysis.division import compare_division
 from cellam.analysis.uncertainty import UNSURE, growth_spread, relative_sd, remoteness
 from cellam.checks.caveat import Caveat
-from cellam.modelling.model import Model, Simulation
+from cellam.modelling.model import Model
+from cellam.modelling.simulated import Simulation
 from cellam.reading.batch_shift import without_shift
 from cellam.reading.cell_types import resolve_types
 from cellam.reading.cells import Cells

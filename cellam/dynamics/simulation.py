@@ -95,15 +95,10 @@ def simulate(
         )
     seeds = rng.integers(2**63, size=max(1, -(-len(x) // chunk)))
     some = [(x[k * chunk : (k + 1) * chunk], int(seed)) for k, seed in enumerate(seeds)]
-    parts = list(in_order(_move, _Way(dynamics, times, steps, device), some))
+    parts = list(in_order(_move, Way(dynamics, times, steps, device), some))
     points = np.concatenate([p for p, _ in parts], axis=1)
     log_weights = np.concatenate([w for _, w in parts], axis=1)
-    lost = int((~np.isfinite(points).all((0, 2)) | ~np.isfinite(log_weights).all(0)).sum())
-    if lost:
-        raise TrainingError(
-            f"{lost} of {len(x)} simulated cells diverged to infinity.",
-            "Stay within the range of the data, or fit again with a larger `tau`.",
-        )
+    check_finite(np.isfinite(points).all((0, 2)) & np.isfinite(log_weights).all(0))
     return Trajectories(np.asarray(times, dtype=float), points, log_weights)
 
 
@@ -154,32 +149,56 @@ def from_both_sides(
     )
 
 
+def check_finite(finite: NDArray[np.bool_]) -> None:
+    """Refuse a simulation some of whose cells, (N,), left the finite numbers.
+
+    Raises
+    ------
+    TrainingError
+    """
+    lost = int((~finite).sum())
+    if lost:
+        raise TrainingError(
+            f"{lost} of {len(finite)} simulated cells diverged to infinity.",
+            "Stay within the range of the data, or fit again with a larger `tau`.",
+        )
+
+
 @dataclass(frozen=True)
-class _Way:
-    """What all particles have in common."""
+class Way:
+    """What all particles have in common: the dynamics, the saved times, steps and device."""
 
     dynamics: Dynamics
     times: Array
     steps: int
     device: str
 
+    def between(self, start: float, stop: float) -> tuple[int, float]:
+        """Number and length of the steps from one saved time to the next."""
+        steps = 4 * self.steps if self.dynamics.sigma > 0 else self.steps
+        n = max(1, round(abs(stop - start) * steps))
+        return n, (stop - start) / n
+
+    def step(
+        self, t: float, h: float, x: Tensor, log_w: Tensor, rng: np.random.Generator
+    ) -> tuple[Tensor, Tensor]:
+        """Positions and log-weights a step later, but for the level of growth."""
+        scheme = _euler_maruyama if self.dynamics.sigma > 0 else _runge_kutta
+        return scheme(self.dynamics, t, h, x, log_w, rng)
+
 
 @torch.no_grad()
-def _move(way: _Way, some: tuple[Array, int]) -> tuple[Array, Array]:
+def _move(way: Way, some: tuple[Array, int]) -> tuple[Array, Array]:
     """Positions and log-weights of some particles, whose noise has a seed of its own."""
-    dynamics, times = way.dynamics, way.times
     x = torch.as_tensor(some[0], dtype=torch.float32, device=way.device)
     rng = np.random.default_rng(some[1])
-    step = _euler_maruyama if dynamics.sigma > 0 else _runge_kutta
-    steps = 4 * way.steps if dynamics.sigma > 0 else way.steps
-    level = dynamics.growth_level
+    level = way.dynamics.growth_level
     log_w = x.new_zeros(len(x))
     points, log_weights = [x], [log_w]
-    for start, stop in itertools.pairwise(times):
-        n = max(1, round(abs(stop - start) * steps))
-        h = (stop - start) / n
+    for start, stop in itertools.pairwise(way.times):
+        n, h = way.between(start, stop)
         for k in range(n):
-            x, log_w = step(dynamics, start + k * h, h, x, log_w, rng)
+            x, log_w = way.step(start + k * h, h, x, log_w, rng)
         if level is not None:  # it jumps on the days, where no scheme is accurate
             log_w = log_w - level.integral(start, stop)
         points.append(x)

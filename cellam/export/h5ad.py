@@ -15,7 +15,8 @@ from cellam.analysis.uncertainty import Followed, remoteness
 from cellam.errors import ConfigError
 from cellam.export.folders import COUPLING, TABLE, new_folder
 from cellam.export.stores import Blocks, write_h5ad
-from cellam.modelling.model import Model, Simulation
+from cellam.modelling.families import Families, Moved
+from cellam.modelling.model import Model
 from cellam.reading.time_labels import offer, variables
 
 if TYPE_CHECKING:
@@ -51,44 +52,79 @@ def genes_of(model: Model, asked: str) -> list[str]:
 
 
 def cell_table(
-    model: Model, simulation: Simulation, names: list[str], followed: Followed | None = None
+    model: Model, moved: Moved, names: list[str], followed: Followed | None = None
 ) -> pd.DataFrame:
     """Simulated cells, one row for each cell and saved time: `obs` of `to_anndata`.
 
     Parameters
     ----------
     model : Model
-    simulation : Simulation
+    moved : Simulation or Families
     names : list of str
         Names of all cells of the data.
     followed : Followed, optional
         How sure the simulation is, from `analysis.uncertainty.follow`.
     """
-    T, N, p = simulation.points.shape
-    trajectory = np.tile(np.arange(N), T)
-    time = np.repeat(simulation.times, N)
+    founder, time = moved.founder, moved.times[moved.when]
+    families = moved if isinstance(moved, Families) else None
+    number = founder if families is None else families.cell
     obs = pd.DataFrame(
         {
             "cellam_time": time,
-            "origin": pd.Categorical([names[row] for row in simulation.rows[trajectory]]),
-            "trajectory": trajectory,
-            "weight": np.exp(simulation.log_weights.ravel()),
+            "origin": _origins(moved, founder, names),
+            "trajectory": founder,
+            "weight": moved.weights,
         },
-        index=[f"cell{k}_t{t:.10g}" for t, k in zip(time, trajectory, strict=True)],
+        index=[f"cell{k}_t{t:.10g}" for t, k in zip(time, number, strict=True)],
     )
-    flat = simulation.points.reshape(T * N, p)
-    obs["remoteness"] = remoteness(model, model.space.from_coordinates(flat))
+    if families is not None:
+        tree = tree_table(families, names).drop(columns=["origin", "trajectory"])
+        obs = obs.join(tree.iloc[number].set_axis(obs.index))
+    obs["remoteness"] = remoteness(model, model.space.from_coordinates(moved.positions))
     obs["off_manifold"] = obs["remoteness"] > 1
     if followed is not None:
         low, high = followed.log_weights.interval()
         obs["weight_low"], obs["weight_high"] = np.exp(low.ravel()), np.exp(high.ravel())
-        obs["position_sd"] = np.linalg.norm(followed.points.sd.reshape(T * N, p), axis=1)
+        obs["position_sd"] = _by_rows(np.linalg.norm(followed.points.sd, axis=-1)[..., None])[:, 0]
     return obs
+
+
+def tree_table(families: Families, names: list[str]) -> pd.DataFrame:
+    """Every cell that ever lived, one row each: cell, parent, origin, trajectory, generation, born,
+    ended (missing where it lives at the end) and ending (divides, dies or lives).
+
+    Parameters
+    ----------
+    families : Families
+    names : list of str
+        Names of all cells of the data.
+    """
+    tree = families.tree
+    number = np.arange(len(tree))
+    ending = np.where(tree.divided, "divides", np.where(tree.died, "dies", "lives"))
+    return pd.DataFrame(
+        {
+            "cell": number,
+            "parent": tree.parent,
+            "origin": _origins(families, tree.founder, names),
+            "trajectory": tree.founder,
+            "generation": tree.generation,
+            "born": tree.born,
+            "ended": np.where(np.isfinite(tree.ended), tree.ended, np.nan),
+            "ending": pd.Categorical(ending, ["divides", "dies", "lives"]),
+        },
+        index=[f"cell{k}" for k in number],
+    )
+
+
+def _origins(moved: Moved, founder: NDArray[np.int64], names: list[str]) -> pd.Categorical:
+    """Names of the starting cells."""
+    return pd.Categorical([names[row] for row in moved.rows[founder]])
 
 
 def to_anndata(
     model: Model,
-    simulation: Simulation,
+    moved: Moved,
     names: list[str],
     genes: list[str],
     followed: Followed | None = None,
@@ -99,7 +135,7 @@ def to_anndata(
     Parameters
     ----------
     model : Model
-    simulation : Simulation
+    moved : Simulation or Families
     names : list of str
         Names of all cells of the data.
     genes : list of str
@@ -114,70 +150,74 @@ def to_anndata(
     AnnData
         `obs`: cellam_time, origin (name of the starting cell), trajectory (number),
         weight (mass relative to the start; sums over a time are relative masses), remoteness
-        (see `analysis.uncertainty.remoteness`) and off_manifold (whether it is above 1).
+        (see `analysis.uncertainty.remoteness`) and off_manifold (whether it is above 1); of
+        families also what `tree_table` has of each cell.
         `obsm`: the coordinates of the representation, under its key or "X_pca".
         With `followed` also `obs`: weight_low and weight_high (90 % interval) and
         position_sd (standard deviation of the position, in units of the coordinates), and
         `obsm`: the standard deviation of every coordinate, under the same key with "_sd".
     """
     if obs is None:
-        obs = cell_table(model, simulation, names, followed)
-    adata = _without_expression(model, simulation, genes, followed, obs)
-    adata.X = decoded(model, simulation, genes).toarray()
+        obs = cell_table(model, moved, names, followed)
+    adata = _without_expression(model, moved, genes, followed, obs)
+    adata.X = decoded(model, moved, genes).toarray()
     return adata
 
 
 def write_simulation(
     path: Path,
     model: Model,
-    simulation: Simulation,
+    moved: Moved,
     genes: list[str],
     followed: Followed | None,
     obs: pd.DataFrame,
-    record: dict[str, str],
+    uns: dict[str, Any],
 ) -> None:
-    """Write what `to_anndata` returns, with a record in `uns["cellam"]`, and expression by blocks.
+    """Write what `to_anndata` returns, with what goes into `uns`, and expression by blocks.
 
     Raises
     ------
     OutputError
         If it cannot be written.
     """
-    adata = _without_expression(model, simulation, genes, followed, obs)
-    adata.uns["cellam"] = record
-    write_h5ad(adata, path, decoded(model, simulation, genes))
+    adata = _without_expression(model, moved, genes, followed, obs)
+    adata.uns.update(uns)
+    write_h5ad(adata, path, decoded(model, moved, genes))
 
 
-def decoded(model: Model, simulation: Simulation, genes: list[str]) -> Blocks:
-    """Expression of simulated cells, (T N, g), worked out when it is asked for."""
-    T, N, p = simulation.points.shape
-    flat = simulation.points.reshape(T * N, p)
+def decoded(model: Model, moved: Moved, genes: list[str]) -> Blocks:
+    """Expression of simulated cells by rows, (R, g), worked out when it is asked for."""
+    positions = moved.positions
 
     def rows(part: slice) -> NDArray[np.float32]:
-        return model.space.decode(model.space.from_coordinates(flat[part]), genes)
+        return model.space.decode(model.space.from_coordinates(positions[part]), genes)
 
     def none(part: slice) -> NDArray[np.float32]:
         return np.zeros((part.stop - part.start, 0), dtype=np.float32)
 
-    return Blocks((T * N, len(genes)), rows if genes else none)
+    return Blocks((len(positions), len(genes)), rows if genes else none)
 
 
 def _without_expression(
     model: Model,
-    simulation: Simulation,
+    moved: Moved,
     genes: list[str],
     followed: Followed | None,
     obs: pd.DataFrame,
 ) -> AnnData:
     import anndata
 
-    T, N, p = simulation.points.shape
     adata = anndata.AnnData(obs=obs, var=pd.DataFrame(index=genes))
     rep = model.space.rep or "X_pca"
-    adata.obsm[rep] = simulation.points.reshape(T * N, p).astype(np.float32)
+    adata.obsm[rep] = moved.positions.astype(np.float32)
     if followed is not None:
-        adata.obsm[f"{rep}_sd"] = followed.points.sd.reshape(T * N, p).astype(np.float32)
+        adata.obsm[f"{rep}_sd"] = _by_rows(followed.points.sd).astype(np.float32)
     return adata
+
+
+def _by_rows(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """From (T, N, p) to (T N, p)."""
+    return values.reshape(-1, values.shape[-1])
 
 
 def write_couplings(folder: Path, model: Model, names: pd.Index[Any], gaps: Iterable[Gap]) -> None:

@@ -12,15 +12,17 @@ from numpy.typing import NDArray
 
 from cellam.devices import threads
 from cellam.display import Displayed, enumerated
-from cellam.dynamics import simulation
+from cellam.dynamics import branching, simulation
 from cellam.dynamics.distances import resample
 from cellam.dynamics.fitting import Fit
 from cellam.dynamics.simulation import Cloud, Trajectories
 from cellam.errors import ConfigError
 from cellam.modelling.cohort import Cohort, day_cohort, new_cohorts, point_cohort
+from cellam.modelling.families import Families, check_forward, check_room, check_turnover
 from cellam.modelling.kinetic import Kinetic
 from cellam.modelling.recipe import Choice
 from cellam.modelling.rotation import Rotation
+from cellam.modelling.simulated import Simulation
 from cellam.modelling.times import check_reach, end_of, saved_times
 from cellam.options import Options
 from cellam.reading.cells import Cells
@@ -34,40 +36,8 @@ if TYPE_CHECKING:
     from anndata import AnnData
 
 Array = NDArray[np.float64]
+ROUNDING = 1e-6  # growth per unit time that is none
 Start: TypeAlias = str | float | Cohort | Cells | Array
-
-
-@dataclass(frozen=True, repr=False)
-class Simulation(Displayed):
-    """Cells followed through time.
-
-    Parameters
-    ----------
-    times : (T,) array
-        Saved times, in the user's unit.
-    points : (T, N, p) array
-        Positions, in the coordinates of the representation.
-    log_weights : (T, N) array
-        Log of the mass of each cell relative to the start: above 0 it has grown.
-    rows : (N,) int array
-        Where each starting cell stands in the data, or in the table of new cells.
-    """
-
-    times: Array
-    points: Array
-    log_weights: Array
-    rows: NDArray[np.int64]
-
-    @property
-    def facts(self) -> dict[str, str]:
-        """Numbers of cells, of saved times and of coordinates, and the mean weight at the end."""
-        T, N, p = self.points.shape
-        return {
-            "cells": f"{N:,}",
-            "times": f"{T} from {self.times[0]:g} to {self.times[-1]:g}",
-            "coordinates": f"{p:,}",
-            "mass at the end": f"{np.exp(self.log_weights[-1]).mean():.3g} of the start",
-        }
 
 
 @dataclass(frozen=True, repr=False)
@@ -168,8 +138,9 @@ class Model(Displayed):
     def conserves_mass(self) -> bool:
         """Whether growth is zero: without it in the method, or on a path that only moves mass."""
         growth = self.fit.growth
-        own = growth is not None and bool((growth.theta.abs() > 1e-6).any())
-        return not (own or self.fit.growth_levels or self.fit.objective.growth_scale > 0)
+        own = growth is not None and bool((growth.theta.abs() > ROUNDING).any())
+        known = any(abs(r) > ROUNDING for level in self.fit.growth_levels for r in level.rates)
+        return not (own or known or self.fit.objective.growth_scale > 0)
 
     @property
     def without_growth(self) -> tuple[str, str]:
@@ -339,6 +310,71 @@ class Model(Displayed):
         return Simulation(
             times, self.space.to_coordinates(moved.points), moved.log_weights, cohort.rows
         )
+
+    def branch(
+        self,
+        start: Start,
+        at: str | float | None = None,
+        *,
+        to: str | float | None = None,
+        rows: NDArray[np.int64] | None = None,
+        n_cells: int | None = None,
+        save_every: float | None = None,
+        extrapolate: bool = False,
+        turnover: float = 0.0,
+        seed: int = 0,
+    ) -> Families:
+        """Follow cells of one time, and all that descend from them, as they divide and die.
+
+        A cell divides at the rate max(g, 0) and dies at max(−g, 0), with g the growth rate of the
+        fit where it is. The expected numbers are the weights of `simulate`.
+
+        Parameters
+        ----------
+        start, at, to, rows, n_cells, save_every, extrapolate
+            As for `simulate`; time runs forward.
+        turnover : float
+            Rate that is added to both, per cell and unit of the user's time. The days do not tell
+            it.
+        seed : int
+            For the draw of cells, noise, divisions and deaths.
+
+        Raises
+        ------
+        ConfigError
+            As for `simulate`; and if time would run backward, no cell grows or dies, or more
+            cells are to be expected than fit into memory.
+        """
+        check_turnover(turnover)
+        if self.conserves_mass and not turnover:
+            why, advice = self.without_growth
+            raise ConfigError(f"`discrete`: {why}.", f"{advice}, or simulate without it.")
+        weighted = self.simulate(
+            start,
+            at,
+            to=to,
+            rows=rows,
+            n_cells=n_cells,
+            save_every=save_every,
+            extrapolate=extrapolate,
+            seed=seed,
+        )
+        check_forward(weighted.times)
+        check_room(weighted, turnover)
+        days = self.training
+        units = self._unit_times(weighted.times)
+        span = days.times[-1] - days.times[0]
+        with threads(self.options.threads):
+            grown = branching.branch(
+                self.fit.dynamics_from(float(units[0])),
+                self.space.from_coordinates(weighted.points[0]),
+                units,
+                turnover=turnover * span,
+                rng=np.random.default_rng((seed, 19)),
+                steps=self._steps,
+            )
+        positions = self.space.to_coordinates(np.concatenate(grown.points))
+        return Families.of(grown, weighted, positions, days.times[0], span)
 
     def follow(self, x: Array, start: float, stop: float, *, seed: int = 0) -> tuple[Array, Array]:
         """Move model coordinates x (n, p) from one time to another: new x (n, p), weights (n,).

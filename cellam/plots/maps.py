@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from cellam.analysis.basis import find_basis
 from cellam.analysis.growth_range import GrowthRange, growth_range
 from cellam.analysis.uncertainty import UNSURE, growth_spread, relative_sd, remoteness
-from cellam.modelling.model import Model, Simulation
+from cellam.modelling.model import Model
 from cellam.modelling.observed import growth_rates
+from cellam.modelling.simulated import Simulation
 from cellam.plots import style
 from cellam.plots.sample import drawn_cells
 from cellam.plots.scatter import (

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from cellam.analysis.uncertainty import Spread
 from cellam.errors import DataError
-from cellam.modelling.model import Model, Simulation
+from cellam.modelling.model import Model
+from cellam.modelling.simulated import Simulation
 from cellam.plots import style
 from cellam.reading.cell_types import UNANNOTATED
 from cellam.reading.palette import NONE, Palette, palette

@@ -10,7 +10,8 @@ import pandas as pd
 
 from cellam.analysis.growth_range import GrowthRange, growth_range, has_range
 from cellam.analysis.uncertainty import UNSURE, growth_spread, relative_sd
-from cellam.modelling.model import Model, Simulation
+from cellam.modelling.model import Model
+from cellam.modelling.simulated import Simulation
 from cellam.reading.cell_types import read_types
 
 

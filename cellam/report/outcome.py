@@ -22,8 +22,9 @@ from cellam.analysis.over_replicates import (
 )
 from cellam.analysis.uncertainty import Followed, follow
 from cellam.modelling.left_out import LeftOut
-from cellam.modelling.model import Model, Simulation
+from cellam.modelling.model import Model
 from cellam.modelling.observed import growth_rates
+from cellam.modelling.simulated import Simulation
 from cellam.plots import maps, populations
 from cellam.plots.landscape import landscape
 from cellam.plots.sample import drawn_cells

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
     from cellam.analysis.fates import Fates
     from cellam.dynamics.fitting import OnProgress
-    from cellam.modelling.model import Model, Simulation
+    from cellam.modelling.model import Model
+    from cellam.modelling.simulated import Simulation
     from cellam.reading.palette import Palette
     from cellam.reading.queries import Query
     from cellam.runs.run import StoredRun

@@ -10,15 +10,18 @@ import numpy as np
 import pandas as pd
 
 from cellam.analysis.composition import composition
+from cellam.analysis.growth_range import has_range
 from cellam.analysis.uncertainty import Followed, follow
 from cellam.checks.caveat import Caveat
 from cellam.checks.score_caveats import beyond_last
 from cellam.display import enumerated
 from cellam.errors import ConfigError
 from cellam.export.files import check_file
-from cellam.export.h5ad import cell_table, genes_of, to_anndata, write_simulation
+from cellam.export.h5ad import cell_table, genes_of, to_anndata, tree_table, write_simulation
 from cellam.modelling.cohort import Cohort
-from cellam.modelling.model import Model, Simulation
+from cellam.modelling.families import Families, Moved
+from cellam.modelling.model import Model
+from cellam.modelling.simulated import Simulation
 from cellam.reading.memory import show_bytes
 from cellam.reading.queries import Query
 from cellam.reading.time_labels import named
@@ -50,6 +53,9 @@ class SimulationResult(Result):
         File or object of the new cells that start; None where they are those of the data.
     simulation : Simulation
         Positions and weights.
+    families : Families or None
+        Cells that divide and die; None where each is followed with a weight. `composition` and
+        `cells` are then theirs.
     followed : Followed or None
         How sure they are; None without an ensemble.
     types : pandas.Series or None
@@ -58,7 +64,10 @@ class SimulationResult(Result):
         Mass and shares of types on every observed day; see `analysis.composition`.
     cells : pandas.DataFrame
         A row for each cell and saved time: cellam_time, origin, trajectory, weight, remoteness,
-        off_manifold, and with an ensemble their uncertainty.
+        off_manifold, and with an ensemble their uncertainty; of families also cell, parent,
+        generation, born, ended and ending.
+    tree : pandas.DataFrame or None
+        Every cell of the families, whether it lives at a saved time or not: `uns["cellam_tree"]`.
     written : pathlib.Path or None
         File of the cells, if one was asked for.
     notes : tuple of str
@@ -71,10 +80,12 @@ class SimulationResult(Result):
     start: str
     new: str | None
     simulation: Simulation
+    families: Families | None
     followed: Followed | None
     types: pd.Series[Any] | None
     composition: pd.DataFrame
     cells: pd.DataFrame
+    tree: pd.DataFrame | None
     written: Path | None
     notes: tuple[str, ...]
     caveats: tuple[Caveat, ...] | None
@@ -88,7 +99,7 @@ class SimulationResult(Result):
         """From where, to when, how many, and their mass at the end."""
         return {
             "from": self.who,
-            **self.simulation.facts,
+            **self._moved.facts,
             "types": enumerated(self._types()) or "unknown",
             "written": str(self.written or "nowhere"),
         }
@@ -104,15 +115,9 @@ class SimulationResult(Result):
 
     def to_anndata(self) -> AnnData:
         """The simulated cells as the command writes them, decoded genes in `X`."""
-        adata = to_anndata(
-            self._model,
-            self.simulation,
-            list(self._names),
-            list(self._genes),
-            self.followed,
-            self.cells,
-        )
-        adata.uns["cellam"] = self._record
+        names, genes = list(self._names), list(self._genes)
+        adata = to_anndata(self._model, self._moved, names, genes, self.followed, self.cells)
+        adata.uns.update(self._uns)
         return adata
 
     def write(self, path: Path | str) -> None:
@@ -126,11 +131,11 @@ class SimulationResult(Result):
         write_simulation(
             Path(path),
             self._model,
-            self.simulation,
+            self._moved,
             list(self._genes),
             self.followed,
             self.cells,
-            self._record,
+            self._uns,
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -140,7 +145,7 @@ class SimulationResult(Result):
         away = self.cells.groupby("cellam_time")["off_manifold"].mean()
         days = []
         for row in self.composition.to_dict("records"):
-            day = {**row, "off_manifold": float(away[row["time"]])}
+            day = {**row, "off_manifold": float(away.get(row["time"], 0.0))}
             if low is not None and high is not None:
                 k = int(np.flatnonzero(times == row["time"])[0])
                 day["mass_interval"] = [float(low[k]), float(high[k])]
@@ -150,6 +155,7 @@ class SimulationResult(Result):
             "from": self.start,
             "new_cells": self.new,
             "cells": len(self.simulation.rows),
+            "discrete": None if self.families is None else _numbers(self.families),
             "times": [float(t) for t in times],
             "types": str(self.types.name) if self.types is not None else None,
             "days": days,
@@ -157,9 +163,28 @@ class SimulationResult(Result):
             "written": str(self.written) if self.written else None,
         }
 
+    @property
+    def _moved(self) -> Moved:
+        return self.simulation if self.families is None else self.families
+
+    @property
+    def _uns(self) -> dict[str, Any]:
+        return {"cellam": self._record} | ({} if self.tree is None else {"cellam_tree": self.tree})
+
     def _types(self) -> list[str]:
         known = self.composition.get("simulated", pd.Series(dtype=object))
         return list(dict.fromkeys(name for shares in known for name in shares))
+
+
+def _numbers(families: Families) -> dict[str, Any]:
+    """How many cells live at each saved time, were to be expected, divided and died."""
+    return {
+        "cells": families.counts.tolist(),
+        "expected": families.expected.tolist(),
+        "families": families.surviving.tolist(),
+        "divisions": families.divisions,
+        "deaths": families.deaths,
+    }
 
 
 def simulate_run(
@@ -174,6 +199,8 @@ def simulate_run(
     from_cells: Query | None = None,
     n_cells: int | None = None,
     stochastic: bool = False,
+    discrete: bool = False,
+    turnover: float | None = None,
     save_every: float | None = None,
     genes: Names | None = None,
     extrapolate: bool = False,
@@ -203,6 +230,10 @@ def simulate_run(
         Only cells that fit a query on `obs`, or are marked.
     stochastic : bool
         Insist on noise.
+    discrete : bool
+        Cells divide and die at random, instead of carrying a weight; as `Model.branch`.
+    turnover : float, optional
+        As for `Model.branch`: rate added to divisions and to deaths. 0 without it.
     genes : str or iterable of str, optional
         Genes to decode: "all", "none", or names. Without it all, if the space is our PCA and
         they take at most 1 GB.
@@ -232,6 +263,11 @@ def simulate_run(
             f"`stochastic`: this run was fitted without noise (method {model.options.method}).",
             "Fit with `method='eam'` or `method='ueam'`.",
         )
+    if turnover is not None and not discrete:
+        raise ConfigError(
+            "`turnover` is the rate of divisions and deaths, and cells carry weights.",
+            "Add `discrete=True`.",
+        )
     asked = genes if isinstance(genes, str | None) else ",".join(genes) or "none"
     named_genes = genes_of(model, asked) if asked else []
     needed = data is not None or (from_cells is not None and cells is None)
@@ -242,16 +278,25 @@ def simulate_run(
     begin = starters(run, cells, at, known.obs, new_batch=new_batch)
     course = _Course(to, backward, n_cells, save_every, extrapolate, seed)
     cohort = begin.among(begin.one(start), from_cells)
-    moved, followed = course.run(model, cohort)
+    families, tree = None, None
+    if discrete:
+        families = course.branch(model, cohort, turnover or 0.0)
+        simulation, followed = families.weighted, None
+    else:
+        simulation, followed = course.run(model, cohort)
+    moved: Moved = simulation if families is None else families
     usual, left_away = _usual_genes(model, moved)
     decoded = named_genes if asked else genes_of(model, usual)
     path = Path(out) if out is not None else None
     if path is None and keep:
         # The same call replaces its file, another one has a name of its own.
-        query = from_cells if isinstance(from_cells, str | None) else tuple(moved.rows.tolist())
+        rows = moved.rows.tolist()
+        query = from_cells if isinstance(from_cells, str | None) else tuple(rows)
         which = asked or usual
         special: tuple[object, ...] = (query, n_cells, save_every, which, extrapolate, seed)
         plain = special == (None, None, None, usual, False, 0)
+        if discrete:
+            special, plain = (*special, "discrete", turnover), False
         if begin.new is not None:
             special, plain = (*special, begin.new.digest), False
         path = run.path / SIMULATIONS / _file_name(cohort.label, moved, None if plain else special)
@@ -260,21 +305,26 @@ def simulate_run(
     more |= {} if begin.source is None else {"new_cells": begin.source}
     own = begin.types(known_types)
     chosen = from_cells is not None or begin.new is not None
+    if families is not None:
+        tree = tree_table(families, names)
     result = SimulationResult(
         run.path,
         cohort.label,
         begin.source,
-        moved,
+        simulation,
+        families,
         followed,
         own,
         composition(model, moved, known_types, own=own, chosen=chosen),
         cell_table(model, moved, names, followed),
+        tree,
         path,
         (
             *known.notes,
             *begin.notes,
             *begin.assigned(known_types),
             *(() if asked else left_away),
+            *(() if families is None else _of_families(model)),
         ),
         _doubts(run, moved),
         model,
@@ -287,16 +337,45 @@ def simulate_run(
     return result
 
 
-def _usual_genes(model: Model, moved: Simulation) -> tuple[str, tuple[str, ...]]:
+def _of_families(model: Model) -> tuple[str, ...]:
+    """What divisions and deaths rest on that the days do not tell."""
+    said = [
+        "The days tell the growth rate, not its parts: cells divide at the rate max(growth, 0) and "
+        "die at max(-growth, 0), the least turnover that explains it (`turnover` adds to both)."
+    ]
+    if model.options.population is None:
+        said.append(
+            "Growth is relative to the average cell, as no population sizes were given: divisions "
+            "and deaths that all cells share are left out."
+        )
+    if has_range(model):
+        said.append(
+            "The days leave growth open within a range (`cellam info`). Cells divide and die at "
+            "the growth rate of the fit itself, as the weights have it."
+        )
+    if not model.fit.objective.sigma > 0:
+        said.append(
+            "The fit has no noise: all descendants of a cell stay together until the end (with "
+            "`method='ueam'` each would move by chance)."
+        )
+    if model.ensemble:
+        said.append(
+            "Cells follow the fit alone, not its ensemble: for intervals, simulate without "
+            "`discrete`."
+        )
+    return tuple(said)
+
+
+def _usual_genes(model: Model, moved: Moved) -> tuple[str, tuple[str, ...]]:
     """The genes that are decoded unless the user says so, and a note where they are too many."""
     if model.space.rep:
         return "none", ()
-    T, N = moved.log_weights.shape
-    size = 4 * T * N * len(model.space.genes)
+    rows = len(moved.when)
+    size = 4 * rows * len(model.space.genes)
     if size <= MOST_DECODED:
         return "all", ()
     return "none", (
-        f"No expression is computed: that of {len(model.space.genes):,} genes in {T * N:,} rows "
+        f"No expression is computed: that of {len(model.space.genes):,} genes in {rows:,} rows "
         f"would take {show_bytes(size)}. To get it, add `genes='all'`, or name genes: "
         f"`genes={','.join(model.space.genes[:2])!r}`.",
     )
@@ -332,8 +411,25 @@ class _Course:
         followed = follow(model, move)
         return followed.simulation, followed
 
+    def branch(self, model: Model, cohort: Cohort, turnover: float) -> Families:
+        """Follow cells and their descendants by the model alone."""
+        if self.backward:
+            raise ConfigError(
+                "`discrete`: cells divide and die forward in time, not `backward`.",
+                "Simulate backward without it.",
+            )
+        return model.branch(
+            cohort,
+            to=self.to,
+            n_cells=self.n_cells,
+            save_every=self.save_every,
+            extrapolate=self.extrapolate,
+            turnover=turnover,
+            seed=self.seed,
+        )
 
-def _doubts(run: StoredRun, moved: Simulation) -> tuple[Caveat, ...] | None:
+
+def _doubts(run: StoredRun, moved: Moved) -> tuple[Caveat, ...] | None:
     """Reasons to doubt the fit, and what lies beyond its last day."""
     known, days = run.caveats(), run.model.training
     if moved.times.max() <= days.times[-1]:
@@ -341,7 +437,7 @@ def _doubts(run: StoredRun, moved: Simulation) -> tuple[Caveat, ...] | None:
     return (beyond_last(run.evaluation(days.labels[-1]), days.labels[-1]), *(known or ()))
 
 
-def _file_name(label: str, moved: Simulation, special: tuple[object, ...] | None) -> str:
+def _file_name(label: str, moved: Moved, special: tuple[object, ...] | None) -> str:
     """A file's name that is legal, and that says what is special about the call."""
     plain = "".join(c if c.isalnum() or c in ".-" else "_" for c in label)[:100]
     name = f"{plain}_to_{moved.times[-1]:.10g}"

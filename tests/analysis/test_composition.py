@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from cellam.analysis.composition import composition
-from cellam.modelling.model import Model, Simulation
+from cellam.modelling.model import Model
+from cellam.modelling.simulated import Simulation
 from cellam.reading.cells import Cells
 
 

@@ -12,7 +12,8 @@ from cellam import plots
 from cellam.analysis.assignment import type_votes
 from cellam.analysis.trends import groups, trends
 from cellam.errors import ConfigError
-from cellam.modelling.model import Model, Simulation
+from cellam.modelling.model import Model
+from cellam.modelling.simulated import Simulation
 
 
 @pytest.fixture(scope="module")

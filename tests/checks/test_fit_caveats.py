@@ -11,7 +11,8 @@ import pytest
 import cellam
 from cellam.checks import fit_caveats as module
 from cellam.checks.fit_caveats import fit_caveats
-from cellam.modelling.model import Model, Simulation
+from cellam.modelling.model import Model
+from cellam.modelling.simulated import Simulation
 from cellam.reading.cells import Cells
 
 

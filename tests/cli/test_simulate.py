@@ -326,3 +326,102 @@ def test_cells_that_leave_the_data_are_marked(call: Call, run: Path, tmp_path: P
     assert far.sum() > 0.8 * 40
     assert f"{far.sum()} of 40 cells (" in result.out
     assert (obs["off_manifold"] == (obs["remoteness"] > 1)).all()
+
+
+def test_discrete_cells_have_a_tree_and_live_when_it_says(call: Call, run: Path) -> None:
+    args = ("simulate", "--from", "day2", "--discrete", "--turnover", 0.4, "--save-every", 1)
+    result = call(*args, "-o", "x.h5ad")
+    assert result.code == 0
+    adata = anndata.read_h5ad("x.h5ad")
+    obs, tree = adata.obs, adata.uns["cellam_tree"]
+    assert list(obs) == [
+        "cellam_time", "origin", "trajectory", "weight", "cell", "parent", "generation", "born",
+        "ended", "ending", "remoteness", "off_manifold",
+    ]  # fmt: skip
+    assert (obs["weight"] == 1).all()
+    for time, there in obs.groupby("cellam_time"):
+        alive = (tree["born"] <= time) & ~(tree["ended"] <= time)
+        assert there["cell"].tolist() == tree.loc[alive, "cell"].tolist()
+    shared = ["parent", "origin", "trajectory", "generation", "born", "ended", "ending"]
+    of_tree = tree.iloc[obs["cell"]]
+    for column in shared:
+        assert obs[column].astype(object).fillna("").tolist() == (
+            of_tree[column].astype(object).fillna("").tolist()
+        )
+    assert (tree["ended"].isna() == (tree["ending"] == "lives")).all()
+    n, end = tree["ending"].value_counts(), int((obs["cellam_time"] == 7).sum())
+    assert f"families  {n['divides']} divisions, {n['dies']} deaths: {end} cells" in result.out
+    assert result.out.split("\n\n")[1].splitlines()[0].split()[:3] == ["day", "mass", "cells"]
+    assert adata.X.shape == (len(obs), 50)
+
+
+def test_discrete_says_what_the_days_do_not_tell(call: Call, run: Path) -> None:
+    said = call("simulate", "--from", "day0", "--discrete").err
+    for part in ("not its parts", "relative to the average cell", "within a range", "no noise"):
+        assert part in said
+    assert "--turnover" in said
+
+
+def test_discrete_follows_new_cells_and_a_query_by_the_seed(call: Call, run: Path) -> None:
+    args = ("simulate", "--cells", "small.h5ad", "--from", "day2", "--discrete")
+    args = (*args, "--from-cells", "cell_type == 'myeloid'")
+    for name, seed in {"a": 1, "b": 1, "c": 2}.items():
+        result = call(*args, "--turnover", 1, "--seed", seed, "-o", f"{name}.h5ad")
+        assert result.code == 0
+    a, b, c = (anndata.read_h5ad(f"{name}.h5ad") for name in "abc")
+    assert a.obs.equals(b.obs) and a.uns["cellam_tree"].equals(b.uns["cellam_tree"])
+    assert a.obs["born"].tolist() != c.obs["born"].tolist()
+    assert set(a.obs["origin"]) <= set(c.uns["cellam_tree"]["origin"])
+
+
+def test_discrete_has_a_file_of_its_own_in_the_run(call: Call, run: Path) -> None:
+    for more in ([], ["--discrete"], ["--discrete", "--turnover", 0.1]):
+        assert call("simulate", "--from", "day4", *more).code == 0
+    names = stray(run)
+    assert len(names) == 3 and "day4_to_7.h5ad" in names
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (["--turnover", "1"], "--discrete"),
+        (["--discrete", "--turnover", "-1"], "--turnover"),
+        (["--discrete", "--backward"], "forward in time"),
+        (["--discrete", "--to", "day0"], "forward in time"),
+    ],
+)
+def test_discrete_refuses_what_makes_no_sense(
+    call: Call, run: Path, args: list[str], said: str
+) -> None:
+    result = call("simulate", "--from", "day2", *args)
+    assert result.code == 2
+    assert said in result.err
+    assert stray(run) == []
+
+
+def test_discrete_needs_growth_and_follows_no_ensemble(
+    call: Call, noisy_run: Path, unsure_model: Any, cells: Any
+) -> None:
+    import cellam
+
+    refused = call("simulate", "--from", "0", "--discrete")  # method eam
+    assert refused.code == 2
+    assert "conserves mass" in refused.err
+    cellam.save(unsure_model, cells, Path("unsure"))
+    result = call("simulate", "--run", "unsure", "--from", "0", "--discrete", "-o", "x.h5ad")
+    assert result.code == 0
+    assert "not its ensemble" in result.err
+    assert "weight_low" not in anndata.read_h5ad("x.h5ad").obs
+
+
+def test_all_discrete_cells_may_die(call: Call, run: Path) -> None:
+    args = ("simulate", "--from", "0", "--n-cells", 2, "--discrete", "--turnover", 4)
+    for seed in range(20):
+        result = call(*args, "--seed", seed, "-o", "x.h5ad", "--overwrite")
+        assert result.code == 0
+        if ": 0 cells at the end" in result.out:
+            break
+    else:
+        pytest.fail("nothing died out")
+    obs = anndata.read_h5ad("x.h5ad").obs
+    assert obs["cellam_time"].max() < 7

@@ -12,7 +12,8 @@ import pytest
 import cellam
 from cellam.errors import ConfigError, OutputError
 from cellam.export.h5ad import genes_of, to_anndata, write_h5ad
-from cellam.modelling.model import Model, Simulation
+from cellam.modelling.model import Model
+from cellam.modelling.simulated import Simulation
 from cellam.reading.cells import Cells
 
 

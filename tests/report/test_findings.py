@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 
 from cellam.analysis.composition import composition, roles
-from cellam.modelling.model import Model, Simulation
+from cellam.modelling.model import Model
+from cellam.modelling.simulated import Simulation
 from cellam.reading.cells import Cells
 from cellam.report.findings import growth_by_type, shares, thinned_out, unsure_by_type
 
