@@ -4,7 +4,7 @@ The constants were measured on one core of an x86_64 server with other work on i
 2026-11-23, over fits on default options of 781 to 100,000 cells on 3 to 11 days
 (tests/bench/SCALING.md has the large ones): the formula met the seconds of each within a third. Its
 memory, for expression that is read in chunks, on 2026-11-30: klein took 730 MB for 914 estimated,
-worm 728 for 968, and 30,000 cells of 20,000 genes 1,313 for 1,360. Those of an evaluation on
+worm 728 for 968, and 30,000 cells of 20,000 genes 1,313 for 1,360; a million of these took 315 s. Those of an evaluation on
 2026-11-30, over one day of five sets of 1,000 to 66,000 cells: seconds were met within a fifth.
 Eleven days of 200 cells took 0.6 of the estimate. Other machines may differ more.
 """
@@ -31,7 +31,7 @@ IMPORT = 5.0  # seconds: of starting
 SOLVE = 3.3  # of solving for the action
 AN_INNER_DAY = 1.4  # of choosing the path on one
 A_CELL = 3e-4  # of pairing one that is fitted to
-A_VALUE = 3e-7  # of reading, normalising and projecting one stored value
+A_VALUE = 2.2e-7  # of reading, normalising and projecting one stored value
 
 FITS = 1.5  # the fit without a day, and its counterpart, which has less to choose
 A_REFIT = 1.0
