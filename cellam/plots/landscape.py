@@ -30,6 +30,8 @@ Array = NDArray[np.float64]
 WIDE = 4  # panels in a row, at most
 MOST_DAYS = 8  # in the figure, evenly from the first to the last
 LEVELS = 12  # of the contours
+FINE = 160  # points of the grid along each axis, so that edges are smooth
+BARE = 0.005  # share of the cells that may lie outside the colours
 MOST = 6_000  # cells whose action is averaged: more change nothing that can be seen
 
 
@@ -76,7 +78,7 @@ def landscape(
     with style.styled(ours=ax is None, save=save):
         axes = _new_axes(len(chosen)) if ax is None else np.atleast_1d(np.asarray(ax))
         for panel, k, s, near in zip(axes, chosen, heights, there, strict=True):
-            gx, gy, mean, share = on_grid(where.xy, np.column_stack([s, near]))
+            gx, gy, mean, share = on_grid(where.xy, np.column_stack([s, near]), FINE, BARE)
             _draw(panel, (gx, gy, mean), share, norm)
             dots = where.xy[of_cell == k]
             panel.scatter(dots[:, 0], dots[:, 1], s=0.4 * size_of(len(x)), c=style.ink(), alpha=0.5,

@@ -313,13 +313,17 @@ def heldout(
     return axes
 
 
-def on_grid(xy: Array, values: Array) -> tuple[Any, ...]:
+def on_grid(xy: Array, values: Array, size: int = GRID, bare: float = 0.03) -> tuple[Any, ...]:
     """Average what cells have on a regular grid, masked where few cells are.
 
     Parameters
     ----------
     xy : (n, 2) array
     values : (n, k) array
+    size : int
+        Points of the grid along each axis, g.
+    bare : float
+        Share of the cells, those with the fewest near them, that the mask may leave out.
 
     Returns
     -------
@@ -332,14 +336,14 @@ def on_grid(xy: Array, values: Array) -> tuple[Any, ...]:
     for column in xy.T:
         low, high = column.min(), column.max()
         width = (high - low) or 1.0
-        grid = np.linspace(low - 0.02 * width, high + 0.02 * width, GRID)
+        grid = np.linspace(low - 0.02 * width, high + 0.02 * width, size)
         grids.append(grid)
         kernels.append(np.exp(-0.5 * ((grid[:, None] - column) / (BLUR * width)) ** 2))  # (g, n)
     along, up = kernels
     mass = up @ along.T  # (g, g): the kernel of a grid point is a product, so the sum is one too
     means = [(up * c) @ along.T / np.maximum(mass, 1e-12) for c in values.T]
     at = [np.abs(g[:, None] - c).argmin(0) for g, c in zip(grids, xy.T, strict=True)]
-    few = mass < np.quantile(mass[at[1], at[0]], 0.03)
+    few = mass < np.quantile(mass[at[1], at[0]], bare)
     return (*grids, *(np.ma.array(mean, mask=few) for mean in means))
 
 
