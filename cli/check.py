@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
-
-import typer
+from typing import TYPE_CHECKING
 
 from cellam.flags import write_flag
 from cellam.options import ReadOptions
 
 from ._from_model import from_model
 from .console import give_json, plural, results, say, say_caveats
-from .options import JsonOption
+from .options import CellsArgument, JsonOption
 from .summary import say_cells
 
 if TYPE_CHECKING:
@@ -27,12 +24,7 @@ NO_TYPES = "none found by name; `cellam fates` looks for states among the cells 
 
 @from_model
 def check(
-    data: Annotated[
-        Path,
-        typer.Argument(
-            metavar="DATA", help="Cells of several days: an .h5ad file or a .zarr folder."
-        ),
-    ],
+    data: CellsArgument,
     options: ReadOptions,
     as_json: JsonOption = False,
 ) -> None:

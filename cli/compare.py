@@ -11,7 +11,7 @@ from cellam.options import Options
 
 from ._from_model import from_model
 from .console import give, give_json, plural, progress, results, say, table
-from .options import GroupbyOption, JsonOption
+from .options import CellsArgument, GroupbyOption, JsonOption
 from .outputs import shown
 from .summary import say_cells, say_model
 from .workers import with_workers
@@ -28,12 +28,7 @@ ROWS = 12  # of a family, the largest
 @with_workers()
 @from_model
 def compare(
-    data: Annotated[
-        Path,
-        typer.Argument(
-            metavar="DATA", help="Cells of several days: an .h5ad file or a .zarr folder."
-        ),
-    ],
+    data: CellsArgument,
     condition: Annotated[
         str,
         typer.Option(help="Column of obs that holds the condition.", rich_help_panel=DESIGN),

@@ -16,7 +16,7 @@ from cellam.options import Options
 from ._from_model import from_model
 from .console import give, progress, say, say_caveats
 from .logs import log, written_to
-from .options import ReportOption
+from .options import CellsArgument, ReportOption
 from .outputs import shown
 from .pages import add_report, check_report
 from .signals import pausing
@@ -36,12 +36,7 @@ RUN = "Run"  # heading in the help
 @with_workers()
 @from_model
 def fit(
-    data: Annotated[
-        Path,
-        typer.Argument(
-            metavar="DATA", help="Cells of several days: an .h5ad file or a .zarr folder."
-        ),
-    ],
+    data: CellsArgument,
     options: Options,
     name: Annotated[
         str | None,

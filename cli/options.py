@@ -9,6 +9,14 @@ import typer
 
 from . import completion
 
+CellsArgument = Annotated[
+    Path,
+    typer.Argument(
+        metavar="DATA",
+        help="Cells of several days: an .h5ad file, a .zarr folder, or a modality of an .h5mu "
+        "file, e.g. data.h5mu/rna.",
+    ),
+]
 RunOption = Annotated[
     str | None,
     typer.Option(

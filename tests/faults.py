@@ -194,7 +194,7 @@ def hdf5(*names: str, name: str = "x.h5", **attrs: str) -> Callable[[Path], Path
 add("10x", hdf5("matrix/barcodes", "matrix/data"), "sc.read_10x_h5(")
 add("10x-v2", hdf5("GRCh38/barcodes", "GRCh38/gene_names"), "sc.read_10x_h5(")
 add("loom", hdf5("matrix", "row_attrs/Gene", "col_attrs/CellID", name="x.loom"), "read_loom(")
-add("h5mu", hdf5("mod/rna/X", "obs/x", name="x.h5mu"), "mudata.read_h5mu(")
+add("h5mu", hdf5("mod/rna/X", "obs/x", name="x.h5mu"), "x.h5mu/rna")
 add("keras", hdf5("model_weights/dense"), "Keras model")
 add("h5seurat", hdf5("assays/RNA", "cell.names"), "SeuratDisk")
 add("molecule-info", hdf5("molecule_info/x"), "filtered_feature_bc_matrix.h5")

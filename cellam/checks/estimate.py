@@ -4,9 +4,10 @@ The constants were measured on one core of an x86_64 server with other work on i
 2026-11-23, over fits on default options of 781 to 100,000 cells on 3 to 11 days
 (tests/bench/SCALING.md has the large ones): the formula met the seconds of each within a third. Its
 memory, for expression that is read in chunks, on 2026-11-30: klein took 730 MB for 914 estimated,
-worm 728 for 968, and 30,000 cells of 20,000 genes 1,313 for 1,360; a million of these took 315 s. Those of an evaluation on
-2026-11-30, over one day of five sets of 1,000 to 66,000 cells: seconds were met within a fifth.
-Eleven days of 200 cells took 0.6 of the estimate. Other machines may differ more.
+worm 728 for 968, and 30,000 cells of 20,000 genes 1,313 for 1,360; a million of these took 315 s.
+Those of an evaluation on 2026-11-30, over one day of five sets of 1,000 to 66,000 cells: seconds
+were met within a fifth. Eleven days of 200 cells took 0.6 of the estimate. Other machines may
+differ more.
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from cellam.errors import ConfigError, OutputError
+from cellam.reading.modalities import part_of
 from cellam.storage import write_atomically, writing
 
 
@@ -62,7 +63,7 @@ def check_file(
     """
     if path.is_dir():
         raise OutputError(f"`{option}={str(path)!r}` is a folder.", "Add the name of a file.")
-    if data is not None and path.exists() and path.samefile(data):
+    if data is not None and path.exists() and path.samefile(part_of(data).file):
         raise OutputError(f"`{option}={str(path)!r}` is the input; it is never written to.")
     if path.suffix.lower() not in suffixes:
         usual, *others = suffixes

@@ -66,11 +66,6 @@ _HDF5_KINDS: tuple[tuple[frozenset[str], str, str], ...] = (
         "a loom file",
         _python("anndata.io.read_loom({path})"),
     ),
-    (
-        frozenset({"mod"}),
-        "a MuData file (.h5mu) with several modalities",
-        "In Python: mudata.read_h5mu({path})['rna'].write_h5ad('data.h5ad')",
-    ),
     (frozenset({"model_weights"}), "a Keras model", "Use the data that it was trained on."),
     (
         frozenset({"cell.names", "assays"}),
@@ -105,6 +100,8 @@ def hdf5_error(path: Path, file: Any) -> DataError:
     """Say what an HDF5 file is that is no AnnData."""
     names = frozenset(file)
     call = repr(str(path))
+    if "mod" in names:
+        return _modalities(path, sorted(_children(file, "mod")))
     for known, what, hint in _HDF5_KINDS:
         if known <= names:
             return DataError(f"{path} is {what}, not an AnnData.", hint.format(path=call))
@@ -123,6 +120,17 @@ def hdf5_error(path: Path, file: Any) -> DataError:
     return DataError(
         f"{path} is an HDF5 file but not an AnnData: it has no 'obs'; at its root: {shown}.",
         "Convert it to an AnnData, and save that with adata.write_h5ad('data.h5ad').",
+    )
+
+
+def _modalities(path: Path, names: list[str]) -> DataError:
+    """Which modalities a MuData file has, and how one of them is named."""
+    example = "rna" if "rna" in names else names[0] if names else "MODALITY"
+    named = path.with_suffix(".h5mu")
+    rename = "" if named == path else f"Rename it to {named.name}. "
+    return DataError(
+        f"{path} is a MuData file with several modalities: {', '.join(names) or 'none'}.",
+        f"{rename}Name one of them: {named}/{example}",
     )
 
 

@@ -25,6 +25,7 @@ from cellam.executors.executor import Job, Result, in_order, on_one_thread
 from cellam.reading import chunks
 from cellam.reading.amounts import Matrix
 from cellam.reading.arrays import Arrays, row_sums
+from cellam.reading.modalities import part_of
 from cellam.reading.sources import opened
 from cellam.reading.stores import Store
 
@@ -80,7 +81,7 @@ class Stored:
             If the file has changed since it was first seen, or is damaged, or a worker of a
             cluster does not see it.
         """
-        if not self.path.exists():
+        if not part_of(self.path).file.exists():
             raise DataError(
                 f"{self.path} was not found on {platform.node()}, which is to read a part of it.",
                 "Put it where all workers see it under this name, or leave out `cluster`.",
@@ -103,7 +104,7 @@ class Stored:
 
 
 def _state(path: Path) -> tuple[int, int]:
-    found = path.stat()
+    found = part_of(path).file.stat()
     return found.st_size, found.st_mtime_ns
 
 

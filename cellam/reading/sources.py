@@ -1,4 +1,7 @@
-"""Sources: what a user gave, opened for reading only: an .h5ad, a .zarr store or an AnnData."""
+"""Sources: what a user gave, opened for reading only.
+
+An .h5ad, a .zarr store, a modality of an .h5mu, or an AnnData.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from cellam.errors import DataError
 from cellam.reading.arrays import Arrays
 from cellam.reading.formats import file_error, folder_error, hdf5_error
+from cellam.reading.modalities import GROUP, find_modality, part_of
 from cellam.reading.stores import Store, damage, one_line
 from cellam.reading.time_labels import closest
 
@@ -73,7 +77,8 @@ def opened(data: str | Path | AnnData) -> Iterator[Source]:
     """
     if hasattr(data, "mod") and hasattr(data, "obsm"):
         raise DataError(
-            "This is a MuData with several modalities.", "Use one of them, e.g. mdata['rna']."
+            "This is a MuData with several modalities.",
+            "Use one of them, e.g. mdata['rna'], or of its file: 'data.h5mu/rna'.",
         )
     if hasattr(data, "obs") and hasattr(data, "obsm"):
         yield Loaded(data)
@@ -83,11 +88,12 @@ def opened(data: str | Path | AnnData) -> Iterator[Source]:
             f"Cells cannot be read from an object of type {type(data).__name__}.",
             "Use the path of an .h5ad or .zarr, or an AnnData.",
         )
-    path = Path(data)
+    path, modality = part_of(Path(data))
     try:
         is_folder = stat.S_ISDIR(_mode(path))
-        with _zarr(path) if is_folder else _hdf5(path) as root:
-            yield Store(path.name, root, path)
+        with _zarr(path) if is_folder else _hdf5(path, modality) as root:
+            store = Store(path.name, root, path)
+            yield store if modality is None else find_modality(store, modality)
     except PermissionError:
         raise DataError(
             f"{path}: you have no permission to read it.",
@@ -129,7 +135,7 @@ def _missing(path: Path, error: Exception) -> DataError:
 
 
 @contextmanager
-def _hdf5(path: Path) -> Iterator[Any]:
+def _hdf5(path: Path, modality: str | None) -> Iterator[Any]:
     import h5py
 
     try:
@@ -145,7 +151,8 @@ def _hdf5(path: Path) -> Iterator[Any]:
         raise file_error(path) from None
     with file:
         try:
-            foreign = None if "obs" in file and "mod" not in file else hdf5_error(path, file)
+            expected = "obs" in file and (GROUP in file) == (modality is not None)
+            foreign = None if expected else hdf5_error(path, file)
         except damage():
             raise file_error(path) from None
         if foreign:

@@ -87,6 +87,17 @@ class Store:
             self._check_memory(node, path)
             return read_elem(node)
 
+    def group(self, path: str) -> Any:
+        """The group at a path, whose elements are looked at when they are read; None without one.
+
+        Raises
+        ------
+        DataError
+            If it points out of the file.
+        """
+        with self.reading(path):
+            return self._node(path)
+
     def header(self, path: str) -> Any:
         """The group or array of one element, which is not read; None if it is not there.
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from cellam.errors import ConfigError, RunError
+from cellam.reading.modalities import SUFFIX, part_of
 from cellam.runs.claims import is_run, is_stopped
 from cellam.storage import write_atomically, writing
 
@@ -59,7 +60,9 @@ def stopped_before(place: Path, data: Path) -> list[Path]:
 
 def _places(data: Path, runs: Path) -> Iterator[Path]:
     """data, data-2, data-3 and so on."""
-    stem = data.name.removesuffix(".h5ad").removesuffix(".zarr").replace("\n", " ").strip(" .")
+    file, modality = part_of(data)
+    stem = file.name.removesuffix(".h5ad").removesuffix(".zarr").removesuffix(SUFFIX)
+    stem = stem.replace("\n", " ").strip(" .") + (f"-{modality}" if modality else "")
     stem = os.fsencode(stem)[:LONGEST].decode(sys.getfilesystemencoding(), "ignore").strip()
     stem = "run" if stem in ("", "current") else stem
     yield runs / stem

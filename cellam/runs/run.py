@@ -32,6 +32,7 @@ from cellam.evaluation.sensitivity import Sensitivity
 from cellam.modelling.model import Model
 from cellam.reading.cells import Cells, read
 from cellam.reading.digests import names_digest
+from cellam.reading.modalities import part_of
 from cellam.reading.timepoints import read_timeline
 from cellam.runs.archive import from_files, to_files
 from cellam.runs.claims import (
@@ -98,9 +99,10 @@ class StoredRun(Displayed):
                 "Name the file with `data`.",
             )
         # A project that was moved as a whole has its data where they were from the run.
-        beside = [folder / Path(known).name for folder in self.path.absolute().parents[:2]]
+        inner = Path(known).relative_to(part_of(Path(known)).file.parent)
+        beside = [folder / inner for folder in self.path.absolute().parents[:2]]
         for path in [Path(moved)] if moved is not None else [Path(known), *beside]:
-            if os.path.lexists(path):
+            if os.path.lexists(part_of(path).file):
                 return path
         raise DataError(
             f"{moved or known}, the data of the run {self.path.name}, was not found"

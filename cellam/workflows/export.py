@@ -20,6 +20,7 @@ from cellam.export.tables import tables as all_tables
 from cellam.modelling.model import Model
 from cellam.reading.cell_types import read_types, resolve_types
 from cellam.reading.cells import read_obs
+from cellam.reading.modalities import part_of
 from cellam.reading.time_labels import named
 from cellam.result import Result
 from cellam.runs.run import StoredRun
@@ -225,7 +226,7 @@ class _Places:
         ):
             if path is None:
                 continue
-            if source is not None and path.exists() and path.samefile(source):
+            if source is not None and path.exists() and path.samefile(part_of(source).file):
                 raise OutputError(f"`{option}`: {path} is the input; it is never written to.")
             check_output(path, option=option, overwrite=overwrite, ours=ours)
 
