@@ -286,6 +286,7 @@ def _info() -> dict[str, Schema]:
         "choice": _keys(
             {
                 **{"path": _PATH, "curvature": NUMBER, "prior": NUMBER, "clones": SHARES},
+                "velocity": NUMBER,
                 **{"reasons": _named(_REASON), "open_paths": _some(_PATH)},
             }
         ),
