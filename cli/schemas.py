@@ -106,6 +106,7 @@ CHECK = {
     "design": _maybe(_some(ROW)),
     "growth_genes": _keys({"human": _LIKE, "mouse": _LIKE}),
     "species": _maybe(TEXT),
+    "velocities": _maybe(COUNT),
     "clones": _some(_keys({"from": TEXT, "to": TEXT, "shared": COUNT})),
     "estimate": _keys(
         {

@@ -103,7 +103,7 @@ def explain_scale(model: Model, found: Agreement) -> str:
     """What velocities were multiplied by, and whether they were turned round."""
     first, last = model.training.times[0], model.training.times[-1]
     factor = found.scale / (last - first)
-    turned = "; they point against the motion that the days show, and are turned round"
+    turned = "; they point against the motion that the days show, and were turned round"
     return (
         f"given velocities were multiplied by {factor:.3g} per unit of time{turned * (factor < 0)}"
     )
