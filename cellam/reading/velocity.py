@@ -1,7 +1,6 @@
 """Velocity: of every cell, as `obsm` holds it beside the representation that is fitted.
 
-It is the derivative of those very coordinates in an unknown unit of time, as scVelo keeps
-`velocity_pca` beside `X_pca`.
+It is the derivative of those very coordinates in an unknown unit of time.
 """
 
 from __future__ import annotations
@@ -14,6 +13,8 @@ from cellam.errors import DataError
 from cellam.names import offer
 from cellam.reading.matrices import read_numbers
 from cellam.reading.sources import Source
+
+CENTRED = 1e-4  # of their length: a mean as small as that was taken off
 
 
 def read_velocity(
@@ -42,7 +43,8 @@ def read_velocity(
     ------
     DataError
         If there is none of that name, it has other columns than the representation, is no matrix of
-        finite numbers, or no cell has a velocity.
+        finite numbers, no cell has a velocity, or their mean was taken off, as scVelo does where it
+        projects velocities on components: what all cells have in common is then lost.
     """
     where = f"obsm[{key!r}] of {source.name}"
     value = source.element(f"obsm/{key}")
@@ -68,5 +70,16 @@ def read_velocity(
         raise DataError(
             f"{where} gives none of the {shape[0]:,} cells a velocity: all are missing or 0.",
             "Leave out `velocity`, or save the velocities again.",
+        )
+    known = velocity[velocity.any(1)].astype(np.float64)
+    if len(known) > 1 and np.linalg.norm(known.mean(0)) < CENTRED * np.sqrt(
+        (known**2).sum(1).mean()
+    ):
+        raise DataError(
+            f"{where} has a mean of 0 over all cells: it was taken off, and with it the motion "
+            "that cells have in common.",
+            "Project the velocities without that (scVelo takes it off): "
+            "adata.obsm['velocity_pca'] = adata.layers['velocity'][:, ok] @ adata.varm['PCs'][ok], "
+            "with ok the genes that have one.",
         )
     return velocity

@@ -308,7 +308,7 @@ def _velocities(model: Model, agreement: Agreement) -> str:
             "better."
         )
     return (
-        f"{whose}. They were smoothed by the gradient of an action of their own and multiplied by "
+        f"{whose}. They were smoothed (the gradient of a separate action) and multiplied by "
         "one factor for all cells, which that fit calibrates; the tangents of the coupled paths at "
         f"the cells were taken from them with a share of {share:g}, chosen by the energy distance "
         "of predicted to observed cells over inner time points."

@@ -89,11 +89,11 @@ def seen_clones(model: Model) -> str:
 
 def seen_velocities(model: Model, found: Agreement) -> str:
     """How many cells have a velocity, and how it agrees with the fit without it."""
-    beside = "no more than" if found.p > CHANCE else "beside"
+    than = "no more than the" if found.p > CHANCE else "and"
     return (
         f"given velocities: obsm[{model.options.velocity!r}], of {found.known:,} of "
         f"{found.known + found.missing:,} training cells; mean cosine with the motion of a fit "
-        f"without them {found.cosine:.2f} (95 % {found.low:.2f} to {found.high:.2f}), {beside} "
+        f"without them {found.cosine:.2f} (95 % {found.low:.2f} to {found.high:.2f}), {than} "
         f"{found.shuffled:.2f} where they are shuffled among the cells of each day "
         f"(p {found.p:.2g})"
     )

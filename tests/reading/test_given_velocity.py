@@ -89,6 +89,14 @@ def test_what_cannot_be_a_velocity_is_refused(adata, key, change, says, hint):
     assert hint in error.value.hint
 
 
+def test_velocities_whose_mean_was_taken_off_are_refused(adata):
+    v = adata.obsm["velocity_pca"]
+    v[5] = np.nan
+    adata.obsm["velocity_pca"] = (v - np.nanmean(v, 0)).astype(np.float32)
+    with pytest.raises(DataError, match="has a mean of 0 over all cells"):
+        cellam.read(adata, **HOW)
+
+
 @pytest.mark.parametrize(
     ("more", "says"),
     [
