@@ -1,8 +1,9 @@
 """Fits with and without given velocities: `python tests/bench/velocity.py` writes VELOCITY.md.
 
 Two arms that bend between the days, whose velocities are known: the marginals of a few days do not
-tell how. Velocities that are right, right but for noise, turned round, and random. And eb (with
-../shared/data), whose RNA velocity is in its PCA: held-out days with and without.
+tell how. Velocities that are right, right but for noise, turned round, at right angles to the right
+ones, and random. And eb (with ../shared/data), whose RNA velocity is in its PCA: held-out days with
+and without.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ COURSES = {
     "3 days": ((0.0, 1.5, 3.0), 0.35),
     "3 days, slower turns": ((0.0, 1.5, 3.0), 0.2),
 }
-KINDS = ("right", "noisy", "turned round", "random")
+KINDS = ("right", "noisy", "turned round", "at right angles", "random")
 QUICK = {"use_rep": "X_true", "method": "am", "n_features": 500}  # growth is a matter apart
 SHARES = (0.0, 0.5, 1.0)
 SPACES = ((5, (0, 1, 2)), (20, (0,)))  # components of eb, and the seeds of the fits
@@ -52,6 +53,8 @@ def course(days: tuple[float, ...], turns: float, kind: str, seed: int) -> annda
         v = v + NOISE * np.sqrt((v**2).mean()) * wrong
     if kind == "turned round":
         v = -v
+    if kind == "at right angles":  # as smooth as the true ones
+        v[:, 0], v[:, 1] = -v[:, 1], v[:, 0].copy()
     if kind == "random":
         v = wrong
     obs = pd.DataFrame({"day": np.repeat(days, CELLS)}, index=[f"c{i}" for i in range(len(x))])
