@@ -17,10 +17,22 @@ this is one over the slope of v̂ on ∇s₀, and not the slope of ∇s₀ on v�
 does not know. Where both have nothing to do with each other c is huge, of either sign, and held-out
 days show how bad that is (`modelling.selection`).
 
-Curves then leave and reach a cell by (1 − ρ) of the tangent that they had and ρ of c v̂
+What is left of the noise tells how far to follow them, by empirical Bayes [1]_: of the squared
+difference of c v̂ and ∇s₀, the part that is no noise of v̂,
+
+    κ = (1 − c²⟨N⟩ / ⟨|c v̂ − ∇s₀|²⟩)₊,                                                        (2)
+
+with N the variance of v̂, a quarter of the squared difference of those of the two halves.
+
+Curves then leave and reach a cell by (1 − ρκ) of the tangent that they had and ρκ of c v̂
 (`curves.turned`). Their ends stay where they are: however wrong the velocities are, the path goes
 through all days, and they have a say only where days have none, in between. The loss is that of the
 path, as ever, and so is its closed form.
+
+References
+----------
+.. [1] Efron and Morris, Stein's estimation rule and its competitors: an empirical Bayes approach,
+   Journal of the American Statistical Association 68 (1973).
 """
 
 from __future__ import annotations
@@ -34,7 +46,7 @@ from torch import Tensor
 
 from cellam.dynamics.actions import Action, Kernel
 from cellam.dynamics.curves import turned
-from cellam.dynamics.fitting import Fit, draw_features, fit_kernel, solve_halves
+from cellam.dynamics.fitting import Fit, draw_features, fit_kernel, solve, solve_halves
 from cellam.dynamics.objectives import Objective
 from cellam.dynamics.paths import Path
 from cellam.dynamics.samples import CHUNK, PathSample
@@ -90,8 +102,11 @@ class Velocities:
         with torch.no_grad():
             return action.gradient(self.t.float(), self.x.float()).double()
 
-    def smoothed(self, days: Snapshots, rng: np.random.Generator) -> Kernel:
-        """The action whose gradient is nearest to them, v̂."""
+    def smoothed(self, days: Snapshots, rng: np.random.Generator) -> tuple[Kernel, float]:
+        """The action whose gradient is nearest to them, v̂, and the variance of that over cells.
+
+        From two halves: the variance of a mean over all is a quarter of that of their difference.
+        """
         features = draw_features(days, FEATURES, rng)
         parts = self.drawn(MOST, rng).halves(rng)
         halves = []
@@ -99,7 +114,15 @@ class Velocities:
             sums = [Objective().quadratic(features, sample) for sample in part._samples()]
             A, b = (torch.stack(each).double().sum(0) for each in zip(*sums, strict=True))
             halves.append((A, b))
-        return Kernel(features, solve_halves(halves)[0])
+        theta, _, ridge = solve_halves(halves)
+        each = ridge * torch.ones(len(features), dtype=torch.float64)
+        one, other = (solve(A, b, each) for A, b in halves)
+        apart = self.along(Kernel(features, (one - other).float()))
+        return Kernel(features, theta), 0.25 * self.mean(apart, apart)
+
+    def mean(self, one: Tensor, other: Tensor) -> float:
+        """⟨·,·⟩ of vectors (N, d) of each cell."""
+        return float(self.weight @ (one * other).sum(-1) / self.weight.sum())
 
     def _samples(self) -> list[PathSample]:
         """The cells as particles that move so, in chunks."""
@@ -122,25 +145,30 @@ class Calibrated:
         v̂ is its gradient.
     scale : float
         c.
+    trust : float
+        κ, from 0 to 1.
     """
 
     velocities: Velocities
     plain: Fit
     smooth: Kernel
     scale: float
+    trust: float
 
     def bend(self, path: Path, days: Snapshots, share: float) -> Path:
-        """A path through these days that leaves and reaches their cells by ρ = `share` of c v̂.
+        """A path through these days that leaves and reaches their cells by ρκ of c v̂; ρ is `share`.
 
-        Cells whose velocity is not known keep the tangent that they have.
+        Cells whose velocity is not known keep the tangent that they have; for ρ = 0 all do.
         """
+        if share == 0:
+            return path
         assert days.velocities is not None
         velocities, shares = [], []
         for time, x, v in zip(days.unit_times, days.points, days.velocities, strict=True):
             t = torch.full((len(x),), time, dtype=torch.float32)
             smooth = self.smooth.gradient(t, torch.as_tensor(x, dtype=torch.float32))
             velocities.append(self.scale * smooth.double().numpy())
-            shares.append(np.where(v.any(1), share, 0.0))
+            shares.append(np.where(v.any(1), share * self.trust, 0.0))
         return turned(path, velocities, shares)
 
 
@@ -194,11 +222,13 @@ def calibrate(
         return None
     features = draw_features(days, FEATURES, rng)
     plain = fit_kernel(path, objective, features, rng=rng, particles=PARTICLES)
-    smooth = velocities.smoothed(days, rng)
+    smooth, variance = velocities.smoothed(days, rng)
     motion, v = velocities.along(plain.action), velocities.along(smooth)
-    own = float(velocities.weight @ motion.square().sum(-1))
-    along = float(velocities.weight @ (v * motion).sum(-1))
-    return Calibrated(velocities, plain, smooth, own / along if along else 0.0)
+    along = velocities.mean(v, motion)
+    scale = velocities.mean(motion, motion) / along if along else 0.0
+    apart = velocities.mean(scale * v - motion, scale * v - motion)
+    trust = max(0.0, 1 - scale**2 * variance / apart) if apart else 1.0
+    return Calibrated(velocities, plain, smooth, scale, trust)
 
 
 def bend_by_velocities(

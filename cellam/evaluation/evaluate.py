@@ -198,6 +198,7 @@ def evaluate(
             "growth_prior": cells.growth_prior,
             "clones": cells.reading.clones,
             "velocity": cells.reading.velocity,
+            "use_rep": cells.rep,  # in whose coordinates that is
             **changes,
             "ensemble": None,
         }

@@ -42,6 +42,8 @@ class Agreement:
     scale : float
         What velocities are multiplied by, in model coordinates per unit time; below 0 they point
         against the motion that the days show.
+    trust : float
+        Share of the squared difference to the fit without them that is not their noise.
     """
 
     known: int
@@ -52,6 +54,7 @@ class Agreement:
     shuffled: float
     p: float
     scale: float
+    trust: float
 
 
 def measure_agreement(days: Snapshots, found: Calibrated, rng: np.random.Generator) -> Agreement:
@@ -84,6 +87,7 @@ def measure_agreement(days: Snapshots, found: Calibrated, rng: np.random.Generat
         shuffled=round(centre, 6),
         p=(1 + as_far) / (1 + SHUFFLES),
         scale=found.scale,
+        trust=round(found.trust, 6),
     )
 
 

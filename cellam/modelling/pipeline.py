@@ -199,11 +199,7 @@ def _fit_action(
         training, choice.recipe.coupling, objective.sigma, pairing, checkpoint, on_progress
     )
     path = curve(straight, choice.recipe.curvature)
-    agreement = None
-    calibrated = calibrate(training, path, objective, agreeing)
-    if calibrated is not None:
-        agreement = measure_agreement(training, calibrated, agreeing)
-        path = calibrated.bend(path, training, choice.recipe.velocity)
+    path, agreement = _bent(path, training, choice.recipe.velocity, objective, agreeing)
     if options.action == Kernel.name:
         features = draw_features(training, options.n_features, drawing)
         result = _kernel(path, objective, features, fitting, device, checkpoint, on_progress)
@@ -225,6 +221,17 @@ def _fit_action(
     result = keep_masses(result, training, fitting)
     kinetic = measure_kinetic(path, choice.recipe.coupling, result, measuring)
     return result, rotation, kinetic, choice, agreement
+
+
+def _bent(
+    path: Path, training: Snapshots, share: float, objective: Objective, rng: np.random.Generator
+) -> tuple[Path, Agreement | None]:
+    """The path bent by given velocities to a share, and how these agree with a fit without them."""
+    calibrated = calibrate(training, path, objective, rng)
+    if calibrated is None:
+        return path, None
+    agreement = measure_agreement(training, calibrated, rng)
+    return calibrated.bend(path, training, share), agreement
 
 
 def _streams(options: Options) -> list[np.random.Generator]:

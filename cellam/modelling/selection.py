@@ -378,11 +378,11 @@ class _Trials:
         if k not in self.around:
             self.around[k] = _Around.of(self.days, k, self.seed)
         near = self.around[k]
-        path = self._path(near, recipe)
         rng = np.random.default_rng(self.seed)
         features = draw_features(near.training, FEATURES, rng, near.length)
         before, after = near.sides()
         try:
+            path = self._path(near, recipe)
             fit = fit_kernel(path, self.objective, features, rng=rng, particles=PARTICLES)
             relative = path.less_total_growth()
             still = features.time_independent()

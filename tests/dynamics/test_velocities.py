@@ -38,11 +38,24 @@ def test_the_days_tell_sign_and_scale_of_velocities(factor):
     days = cloud(factor * MOTION, noise=abs(factor))
     found = calibrate(days, straight(days), Objective(), np.random.default_rng(0))
     assert found.scale == pytest.approx(3 / factor, rel=0.1)  # in the three days of unit time
+    assert 0 <= found.trust <= 1
     smooth = found.scale * found.velocities.along(found.smooth).numpy()
     assert smooth.mean(0) == pytest.approx(3 * MOTION, rel=0.1)
     noisy = found.scale * found.velocities.v.numpy()
     off, was = (((v - 3 * MOTION) ** 2).sum(1).mean() for v in (smooth, noisy))
     assert off < 0.1 * was
+
+
+def test_the_less_velocities_are_noise_the_further_they_are_followed():
+    """They differ from the fit by turns that it does not know, and by noise."""
+    trust = []
+    for noise in (0.0, 1.0, 5.0):
+        days = cloud(MOTION, noise=noise)
+        turning = np.array([[1.0, 2.0], [0.5, -3.0], [2.0, 2.0]])
+        velocities = zip(days.velocities, turning, strict=True)
+        days = replace(days, velocities=tuple(v + turn for v, turn in velocities))
+        trust.append(calibrate(days, straight(days), Objective(), np.random.default_rng(0)).trust)
+    assert 1 > trust[0] > 0.99 > trust[1] > trust[2] + 0.1
 
 
 def test_each_day_counts_for_the_time_nearest_to_it_and_no_cell_for_more_than_others():
@@ -89,6 +102,6 @@ def test_where_cells_do_not_move_or_have_no_velocity_the_path_stays():
     )
     bent = bend_by_velocities(path, few, 1.0, Objective(), rng)
     # Those without one keep the tangent that they have.
-    assert (bent.gaps[0].bend[0][40:] == 0).all() and (bent.gaps[0].bend[0][:40] != 0).all()
+    assert (bent.gaps[0].bend[0][40:] == 0).all()
     # Later stages have the random numbers that they have without velocities.
     assert rng.random() == np.random.default_rng(0).random()
