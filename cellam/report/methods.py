@@ -312,8 +312,8 @@ def _velocities(model: Model, agreement: Agreement) -> str:
         "one factor for all cells, which that fit calibrates; the tangents of the coupled paths at "
         f"the cells were taken from them with a share of {share * agreement.trust:.2g}: {share:g}, "
         "chosen by the energy distance of predicted to observed cells over inner time points, "
-        f"times {agreement.trust:.2g}, the part of their squared difference to that fit that is not "
-        "noise by two halves of the cells (empirical Bayes)."
+        f"times {agreement.trust:.2g}, the part of their squared difference to that fit that is "
+        "not noise by two halves of the cells (empirical Bayes)."
     )
 
 
