@@ -103,11 +103,11 @@ def explain_scale(model: Model, found: Agreement) -> str:
     """What velocities were multiplied by, how far followed, and whether they were turned round."""
     first, last = model.training.times[0], model.training.times[-1]
     factor = found.scale / (last - first)
-    turned = "; they point against the motion that the days show, and were turned round"
+    turned = " (they point against the motion that the days show, and were turned round)"
     return (
-        f"given velocities were multiplied by {factor:.3g} per unit of time and followed to "
-        f"{100 * found.trust:.0f} %: the rest of what sets them apart from the fit without them is "
-        f"their noise{turned * (factor < 0)}"
+        f"given velocities were multiplied by {factor:.3g} per unit of time"
+        f"{turned * (factor < 0)} and followed to {100 * found.trust:.0f} %: the rest of what sets "
+        "them apart from the fit without them is their noise"
     )
 
 
