@@ -99,8 +99,8 @@ def _simulated() -> Iterator[str]:
             gain = off - without
             yield (
                 f"| {name} | {kind} | {(share > 0).sum()} of {DRAWS} | {share.mean():.2f} | "
-                f"{cosine.mean():.2f} | {trust.mean():.2f} | {off.mean():.3f} | {without.mean():.3f} | "
-                f"{gain.mean():.3f} ({gain.min():.3f}, {gain.max():.3f}) |"
+                f"{cosine.mean():.2f} | {trust.mean():.2f} | {off.mean():.3f} | "
+                f"{without.mean():.3f} | {gain.mean():.3f} ({gain.min():.3f}, {gain.max():.3f}) |"
             )
 
 
@@ -118,8 +118,8 @@ def _imposed(share: float) -> Iterator[None]:
 def _eb() -> Iterator[str]:
     cells = cellam.read(EB, use_rep="X_pca", time_key="day", velocity="velocity_pca")
     yield (
-        "| seed | held-out day | share chosen | cosine (95 %), shuffled, p | followed to | energy with "
-        "share 0 | 1 imposed | W1 with share 0 | 1 imposed |\n|---|---|---|---|---|---|---|---|---|"
+        "| seed | held-out day | share chosen | cosine (95 %), shuffled, p | followed to | energy "
+        "with share 0 | 1 imposed | W1 with share 0 | 1 imposed |\n|---|---|---|---|---|---|---|---|---|"
     )
     for seed in SEEDS:
         how = {"n_pcs": N_PCS, "seed": seed, "n_features": 300}
@@ -157,8 +157,8 @@ def main() -> None:
     ]
     if EB.exists():
         lines += [
-            f"## eb\n\nRNA velocity in the PCA, {N_PCS} components. A share of 0, which is what the fit chooses where "
-            "so said, is the fit without velocities. Intervals as `eval` has them.",
+            f"## eb\n\nRNA velocity in the PCA, {N_PCS} components. A share of 0, which is "
+            "what the fit chooses where so said, is the fit without velocities. Intervals as `eval` has them.",
             *_eb(),
         ]
     TABLE.write_text("\n\n".join(lines).replace("|\n\n| ", "|\n| ") + "\n")
