@@ -119,7 +119,8 @@ def _eb() -> Iterator[str]:
     cells = cellam.read(EB, use_rep="X_pca", time_key="day", velocity="velocity_pca")
     yield (
         "| seed | held-out day | share chosen | cosine (95 %), shuffled, p | followed to | energy "
-        "with share 0 | 1 imposed | W1 with share 0 | 1 imposed |\n|---|---|---|---|---|---|---|---|---|"
+        "with share 0 | 1 imposed | W1 with share 0 | 1 imposed |\n"
+        "|---|---|---|---|---|---|---|---|---|"
     )
     for seed in SEEDS:
         how = {"n_pcs": N_PCS, "seed": seed, "n_features": 300}
@@ -158,7 +159,8 @@ def main() -> None:
     if EB.exists():
         lines += [
             f"## eb\n\nRNA velocity in the PCA, {N_PCS} components. A share of 0, which is "
-            "what the fit chooses where so said, is the fit without velocities. Intervals as `eval` has them.",
+            "what the fit chooses where so said, is the fit without velocities. Intervals "
+            "as `eval` has them.",
             *_eb(),
         ]
     TABLE.write_text("\n\n".join(lines).replace("|\n\n| ", "|\n| ") + "\n")
