@@ -111,6 +111,15 @@ class ReadOptions(BaseModel):
         otherwise="none",
         form="KEY",
     )
+    velocity: str | None = option(
+        None,
+        "Key of obsm with a velocity of each cell (RNA velocity) in the coordinates of `use_rep`, "
+        "e.g. velocity_pca. Its sign and scale are learnt; it bends the path as far as that "
+        "predicts inner training days better.",
+        Group.PATH,
+        otherwise="none",
+        form="KEY",
+    )
 
     conflicts: ClassVar[tuple[Conflict, ...]] = (
         Conflict(
@@ -124,6 +133,19 @@ class ReadOptions(BaseModel):
             lambda o: o.clones == o.time_key,
             "{clones} is the column of {time_key}, which holds the time.",
             "Name the column with the lineage barcodes.",
+        ),
+        Conflict(
+            "velocity",
+            lambda o: o.use_rep is None,
+            "{velocity} has to be in the coordinates that are fitted, and `use_rep` is not set: "
+            "those of a new PCA are not known beforehand.",
+            "Name the representation that it belongs to, e.g. `use_rep='X_pca'` for velocity_pca.",
+        ),
+        Conflict(
+            "velocity",
+            lambda o: o.velocity == o.use_rep,
+            "{velocity} is the representation itself.",
+            "Name the key of the velocities, e.g. velocity_pca.",
         ),
     )
 
@@ -382,6 +404,12 @@ class Options(ReadOptions):
             lambda o: o.path in ("independent", "mixture"),
             "{clones} does not apply to {path}, which pairs no cells by where they go.",
             "Leave it out, or use `path='uot'` or `path='ot'`.",
+        ),
+        Conflict(
+            "velocity",
+            lambda o: o.path == "mixture",
+            "{velocity} does not apply to {path}, in which cells do not move.",
+            "Leave it out, or use another `path`.",
         ),
     )
 

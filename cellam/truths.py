@@ -336,6 +336,23 @@ def unmoved(
     return _population(x, day, np.full(len(day), "A"), np.ones(len(day)))
 
 
+def bent_arms(
+    t: float, n: int, rng: Generator, *, d: int = 5, turns: float = 0.35
+) -> tuple[Array, Array]:
+    """Cells of two arms that bend as they go, and how they move: (n, d) each.
+
+    Each arm swings about a straight line `turns` times a day, so that days which are far apart do
+    not tell how. Its cells keep their places within it, so their velocity is a gradient near them.
+    """
+    side = np.where(rng.random(n) < 0.5, 1.0, -1.0)
+    x, v = 0.3 * rng.standard_normal((n, d)), np.zeros((n, d))
+    pace = 2 * np.pi * turns
+    x[:, 0] += 1.5 * t
+    x[:, 1] += side * (1 + np.sin(pace * t))
+    v[:, 0], v[:, 1] = 1.5, side * pace * np.cos(pace * t)
+    return x, v
+
+
 def _at(place: NDArray[np.floating], d: int, rng: Generator) -> Array:
     """Standard normal cells, moved by `place` (N,) along the first of d axes: (N, d)."""
     x: Array = rng.standard_normal((len(place), d))

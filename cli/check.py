@@ -58,6 +58,9 @@ def _print(found: Check) -> None:
     _say_design(found)
     for k, (both, n) in enumerate(found.clones.items()):
         say("clones" if k == 0 else "", _clones(*both, n))
+    if found.velocities is not None:
+        known = f"{found.velocities:,} of {plural(len(found.cells), 'cell')}"
+        say("velocity", f"obsm[{found.cells.reading.velocity!r}], of {known}")
     say("batches", "; ".join(map(_batch, found.batches)) or "none found")
     for k, species in enumerate(found.genes):
         say("growth" if k == 0 else "", _growth_genes(found, species))

@@ -60,7 +60,7 @@ def evaluate(
         typer.Option(
             "--counterpart/--no-counterpart",
             help="Also score the same fit with growth switched off (or on, if it is off), and "
-            "without --growth-prior or --clones if it had one.",
+            "without --growth-prior, --clones or --velocity if it had one.",
         ),
     ] = True,
     refits: Annotated[

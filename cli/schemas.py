@@ -106,6 +106,7 @@ CHECK = {
     "design": _maybe(_some(ROW)),
     "growth_genes": _keys({"human": _LIKE, "mouse": _LIKE}),
     "species": _maybe(TEXT),
+    "velocities": _maybe(COUNT),
     "clones": _some(_keys({"from": TEXT, "to": TEXT, "shared": COUNT})),
     "estimate": _keys(
         {
@@ -286,6 +287,7 @@ def _info() -> dict[str, Schema]:
         "choice": _keys(
             {
                 **{"path": _PATH, "curvature": NUMBER, "prior": NUMBER, "clones": SHARES},
+                "velocity": NUMBER,
                 **{"reasons": _named(_REASON), "open_paths": _some(_PATH)},
             }
         ),

@@ -12,7 +12,7 @@ from cellam.options import Options
 def test_a_fit_has_these_options_unless_told() -> None:
     reading = ("time_key", "time_map", "use_rep", "layer", "values", "growth_prior", "batch_key")
     chosen = ("n_pcs", "n_top_genes", "sigma", "growth_scale", "path", "tau", "curvature", "steps")
-    absent = ("population", "ensemble", "threads", "replicate", "clones")
+    absent = ("population", "ensemble", "threads", "replicate", "clones", "velocity")
     assert Options().model_dump() == {
         **dict.fromkeys((*reading, *chosen, *absent)),
         "whiten": False,

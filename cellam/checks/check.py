@@ -89,6 +89,12 @@ class Check(Result):
     clones: dict[tuple[str, str], int]
 
     @property
+    def velocities(self) -> int | None:
+        """Number of cells with a given velocity; None where none is asked for."""
+        v = self.cells.velocity
+        return None if v is None else int(v.any(1).sum())
+
+    @property
     def gaps(self) -> list[float]:
         """Time between the days."""
         return [b - a for a, b in itertools.pairwise(self.cells.timeline.times)]
@@ -157,6 +163,7 @@ class Check(Result):
                 for species, sets in self.genes.items()
             },
             "species": self.species,
+            "velocities": self.velocities,
             "clones": [{"from": a, "to": b, "shared": n} for (a, b), n in self.clones.items()],
             "estimate": self.estimate.to_dict(),
             "caveats": [asdict(caveat) for caveat in self.caveats],

@@ -299,6 +299,12 @@ def compare(
             f"`ensemble={options.ensemble}` has no part in a comparison.",
             "Leave it out: intervals are over samples.",
         )
+    if options.velocity is not None:
+        raise ConfigError(
+            f"`velocity={options.velocity!r}` has no part in a comparison, which asks how far the "
+            "days of each condition move.",
+            "Leave it out.",
+        )
     check_closed_form(options)
     types = resolve_types(cells.obs, cells.codes, groupby)
     if types is not None and types.name == condition:

@@ -40,6 +40,7 @@ References
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
@@ -85,6 +86,42 @@ def curve(path: Path, curvature: float) -> Path:
         if not known_1:
             d_1 = -0.5 * _mean(gap.pairs.j, gap.pairs.mass_1, d_0[gap.pairs.i], len(gap.x_1))
         gaps.append(replace(gap, bend=(curvature * d_0, curvature * d_1)))
+    return replace(path, gaps=tuple(gaps))
+
+
+def turned(path: Path, velocities: Sequence[Array], shares: Sequence[Array]) -> Path:
+    """Turn the tangents of a path at the cells of its days towards velocities known beforehand.
+
+    Parameters
+    ----------
+    path : Path
+        Straight or bent.
+    velocities : sequence of (n_k, d) arrays
+        Of the cells of each day, in model coordinates per unit time.
+    shares : sequence of (n_k,) arrays
+        From 0, which leaves the mean tangent of the curves of a cell as it is, to 1, which makes
+        it its velocity. What the curves of one cell differ by stays.
+
+    Returns
+    -------
+    Path
+        Whose ends are the same; the same path where nobody moves.
+    """
+    if any(gap.fading for gap in path.gaps):
+        return path
+    gaps = []
+    for k, gap in enumerate(path.gaps):
+        chord = gap.length * _velocity(gap)
+        means = (
+            _mean(gap.pairs.i, gap.pairs.mass_0, chord, len(gap.x_0)),
+            _mean(gap.pairs.j, gap.pairs.mass_1, chord, len(gap.x_1)),
+        )
+        was = gap.bend or (np.zeros_like(gap.x_0), np.zeros_like(gap.x_1))
+        d_0, d_1 = (
+            d + shares[day][:, None] * (gap.length * velocities[day] - mean - d)
+            for day, d, mean in zip((k, k + 1), was, means, strict=True)
+        )
+        gaps.append(replace(gap, bend=(d_0, d_1)))
     return replace(path, gaps=tuple(gaps))
 
 

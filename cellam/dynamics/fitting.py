@@ -368,12 +368,12 @@ def solve_halves(
     for ridge in (*RIDGES, *RAISED):
         if losses and ridge in RAISED:
             break
-        there = _quadratic(A_1, b_1, _solve(A_0, b_0, ridge * penalty))
-        back = _quadratic(A_0, b_0, _solve(A_1, b_1, ridge * penalty))
+        there = _quadratic(A_1, b_1, solve(A_0, b_0, ridge * penalty))
+        back = _quadratic(A_0, b_0, solve(A_1, b_1, ridge * penalty))
         if np.isfinite(there + back):
             losses[ridge] = there + back
     for ridge in sorted(losses, key=losses.__getitem__):
-        theta = _solve(A_0 + A_1, b_0 + b_1, ridge * penalty).float()
+        theta = solve(A_0 + A_1, b_0 + b_1, ridge * penalty).float()
         if theta.isfinite().all():
             return theta, losses, ridge
     raise TrainingError(
@@ -386,7 +386,7 @@ def _quadratic(A: Tensor, b: Tensor, theta: Tensor) -> float:
     return float((0.5 * theta * (A @ theta) - b * theta).sum())
 
 
-def _solve(A: Tensor, b: Tensor, ridge: Tensor) -> Tensor:
+def solve(A: Tensor, b: Tensor, ridge: Tensor) -> Tensor:
     """θ for one right-hand side b (m,), or for several of them (m, k); a ridge (m,) for each θ.
 
     It is nan where the matrix is not positive definite to rounding.

@@ -66,6 +66,12 @@ def _no_clones(options: Options) -> Options | None:
     return Options(**{**options.model_dump(), "clones": None})
 
 
+def _no_velocity(options: Options) -> Options | None:
+    if options.velocity is None:
+        return None
+    return Options(**{**options.model_dump(), "velocity": None})
+
+
 def _without_prior(options: Options) -> dict[str, Any]:
     return options.model_dump() | {"growth_prior": None}
 
@@ -77,13 +83,14 @@ COUNTERPARTS = {
         Counterpart("unbalanced", "with growth", 2, _unbalanced),
         Counterpart("no-prior", "without the growth prior", 8, _no_prior),
         Counterpart("no-clones", "without barcodes", 9, _no_clones),
+        Counterpart("no-velocity", "without the given velocities", 10, _no_velocity),
     )
 }
 
 
 def counterparts_of(options: Options) -> dict[str, Options]:
     """The same options with mass conserved, or with growth where it is; and without a prior of it,
-    or without barcodes.
+    without barcodes, or without velocities.
 
     Examples
     --------

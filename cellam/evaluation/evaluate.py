@@ -197,6 +197,8 @@ def evaluate(
             **(options or Options()).model_dump(),
             "growth_prior": cells.growth_prior,
             "clones": cells.reading.clones,
+            "velocity": cells.reading.velocity,
+            "use_rep": cells.rep,  # in whose coordinates that is
             **changes,
             "ensemble": None,
         }
@@ -253,9 +255,11 @@ def _hold_out(task: _Task, label: str) -> Scores:
 
 
 def _as_for(options: Options, cells: Cells) -> Cells:
-    """The cells, less the growth prior and the barcodes that a counterpart does without."""
+    """The cells, less the prior, the barcodes or the velocities that a counterpart does without."""
     if options.growth_prior is None:
         cells = cells.without_prior()
+    if options.velocity is None:
+        cells = cells.without_velocities()
     return cells if options.clones is not None else cells.without_clones()
 
 

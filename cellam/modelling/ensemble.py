@@ -38,6 +38,7 @@ from cellam.dynamics.fitting import (
 from cellam.dynamics.masses import keep_masses
 from cellam.dynamics.objectives import Objective
 from cellam.dynamics.paths import build_path
+from cellam.dynamics.velocities import bend_by_velocities
 from cellam.executors.executor import as_done
 from cellam.modelling.recipe import Choice, Recipe
 from cellam.modelling.stored import fit_from, fit_to_arrays, fit_to_json
@@ -135,6 +136,7 @@ def fit_recipe(
     days = recipe.applied(days)
     straight = build_path(days, recipe.coupling, rng, sigma=objective.sigma)
     path = curve(straight, recipe.curvature)
+    path = bend_by_velocities(path, days, recipe.velocity, objective, rng)
     features = draw_features(days, options.n_features, rng)
     fit = fit_kernel(path, objective, features, rng=rng, device=device)
     still = None

@@ -17,6 +17,7 @@ from cellam.dynamics.distances import resample
 from cellam.dynamics.fitting import Fit
 from cellam.dynamics.simulation import Cloud, Trajectories
 from cellam.errors import ConfigError
+from cellam.modelling.agreement import Agreement
 from cellam.modelling.cohort import Cohort, day_cohort, new_cohorts, point_cohort
 from cellam.modelling.families import Families, check_forward, check_room, check_turnover
 from cellam.modelling.kinetic import Kinetic
@@ -69,6 +70,8 @@ class Model(Displayed):
     kinetic : Kinetic or None
         How much of the motion the action keeps; None with noise, or where no cell moves, and for
         fits of earlier versions.
+    agreement : Agreement or None
+        Of velocities of cells with the fit without them; None where none were given.
     """
 
     options: Options
@@ -82,6 +85,7 @@ class Model(Displayed):
     ensemble: tuple[Fit, ...] = ()
     prior_source: PriorSource | None = None
     kinetic: Kinetic | None = None
+    agreement: Agreement | None = None
 
     @property
     def facts(self) -> dict[str, str]:

@@ -29,7 +29,9 @@ from cellam.dynamics.masses import keep_masses
 from cellam.dynamics.objectives import Objective
 from cellam.dynamics.paths import Path, build_gap, join
 from cellam.dynamics.training import fit_mlp
+from cellam.dynamics.velocities import calibrate
 from cellam.errors import ConfigError, DataError
+from cellam.modelling.agreement import Agreement, measure_agreement
 from cellam.modelling.ensemble import fit_ensemble
 from cellam.modelling.kinetic import Kinetic, measure_kinetic
 from cellam.modelling.model import Model
@@ -106,7 +108,7 @@ def _fit(
     """Learn the dynamics, in the space of a fit that is known to these cells, or in a new one."""
     began = time.monotonic()
     # How the cells were read belongs to the options, so that the same can be read again.
-    for name in ("growth_prior", "batch_key", "clones"):
+    for name in ("growth_prior", "batch_key", "clones", "velocity"):
         value = getattr(options, name)
         if value not in (None, getattr(cells.reading, name)):
             raise ConfigError(
@@ -143,10 +145,11 @@ def _fit(
         expected = expected_growth(cells, seen)
         rates = None if expected is None else expected.rates
         clones = read_clones(cells, seen)
-        snapshots = take_snapshots(cells, points, options.population, rates, clones)
+        velocities = space.velocities(cells, seen)
+        snapshots = take_snapshots(cells, points, options.population, rates, clones, velocities)
         training = snapshots.without(excluded)
         fitted = _fit_action(training, options, device, checkpoint, on_progress)
-        result, rotation, kinetic, choice = fitted
+        result, rotation, kinetic, choice, agreement = fitted
         members = fit_ensemble(
             training,
             choice,
@@ -170,6 +173,7 @@ def _fit(
         members,
         None if expected is None else expected.source,
         kinetic,
+        agreement,
     )
 
 
@@ -179,8 +183,8 @@ def _fit_action(
     device: str,
     checkpoint: Checkpoint,
     on_progress: OnProgress,
-) -> tuple[Fit, Rotation, Kinetic | None, Choice]:
-    choosing, pairing, drawing, fitting, measuring, thinning = _streams(options)
+) -> tuple[Fit, Rotation, Kinetic | None, Choice, Agreement | None]:
+    choosing, pairing, drawing, fitting, measuring, thinning, agreeing = _streams(options)
     objective = Objective(
         sigma=(options.sigma or SIGMA) if options.has_noise else 0.0,
         growth_scale=(options.growth_scale or GROWTH_SCALE)
@@ -195,6 +199,7 @@ def _fit_action(
         training, choice.recipe.coupling, objective.sigma, pairing, checkpoint, on_progress
     )
     path = curve(straight, choice.recipe.curvature)
+    path, agreement = _bent(path, training, choice.recipe.velocity, objective, agreeing)
     if options.action == Kernel.name:
         features = draw_features(training, options.n_features, drawing)
         result = _kernel(path, objective, features, fitting, device, checkpoint, on_progress)
@@ -215,12 +220,23 @@ def _fit_action(
     result = add_growth(result, path.less_total_growth(), still, rng=fitting, device=device)
     result = keep_masses(result, training, fitting)
     kinetic = measure_kinetic(path, choice.recipe.coupling, result, measuring)
-    return result, rotation, kinetic, choice
+    return result, rotation, kinetic, choice, agreement
+
+
+def _bent(
+    path: Path, training: Snapshots, share: float, objective: Objective, rng: np.random.Generator
+) -> tuple[Path, Agreement | None]:
+    """The path bent by given velocities to a share, and how these agree with a fit without them."""
+    calibrated = calibrate(training, path, objective, rng)
+    if calibrated is None:
+        return path, None
+    agreement = measure_agreement(training, calibrated, rng)
+    return calibrated.bend(path, training, share), agreement
 
 
 def _streams(options: Options) -> list[np.random.Generator]:
-    """Random numbers of the stages: choose, pair, draw features, fit, measure rotation, thin."""
-    return [np.random.default_rng(s) for s in np.random.SeedSequence(options.seed).spawn(6)]
+    """Random numbers of the stages: choose, pair, draw features, fit, measure, thin, agree."""
+    return [np.random.default_rng(s) for s in np.random.SeedSequence(options.seed).spawn(7)]
 
 
 def _choice(

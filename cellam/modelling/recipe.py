@@ -15,7 +15,7 @@ from cellam.dynamics.couplings import COUPLINGS, Coupling
 from cellam.dynamics.curves import CURVATURE
 from cellam.reading.snapshots import Snapshots
 
-Part: TypeAlias = Literal["prior", "clones", "coupling", "curvature"]
+Part: TypeAlias = Literal["prior", "clones", "coupling", "curvature", "velocity"]
 Because: TypeAlias = Literal[
     "asked",  # by the user
     "conserved",  # the method conserves mass
@@ -32,6 +32,9 @@ Because: TypeAlias = Literal[
     "nearer",  # sisters of clones that were held out are, with this share of what clones tell
     "not nearer",  # so that nothing of it is used
     "few clones",  # to judge by
+    "predicts better",  # than without given velocities, clearly
+    "not better",  # with velocities, so that none is used
+    "no velocities",  # of any training cell
     "not recorded",  # by the version that made the fit
 ]
 
@@ -42,13 +45,15 @@ class Recipe:
 
     `prior` is the share of the growth expected beforehand that is taken for true, `clones` how far
     the cells of some days, by label, are carried by what their clones tell before they are paired
-    (`dynamics.lineage`).
+    (`dynamics.lineage`), and `velocity` how far lines bend by given velocities
+    (`dynamics.velocities`).
     """
 
     coupling: Coupling
     curvature: float = CURVATURE
     prior: float = 0.0
     clones: tuple[tuple[str, float], ...] = ()
+    velocity: float = 0.0
 
     def applied(self, days: Snapshots) -> Snapshots:
         """Days with as much of their growth prior and of their clones as the recipe takes."""
@@ -85,7 +90,7 @@ class Choice:
     recipe : Recipe
     reasons : dict of Part to Reason
         "prior" only where growth was expected, "clones" only with barcodes, "curvature" only where
-        lines can bend.
+        lines can bend, "velocity" only where cells have one.
     couplings : tuple
         All that the training days leave open; the recipe's is the last of them.
     """
@@ -102,6 +107,7 @@ def choice_to_json(choice: Choice) -> dict[str, Any]:
         "curvature": choice.recipe.curvature,
         "prior": choice.recipe.prior,
         "clones": dict(choice.recipe.clones),
+        "velocity": choice.recipe.velocity,
         "reasons": {part: _reason_to_json(reason) for part, reason in choice.reasons.items()},
         "open_paths": [coupling_to_json(coupling) for coupling in choice.couplings],
     }
@@ -129,6 +135,7 @@ def choice_from_json(stored: Mapping[str, Any]) -> Choice:
             stored["curvature"],
             stored["prior"],
             tuple(stored.get("clones", {}).items()),  # older runs have none
+            stored.get("velocity", 0.0),
         ),
         reasons,
         tuple(_coupling_from_json(coupling) for coupling in stored["open_paths"]),

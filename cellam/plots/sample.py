@@ -61,6 +61,7 @@ def drawn_cells(model: Model, adata: AnnData | None = None, most: int | None = N
         points=tuple(x[k - a] for x, k, a in zip(days.points, of_day, starts, strict=False)),
         rows=tuple(np.searchsorted(there, days.data_rows[k]) for k in of_day),
         prior=None,
+        velocities=None,
     )
     with anndata.settings.override(remove_unused_categories=False):  # each keeps its colour
         chosen = None if adata is None else adata[there].copy()

@@ -29,6 +29,7 @@ from cellam.reading.sources import opened
 from cellam.reading.stores import SAVE_AGAIN
 from cellam.reading.timeline import Timeline
 from cellam.reading.values import Form
+from cellam.reading.velocity import read_velocity
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -62,8 +63,8 @@ class Cells(Displayed):
     genes : tuple of str
         Names of the genes, sorted; empty for a representation.
     digest : str
-        Of names, times, matrix, batches, barcodes, and of what growth is expected from; see
-        `digests`.
+        Of names, times, matrix, batches, barcodes, velocities, and of what growth is expected from;
+        see `digests`.
     expression : Expression or None
         For the genes of a growth prior, where the matrix is a representation.
     other_times : tuple of TimeColumn
@@ -72,6 +73,8 @@ class Cells(Displayed):
         What a user should know of the values, and of genes that were left out.
     sample : (m,) int array or None
         Positions of the cells whose values were looked at; None for all.
+    velocity : (n, p) float32 array or None
+        How each cell moves in a representation; see `velocity`.
     """
 
     source: str
@@ -87,6 +90,7 @@ class Cells(Displayed):
     other_times: tuple[TimeColumn, ...] = ()
     notes: tuple[str, ...] = ()
     sample: NDArray[np.int64] | None = None
+    velocity: NDArray[np.float32] | None = None
 
     def __len__(self) -> int:
         return len(self.codes)
@@ -140,6 +144,7 @@ class Cells(Displayed):
             matrix=self.matrix[rows],
             expression=expression,
             sample=None,
+            velocity=None if self.velocity is None else self.velocity[rows],
         )
 
     @property
@@ -159,7 +164,7 @@ class Cells(Displayed):
         return digest == (self._digest(first=True) if earlier else self.digest)
 
     def _digest(self, *, first: bool = False) -> str:
-        """Of names, times, values, batches, barcodes, and of what growth is expected from."""
+        """Of names, times, values, what else a fit may use of cells, and expected growth."""
         parts = [self.matrix]
         if self.expression is not None:
             parts.append(self.expression.rows)
@@ -167,6 +172,8 @@ class Cells(Displayed):
             parts.append(_as_text(self.obs[self.growth_prior]))
         keys = (self.reading.batch_key, self.reading.clones)
         parts.extend(_as_text(self.obs[key]) for key in keys if key in self.obs)
+        if self.velocity is not None:
+            parts.append(self.velocity)
         times = np.asarray(self.timeline.times)[self.codes]
         return digest_of(self.obs.index, self.genes, times, parts, first=first)
 
@@ -174,6 +181,11 @@ class Cells(Displayed):
         """The same cells, of whose growth nothing is expected."""
         reading = self.reading.model_copy(update={"growth_prior": None})
         return replace(self, reading=reading, expression=None)
+
+    def without_velocities(self) -> Cells:
+        """The same cells, whose velocities are not known."""
+        reading = self.reading.model_copy(update={"velocity": None})
+        return replace(self, reading=reading, velocity=None)
 
     def without_clones(self, of: NDArray[np.bool_] | None = None) -> Cells:
         """The same cells without barcodes: none is used, or those marked in `of` (n,) have none."""
@@ -232,6 +244,7 @@ def _read(data: str | Path | AnnData, options: ReadOptions, most: int | None = N
     """Read cells; of their expression about `most` values are looked at, or all."""
     prior = options.growth_prior
     of_genes: Expression | None = None
+    velocity: NDArray[np.float32] | None = None
     with opened(data) as source:
         obs = with_barcodes(annotation(source), source, options.clones)
         key, timeline, codes, others = read_times(obs, options.time_key, options.time_map)
@@ -242,6 +255,9 @@ def _read(data: str | Path | AnnData, options: ReadOptions, most: int | None = N
             of_genes = read_expression(source, options.layer, days, options.values, most)
         if options.use_rep is not None:
             matrix = read_representation(source, options.use_rep, len(obs))
+            if options.velocity is not None:
+                rep, shape = options.use_rep, matrix.shape
+                velocity = read_velocity(source, options.velocity, rep, shape)
     expression = of_genes if options.use_rep is not None else None
     genes: tuple[str, ...] = ()
     form = None
@@ -266,6 +282,7 @@ def _read(data: str | Path | AnnData, options: ReadOptions, most: int | None = N
         other_times=others,
         notes=of_genes.notes if of_genes is not None else (),
         sample=of_genes.sample if of_genes is not None else None,
+        velocity=velocity,
     )
 
 

@@ -86,7 +86,9 @@ def find_rows(source: Source, path: str, where: str, n_cells: int, held: int = H
     return Rows.of(matrix)
 
 
-def read_numbers(value: Any, where: str, kinds: str, n_cells: int) -> Matrix:
+def read_numbers(
+    value: Any, where: str, kinds: str, n_cells: int, *, may_lack: bool = False
+) -> Matrix:
     """The same values as a float32 array or csr_matrix that shares nothing that we change.
 
     Parameters
@@ -97,6 +99,8 @@ def read_numbers(value: Any, where: str, kinds: str, n_cells: int) -> Matrix:
     kinds : str
         Kinds of numbers, as numpy has them, that may be in it.
     n_cells : int
+    may_lack : bool
+        Whether values may be missing (NaN).
 
     Raises
     ------
@@ -104,7 +108,7 @@ def read_numbers(value: Any, where: str, kinds: str, n_cells: int) -> Matrix:
         If it is no such matrix, or has values that cannot be computed with.
     """
     value = as_numbers(value, where, kinds, n_cells)
-    unsound = Unsound(where, n_cells, may_lack=False)
+    unsound = Unsound(where, n_cells, may_lack=may_lack)
     unsound.look(value)
     unsound.refuse()
     if not sparse.issparse(value):

@@ -93,6 +93,7 @@ def read_new(
                 "time_key": None if at is not None else reading.time_key,
                 "growth_prior": None,
                 "clones": None,
+                "velocity": None,
             }
         ),
         timeline=line,

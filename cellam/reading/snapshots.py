@@ -41,6 +41,9 @@ class Snapshots:
         Clone of each cell by its lineage barcode; −1 where it is not known.
     clone_shares : tuple of float
         How far the pairs of the cells of each day go by what clones tell; empty where none do.
+    velocities : tuple of (n_k, d) float arrays, or None
+        Velocity of each cell in model coordinates, in an unknown unit of time; 0 where it is not
+        known.
 
     Examples
     --------
@@ -61,6 +64,7 @@ class Snapshots:
     prior: tuple[NDArray[np.float64], ...] | None = None
     clones: tuple[NDArray[np.int64], ...] | None = None
     clone_shares: tuple[float, ...] = ()
+    velocities: tuple[NDArray[np.float64], ...] | None = None
 
     @property
     def n_dims(self) -> int:
@@ -202,6 +206,9 @@ class Snapshots:
             if self.clones is None
             else tuple(g[c] for g, c in zip(self.clones, chosen, strict=True)),
             self.clone_shares,
+            None
+            if self.velocities is None
+            else tuple(v[c] for v, c in zip(self.velocities, chosen, strict=True)),
         )
 
     def only(self, keep: Sequence[int]) -> Snapshots:
@@ -215,6 +222,7 @@ class Snapshots:
             None if self.prior is None else tuple(self.prior[k] for k in keep),
             None if self.clones is None else tuple(self.clones[k] for k in keep),
             tuple(self.clone_shares[k] for k in keep) if self.clone_shares else (),
+            None if self.velocities is None else tuple(self.velocities[k] for k in keep),
         )
 
 
@@ -224,13 +232,14 @@ def take_snapshots(
     population: Population = None,
     prior: NDArray[np.float64] | None = None,
     clones: NDArray[np.int64] | None = None,
+    velocities: NDArray[np.float64] | None = None,
 ) -> Snapshots:
     """Split cells, whose model coordinates are x (n, d), by time.
 
     `population` gives every day its mass: the number of its cells in the data, or a size for each
     label. Only ratios count; without it every day has mass 1. `prior` (n,) is the growth rate
-    that is expected of every cell, per unit of the user's time, and `clones` (n,) its clone, −1
-    where that is not known.
+    that is expected of every cell, per unit of the user's time, `clones` (n,) its clone, −1 where
+    that is not known, and `velocities` (n, d) how it moves, 0 where that is not known.
     """
     rows = [np.flatnonzero(cells.codes == k) for k in range(len(cells.timeline.times))]
     return Snapshots(
@@ -241,6 +250,7 @@ def take_snapshots(
         tuple(rows),
         None if prior is None else tuple(prior[r] for r in rows),
         None if clones is None else tuple(clones[r] for r in rows),
+        velocities=None if velocities is None else tuple(velocities[r] for r in rows),
     )
 
 

@@ -174,6 +174,18 @@ class Space:
         """Coordinates (n, p) of the given representation."""
         return np.asarray(cells.matrix[:, : self.n_dims], dtype=np.float64)
 
+    def velocities(self, cells: Cells, training: NDArray[np.bool_]) -> Array | None:
+        """Velocities (n, p) of cells in model coordinates; None where none are known.
+
+        Those of other cells than the training cells, (n,) bool, are 0, so nothing of their days is
+        in a fit. What a batch correction takes off the coordinates is the same at all times, so a
+        velocity has none of it.
+        """
+        if cells.velocity is None:
+            return None
+        v = cells.velocity[:, : self.n_dims] * training[:, None]
+        return np.asarray(v / self.scale, dtype=np.float64)
+
     def expression(self, cells: Cells, genes: Sequence[str]) -> Array:
         """Measured expression (n, len(genes)) of genes of the fit, on the scale of the PCA.
 

@@ -19,6 +19,7 @@ from cellam.evaluation.contenders import FORWARD
 from cellam.evaluation.counterparts import COUNTERPARTS
 from cellam.evaluation.metrics import METRICS
 from cellam.limits import INNER, REFITTED
+from cellam.modelling.agreement import Agreement
 from cellam.modelling.model import Model
 from cellam.modelling.recipe import Part
 from cellam.modelling.selection import NEAREST
@@ -266,6 +267,8 @@ def _action(run: StoredRun, text: Methods, versions: dict[str, str]) -> str:
             f"{record.steps:,} steps with AdamW {text.cite('adamw')} in PyTorch "
             f"{versions['torch']}; the weights with the lowest loss on held-out cells were kept."
         )
+    if model.agreement is not None:
+        said.append(_velocities(model, model.agreement))
     if options.has_noise:
         said.append(
             f"Cells move with noise σ = {options.sigma or SIGMA:g} (in standard deviations of "
@@ -287,6 +290,31 @@ def _action(run: StoredRun, text: Methods, versions: dict[str, str]) -> str:
         + f" scheme. The random seed was {options.seed}."
     )
     return " ".join(said)
+
+
+def _velocities(model: Model, agreement: Agreement) -> str:
+    """What given velocities were used for, if they were."""
+    share = model.choice.recipe.velocity
+    n = agreement.known
+    whose = (
+        f"Velocities of {n:,} of {n + agreement.missing:,} training cells came from the entry "
+        f"{model.options.velocity} of the data (mean cosine with a fit without them "
+        f"{agreement.cosine:.2f}, 95 % interval {agreement.low:.2f} to {agreement.high:.2f}; "
+        f"{agreement.shuffled:.2f} where shuffled among the cells of each time point)"
+    )
+    if not share:
+        return (
+            f"{whose}; they were not used, as no share of them predicts inner time points clearly "
+            "better."
+        )
+    return (
+        f"{whose}. They were smoothed (the gradient of a separate action) and multiplied by "
+        "one factor for all cells, which that fit calibrates; the tangents of the coupled paths at "
+        f"the cells were taken from them with a share of {share * agreement.trust:.2g}: {share:g}, "
+        "chosen by the energy distance of predicted to observed cells over inner time points, "
+        f"times {agreement.trust:.2g}, the part of their squared difference to that fit that is "
+        "not noise by two halves of the cells (empirical Bayes)."
+    )
 
 
 def _ensemble(model: Model, text: Methods) -> str:

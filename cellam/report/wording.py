@@ -10,6 +10,7 @@ import numpy as np
 from cellam.dynamics.couplings import Balanced, Coupling
 from cellam.dynamics.fitting import Solved, Trained
 from cellam.limits import CLONES
+from cellam.modelling.agreement import Agreement
 from cellam.modelling.model import Model
 from cellam.modelling.recipe import Choice, Part, Reason, Recipe
 from cellam.modelling.selection import KEPT
@@ -35,13 +36,18 @@ _WHY = {
     "not nearer": "not used, as they do not bring cells clearly nearer to their sisters in clones "
     "that were held out",
     "few clones": f"not used: fewer than {2 * CLONES} clones could be held out to judge them",
+    "predicts better": "predicts {days} clearly better than without",
+    "not better": "not used, as no share predicts {days} clearly better than without",
+    "no velocities": "no cell of a training day has one",
     "not cheaper": "no share makes transport between the training days clearly cheaper",
 }
+CHANCE = 0.05  # p above which an agreement is one of shuffled velocities
 OPEN = 0.5  # share of the cells on which explanations may differ before nothing is known
 _MEASURES: dict[Part, str] = {"prior": "price", "clones": "relative distance"}
 _FEW_DAYS: dict[Part, str] = {
     "coupling": "the default; choosing it needs at least three training days",
     "curvature": "the default; choosing it needs at least four training days",
+    "velocity": "not used: choosing it needs at least three training days",
 }
 
 
@@ -51,6 +57,10 @@ def explain(model: Model) -> list[str]:
     if model.snapshots.clones is not None:
         lines.append(f"barcodes: obs[{model.options.clones!r}], {seen_clones(model)}")
     lines += explain_choice(model.choice, model.options.method)
+    if model.agreement is not None:
+        lines.append(seen_velocities(model, model.agreement))
+    if model.agreement is not None and model.choice.recipe.velocity > 0:
+        lines.append(explain_scale(model, model.agreement))
     lines.append(explain_record(model.fit.record))
     fitted, n = model.n_fitted, model.training.n_cells
     if fitted < n:
@@ -77,6 +87,30 @@ def seen_clones(model: Model) -> str:
     )
 
 
+def seen_velocities(model: Model, found: Agreement) -> str:
+    """How many cells have a velocity, and how it agrees with the fit without it."""
+    than = "no more than the" if found.p > CHANCE else "and"
+    return (
+        f"given velocities: obsm[{model.options.velocity!r}], of {found.known:,} of "
+        f"{found.known + found.missing:,} training cells; mean cosine with the motion of a fit "
+        f"without them {found.cosine:.2f} (95 % {found.low:.2f} to {found.high:.2f}), {than} "
+        f"{found.shuffled:.2f} where they are shuffled among the cells of each day "
+        f"(p {found.p:.2g})"
+    )
+
+
+def explain_scale(model: Model, found: Agreement) -> str:
+    """What velocities were multiplied by, how far followed, and whether they were turned round."""
+    first, last = model.training.times[0], model.training.times[-1]
+    factor = found.scale / (last - first)
+    turned = " (they point against the motion that the days show, and were turned round)"
+    return (
+        f"given velocities were multiplied by {factor:.3g} per unit of time"
+        f"{turned * (factor < 0)} and followed to {100 * found.trust:.0f} %: the rest of what sets "
+        "them apart from the fit without them is their noise"
+    )
+
+
 def explain_choice(choice: Choice, method: str) -> list[str]:
     """The parts of a recipe with their reasons."""
     recipe = choice.recipe
@@ -85,6 +119,7 @@ def explain_choice(choice: Choice, method: str) -> list[str]:
         "clones": f"share of the barcodes {listed_shares(recipe) or '0'}",
         "coupling": f"path {path_name(recipe.coupling)}",
         "curvature": f"curvature {recipe.curvature:g}",
+        "velocity": f"share of the given velocities {recipe.velocity:g}",
     }
     return [
         f"{names[part]}: {_why(part, reason, method)}" for part, reason in choice.reasons.items()

@@ -14,6 +14,7 @@ import numpy as np
 
 from cellam.dynamics.fitting import Fit
 from cellam.dynamics.objectives import Objective
+from cellam.modelling.agreement import Agreement
 from cellam.modelling.kinetic import Kinetic
 from cellam.modelling.model import Model
 from cellam.modelling.recipe import choice_from_json, choice_to_json
@@ -31,6 +32,7 @@ from cellam.storage import restore, to_json, to_safetensors
 ENSEMBLE = "ensemble.safetensors"
 DESCRIBED = ("rep", "genes", "counted", "log", "library", "whitened")
 SPACE = ("mean", "components", "centre", "scale")
+OF_CELLS = ("clones", "velocities")  # of snapshots, where they are known
 USUAL = ("shares", "variance", "noise")
 
 
@@ -47,6 +49,7 @@ def to_files(model: Model) -> dict[str, bytes]:
         "prior_source": None if model.prior_source is None else vars(model.prior_source),
         "rotation": vars(model.rotation),
         "kinetic": None if model.kinetic is None else vars(model.kinetic),
+        "agreement": None if model.agreement is None else vars(model.agreement),
     }
     described = {name: getattr(space, name) for name in DESCRIBED}
     if space.batches is not None:
@@ -64,7 +67,11 @@ def to_files(model: Model) -> dict[str, bytes]:
             {
                 "points": np.concatenate(days.points),
                 "rows": days.data_rows,
-                **({} if days.clones is None else {"clones": np.concatenate(days.clones)}),
+                **{
+                    name: np.concatenate(of_cells)
+                    for name in OF_CELLS
+                    if (of_cells := getattr(days, name)) is not None
+                },
             }
         ),
     }
@@ -108,6 +115,7 @@ def from_files(files: Mapping[str, bytes], *, seconds: float) -> Model:
     members = parsed.get("ensemble.json", [])
     _expect(len(members) == (options.ensemble or 0), "options.json")
     source, kinetic = fitted["prior_source"], fitted.get("kinetic")  # older runs have none
+    agreement = fitted.get("agreement")
     return Model(
         options,
         timeline,
@@ -123,6 +131,7 @@ def from_files(files: Mapping[str, bytes], *, seconds: float) -> Model:
         ),
         None if source is None else _prior_source(source),
         None if kinetic is None else Kinetic(float(kinetic["kept"]), float(kinetic["scatter"])),
+        None if agreement is None else Agreement(**agreement),
     )
 
 
@@ -190,15 +199,17 @@ def _snapshots(timeline: Timeline, stored: dict[str, Any], arrays: Arrays) -> Sn
         "snapshots.safetensors",
     )
     cuts = np.cumsum(counts)[:-1]
-    clones = arrays.get("clones")
-    _expect(clones is None or clones.shape == rows.shape, "snapshots.safetensors")
+    known = {name: arrays[name] for name in OF_CELLS if name in arrays}
+    shapes = {"clones": rows.shape, "velocities": points.shape}
+    _expect(all(known[name].shape == shapes[name] for name in known), "snapshots.safetensors")
     return Snapshots(
         tuple(np.split(points, cuts)),
         timeline.times,
         timeline.labels,
         tuple(stored["masses"]),
         tuple(np.split(rows, cuts)),
-        clones=None if clones is None else tuple(np.split(clones, cuts)),
+        clones=tuple(np.split(known["clones"], cuts)) if "clones" in known else None,
+        velocities=tuple(np.split(known["velocities"], cuts)) if "velocities" in known else None,
     )
 
 

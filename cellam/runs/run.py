@@ -133,7 +133,8 @@ class StoredRun(Displayed):
         options = self.model.options.reading
         if options.use_rep is None:
             return self.read(data)
-        cells = read(data, options.model_copy(update={"use_rep": None, "growth_prior": None}))
+        of_genes = dict.fromkeys(("use_rep", "growth_prior", "velocity"))
+        cells = read(data, options.model_copy(update=of_genes))
         self.check_cells(cells.obs)
         return cells
 

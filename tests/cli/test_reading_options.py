@@ -24,7 +24,11 @@ COMMON = {
 }
 RUNS = {
     "of genes": {**COMMON, "layer": ("--layer", "raw"), "values": ("--values", "log")},
-    "of a representation": {**COMMON, "use_rep": ("--use-rep", "X_latent")},
+    "of a representation": {
+        **COMMON,
+        "use_rep": ("--use-rep", "X_latent"),
+        "velocity": ("--velocity", "velocity_latent"),
+    },
 }
 COMMANDS = {
     "info": (),
@@ -49,11 +53,13 @@ COMMANDS = {
 
 @pytest.fixture
 def data(here: Path) -> Path:
-    """Cells with other times, more genes in raw, and expected rates of growth."""
+    """Cells with other times, more genes in raw, velocities, and expected rates of growth."""
     adata = anndata.read_h5ad("small.h5ad")
     code = adata.obs["day"].astype(str).rank(method="dense").astype(int) - 1
     adata.obs["letter"] = list(map("abcd".__getitem__, code))
     adata.obs["rate"] = np.linspace(-0.1, 0.1, adata.n_obs)
+    rng = np.random.default_rng(0)
+    adata.obsm["velocity_latent"] = rng.standard_normal(adata.obsm["X_latent"].shape)
     adata.raw = adata.copy()
     adata = adata[:, :30].copy()
     adata.write_h5ad("small.h5ad")

@@ -44,6 +44,10 @@ def latent(demo_path):
     return evaluate(cells, "day2", n_features=200, tau=1.0, curvature=1.0, refits=0)
 
 
+# Counterparts of fits that are told something besides the cells.
+UNTOLD = ("no-prior", "no-clones", "no-velocity")
+
+
 def test_all_means_the_inner_days(every):
     assert every.holdout == INNER
     assert not every.table["extrapolation"].any()
@@ -53,9 +57,9 @@ def test_there_is_one_row_for_each_day_method_and_metric(every):
     keys = every.table[["label", "method", "metric"]]
     assert not keys.duplicated().any()
     # A fit with growth has a balanced counterpart; no population is given, so no mass error.
-    assert set(every.table["method"]) == set(METHODS) - {"unbalanced", "no-prior", "no-clones"}
+    assert set(every.table["method"]) == set(METHODS) - {"unbalanced", *UNTOLD}
     assert set(every.table["metric"]) == set(METRICS) - {"mass"}
-    assert len(keys) == len(INNER) * (len(METHODS) - 3) * (len(METRICS) - 1)
+    assert len(keys) == len(INNER) * (len(METHODS) - 4) * (len(METRICS) - 1)
     assert tuple(every.table) == COLUMNS
     assert np.isfinite(every.table["value"]).all()
     assert (every.table["low"] <= every.table["value"]).all()
@@ -76,7 +80,7 @@ def test_all_rows_of_a_day_compare_the_same_number_of_cells(every):
 def test_the_floor_lies_below_all_others_where_days_differ(latent, metric):
     table = latent.table
     values = table[table["metric"] == metric].set_index("method")["value"]
-    assert set(values.index) == set(METHODS) - {"unbalanced", "no-prior", "no-clones"}
+    assert set(values.index) == set(METHODS) - {"unbalanced", *UNTOLD}
     assert values["floor"] < values.drop("floor").min()
 
 
@@ -93,7 +97,7 @@ def test_the_first_and_the_last_day_are_flagged_as_extrapolation(cells, label, m
     assert any(label in note and "extrapolation" in note for note in found.notes)
     # What needs days on both sides is not there.
     assert set(METHODS) - set(found.table["method"]) == {
-        missing, "mixture", "ot", "unbalanced", "no-prior", "no-clones",
+        missing, "mixture", "ot", "unbalanced", *UNTOLD,
         *(["forward"] if missing == "previous" else []),
     }  # fmt: skip
     if missing == "next":  # nothing but the day before is there to predict from
@@ -240,7 +244,7 @@ def test_the_counterpart_turns_growth_on_or_off_and_keeps_the_rest(asked):
 def test_a_balanced_fit_has_an_unbalanced_counterpart(cells):
     asked = {"metrics": ["energy"], "method": "am", "n_features": 32, "n_pcs": 3, "refits": 0}
     found = evaluate(cells, "day2", **asked)
-    assert set(found.table["method"]) == set(METHODS) - {"balanced", "no-prior", "no-clones"}
+    assert set(found.table["method"]) == set(METHODS) - {"balanced", *UNTOLD}
     alone = evaluate(cells, "day2", counterpart=False, **asked)
     assert set(alone.table["method"]) == set(METHODS) - set(COUNTERPARTS)
     # The counterpart takes nothing from the streams of random numbers of the others' fits.

@@ -122,7 +122,7 @@ def test_streams_of_random_numbers_are_fixed_and_no_two_methods_share_one():
     # Those of scores that were published; a new method takes a number of its own.
     published = {
         "cellam": 0, "balanced": 1, "unbalanced": 2, "previous": 3, "next": 4, "mixture": 5,
-        "ot": 6, "floor": 7, "no-prior": 8, "no-clones": 9,
+        "ot": 6, "floor": 7, "no-prior": 8, "no-clones": 9, "no-velocity": 10,
     }  # fmt: skip
     assert {name: streams[name] for name in published} == published
 
