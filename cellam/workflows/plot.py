@@ -21,7 +21,8 @@ from cellam.reading.queries import Query
 from cellam.reading.time_labels import offer
 from cellam.runs.run import StoredRun
 from cellam.workflows.given import Day, Names, day_text, name_list
-from cellam.workflows.plot_kinds import PICTURES, Picture, Request
+from cellam.workflows.plot_kinds import PICTURES, Picture
+from cellam.workflows.plot_request import Request
 
 
 @dataclass(frozen=True, repr=False)
