@@ -10,6 +10,8 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
+from cellam.errors import ConfigError
+from cellam.names import offer
 from cellam.reading.matrices import read_numbers
 from cellam.reading.sources import Source
 
@@ -30,11 +32,18 @@ def with_barcodes(obs: pd.DataFrame, source: Source, key: str | None) -> pd.Data
 
     Raises
     ------
+    ConfigError
+        If neither has it.
     DataError
         If the matrix does not hold numbers, or not those of all cells.
     """
-    if key is None or key in obs or key not in source.keys("obsm"):
+    if key is None or key in obs:
         return obs
+    if key not in source.keys("obsm"):
+        raise ConfigError(
+            f"`clones={key!r}`: neither obs nor obsm of {source.name} has it.",
+            offer(key, map(str, obs.columns)),
+        )
     value = source.element(f"obsm/{key}")
     matrix = read_numbers(value, f"obsm[{key!r}] of {source.name}", "biuf", len(obs))
     member = sparse.csr_matrix(matrix != 0)

@@ -12,7 +12,6 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cellam.errors import DataError
-from cellam.names import offer
 from cellam.reading.cell_types import split_levels
 from cellam.reading.cells import Cells
 from cellam.reading.time_labels import count_cells
@@ -36,16 +35,11 @@ def read_clones(cells: Cells, training: NDArray[np.bool_]) -> NDArray[np.int64] 
     Raises
     ------
     DataError
-        If there is none of that name, or none of its clones has cells on two days.
+        If none of its clones has cells on two days.
     """
     key = cells.reading.clones
     if key is None:
         return None
-    if key not in cells.obs:
-        raise DataError(
-            f"`clones={key!r}`: neither obs nor obsm of {cells.source} has it.",
-            offer(key, map(str, cells.obs.columns)),
-        )
     codes, names = split_levels(cells.obs[key])
     if not _on_two_days(codes, cells.codes, len(names)):
         barcoded = int((codes >= 0).sum())

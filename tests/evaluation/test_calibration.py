@@ -174,7 +174,7 @@ def test_the_command_says_what_clones_tell_and_uses_it(
 @pytest.mark.parametrize(
     ("args", "code", "words"),
     [
-        (("--clones", "clon"), 2, "neither obs nor obsm has it"),
+        (("--clones", "clon"), 2, "neither obs nor obsm of "),
         (("--clones", "cell_type"), 2, "holds the states that fates end in"),
         (("--clones", "clone", "--ancestors"), 2, "not what they came from"),
         (("--clones", "own"), 1, "0 of the 160 clones in obs['own']"),

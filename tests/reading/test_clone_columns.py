@@ -52,11 +52,10 @@ def test_some_cells_can_do_without_their_barcode(adata):
 
 
 def test_a_column_that_is_not_there_is_named(adata):
-    cells = cellam.read(adata, use_rep="X_true", clones="clones")
     with pytest.raises(
-        DataError, match=r"`clones='clones'`: neither obs nor obsm of .* has it"
+        ConfigError, match=r"`clones='clones'`: neither obs nor obsm of .* has it"
     ) as error:
-        cellam.fit(cells)
+        cellam.read(adata, use_rep="X_true", clones="clones")
     assert "clone" in error.value.hint
 
 
