@@ -65,15 +65,15 @@ class Explanation:
         there = w > LEAST * w.max()
         return x[there], w[there] / w[there].sum()
 
-    def rates(self, k: int) -> Array:
-        """Growth of the cells of day k in the gap after it, (n,), per unit time."""
+    def growth_of(self, k: int, cells: NDArray[np.bool_]) -> float:
+        """Growth rate of the mass of some cells of day k, (n,) bool, in the gap after it.
+
+        Per unit time; these cells make up a mass that is not nothing.
+        """
         gap = self.path.gaps[k]
-        before, after = (
-            np.bincount(gap.pairs.i, mass, len(gap.x_0))
-            for mass in (gap.pairs.mass_0, gap.pairs.mass_1)
-        )
-        tiny = LEAST * before.max()
-        return np.asarray(np.log(np.maximum(after, tiny) / np.maximum(before, tiny)) / gap.length)
+        of_pair = cells[gap.pairs.i]
+        before, after = gap.pairs.mass_0[of_pair].sum(), gap.pairs.mass_1[of_pair].sum()
+        return float(np.log(after / before) / gap.length)
 
     def _gap(self, t: float) -> Gap:
         return next((gap for gap in self.path.gaps if t < gap.t_1), self.path.gaps[-1])

@@ -123,20 +123,19 @@ def growth_told(found: Suggestion, types: NDArray[np.object_]) -> tuple[str, flo
     Returns
     -------
     (str, float, float) or None
-        With the least and the largest mean rate of its cells on the day before, per unit of the
-        user's time; None where no type has ten cells there, or none differs.
+        With the least and the largest rate of its cells of the day before, per unit of the user's
+        time; None where no type has ten cells there, or none differs.
     """
     days = found.left.days
     k = days.index(str(found.table["after"].iloc[found.best]))
     of_cell = types[days.rows[k]]
     span = days.times[-1] - days.times[0]
-    rates = np.stack([e.rates(k) / span for e in found.left.explanations])
     ranges = []
     for name in sorted({t for t in of_cell if isinstance(t, str)}):
         mine = of_cell == name
         if mine.sum() >= COMMON:
-            means = rates[:, mine].mean(1)
-            ranges.append((name, float(means.min()), float(means.max())))
+            rates = [e.growth_of(k, mine) / span for e in found.left.explanations]
+            ranges.append((name, min(rates), max(rates)))
     widest = max(ranges, key=lambda row: row[2] - row[1], default=None)
     return widest if widest is not None and widest[2] - widest[1] > SAME / span else None
 

@@ -41,7 +41,7 @@ class SuggestionResult(Result):
     suggestion : Suggestion
     growth : (str, float, float) or None
         The cell type on whose growth around the suggested time the explanations differ most, and
-        its least and largest rate; None without cell types, or where none differs.
+        its least and largest rate; None without cell types, or where growth is not what differs.
     written : pathlib.Path or None
         File of the table, if one was asked for.
     notes : tuple of str
@@ -222,7 +222,7 @@ def suggest_run(
         write_csv(found.table, path)
     types = known.types(model)
     growth = None
-    if types is not None:
+    if types is not None and "growth" in found.table["settles"].iloc[found.best]:
         of_cell = np.array([t if isinstance(t, str) else None for t in types], dtype=object)
         growth = growth_told(found, of_cell)
     return SuggestionResult(run.path, found, growth, path, known.notes, model)

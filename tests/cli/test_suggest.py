@@ -68,6 +68,21 @@ def test_what_makes_no_sense_is_usage(call: Call, run: Path, args: list[str], sa
     assert said in result.err
 
 
+def test_growth_is_said_where_it_is_what_would_be_settled(call: Call, here: Path) -> None:
+    import cellam
+
+    cells = cellam.read("small.h5ad")
+    model = cellam.fit(cells, exclude=("day2", "day4"), n_features=32, n_pcs=3)
+    cellam.save(model, cells, here / "two", data="small.h5ad")
+    found = json.loads(call("suggest", "--run", "two", "--json").out)
+    assert {row["settles"] for row in found["times"]} == {"growth"}
+    growth = found["growth"]
+    assert growth["type"] in {"progenitor", "myeloid", "erythroid", "intermediate"}
+    assert growth["low"] < growth["high"]
+    said = f"Growth of {growth['type']} between day0 and day7 is {growth['low']:+.2g} to"
+    assert any(sentence.startswith(said) for sentence in found["says"])
+
+
 def test_without_the_data_there_is_a_note_and_no_growth(call: Call, run: Path) -> None:
     Path("small.h5ad").unlink()
     result = call("suggest")
