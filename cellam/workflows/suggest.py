@@ -21,6 +21,10 @@ from cellam.workflows.annotation import Annotation
 from cellam.workflows.given import Days, day_texts
 
 NOISE = "The noise of the fit is left out: explanations are paths without it."
+HARDLY = (
+    "For the prediction of other days, the suggested time did little better than the middle of the "
+    "largest gap in tests (`cellam guide next-day`): let what is practical decide between them."
+)
 CONVERSION = (
     "No day tells growth from cells that change place at random times: both look the same on every "
     "day. Numbers of living cells or lineage barcodes do."
@@ -73,8 +77,9 @@ class SuggestionResult(Result):
             self._verdict(),
             *self._settled(),
             self._baseline(),
-            *(NOISE,) * noisy,
+            HARDLY,
             CONVERSION,
+            *(NOISE,) * noisy,
         )
 
     def to_frame(self) -> pd.DataFrame:
