@@ -65,10 +65,23 @@ class Suggestion:
         return int(self.table["score"].to_numpy().argmax())
 
     @property
-    def middle(self) -> int:
-        """Place of the time nearest to the middle of the largest gap: the choice without a fit."""
-        gap, place = self.table["gap"].to_numpy(), self.table["place"].to_numpy()
-        return int(np.where(gap == gap.max(), np.abs(place - 0.5), np.inf).argmin())
+    def largest(self) -> list[int]:
+        """Positions of the training days before the largest gaps, of one length."""
+        gaps = np.diff(self.left.days.times)
+        return np.flatnonzero(gaps > gaps.max() * (1 - 1e-9)).tolist()
+
+    @property
+    def middle(self) -> int | None:
+        """Place of the time nearest to the middle of the largest gap: the choice without a fit.
+
+        None where several gaps are the largest, or no time of the table lies in it.
+        """
+        largest = self.largest
+        after = self.table["after"].to_numpy() == self.left.days.labels[largest[0]]
+        if len(largest) > 1 or not after.any():
+            return None
+        off = np.abs(self.table["place"].to_numpy(dtype=float) - 0.5)
+        return int(np.where(after, off, np.inf).argmin())
 
     @property
     def told(self) -> bool:

@@ -103,7 +103,7 @@ class SuggestionResult(Result):
             ],
             "suggested": float(table["time"].iloc[found.best]),
             "told": found.told,
-            "middle": float(table["time"].iloc[found.middle]),
+            "middle": None if found.middle is None else float(table["time"].iloc[found.middle]),
             "growth": growth,
             "says": list(self.says),
         }
@@ -157,17 +157,24 @@ class SuggestionResult(Result):
         )
 
     def _baseline(self) -> str:
-        table = self.suggestion.table
-        middle, best = (dict(table.iloc[k]) for k in (self.suggestion.middle, self.suggestion.best))
-        ties = table.loc[table["gap"] == middle["gap"], "after"].nunique()
-        if ties > 1:
-            return f"{ties} gaps are the largest, so their length alone does not choose among them."
-        if middle["time"] == best["time"]:
-            return f"It is also the middle of the largest gap ({self._where(middle)})."
-        rank = int((table["score"] > middle["score"]).sum()) + 1
+        found, days = self.suggestion, self.suggestion.left.days
+        if len(found.largest) > 1:
+            return (
+                f"{len(found.largest)} gaps are the largest, so their length alone does not "
+                "choose among them."
+            )
+        k = found.largest[0]
+        gap = f"the largest gap (between {named(days.labels[k])} and {named(days.labels[k + 1])})"
+        if found.middle is None:
+            return f"None of these times lies in {gap}."
+        middle = dict(found.table.iloc[found.middle])
+        what = "the middle of" if middle["place"] == 0.5 else "the nearest to the middle of"
+        if found.middle == found.best:
+            return f"It is also {what} {gap}."
+        rank = int((found.table["score"] > middle["score"]).sum()) + 1
         return (
-            f"The middle of the largest gap is time {middle['time']:g}, {self._where(middle)}; "
-            f"by what is open it has rank {rank} of {len(table)}."
+            f"Time {middle['time']:g} is {what} {gap}; by what is open it has rank {rank} of "
+            f"{len(found.table)}."
         )
 
 

@@ -64,7 +64,14 @@ def test_a_long_gap_counts_for_its_length_and_its_middle_is_the_baseline(leap: M
     assert found.table["time"].tolist() == times
     worth = found.table["disagreement"] * found.table["gap"]
     np.testing.assert_allclose(found.table["score"], worth / worth.max())
-    assert found.middle == 0  # of gaps of one length, the time nearest to a middle
+    assert found.largest == [0, 1, 2, 3] and found.middle is None  # none is the largest
+
+
+def test_the_middle_of_the_largest_gap_is_the_choice_without_a_fit(model: Model) -> None:
+    assert suggest(model, 50).table["time"].iloc[suggest(model, 50).middle] == 5.5
+    near = suggest(model, 50, [1.0, 4.5, 5.0])  # days 4 and 7 are farthest apart
+    assert near.table["time"].iloc[near.middle] == 5.0
+    assert suggest(model, 50, [1.0, 3.0]).middle is None
 
 
 def test_many_gaps_are_tried_in_the_middle_only() -> None:

@@ -43,6 +43,22 @@ def test_times_that_could_be_measured_are_given_by_label_or_number(call: Call, r
     assert call(*args, "--overwrite").code == 0
 
 
+@pytest.mark.parametrize(
+    ("times", "said"),
+    [
+        ([1, 3], "None of these times lies in the largest gap (between day4 and day7)."),
+        ([5.5], "It is also the middle of the largest gap (between day4 and day7)."),
+        ([5], "It is also the nearest to the middle of the largest gap"),
+        ([0.5, 5.5], "argest gap (between day4 and day7)"),
+    ],
+)
+def test_the_choice_without_a_fit_is_said(
+    call: Call, run: Path, times: list[float], said: str
+) -> None:
+    at = [part for time in times for part in ("--at", time)]
+    assert said in call("suggest", *at).out
+
+
 def test_it_says_so_where_no_time_would_tell(call: Call, run: Path) -> None:
     found = json.loads(call("suggest", "--n-cells", 2, "--json").out)
     assert not found["told"]
