@@ -13,6 +13,8 @@ from cellam.analysis.perturbation import Perturbation as Perturbation
 from cellam.analysis.perturbation import parse_changes as parse_changes
 from cellam.analysis.perturbation import perturb as perturb
 from cellam.analysis.results import Results as Results
+from cellam.analysis.suggestion import Suggestion as Suggestion
+from cellam.analysis.suggestion import suggest as suggest
 from cellam.analysis.transitions import Gap as Gap
 from cellam.analysis.transitions import gaps as gaps
 from cellam.analysis.trends import trends as trends
@@ -79,6 +81,7 @@ from cellam.workflows.run import Run as Run
 from cellam.workflows.run import open_run as open_run
 from cellam.workflows.run import save as save
 from cellam.workflows.simulate import SimulationResult as SimulationResult
+from cellam.workflows.suggest import SuggestionResult as SuggestionResult
 from cellam.workflows.validate import ValidationResult as ValidationResult
 
 __version__: str

@@ -32,6 +32,7 @@ from . import (
     report,
     schema,
     simulate,
+    suggest,
     validate,
 )
 from . import eval as eval_command
@@ -84,6 +85,7 @@ app.command("fates")(funnel.funnel(fates.fates))
 app.command("compare", cls=GroupedCommand)(funnel.funnel(compare.compare))
 app.command("perturb")(funnel.funnel(perturb.perturb))
 app.command("validate")(funnel.funnel(validate.validate))
+app.command("suggest")(funnel.funnel(suggest.suggest))
 app.command("info")(funnel.funnel(info.info))
 app.command("plot", cls=NamingCommand)(funnel.funnel(plot.plot))
 app.command("report")(funnel.funnel(report.report))

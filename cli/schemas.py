@@ -248,6 +248,18 @@ PERTURB = {
     "log_mass": _keys({"change": NUMBER, **_INTERVAL}, some=_INTERVAL),
     "off_manifold": _keys({"before": NUMBER, "after": NUMBER}),
 }
+_TIME = {
+    **dict.fromkeys(("time", "gap", "place", "disagreement", "score", "noise", "right"), NUMBER),
+    **dict.fromkeys(("after", "before", "first", "second", "settles"), TEXT),
+    "needed": _maybe(COUNT),
+}
+SUGGEST = {
+    **{"run": TEXT, "cells": COUNT, "explanations": _some(TEXT), "times": _some(_keys(_TIME))},
+    **{"suggested": NUMBER, "told": FLAG, "middle": NUMBER},
+    "growth": _maybe(_keys({"type": TEXT, "low": NUMBER, "high": NUMBER})),
+    "says": _some(TEXT),
+}
+
 VALIDATE = {
     **{"run": TEXT, "clones": TEXT, "from": _some(TEXT), "terminal": TERMINAL},
     **{"cells": COUNT, "sisters": COUNT, "shared_clones": COUNT, "states": _some(TEXT)},
@@ -325,6 +337,7 @@ SCHEMAS: dict[str, Callable[[], dict[str, Schema]]] = {
     "info": _info,
     "perturb": lambda: PERTURB,
     "validate": lambda: VALIDATE,
+    "suggest": lambda: SUGGEST,
 }
 
 

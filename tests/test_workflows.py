@@ -46,6 +46,10 @@ SAME: dict[str, tuple[str, Ask]] = {
         "drivers --of fate:myeloid",
         lambda run: run.drivers("fate:myeloid"),
     ),
+    "suggest": (
+        "suggest --n-cells 50 --at 3 --at 5",
+        lambda run: run.suggest(n_cells=50, at=["3", 5]),
+    ),
     "validate": (
         "validate --clones clone --from day2 --n-boot 100",
         lambda run: run.validate("clone", start="day2", n_boot=100),

@@ -19,6 +19,7 @@ from cellam.workflows.perturb import perturb_run
 from cellam.workflows.plot import plot_run
 from cellam.workflows.report import report_run
 from cellam.workflows.simulate import simulate_run
+from cellam.workflows.suggest import suggest_run
 from cellam.workflows.validate import validate_run
 
 
@@ -44,6 +45,7 @@ class Run(StoredRun):
     perturb = perturb_run
     drivers = find_drivers
     validate = validate_run
+    suggest = suggest_run
     plot = plot_run
     report = report_run
     export = export_run

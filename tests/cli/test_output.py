@@ -39,6 +39,7 @@ COMMANDS = {
     "drivers": (("--of", "speed"), "with"),
     "perturb": (("-g", "Apaf1=2"), "cell_type"),
     "validate": (("--clones", "clone", "--n-boot", 100), "correlation"),
+    "suggest": (("--n-cells", 50), "time"),
     "compare": (
         ("small.h5ad", "--condition", "group", "--n-features", 32, "--tau", 1, "--n-pcs", 3),
         "group",

@@ -53,6 +53,15 @@ def test_what_does_not_fit_into_memory_is_refused_with_both_numbers(
     assert model.branch("day0", n_cells=2).counts[0] == 2
 
 
+def test_with_noise_the_cells_of_a_family_part(noisy_model: Model) -> None:
+    found = noisy_model.branch("day0", turnover=1.0, seed=2)
+    end = found.when == len(found.times) - 1
+    np.testing.assert_allclose(found.expected, 40)
+    places = len(np.unique(found.positions[end], axis=0))
+    # Those born in the last step are still together.
+    assert len(set(found.founder[end])) < 0.9 * end.sum() < places
+
+
 def test_growth_beyond_all_numbers_is_refused(model: Model) -> None:
     with pytest.raises(ConfigError, match="are free"):
         model.branch("day0", turnover=1e12)

@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+Call = Callable[..., Any]
+
+
+def test_it_prints_times_and_what_they_would_settle(call: Call, run: Path) -> None:
+    result = call("suggest", "--n-cells", 200)
+    assert (result.code, result.err) == (0, "")
+    assert "open      2 explanations: path uot with tau 1, curved; path uot" in result.out
+    table = result.out.split("\n\n")[1].splitlines()
+    assert table[0].split() == ["time", "between", "open", "noise", "right", "needed"]
+    times = [line.split()[0] for line in table[1:10]]
+    assert times == ["0.5", "1", "1.5", "2.5", "3", "3.5", "4.75", "5.5", "6.25"]
+    assert sum("*" in line for line in table[1:10]) == 1
+    assert "It would settle" in result.out and "argest gap" in result.out
+
+
+def test_json_has_all_that_is_printed(call: Call, run: Path) -> None:
+    found = json.loads(call("suggest", "--n-cells", 200, "--json").out)
+    assert found["cells"] == 200 and len(found["times"]) == 9 and found["middle"] == 5.5
+    best = max(found["times"], key=lambda row: row["score"])
+    assert found["suggested"] == best["time"]
+    assert found["told"] == (best["right"] >= 0.95)
+    printed = call("suggest", "--n-cells", 200).out
+    assert all(sentence in printed for sentence in found["says"])
+
+
+def test_times_that_could_be_measured_are_given_by_label_or_number(call: Call, run: Path) -> None:
+    args = ("suggest", "--at", "3", "--at", "day5", "--n-cells", 200, "--csv", "x.csv")
+    assert call(*args).code == 0
+    table = pd.read_csv("x.csv")
+    assert table["time"].tolist() == [3, 5] and table["after"].tolist() == ["day2", "day4"]
+    refused = call(*args)
+    assert refused.code == 4 and "--overwrite" in refused.err
+    assert call(*args, "--overwrite").code == 0
+
+
+@pytest.mark.parametrize(
+    ("times", "said"),
+    [
+        ([1, 3], "None of these times lies in the largest gap (between day4 and day7)."),
+        ([5.5], "It is also the middle of the largest gap (between day4 and day7)."),
+        ([5], "It is also the nearest to the middle of the largest gap"),
+        ([0.5, 5.5], "argest gap (between day4 and day7)"),
+    ],
+)
+def test_the_choice_without_a_fit_is_said(
+    call: Call, run: Path, times: list[float], said: str
+) -> None:
+    at = [part for time in times for part in ("--at", time)]
+    assert said in call("suggest", *at).out
+
+
+def test_it_says_so_where_no_time_would_tell(call: Call, run: Path) -> None:
+    found = json.loads(call("suggest", "--n-cells", 2, "--json").out)
+    assert not found["told"]
+    said = call("suggest", "--n-cells", 2).out
+    assert "No time would tell the explanations apart with 2 cells." in said
+    best = next(row for row in found["times"] if row["time"] == found["suggested"])
+    enough = f"about {best['needed']:,} cells" if best["needed"] else "no number of new cells"
+    assert enough in said
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (["--at", "9"], "does not lie between"),
+        (["--at", "day4"], "is a training day"),
+        (["--at", "soon"], "soon"),
+        (["--n-cells", "1"], "--n-cells"),
+    ],
+)
+def test_what_makes_no_sense_is_usage(call: Call, run: Path, args: list[str], said: str) -> None:
+    result = call("suggest", *args)
+    assert result.code == 2
+    assert said in result.err
+
+
+def test_growth_is_said_where_it_is_what_would_be_settled(call: Call, here: Path) -> None:
+    import cellam
+
+    cells = cellam.read("small.h5ad")
+    model = cellam.fit(cells, exclude=("day2", "day4"), n_features=32, n_pcs=3)
+    cellam.save(model, cells, here / "two", data="small.h5ad")
+    found = json.loads(call("suggest", "--run", "two", "--json").out)
+    assert {row["settles"] for row in found["times"]} == {"growth"}
+    growth = found["growth"]
+    assert growth["type"] in {"progenitor", "myeloid", "erythroid", "intermediate"}
+    assert growth["low"] < growth["high"]
+    said = f"Growth of {growth['type']} between day0 and day7 is {growth['low']:+.2g} to"
+    assert any(sentence.startswith(said) for sentence in found["says"])
+
+
+def test_without_the_data_there_is_a_note_and_no_growth(call: Call, run: Path) -> None:
+    Path("small.h5ad").unlink()
+    result = call("suggest")
+    assert result.code == 0 and "--data" in result.err
+    assert "Growth of" not in result.out
+
+
+def test_noise_is_left_out_and_said_so(call: Call, noisy_run: Path) -> None:
+    result = call("suggest")
+    assert result.code == 0
+    assert "noise of the fit is left out" in result.out
