@@ -25,7 +25,7 @@ from cellam.executors.executor import Job, Result, in_order, on_one_thread
 from cellam.reading import chunks
 from cellam.reading.amounts import Matrix
 from cellam.reading.arrays import Arrays, row_sums
-from cellam.reading.modalities import part_of
+from cellam.reading.inner_paths import part_of
 from cellam.reading.sources import opened
 from cellam.reading.stores import Store
 

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from cellam.errors import DataError
 from cellam.reading.arrays import Arrays
 from cellam.reading.formats import file_error, folder_error, hdf5_error
-from cellam.reading.modalities import GROUP, find_modality, part_of
+from cellam.reading.inner_paths import GROUP, part_of
+from cellam.reading.modalities import find_modality
 from cellam.reading.stores import Store, damage, one_line
 from cellam.reading.time_labels import closest
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from cellam.errors import ConfigError, RunError
-from cellam.reading.modalities import SUFFIX, part_of
+from cellam.reading.inner_paths import SUFFIX, part_of
 from cellam.runs.claims import is_run, is_stopped
 from cellam.storage import write_atomically, writing
 

@@ -32,7 +32,7 @@ from cellam.evaluation.sensitivity import Sensitivity
 from cellam.modelling.model import Model
 from cellam.reading.cells import Cells, read
 from cellam.reading.digests import names_digest
-from cellam.reading.modalities import part_of
+from cellam.reading.inner_paths import part_of
 from cellam.reading.timepoints import read_timeline
 from cellam.runs.archive import from_files, to_files
 from cellam.runs.claims import (

@@ -20,7 +20,7 @@ from cellam.export.tables import tables as all_tables
 from cellam.modelling.model import Model
 from cellam.reading.cell_types import read_types, resolve_types
 from cellam.reading.cells import read_obs
-from cellam.reading.modalities import part_of
+from cellam.reading.inner_paths import part_of
 from cellam.reading.time_labels import named
 from cellam.result import Result
 from cellam.runs.run import StoredRun

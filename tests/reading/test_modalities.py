@@ -15,7 +15,7 @@ import cellam
 from cellam.errors import DataError, OutputError
 from cellam.export.files import check_csv, check_file
 from cellam.reading.cells import read_obs
-from cellam.reading.modalities import part_of
+from cellam.reading.inner_paths import part_of
 from cellam.runs.places import new_place
 
 N = 12
