@@ -21,7 +21,7 @@ from cellam.analysis.terminal import Terminal
 from cellam.checks.caveat import Caveat
 from cellam.checks.day_caveats import missing_states
 from cellam.display import enumerated
-from cellam.errors import ConfigError
+from cellam.errors import ConfigError, DataError
 from cellam.evaluation.calibration import Calibration, calibrate
 from cellam.export.files import check_csv, write_csv
 from cellam.modelling.cohort import Cohort
@@ -36,7 +36,7 @@ from cellam.workflows.clone_column import clone_column
 from cellam.workflows.days import start_days
 from cellam.workflows.given import Day, Days
 from cellam.workflows.starters import NewCells, Starters, file_of, starters
-from cellam.workflows.terminal_states import terminal_states
+from cellam.workflows.terminal_states import TerminalStates, markers, terminal_states
 
 
 @dataclass(frozen=True, repr=False)
@@ -274,9 +274,7 @@ def predict_run_fates(
             "`ancestors`.",
             "Use only one of them.",
         )
-    ends = terminal_states(
-        run, obs, source, terminal, ancestors=ancestors, find=find_states, seed=seed
-    )
+    ends = terminal_states(run, obs, terminal, ancestors=ancestors, find=find_states, seed=seed)
     end, types = ends.end, ends.states
     beside = _beside(path) if ends.found is not None else None
     check_csv(beside, overwrite)
@@ -310,6 +308,7 @@ def predict_run_fates(
         fates_over_replicates(f, rows_of(f, own), types, left, draws=draws, seed=seed)
         for f in found
     )
+    highest, notes = _markers(run, source, ends)
     if path is None and keep:
         asked = (
             labels,
@@ -339,9 +338,9 @@ def predict_run_fates(
         says_over([row for of_day in rows for row in of_day], left),
         begin.source,
         () if begin.new is None else tuple(begin.outside(cohort) for cohort in cohorts),
-        (*begin.notes, *begin.assigned(ends.types), *_left_out(begin, labels), *ends.notes),
+        (*begin.notes, *begin.assigned(ends.types), *_left_out(begin, labels), *notes),
         ends.found,
-        ends.markers,
+        highest,
         _beside(path) if ends.found is not None else None,
     )
     if path is not None:
@@ -350,6 +349,18 @@ def predict_run_fates(
         named = types.dropna()
         write_csv(pd.DataFrame({"cell": named.index, "state": named}), result.states_written)
     return result
+
+
+def _markers(
+    run: StoredRun, source: Path, ends: TerminalStates
+) -> tuple[dict[str, tuple[str, ...]], tuple[str, ...]]:
+    """The highest genes of states that were found, or why there are none."""
+    if ends.found is None:
+        return {}, ()
+    try:
+        return markers(run, source, ends.states), ()
+    except DataError as error:
+        return {}, (f"The states have no marker genes: {error.message}",)
 
 
 def _beside(path: Path | None) -> Path | None:

@@ -112,7 +112,7 @@ def _flow(request: Request) -> Any:
 
     model = request.model
     found = request.fates(request.start or model.training.labels[0])[0]
-    types = request.annotated.obs[found.terminal.key]
+    types = request.followed_types
     return plots.flow(
         flow(model, found, types),
         (named(found.start), named(found.terminal.label)),
@@ -128,7 +128,7 @@ def _heatmap(request: Request) -> Any:
     from cellam.reading.time_labels import named
 
     found = request.fates(request.start or request.model.training.labels[0])[0]
-    types = request.annotated.obs[found.terminal.key]
+    types = request.followed_types
     days = named(found.start), named(found.terminal.label)
     return plots.heatmap(rows_of(found, types), days, save=request.save)
 
@@ -184,13 +184,13 @@ def _pseudobulk(request: Request) -> Any:
     from cellam.reading.normalisation import log_normalised
     from cellam.reading.samples import replicates_of
 
-    model, obs = request.model, request.annotated.obs
+    model = request.model
     assert request.source is not None
     cells = request.run.read_expression(request.source)
     names = _listed(request.genes, cells.genes)
     values = log_normalised(cells).columns([cells.genes.index(n) for n in names]).toarray()
     found = request.fates(None)
-    types = obs[found[0].terminal.key]
+    types = request.followed_types
     replicates = replicates_of(cells)
     codes = replicates.design.codes() if replicates is not None else None
     frame = pseudobulk(model, pd.DataFrame(values, columns=names), found, types, codes)

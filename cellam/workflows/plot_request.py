@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from cellam.reading.palette import Palette
     from cellam.reading.queries import Query
     from cellam.runs.run import StoredRun
+    from cellam.workflows.terminal_states import TerminalStates
 
 SAVED = 60  # times of a trajectory
 
@@ -105,24 +107,45 @@ class Request:
 
     def colours(self, types: pd.Series[Any] | None) -> Palette | None:
         """Colours of cell types, the same in every figure of the run."""
-        from cellam.reading.palette import find_palette
+        from cellam.reading.palette import find_palette, palette
 
-        return find_palette(self.annotated, str(types.name)) if types is not None else None
+        if types is None:
+            return None
+        if types.name in self.annotated.obs:
+            return find_palette(self.annotated, str(types.name))
+        return palette(self.ends.states)  # found, and of no column
+
+    @cached_property
+    def ends(self) -> TerminalStates:
+        """Where cells are said to end, by a column or as it was found."""
+        from cellam.workflows.terminal_states import terminal_states
+
+        return terminal_states(self.run, self.annotated.obs, self.terminal, seed=self.seed)
+
+    @property
+    def followed_types(self) -> pd.Series[Any]:
+        """What the cells are called whose fates are drawn; None for each where nothing says."""
+        import pandas as pd
+
+        types = self.ends.types
+        return (
+            pd.Series(None, index=self.annotated.obs_names, dtype=object)
+            if types is None
+            else types
+        )
 
     def fates(self, start: str | None) -> list[Fates]:
         """Fates of the cells of a day, or of all days before the terminal one."""
         from cellam.analysis.assignment import reference_of
         from cellam.analysis.fates import predict_fates
-        from cellam.analysis.terminal import days_before, parse_terminal
+        from cellam.analysis.terminal import days_before
         from cellam.plots.lineages import check_state
 
-        model, obs = self.model, self.annotated.obs
-        end = parse_terminal(model, obs, self.terminal)
+        model, end, states = self.model, self.ends.end, self.ends.states
         labels = [start] if start is not None else days_before(model, end.label)
-        types = obs[end.key]
         if self.color is not None:
-            check_state(self.color, reference_of(model, end.label, types).names, end.label)
+            check_state(self.color, reference_of(model, end.label, states).names, end.label)
         return [
-            predict_fates(model, label, types, terminal=end.label, seed=self.seed)
+            predict_fates(model, label, states, terminal=end.label, seed=self.seed)
             for label in labels
         ]

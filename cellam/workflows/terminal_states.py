@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -34,29 +34,22 @@ class TerminalStates:
         What the cells that are followed are called: of the same column, or where states were
         found, by the column that is recognised as cell types, if there is one.
     found : FoundStates or None
-    markers : dict of str to tuple of str
-        Genes that are highest in each found state, against the other cells of the day.
-    notes : tuple of str
-        Why there are no such genes.
     """
 
     end: Terminal
     states: pd.Series[Any]
     types: pd.Series[Any] | None
     found: FoundStates | None = None
-    markers: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
 
 
 def terminal_states(
     run: StoredRun,
     obs: pd.DataFrame,
-    source: Path,
     terminal: Day | None,
     *,
-    ancestors: bool,
-    find: bool,
-    seed: int,
+    ancestors: bool = False,
+    find: bool = False,
+    seed: int = 0,
 ) -> TerminalStates:
     """The states of the column that is named or recognised, else those that are found.
 
@@ -65,8 +58,6 @@ def terminal_states(
     run : StoredRun
     obs : pandas.DataFrame
         Annotation of all cells.
-    source : pathlib.Path
-        The data.
     terminal : day or str, optional
         As for `analysis.terminal.parse_terminal`.
     ancestors : bool
@@ -105,15 +96,25 @@ def terminal_states(
     states = found.types(days).set_axis(obs.index)
     end = Terminal(label, str(states.name))
     types = resolve_types(obs, days.codes) if key is not None else None
-    try:
-        markers, notes = _markers(run, source, states), tuple[str, ...]()
-    except DataError as error:
-        markers, notes = {}, (f"The states have no marker genes: {error.message}",)
-    return TerminalStates(end, states, types, found, markers, notes)
+    return TerminalStates(end, states, types, found)
 
 
-def _markers(run: StoredRun, source: Path, states: pd.Series[Any]) -> dict[str, tuple[str, ...]]:
-    """Genes that correlate with being of a state among the cells of the day."""
+def markers(run: StoredRun, source: Path, states: pd.Series[Any]) -> dict[str, tuple[str, ...]]:
+    """Genes that correlate with being of a state among the cells that have one, the highest first.
+
+    Parameters
+    ----------
+    run : StoredRun
+    source : pathlib.Path
+        The data.
+    states : pandas.Series, (n,)
+        As in `TerminalStates`.
+
+    Raises
+    ------
+    DataError
+        If the data have no expression, or too few cells have a state.
+    """
     cells = run.read_expression(source)
     known = states.notna().to_numpy()
     found = {}
