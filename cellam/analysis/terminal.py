@@ -63,7 +63,9 @@ def parse_terminal(
     if key is None:
         raise ConfigError(
             "No column of obs is recognised as cell types.",
-            f"{list_offers(obs, model.snapshots.codes)} Choose one: `terminal={label}:COLUMN`.",
+            f"{list_offers(obs, model.snapshots.codes)} Choose one: `terminal={label}:COLUMN`. "
+            "Without one, add the states that `cellam fates` finds to obs: see "
+            "`cellam guide fates`.",
         )
     return Terminal(label, key)
 
@@ -83,7 +85,13 @@ def parse_place(
         key = text
     elif text is not None:
         day, colon, column = text.rpartition(":")
-        label = model.timeline.labels[model.timeline.index(day if colon else text)]
+        try:
+            label = model.timeline.labels[model.timeline.index(day if colon else text)]
+        except ConfigError as error:
+            if colon:
+                raise
+            hint = f"{error.hint} Nor is it a column of obs. {list_offers(obs, days)}"
+            raise ConfigError(error.message, hint) from None
         key = column if colon and column else None
     key = key if key is not None else find_types(obs, days)
     if key is not None:

@@ -113,7 +113,7 @@ def beyond_last(scores: Scores | None, last: str) -> Caveat:
             "extrapolation",
             f"Nothing shows how well this fit predicts days beyond {named(last)}: scores of inner "
             "days promise nothing there.",
-            f"Hold the last day out: evaluate `holdout={last!r}`.",
+            f"Hold the last day out with `cellam eval`: `holdout={last!r}`.",
         )
     table = scores.table
     metric = str(table["metric"].iloc[0])

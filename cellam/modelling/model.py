@@ -352,7 +352,9 @@ class Model(Displayed):
         check_turnover(turnover)
         if self.conserves_mass and not turnover:
             why, advice = self.without_growth
-            raise ConfigError(f"`discrete`: {why}.", f"{advice}, or simulate without it.")
+            raise ConfigError(
+                f"`discrete`: {why}.", f"{advice}, give a `turnover`, or leave out `discrete`."
+            )
         weighted = self.simulate(
             start,
             at,

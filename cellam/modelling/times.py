@@ -77,7 +77,10 @@ def saved_times(snapshots: Snapshots, begin: float, end: float, every: float | N
             raise ConfigError(f"`save_every={every:g}` is not a positive time step.")
         n = int(abs(end - begin) / every + 1e-9)
         if n > MOST_SAVED:
-            raise ConfigError(f"`save_every={every:g}` would save {n:,} times.")
+            raise ConfigError(
+                f"`save_every={every:g}` would save {n:,} times.",
+                f"Give a longer step: at most {MOST_SAVED:,} times are saved.",
+            )
         steps = [begin + sign * j * every for j in range(n + 1)]
         near = 1e-9 * max(1.0, abs(begin), abs(end))
         saved |= {t for t in steps if all(abs(t - other) > near for other in saved)}

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from cellam.errors import ConfigError, RunError
+from cellam.names import offer
 from cellam.reading.inner_paths import SUFFIX, part_of
 from cellam.runs.claims import is_run, is_stopped
 from cellam.storage import write_atomically, writing
@@ -94,10 +95,11 @@ def find_run(given: str | Path | None = None) -> Path:
                     f"The fit of {path} was stopped before it finished.",
                     "Repeat its command with `resume=True`.",
                 )
+        exists = any(map(os.path.exists, (named, Path(RUNS) / named)))
         raise RunError(
-            f"{named}{'' if given else ' (from $CELLAM_RUN)'} is not a cellam run: it has no "
-            "manifest.json.",
-            "Use the folder that `cellam fit` printed, or fit first.",
+            f"{named}{'' if given else ' (from $CELLAM_RUN)'} is not a cellam run: "
+            f"{'it has no manifest.json' if exists else 'there is no such folder'}.",
+            f"{_runs_here(str(named))}Use the folder that `cellam fit` printed, or fit first.",
         )
     here = Path.cwd()
     for folder in (here, *here.parents):
@@ -115,3 +117,9 @@ def find_run(given: str | Path | None = None) -> Path:
         f"There is no run here: no {RUNS}/current in {here} or above it.",
         "Run `cellam fit DATA` first, or name a run with `run=DIR`.",
     )
+
+
+def _runs_here(named: str) -> str:
+    """A sentence with the finished runs of the folder of runs here; empty if there are none."""
+    runs = sorted(path.name for path in Path(RUNS).glob("*") if is_run(path))
+    return f"{offer(named, runs)} " if runs else ""
