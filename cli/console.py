@@ -52,6 +52,11 @@ def results() -> Iterator[None]:
         quiet = before
 
 
+def mass_text(mass: float) -> str:
+    """A mass relative to the start; of one that nobody could count, three digits."""
+    return f"{mass:.2f}" if mass < 1e4 else f"{mass:.3g}"
+
+
 def give_json(value: Any) -> None:
     """Print a result as one line of strict JSON."""
     from cellam.storage import json_text

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .console import give, give_json, plural, say, say_caveats, say_run, table, warn
+from .console import give, give_json, mass_text, plural, say, say_caveats, say_run, table, warn
 from .options import (
     AtOption,
     CsvOverwriteOption,
@@ -141,6 +141,7 @@ def fates(
     give("written", shown(found.written or ""))
     if found.states_written is not None:
         give("states", shown(found.states_written))
+        say("next", "give the states names in obs, for all commands: see `cellam guide fates`")
 
 
 def _print_states(found: FoundStates, markers: Mapping[str, Sequence[str]]) -> None:
@@ -192,7 +193,8 @@ def _print_legend(found: FatesResult) -> None:
             "In brackets the range: with cells that follow the trajectories of the fit alone, and "
             "with cells that leave at random and grow as little as these days allow.\n"
             "The row all is the mean fate of all cells, by mass. These days fix it far better than "
-            "fates of single cells."
+            "fates of single cells. Its range also holds the error of counting the cells of "
+            f"{day}."
         )
     if found.over:
         print(f"In square brackets: {found.over}, as measured by fits without each of them.")
@@ -232,7 +234,7 @@ def _print_fates(found: Fates, of_types: Sequence[Mapping[str, Any]]) -> None:
             + (f" [{100 * low[s]:.0f} to {100 * row[HIGH][s]:.0f}]" if low else "")
             for s in states
         ]
-        numbers = [f"{row['cells']:,}", f"{row['mass']:.2f}", f"{row['entropy']:.2f}"]
+        numbers = [f"{row['cells']:,}", mass_text(row["mass"]), f"{row['entropy']:.2f}"]
         rows.append([row["type"] + " *" * row["few"], *numbers, *shares])
     table([found.start, "cells", "mass", "entropy", *states], rows)
     left = len(found.states) - len(states)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from . import completion
-from .console import give, plural, say, say_caveats, say_run, table, warn
+from .console import give, mass_text, plural, say, say_caveats, say_run, table, warn
 from .options import (
     AtOption,
     DataOption,
@@ -168,6 +168,8 @@ def _say_families(families: Families) -> None:
         f"{plural(N, 'cell')} at the end (expected {families.expected[-1]:,.0f}), descendants of "
         f"{families.surviving[-1]:,} of {n:,}",
     )
+    if not N:
+        warn("No cell is alive at the end: with so much death by chance, all families end.")
 
 
 def _masses(followed: Followed | None) -> dict[float, str]:
@@ -244,7 +246,7 @@ def _print_composition(
             for t in types
         ]
         outside = not training[0] <= row["time"] <= training[-1]
-        mass = f"{row['mass']:.2f}{masses.get(row['time'], '')}"
+        mass = f"{mass_text(row['mass'])}{masses.get(row['time'], '')}"
         name = row["label"] + " (extrapolated)" * outside
         rows.append([name, mass, f"{row['ess']:.0f}", *shares])
     table(["day", "mass (90 %)" if masses else "mass", size, *types], rows)

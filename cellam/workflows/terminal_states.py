@@ -76,12 +76,12 @@ def terminal_states(
     """
     model, days = run.model, run.model.snapshots
     text = day_text(terminal) if terminal is not None else None
-    label, key = parse_place(model, obs, text, backward=ancestors)
     if find and text is not None and (text in obs or ":" in text):
         raise ConfigError(
-            f"`find_states` finds states on {label}, and `terminal={text!r}` names a column.",
-            "Use only one of them.",
+            f"`find_states` finds states among the cells, and `terminal={text!r}` names a column.",
+            "Use only one of them, or name but the day.",
         )
+    label, key = parse_place(model, obs, text, backward=ancestors)
     if key is not None and not find:
         states = read_types(obs[key])
         return TerminalStates(Terminal(label, key), states, states)
@@ -92,6 +92,8 @@ def terminal_states(
             raise
         said = f"No column of obs is recognised as cell types. {error.message}"
         advice = f"{list_offers(obs, days.codes)} Choose one: `terminal={label}:COLUMN`."
+        if ancestors:
+            advice += f" Or find the origins on a later day: `terminal={days.labels[1]}`."
         raise ConfigError(said, advice) from None
     states = found.types(days).set_axis(obs.index)
     end = Terminal(label, str(states.name))
