@@ -50,7 +50,7 @@ def test_it_prints_the_design_the_effects_and_the_verdict(done: tuple[Any, Path]
         assert any(line.startswith(family) for line in lines), family
     assert "So few samples cannot give p below 0.1" in result.output
     assert "replicates: of two samples of that day" in result.output
-    assert "below 0 they are ahead (days)" in result.output
+    assert "below 0 they are ahead (units of time)" in result.output
     assert "An interval may leave out 0 where p is not small" in result.output
 
 
