@@ -16,30 +16,37 @@ from cellam.option_fields import Described, describe
 
 from .completion import choices
 
+Command = Callable[..., None]
 
-def from_model(command: Callable[..., None]) -> Callable[..., None]:
+
+def from_model(*without: str) -> Callable[[Command], Command]:
     """Give a command an option for every field of the model that its parameter `options` is of.
 
     The command is called with one validated object. Values reach the model as text, so there is one
-    place where they are understood and refused.
+    place where they are understood and refused. Fields named in `without` are no options.
     """
-    signature = inspect.signature(command, eval_str=True)
-    model: type[BaseModel] = signature.parameters["options"].annotation
-    described = list(describe(model))
 
-    @functools.wraps(command)
-    def run(**given: Any) -> None:
-        values = {each.name: given.pop(each.name) for each in described}
-        # What was not given is left to the model.
-        set_ = {name: value for name, value in values.items() if value not in (None, False)}
-        command(options=model.model_validate(set_), **given)
+    def given_options(command: Command) -> Command:
+        signature = inspect.signature(command, eval_str=True)
+        model: type[BaseModel] = signature.parameters["options"].annotation
+        described = [each for each in describe(model) if each.name not in without]
 
-    parameters: list[inspect.Parameter] = []
-    for parameter in signature.parameters.values():
-        parameters += map(_parameter, described) if parameter.name == "options" else [parameter]
-    run.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
-    run.__annotations__ = {each.name: each.annotation for each in parameters}
-    return run
+        @functools.wraps(command)
+        def run(**given: Any) -> None:
+            values = {each.name: given.pop(each.name) for each in described}
+            # What was not given is left to the model.
+            set_ = {name: value for name, value in values.items() if value not in (None, False)}
+            command(options=model.model_validate(set_), **given)
+
+        parameters: list[inspect.Parameter] = []
+        for parameter in signature.parameters.values():
+            own = parameter.name != "options"
+            parameters += [parameter] if own else map(_parameter, described)
+        run.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+        run.__annotations__ = {each.name: each.annotation for each in parameters}
+        return run
+
+    return given_options
 
 
 def _parameter(option: Described) -> inspect.Parameter:

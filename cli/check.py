@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 NO_TYPES = "none found by name; `cellam fates` looks for states among the cells of the last day"
 
 
-@from_model
+@from_model()
 def check(
     data: CellsArgument,
     options: ReadOptions,

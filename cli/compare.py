@@ -23,10 +23,12 @@ if TYPE_CHECKING:
 
 DESIGN, OUTPUT = "Design", "Output"  # headings in the help
 ROWS = 12  # of a family, the largest
+# Options of a fit that a comparison, which is in closed form, refuses.
+NOT_COMPARED = ("ensemble", "velocity", "action", "steps", "growth", "growth_scale")
 
 
 @with_workers()
-@from_model
+@from_model(*NOT_COMPARED)
 def compare(
     data: CellsArgument,
     condition: Annotated[

@@ -34,7 +34,7 @@ RUN = "Run"  # heading in the help
 
 
 @with_workers()
-@from_model
+@from_model()
 def fit(
     data: CellsArgument,
     options: Options,
