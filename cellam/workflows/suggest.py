@@ -14,7 +14,7 @@ from cellam.analysis.telling import RIGHT
 from cellam.display import enumerated
 from cellam.export.files import check_csv, write_csv
 from cellam.modelling.model import Model
-from cellam.reading.time_labels import named
+from cellam.reading.time_labels import count_cells, named
 from cellam.result import Result
 from cellam.runs.run import StoredRun
 from cellam.workflows.annotation import Annotation
@@ -237,7 +237,21 @@ def suggest_run(
     if types is not None and "growth" in found.table["settles"].iloc[found.best]:
         of_cell = np.array([t if isinstance(t, str) else None for t in types], dtype=object)
         growth = growth_told(found, of_cell)
-    return SuggestionResult(run.path, found, growth, path, known.notes, model)
+    notes = (*known.notes, *_left_out(model))
+    return SuggestionResult(run.path, found, growth, path, notes, model)
+
+
+def _left_out(model: Model) -> tuple[str, ...]:
+    """A note on days between the training days that were measured, and are not in the fit."""
+    days, training = model.snapshots, model.training
+    out = [
+        f"{named(label)} ({count_cells(len(x))})"
+        for label, t, x in zip(days.labels, days.times, days.points, strict=True)
+        if label not in training.labels and training.times[0] < t < training.times[-1]
+    ]
+    if not out:
+        return ()
+    return (f"Measured already, but left out of this fit: {enumerated(out)}. Fit with it first.",)
 
 
 def _usual(model: Model) -> int:

@@ -110,3 +110,10 @@ def test_noise_is_left_out_and_said_so(call: Call, noisy_run: Path) -> None:
     result = call("suggest")
     assert result.code == 0
     assert "noise of the fit is left out" in result.out
+
+
+def test_a_day_that_was_left_out_need_not_be_measured_again(call: Call, run: Path) -> None:
+    options = ["--exclude", "day2", "--n-features", 32, "--n-pcs", 3, "--no-report"]
+    assert call("fit", "small.h5ad", *options).code == 0
+    said = call("suggest").err
+    assert "Measured already, but left out of this fit: day2 (40 cells). Fit with it" in said
