@@ -53,7 +53,7 @@ def results() -> Iterator[None]:
 
 
 def mass_text(mass: float) -> str:
-    """A mass relative to the start; of one that nobody could count, three digits."""
+    """A mass relative to the start; a very large one to three digits."""
     return f"{mass:.2f}" if mass < 1e4 else f"{mass:.3g}"
 
 
