@@ -51,6 +51,7 @@ def test_a_simulation_with_its_spread_is_that_without(unsure_model: Model) -> No
     assert ((low <= mass) & (mass <= high)).all()
 
 
+@pytest.mark.slow
 def test_more_cells_make_a_surer_answer(demo_path: Path) -> None:
     """Four times as many cells: by chance alone, the spread would fall to 0.5."""
     cells = cellam.read(demo_path, use_rep="X_latent")
