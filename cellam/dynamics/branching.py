@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cellam.dynamics.objectives import Dynamics
-from cellam.dynamics.simulation import STEPS, Way, check_finite
+from cellam.dynamics.simulation import STEPS, Way, check_finite, seeded
 from cellam.executors.executor import in_order
 
 Array = NDArray[np.float64]
@@ -129,10 +129,8 @@ def branch(
     TrainingError
         If cells leave the finite numbers.
     """
-    seeds = rng.integers(2**63, size=max(1, -(-len(x) // chunk)))
-    some = [(x[k * chunk : (k + 1) * chunk], int(seed)) for k, seed in enumerate(seeds)]
     shared = Way(dynamics, times, steps, device), turnover
-    grown = _joined(list(in_order(_grow, shared, some)))
+    grown = _joined(list(in_order(_grow, shared, seeded(x, chunk, rng))))
     check_finite(np.concatenate([np.isfinite(points).all(1) for points in grown.points]))
     return grown
 

@@ -51,6 +51,12 @@ class Cloud:
     time: float
 
 
+def seeded(x: Array, chunk: int, rng: np.random.Generator) -> list[tuple[Array, int]]:
+    """Positions (N, d) in chunks, each with the seed of its random numbers, whoever moves it."""
+    seeds = rng.integers(2**63, size=max(1, -(-len(x) // chunk)))
+    return [(x[k * chunk : (k + 1) * chunk], int(seed)) for k, seed in enumerate(seeds)]
+
+
 def simulate(
     dynamics: Dynamics,
     x: Array,
@@ -93,8 +99,7 @@ def simulate(
             "be run backward without the score of the density.",
             "Fit with `method='uam'` or `method='am'` to simulate backward.",
         )
-    seeds = rng.integers(2**63, size=max(1, -(-len(x) // chunk)))
-    some = [(x[k * chunk : (k + 1) * chunk], int(seed)) for k, seed in enumerate(seeds)]
+    some = seeded(x, chunk, rng)
     parts = list(in_order(_move, Way(dynamics, times, steps, device), some))
     points = np.concatenate([p for p, _ in parts], axis=1)
     log_weights = np.concatenate([w for _, w in parts], axis=1)

@@ -11,7 +11,7 @@ import pandas as pd
 
 from cellam.analysis.drivers import drivers
 from cellam.analysis.states import FoundStates, find_states
-from cellam.analysis.terminal import Terminal, parse_place
+from cellam.analysis.terminal import Terminal, days_before, parse_place
 from cellam.errors import ConfigError, DataError
 from cellam.reading.cell_types import list_offers, read_types, resolve_types
 from cellam.runs.run import StoredRun
@@ -92,8 +92,11 @@ def terminal_states(
             raise
         said = f"No column of obs is recognised as cell types. {error.message}"
         advice = f"{list_offers(obs, days.codes)} Choose one: `terminal={label}:COLUMN`."
-        if ancestors:
-            advice += f" Or find the origins on a later day: `terminal={days.labels[1]}`."
+        later = [
+            day for day in days_before(model, label, backward=True) if day in model.training.labels
+        ]
+        if ancestors and len(later) > 1:  # the last has no later cells to follow
+            advice += f" Or find the origins on a later day: `terminal={later[0]}`."
         raise ConfigError(said, advice) from None
     states = found.types(days).set_axis(obs.index)
     end = Terminal(label, str(states.name))
