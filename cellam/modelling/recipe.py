@@ -37,6 +37,7 @@ Because: TypeAlias = Literal[
     "no velocities",  # of any training cell
     "not recorded",  # by the version that made the fit
 ]
+SURE = 1.645  # standard errors by which a share of what is given has to help: one-sided 5 %
 
 
 @dataclass(frozen=True)

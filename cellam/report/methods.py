@@ -22,7 +22,7 @@ from cellam.limits import INNER, REFITTED
 from cellam.modelling.agreement import Agreement
 from cellam.modelling.model import Model
 from cellam.modelling.recipe import Part
-from cellam.modelling.selection import NEAREST
+from cellam.modelling.trials import NEAREST
 from cellam.options import GROWTH_SCALE, N_TOP_GENES, SIGMA
 from cellam.reading.growth import PriorSource
 from cellam.reading.samples import ENOUGH

@@ -13,9 +13,9 @@ from cellam.analysis.fates import predict_fates
 from cellam.dynamics.couplings import Balanced
 from cellam.evaluation.clones import OURS, PLAIN, validate
 from cellam.evaluation.sisters import find_sisters, unseen
+from cellam.modelling.clone_share import choose_clones
 from cellam.modelling.pipeline import fit_beside
 from cellam.modelling.recipe import choice_from_json, choice_to_json
-from cellam.modelling.selection import choose_clones
 from cellam.options import Options
 from cellam.reading.snapshots import take_snapshots
 from cellam.report.wording import explain

@@ -12,9 +12,10 @@ import pytest
 from cellam.dynamics.couplings import Balanced, Unbalanced
 from cellam.dynamics.curves import CURVATURE
 from cellam.dynamics.objectives import Objective
-from cellam.modelling import selection
+from cellam.modelling import trials
+from cellam.modelling.prior_share import SHARES
 from cellam.modelling.recipe import choice_from_json, choice_to_json
-from cellam.modelling.selection import KEPT, SHARES, TAU, TAUS, choose_recipe
+from cellam.modelling.selection import KEPT, TAU, TAUS, choose_recipe
 from cellam.reading.snapshots import Snapshots
 from cellam.storage import to_json
 
@@ -151,12 +152,12 @@ def test_what_is_fitted_to_choose_does_not_grow_with_the_days(monkeypatch):
 
     def fit_kernel(path, *args, **kwargs):
         fitted.append([gap.t_1 - gap.t_0 for gap in path.gaps])
-        return selection.fit_kernel_as_it_is(path, *args, **kwargs)
+        return trials.fit_kernel_as_it_is(path, *args, **kwargs)
 
-    monkeypatch.setattr(selection, "fit_kernel_as_it_is", selection.fit_kernel, raising=False)
-    monkeypatch.setattr(selection, "fit_kernel", fit_kernel)
-    monkeypatch.setattr(selection, "NEAREST", 4)  # in place of 10, and of 6
-    monkeypatch.setattr(selection, "INNER", 3)
+    monkeypatch.setattr(trials, "fit_kernel_as_it_is", trials.fit_kernel, raising=False)
+    monkeypatch.setattr(trials, "fit_kernel", fit_kernel)
+    monkeypatch.setattr(trials, "NEAREST", 4)  # in place of 10, and of 6
+    monkeypatch.setattr(trials, "INNER", 3)
     for days in (6, 12):
         fitted.clear()
         choice = choose(translation(days, n=20))

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 import cellam
-from cellam.modelling import selection
+from cellam.modelling import trials, velocity_share
 from cellam.modelling.recipe import choice_from_json, choice_to_json
 from cellam.report.wording import explain
 from cellam.storage import to_json
@@ -24,8 +24,13 @@ QUICK = {"use_rep": "X_true", "method": "am", "n_features": 200}
 @pytest.fixture
 def few_halves(monkeypatch):
     """What is asked is not whether the share is right."""
-    for name, less in (("HALVES", 2), ("CELLS", 80), ("FEATURES", 64), ("PARTICLES", 2_000)):
-        monkeypatch.setattr(selection, name, less)
+    for module, name, less in (
+        (velocity_share, "HALVES", 2),
+        (velocity_share, "CELLS", 80),
+        (trials, "FEATURES", 64),
+        (trials, "PARTICLES", 2_000),
+    ):
+        monkeypatch.setattr(module, name, less)
 
 
 @pytest.fixture(scope="module")
