@@ -10,21 +10,19 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from cellam.devices import threads
 from cellam.display import Displayed, enumerated
-from cellam.dynamics import branching, simulation
 from cellam.dynamics.distances import resample
 from cellam.dynamics.fitting import Fit
-from cellam.dynamics.simulation import Cloud, Trajectories
 from cellam.errors import ConfigError
 from cellam.modelling.agreement import Agreement
 from cellam.modelling.cohort import Cohort, day_cohort, new_cohorts, point_cohort
+from cellam.modelling.course import Course
 from cellam.modelling.families import Families, check_forward, check_room, check_turnover
+from cellam.modelling.flow import Flow
 from cellam.modelling.kinetic import Kinetic
 from cellam.modelling.recipe import Choice
 from cellam.modelling.rotation import Rotation
 from cellam.modelling.simulated import Simulation
-from cellam.modelling.times import check_reach, end_of, saved_times
 from cellam.options import Options
 from cellam.reading.cells import Cells
 from cellam.reading.growth import PriorSource
@@ -163,13 +161,8 @@ class Model(Displayed):
         )
 
     @property
-    def _steps(self) -> int:
-        """Steps of a simulation over all days: the action varies within every gap."""
-        return max(simulation.STEPS, 8 * (len(self.training) - 1))
-
-    def _unit_times(self, times: Array) -> Array:
-        """Unit time of the training days; outside [0, 1] beyond them."""
-        return np.array([self.training.unit_time(float(t)) for t in times])
+    def _flow(self) -> Flow:
+        return Flow(self.fit, self.training, self.options.threads)
 
     def velocity(self, time: float, x: Array) -> Array:
         """∇s at model coordinates x (n, p), in model coordinates per unit of the user's time."""
@@ -299,21 +292,8 @@ class Model(Displayed):
         ConfigError
             For times, cells or directions that do not fit together.
         """
-        if n_cells is not None and n_cells < 1:
-            raise ConfigError(f"`n_cells={n_cells}` leaves no cell to simulate.", "Use 1 or more.")
-        rng = np.random.default_rng(seed)
-        cohort = self.cohort(start, at)
-        end = end_of(self.timeline, self.training, cohort.time, to, backward=backward)
-        check_reach(self.training, cohort.time, end, extrapolate=extrapolate)
-        times = saved_times(self.snapshots, cohort.time, end, save_every)
-        if rows is not None:
-            cohort = cohort.among(rows)
-        if n_cells is not None:
-            cohort = cohort.drawn(n_cells, rng)
-        moved = self._follow(cohort.points, times, rng)
-        return Simulation(
-            times, self.space.to_coordinates(moved.points), moved.log_weights, cohort.rows
-        )
+        course = Course(to, backward, rows, n_cells, save_every, extrapolate, seed)
+        return self.trajectories(self.cohort(start, at), course)
 
     def branch(
         self,
@@ -349,38 +329,35 @@ class Model(Displayed):
             As for `simulate`; and if time would run backward, no cell grows or dies, or more
             cells are to be expected than fit into memory.
         """
+        course = Course(to, False, rows, n_cells, save_every, extrapolate, seed)
+        return self.families(self.cohort(start, at), course, turnover)
+
+    def trajectories(self, cohort: Cohort, course: Course) -> Simulation:
+        """As `simulate`, of cells that start together on a course."""
+        rng = np.random.default_rng(course.seed)
+        times = course.times(self.timeline, self.snapshots, self.training, cohort.time)
+        cells = course.cells(cohort, rng)
+        moved = self._flow.follow(cells.points, times, rng)
+        return Simulation(
+            times, self.space.to_coordinates(moved.points), moved.log_weights, cells.rows
+        )
+
+    def families(self, cohort: Cohort, course: Course, turnover: float = 0.0) -> Families:
+        """As `branch`, of cells that start together on a course."""
         check_turnover(turnover)
         if self.conserves_mass and not turnover:
             why, advice = self.without_growth
             raise ConfigError(
                 f"`discrete`: {why}.", f"{advice}, give a `turnover`, or leave out `discrete`."
             )
-        weighted = self.simulate(
-            start,
-            at,
-            to=to,
-            rows=rows,
-            n_cells=n_cells,
-            save_every=save_every,
-            extrapolate=extrapolate,
-            seed=seed,
-        )
+        weighted = self.trajectories(cohort, course)
         check_forward(weighted.times)
         check_room(weighted, turnover)
-        days = self.training
-        units = self._unit_times(weighted.times)
-        span = days.times[-1] - days.times[0]
-        with threads(self.options.threads):
-            grown = branching.branch(
-                self.fit.dynamics_from(float(units[0])),
-                self.space.from_coordinates(weighted.points[0]),
-                units,
-                turnover=turnover * span,
-                rng=np.random.default_rng((seed, 19)),
-                steps=self._steps,
-            )
+        flow, start = self._flow, self.space.from_coordinates(weighted.points[0])
+        rng = np.random.default_rng((course.seed, 19))
+        grown = flow.branch(start, weighted.times, turnover, rng)
         positions = self.space.to_coordinates(np.concatenate(grown.points))
-        return Families.of(grown, weighted, positions, days.times[0], span)
+        return Families.of(grown, weighted, positions, flow.days.times[0], flow.span)
 
     def follow(self, x: Array, start: float, stop: float, *, seed: int = 0) -> tuple[Array, Array]:
         """Move model coordinates x (n, p) from one time to another: new x (n, p), weights (n,).
@@ -390,7 +367,7 @@ class Model(Displayed):
         """
         between = [t for t in self.snapshots.times if (t - start) * (stop - t) > 0]
         times = np.array([start, *sorted(between, reverse=stop < start), stop])
-        moved = self._follow(x, times, np.random.default_rng(seed))
+        moved = self._flow.follow(x, times, np.random.default_rng(seed))
         return moved.points[-1], np.exp(moved.log_weights[-1])
 
     def predict(
@@ -417,36 +394,12 @@ class Model(Displayed):
         weights : (n,) array
             Their masses; the sum is the mass of the population at that time.
         """
-        days = self.training
-        before = [k for k, t in enumerate(days.times) if t < time]
-        after = [k for k, t in enumerate(days.times) if t > time]
         rng = np.random.default_rng(seed)
-        unit = days.unit_time(time)
-        clouds = [
-            Cloud(days.points[k], days.weights[k], days.unit_time(days.times[k]))
-            for k in (*before[-1:], *after[:1])
-        ]
-        with threads(self.options.threads):
-            if len(clouds) == 2:
-                x, w = simulation.from_both_sides(
-                    self.fit.dynamics, clouds[0], clouds[1], unit, rng=rng, steps=self._steps
-                )
-            else:
-                between = np.array([clouds[0].time, unit])
-                moved = simulation.simulate(
-                    self.fit.dynamics, clouds[0].x, between, rng=rng, steps=self._steps
-                )
-                x, w = moved.points[-1], clouds[0].weights * np.exp(moved.log_weights[-1])
+        x, w = self._flow.predict(time, rng)
         if n_cells is None:
             return x, w
         drawn, share = resample(x, w, n_cells, rng, stratified=True)
         return drawn, share * w.sum()
-
-    def _follow(self, x: Array, times: Array, rng: np.random.Generator) -> Trajectories:
-        with threads(self.options.threads):
-            units = self._unit_times(times)
-            dynamics = self.fit.dynamics_from(float(units[0]))
-            return simulation.simulate(dynamics, x, units, rng=rng, steps=self._steps)
 
 
 def _with_half_of_clones(model: Model, rng: np.random.Generator) -> Model:

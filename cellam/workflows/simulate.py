@@ -18,7 +18,7 @@ from cellam.display import enumerated
 from cellam.errors import ConfigError
 from cellam.export.files import check_file
 from cellam.export.h5ad import cell_table, genes_of, to_anndata, tree_table, write_simulation
-from cellam.modelling.cohort import Cohort
+from cellam.modelling.course import Course
 from cellam.modelling.families import Families, Moved
 from cellam.modelling.model import Model
 from cellam.modelling.simulated import Simulation
@@ -276,30 +276,33 @@ def simulate_run(
         for source in (known.source, file_of(cells)):
             check_file(Path(out), "out", [".h5ad"], overwrite=overwrite, data=source)
     begin = starters(run, cells, at, known.obs, new_batch=new_batch)
-    course = _Course(to, backward, n_cells, save_every, extrapolate, seed)
+    course = Course(to, backward, None, n_cells, save_every, extrapolate, seed)
     cohort = begin.among(begin.one(start), from_cells)
-    families, tree = None, None
+    families, followed, tree = None, None, None
     if discrete:
-        families = course.branch(model, cohort, turnover or 0.0)
-        simulation, followed = families.weighted, None
+        families = model.families(cohort, course, turnover or 0.0)
+        simulation = families.weighted
+    elif model.ensemble:
+        followed = follow(model, lambda member: member.trajectories(cohort, course))
+        simulation = followed.simulation
     else:
-        simulation, followed = course.run(model, cohort)
+        simulation = model.trajectories(cohort, course)
     moved: Moved = simulation if families is None else families
     usual, left_away = _usual_genes(model, moved)
     decoded = named_genes if asked else genes_of(model, usual)
     path = Path(out) if out is not None else None
     if path is None and keep:
-        # The same call replaces its file, another one has a name of its own.
-        rows = moved.rows.tolist()
-        query = from_cells if isinstance(from_cells, str | None) else tuple(rows)
-        which = asked or usual
-        special: tuple[object, ...] = (query, n_cells, save_every, which, extrapolate, seed)
-        plain = special == (None, None, None, usual, False, 0)
-        if discrete:
-            special, plain = (*special, "discrete", turnover), False
-        if begin.new is not None:
-            special, plain = (*special, begin.new.digest), False
-        path = run.path / SIMULATIONS / _file_name(cohort.label, moved, None if plain else special)
+        settings: dict[str, object] = {
+            "cells": _which(from_cells, moved),
+            "n_cells": n_cells,
+            "save_every": save_every,
+            "genes": asked if asked != usual else None,
+            "extrapolate": extrapolate or None,
+            "seed": seed or None,
+            "turnover": (turnover or 0.0) if discrete else None,
+            "new": None if begin.new is None else begin.new.digest,
+        }
+        path = run.path / SIMULATIONS / _file_name(cohort.label, moved, settings)
     known_types, names = known.types(model), list(map(str, begin.names))
     more = {"data": str(known.source or ""), "seed": str(seed), "command": command}
     more |= {} if begin.source is None else {"new_cells": begin.source}
@@ -381,54 +384,6 @@ def _usual_genes(model: Model, moved: Moved) -> tuple[str, tuple[str, ...]]:
     )
 
 
-@dataclass(frozen=True)
-class _Course:
-    """From where to where cells are followed, and how; see `Model.simulate`."""
-
-    to: str | float | None
-    backward: bool
-    n_cells: int | None
-    save_every: float | None
-    extrapolate: bool
-    seed: int
-
-    def run(self, model: Model, cohort: Cohort) -> tuple[Simulation, Followed | None]:
-        """Follow cells by the model, and by each member of its ensemble if it has one."""
-
-        def move(model: Model) -> Simulation:
-            return model.simulate(
-                cohort,
-                to=self.to,
-                backward=self.backward,
-                n_cells=self.n_cells,
-                save_every=self.save_every,
-                extrapolate=self.extrapolate,
-                seed=self.seed,
-            )
-
-        if not model.ensemble:
-            return move(model), None
-        followed = follow(model, move)
-        return followed.simulation, followed
-
-    def branch(self, model: Model, cohort: Cohort, turnover: float) -> Families:
-        """Follow cells and their descendants by the model alone."""
-        if self.backward:
-            raise ConfigError(
-                "`discrete`: cells divide and die forward in time, not `backward`.",
-                "Simulate backward without it.",
-            )
-        return model.branch(
-            cohort,
-            to=self.to,
-            n_cells=self.n_cells,
-            save_every=self.save_every,
-            extrapolate=self.extrapolate,
-            turnover=turnover,
-            seed=self.seed,
-        )
-
-
 def _doubts(run: StoredRun, moved: Moved) -> tuple[Caveat, ...] | None:
     """Reasons to doubt the fit, and what lies beyond its last day."""
     known, days = run.caveats(), run.model.training
@@ -437,10 +392,19 @@ def _doubts(run: StoredRun, moved: Moved) -> tuple[Caveat, ...] | None:
     return (beyond_last(run.evaluation(days.labels[-1]), days.labels[-1]), *(known or ()))
 
 
-def _file_name(label: str, moved: Moved, special: tuple[object, ...] | None) -> str:
-    """A file's name that is legal, and that says what is special about the call."""
+def _which(query: Query | None, moved: Moved) -> object:
+    """A query, as it tells one file from another: None for all cells."""
+    return query if isinstance(query, str | None) else tuple(moved.rows.tolist())
+
+
+def _file_name(label: str, moved: Moved, settings: dict[str, object]) -> str:
+    """A legal name of a file: the same call replaces its file, another one has a name of its own.
+
+    `settings` are None where they are as usual.
+    """
     plain = "".join(c if c.isalnum() or c in ".-" else "_" for c in label)[:100]
     name = f"{plain}_to_{moved.times[-1]:.10g}"
-    if special is not None:
+    special = {key: value for key, value in settings.items() if value is not None}
+    if special:
         name += f"_{sha256(repr(special).encode(errors='backslashreplace'))[:8]}"
     return f"{name}.h5ad"
