@@ -82,7 +82,7 @@ def _say_design(found: Check) -> None:
 
 
 def _takes(estimate: Estimate) -> Iterator[tuple[str, str]]:
-    from cellam.reading.memory import show_bytes
+    from cellam.files.memory import show_bytes
 
     yield (
         "a fit",

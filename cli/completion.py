@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING
 import typer
 
 if TYPE_CHECKING:
-    from cellam.reading.timeline import Timeline
+    from cellam.days.timeline import Timeline
 
 
 def days(ctx: typer.Context, incomplete: str) -> list[str]:
     """Days of the run that the command uses: that of --run if it stands before, else as ever."""
+    from cellam.days.timeline import Timeline
     from cellam.errors import CellamError
-    from cellam.reading.timeline import Timeline
     from cellam.runs.places import find_run
 
     try:
@@ -39,7 +39,7 @@ def held_out(ctx: typer.Context, incomplete: str) -> list[str]:
 
 def _typed(timeline: Timeline, k: int) -> str:
     """A day as it can be typed: its label, or its number where a shell would split the label."""
-    from cellam.reading.time_labels import spell
+    from cellam.days.time_labels import spell
 
     label = timeline.labels[k]
     if shlex.quote(label) == label:

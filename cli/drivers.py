@@ -51,7 +51,7 @@ def drivers(
     data: DataOption = None,
 ) -> None:
     """List the genes that correlate with growth, speed or a fate, within days."""
-    from cellam.reading.time_labels import named
+    from cellam.days.time_labels import named
     from cellam.workflows.run import open_run
 
     opened = open_run(run)

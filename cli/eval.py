@@ -147,7 +147,7 @@ def _cost(model: Model, holdout: list[str]) -> str:
 
 def _print(found: EvaluationResult) -> None:
     """The scores of each day, then what has to be known of them."""
-    from cellam.reading.time_labels import named
+    from cellam.days.time_labels import named
 
     for label in found.holdout:
         cached = "; saved scores of an earlier evaluation" if label in found.earlier else ""
@@ -186,8 +186,8 @@ def _print_sweep(found: Sensitivity) -> None:
 
 def _print_day(scores: Scores, skills: list[Skill], label: str, cached: str) -> None:
     """Methods by rows, metrics by columns, best first; the floor and the skill last."""
+    from cellam.days.time_labels import named
     from cellam.evaluation.contest import descriptions
-    from cellam.reading.time_labels import named
 
     frame = scores.table
     first = frame.iloc[0]

@@ -85,8 +85,8 @@ def fates(
     as_json: JsonOption = False,
 ) -> None:
     """Predict fates: which cell types the descendants of every earlier cell become."""
+    from cellam.days.time_labels import named
     from cellam.errors import ConfigError
-    from cellam.reading.time_labels import named
     from cellam.report.wording import explain_decided
     from cellam.workflows.run import open_run
 
@@ -146,7 +146,7 @@ def fates(
 
 def _print_states(found: FoundStates, markers: Mapping[str, Sequence[str]]) -> None:
     """What was found among the cells of the terminal day, and how sure it is."""
-    from cellam.reading.time_labels import named
+    from cellam.days.time_labels import named
 
     n = len(found.codes)
     say("states", f"{len(found.names)} found among the {n:,} cells of {named(found.label)}")
@@ -171,7 +171,7 @@ def _print_states(found: FoundStates, markers: Mapping[str, Sequence[str]]) -> N
 def _print_legend(found: FatesResult) -> None:
     """What the columns are, and how many cells take no part."""
     from cellam.analysis.fates import FEW
-    from cellam.reading.time_labels import named
+    from cellam.days.time_labels import named
 
     day, kin = named(found.terminal.label), "ancestors" if found.ancestors else "descendants"
     what = f"obs[{found.terminal.key!r}]" if found.found is None else "found state"

@@ -27,8 +27,8 @@ def check_report(data: Path) -> None:
         If a part of `obsm` cannot be read, which only the figures of a report may need.
     """
     from cellam.errors import DataError
+    from cellam.files.sources import opened
     from cellam.reading.cells import read_annotation
-    from cellam.reading.sources import opened
 
     with opened(data) as source:
         source.element("obs")  # without which there is no fit either, so the report is not to blame

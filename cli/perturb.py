@@ -97,7 +97,7 @@ def perturb(
 
 def _print(found: Perturbation) -> None:
     """A row for each fate and one for growth: before, after, and the change with its interval."""
-    from cellam.reading.time_labels import named
+    from cellam.days.time_labels import named
 
     S, K = len(found.states), len(found.effects) - 1
     rows = []

@@ -187,7 +187,7 @@ def _masses(followed: Followed | None) -> dict[float, str]:
 
 def _when(model: Model, time: float) -> str:
     """How a time is called: by its day, where it has one."""
-    from cellam.reading.time_labels import named
+    from cellam.days.time_labels import named
 
     times = model.timeline.times
     return named(model.timeline.labels[times.index(time)] if time in times else f"{time:g}")

@@ -42,8 +42,8 @@ def validate(
     as_json: JsonOption = False,
 ) -> None:
     """Score predicted fates with lineage barcodes, and compare them with baselines."""
+    from cellam.days.time_labels import named
     from cellam.evaluation.clones import SCORES
-    from cellam.reading.time_labels import named
     from cellam.workflows.run import open_run
 
     opened = open_run(run)

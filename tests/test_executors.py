@@ -15,15 +15,15 @@ import pytest
 from jobs import die, die_once, product, refuse
 
 import cellam
+from cellam.coordinates.embedding import fit_space
 from cellam.dynamics import couplings
 from cellam.dynamics.branching import branch
 from cellam.dynamics.simulation import simulate
 from cellam.errors import ConfigError, TrainingError
 from cellam.executors.executor import as_done, cores, executing, in_order
+from cellam.matrix import rows
 from cellam.modelling.model import Model
-from cellam.reading import rows
 from cellam.reading.cells import Cells
-from cellam.reading.embedding import fit_space
 
 ON_A_CLUSTER = pytest.param("cluster", marks=pytest.mark.slow)
 
@@ -128,7 +128,7 @@ def test_counts_of_a_file_give_the_same_bytes_whoever_reads_them(
     small: anndata.AnnData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Parts of cells: means and variances, products of genes, coordinates."""
-    monkeypatch.setattr("cellam.reading.expression.HELD", 0)
+    monkeypatch.setattr("cellam.matrix.expression.HELD", 0)
     monkeypatch.setattr(rows, "PART", 50)
     small.write_h5ad(tmp_path / "small.h5ad")
     cells = cellam.read(tmp_path / "small.h5ad")

@@ -22,10 +22,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cellam.analysis.nearest import nearest, nearest_others, stand_ins
+from cellam.days.time_labels import offer
 from cellam.errors import ConfigError, DataError
 from cellam.modelling.model import Model
 from cellam.modelling.observed import velocities
-from cellam.reading.time_labels import offer
 
 if TYPE_CHECKING:
     from anndata import AnnData

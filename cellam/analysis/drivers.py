@@ -27,14 +27,14 @@ from scipy import sparse
 
 from cellam.analysis.assignment import reference_of
 from cellam.analysis.results import fates
+from cellam.coordinates.normalisation import log_normalised
+from cellam.days.time_labels import did_you_mean, named, offer
 from cellam.errors import ConfigError, DataError
+from cellam.matrix.moments import add_rows
+from cellam.matrix.rows import Rows
 from cellam.modelling.model import Model
 from cellam.modelling.observed import growth_rates, velocities
 from cellam.reading.cells import Cells
-from cellam.reading.moments import add_rows
-from cellam.reading.normalisation import log_normalised
-from cellam.reading.rows import Rows
-from cellam.reading.time_labels import did_you_mean, named, offer
 
 Array = NDArray[np.float64]
 

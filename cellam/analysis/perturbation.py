@@ -23,11 +23,11 @@ from numpy.typing import NDArray
 from cellam.analysis.assignment import reference_of
 from cellam.analysis.terminal import Terminal
 from cellam.analysis.uncertainty import Spread, remoteness
+from cellam.days.time_labels import count_cells, named, offer, variables
 from cellam.errors import ConfigError
 from cellam.modelling.cohort import Cohort
 from cellam.modelling.model import Model
 from cellam.reading.cells import Cells
-from cellam.reading.time_labels import count_cells, named, offer, variables
 
 Array = NDArray[np.float64]
 

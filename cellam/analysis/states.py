@@ -28,9 +28,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from cellam.days.time_labels import named
 from cellam.errors import DataError
 from cellam.reading.snapshots import Snapshots
-from cellam.reading.time_labels import named
 
 if TYPE_CHECKING:
     from sklearn.mixture import GaussianMixture

@@ -14,11 +14,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cellam.analysis.assignment import reference
+from cellam.days.time_labels import did_you_mean
 from cellam.errors import ConfigError
 from cellam.modelling.model import Model
 from cellam.modelling.simulated import Simulation
 from cellam.reading.cell_types import UNANNOTATED, read_types
-from cellam.reading.time_labels import did_you_mean
 
 Array = NDArray[np.float64]
 

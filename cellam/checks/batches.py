@@ -18,11 +18,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from cellam.days.columns import time_columns
+from cellam.days.time_labels import parse_label
 from cellam.reading.cell_types import count_levels, split_levels
 from cellam.reading.cells import Cells
-from cellam.reading.columns import time_columns
 from cellam.reading.samples import PROCESSED, is_sample, words_of_sample
-from cellam.reading.time_labels import parse_label
 
 _BARCODE = re.compile(r"^(.*?)[ACGT]{10,}(.*)$")
 LINK = 10  # cells that a batch has on both of two days which it links

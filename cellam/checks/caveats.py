@@ -16,13 +16,13 @@ from cellam.checks.caveat import Caveat
 from cellam.checks.day_caveats import day_caveats
 from cellam.checks.design_caveats import of_design
 from cellam.checks.fit_caveats import fit_caveats
+from cellam.coordinates.batch_shift import read_batches
+from cellam.days.time_labels import count_cells, named
 from cellam.display import in_words
 from cellam.errors import CellamError
 from cellam.evaluation.contenders import Sides
 from cellam.modelling.model import Model
-from cellam.reading.batch_shift import read_batches
 from cellam.reading.cells import Cells
-from cellam.reading.time_labels import count_cells, named
 
 COLLAPSED = 0.2  # effective share of the cells that are followed: errors are 2.2 times as large
 FOLLOWED = 500

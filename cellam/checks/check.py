@@ -18,21 +18,21 @@ from cellam.checks.caveat import Caveat
 from cellam.checks.design_caveats import of_design
 from cellam.checks.designs import find_design
 from cellam.checks.estimate import Estimate, estimate, memory_of
+from cellam.coordinates.extent import Extent
+from cellam.days.timeline import Timeline
 from cellam.display import enumerated
 from cellam.errors import DataError
+from cellam.files.memory import available_memory, resident_memory, show_bytes
+from cellam.files.sources import opened
+from cellam.matrix.expression import layers_of
 from cellam.options import ReadOptions
 from cellam.reading.cell_types import resolve_types
 from cellam.reading.cells import Cells, glance
 from cellam.reading.clones import clones_between
 from cellam.reading.design import Design
-from cellam.reading.expression import layers_of
-from cellam.reading.extent import Extent
 from cellam.reading.growth import LEAST, find_genes
-from cellam.reading.memory import available_memory, resident_memory, show_bytes
 from cellam.reading.samples import Replicates, replicates_of
 from cellam.reading.signatures import BIRTH, DEATH
-from cellam.reading.sources import opened
-from cellam.reading.timeline import Timeline
 from cellam.result import Result
 
 if TYPE_CHECKING:

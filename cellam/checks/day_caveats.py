@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from scipy.spatial.distance import cdist
 
 from cellam.checks.caveat import Caveat
+from cellam.days.time_labels import count_cells, named
 from cellam.modelling.model import Model
 from cellam.reading.cell_types import read_types, resolve_types
 from cellam.reading.cells import Cells
 from cellam.reading.snapshots import Snapshots
-from cellam.reading.time_labels import count_cells, named
 
 COMPARED = 600  # cells of all days, between which distances are taken
 SHUFFLES = 199

@@ -11,10 +11,10 @@ from cellam.checks.batches import LINK, Batch, find_batches
 from cellam.checks.caveat import Caveat
 from cellam.checks.conditions import Pool, find_pools
 from cellam.checks.duplicates import find_duplicates
+from cellam.days.time_labels import count_cells, named
 from cellam.display import in_words
+from cellam.matrix.expression import RAW
 from cellam.reading.cells import Cells
-from cellam.reading.expression import RAW
-from cellam.reading.time_labels import count_cells, named
 
 FEW = 40  # cells a day; below that its mean alone is off by a sixth of a standard deviation
 SHOWN = 5  # conditions by name

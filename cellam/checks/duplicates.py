@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from cellam.matrix.fingerprints import fingerprints_of
+from cellam.matrix.rows import Rows
 from cellam.reading.cells import Cells
-from cellam.reading.fingerprints import fingerprints_of
-from cellam.reading.rows import Rows
 
 AT_ONCE = 4_000_000  # values: of more, frequencies are those of a sample
 SAMPLE = 1_000  # cells of it

@@ -18,12 +18,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from cellam.coordinates.extent import Extent
 from cellam.evaluation.baselines import BASELINES
 from cellam.limits import DRAWS, INNER, MOST_FOLLOWED, N_MAX, REFITS, REFITTED
+from cellam.matrix.matrices import HELD
+from cellam.matrix.rows import VALUES
 from cellam.options import N_PCS, N_TOP_GENES, Options
-from cellam.reading.extent import Extent
-from cellam.reading.matrices import HELD
-from cellam.reading.rows import VALUES
 
 if TYPE_CHECKING:
     from cellam.reading.cells import Cells

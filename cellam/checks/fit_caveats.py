@@ -18,12 +18,12 @@ from cellam.analysis.composition import composition
 from cellam.analysis.division import compare_division
 from cellam.analysis.uncertainty import UNSURE, growth_spread, relative_sd, remoteness
 from cellam.checks.caveat import Caveat
+from cellam.coordinates.batch_shift import without_shift
+from cellam.days.time_labels import named
 from cellam.modelling.model import Model
 from cellam.modelling.simulated import Simulation
-from cellam.reading.batch_shift import without_shift
 from cellam.reading.cell_types import resolve_types
 from cellam.reading.cells import Cells
-from cellam.reading.time_labels import named
 
 Array = NDArray[np.float64]
 

@@ -7,12 +7,12 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from cellam.checks.caveat import Caveat
+from cellam.days.time_labels import named
 from cellam.evaluation.contenders import FIT
 from cellam.evaluation.controls import CONTROLS, Controlled
 from cellam.evaluation.counterparts import COUNTERPARTS
 from cellam.evaluation.scores import Scores
 from cellam.evaluation.skill import Skill, skills
-from cellam.reading.time_labels import named
 
 SURE = 1.0  # standard errors by which one score at least has to be better
 

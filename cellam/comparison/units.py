@@ -12,12 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cellam.comparison.samples import LEAST, Codes, Samples
+from cellam.days.time_labels import list_labels, named
 from cellam.errors import ConfigError, DataError
 from cellam.names import offer, plural
 from cellam.reading.cells import Cells
 from cellam.reading.design import Design
 from cellam.reading.samples import CONTROLS, PROCESSED, is_sample, words_of_sample
-from cellam.reading.time_labels import list_labels, named
 
 _CONTROLS = CONTROLS | {"con", "baseline", "healthy", "normal", "none", "0"}
 

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, final
 
 import numpy as np
 
+from cellam.days.time_labels import known_names
 from cellam.dynamics.couplings import Balanced, couple
 from cellam.evaluation.contenders import Contender, Sides
-from cellam.reading.time_labels import known_names
 
 if TYPE_CHECKING:
     from cellam.reading.snapshots import Snapshots

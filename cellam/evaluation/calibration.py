@@ -22,11 +22,11 @@ from numpy.typing import NDArray
 
 from cellam.analysis.assignment import reference_of
 from cellam.analysis.fates import Fates, predict_fates
+from cellam.days.time_labels import named
 from cellam.display import enumerated
 from cellam.evaluation.reliability import interval
 from cellam.evaluation.sisters import Sisters, find_sisters, unseen
 from cellam.modelling.model import Model
-from cellam.reading.time_labels import named
 
 Array = NDArray[np.float64]
 

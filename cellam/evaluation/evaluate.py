@@ -17,6 +17,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from cellam.coordinates.batch_shift import without_shift
+from cellam.days.time_labels import count_cells, named
 from cellam.dynamics.fitting import OnProgress, Progress, silent
 from cellam.errors import ConfigError
 from cellam.evaluation.baselines import BASELINES
@@ -32,11 +34,9 @@ from cellam.modelling.model import Model
 from cellam.modelling.pipeline import fit, fit_beside
 from cellam.modelling.refits import effective_refits, refit
 from cellam.options import Options
-from cellam.reading.batch_shift import without_shift
 from cellam.reading.cell_types import resolve_types
 from cellam.reading.cells import Cells
 from cellam.reading.samples import ENOUGH, replicates_of
-from cellam.reading.time_labels import count_cells, named
 
 FEWEST = 4  # cells of a day that is scored: two halves of two
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, final
 import numpy as np
 from numpy.typing import NDArray
 
+from cellam.days.time_labels import known_names
 from cellam.dynamics.distances import (
     Comparison,
     compare_energy,
@@ -22,7 +23,6 @@ from cellam.dynamics.distances import (
     compare_w2,
 )
 from cellam.evaluation.gene_space import Genes, compare_profiles
-from cellam.reading.time_labels import known_names
 
 if TYPE_CHECKING:
     from cellam.options import Options

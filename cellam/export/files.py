@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from cellam.errors import ConfigError, OutputError
-from cellam.reading.inner_paths import part_of
+from cellam.files.inner_paths import part_of
 from cellam.storage import write_atomically, writing
 
 

@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 
 from cellam.analysis.transitions import Gap
 from cellam.analysis.uncertainty import Followed, remoteness
+from cellam.days.time_labels import offer, variables
 from cellam.errors import ConfigError
 from cellam.export.folders import COUPLING, TABLE, new_folder
 from cellam.export.stores import Blocks, write_h5ad
 from cellam.modelling.families import Families, Moved
 from cellam.modelling.model import Model
-from cellam.reading.time_labels import offer, variables
 
 if TYPE_CHECKING:
     from anndata import AnnData

@@ -19,9 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cellam.export.folders import STORE, new_folder
-from cellam.reading.sizes import sparse_order
-from cellam.reading.sources import opened
-from cellam.reading.stores import Store
+from cellam.files.sizes import sparse_order
+from cellam.files.sources import opened
+from cellam.files.stores import Store
 from cellam.storage import atomic_path, check_space, writing
 
 if TYPE_CHECKING:

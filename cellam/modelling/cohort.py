@@ -11,13 +11,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from cellam.coordinates.placing import place
+from cellam.coordinates.space import Space
+from cellam.days.time_labels import named, spell
+from cellam.days.timeline import Timeline
 from cellam.errors import ConfigError
 from cellam.reading.cells import Cells
-from cellam.reading.placing import place
 from cellam.reading.snapshots import Snapshots
-from cellam.reading.space import Space
-from cellam.reading.time_labels import named, spell
-from cellam.reading.timeline import Timeline
 
 Array = NDArray[np.float64]
 
@@ -111,14 +111,14 @@ def new_cohorts(
     at : str or number, optional
         Day or time of all of them; without it each has its own.
     new_batch : bool
-        As for `reading.placing.place`.
+        As for `coordinates.placing.place`.
 
     Raises
     ------
     ConfigError
         If `at` is no time.
     DataError
-        As `reading.placing.place`.
+        As `coordinates.placing.place`.
     """
     times = np.array(cells.timeline.times)[cells.codes]
     if at is not None:

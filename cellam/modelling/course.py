@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from cellam.days.timeline import Timeline
 from cellam.errors import ConfigError
 from cellam.modelling.cohort import Cohort
 from cellam.reading.snapshots import Snapshots
-from cellam.reading.timeline import Timeline
 
 Array = NDArray[np.float64]
 

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from cellam.display import Displayed
 from cellam.dynamics.branching import Branches, Tree
 from cellam.errors import ConfigError
+from cellam.files.memory import available_memory, show_bytes
 from cellam.modelling.simulated import Simulation
-from cellam.reading.memory import available_memory, show_bytes
 
 Array = NDArray[np.float64]
 

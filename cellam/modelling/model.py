@@ -10,6 +10,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from cellam.coordinates.space import Space
+from cellam.days.timeline import Timeline
 from cellam.display import Displayed, enumerated
 from cellam.dynamics.distances import resample
 from cellam.dynamics.fitting import Fit
@@ -28,8 +30,6 @@ from cellam.reading.cells import Cells
 from cellam.reading.growth import PriorSource
 from cellam.reading.new_cells import read_new
 from cellam.reading.snapshots import Snapshots
-from cellam.reading.space import Space
-from cellam.reading.timeline import Timeline
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -222,7 +222,7 @@ class Model(Displayed):
         ConfigError
             If there is no such day, new cells are of several times, or points have none.
         DataError
-            If new cells cannot be placed; see `reading.placing.place`.
+            If new cells cannot be placed; see `coordinates.placing.place`.
         """
         if isinstance(start, Cells):
             return self._new_cells(start, at)

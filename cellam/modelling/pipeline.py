@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from cellam.checkpoints import Checkpoint
+from cellam.coordinates.embedding import fit_points
 from cellam.devices import choose_device, threads
 from cellam.dynamics.actions import Features, Kernel
 from cellam.dynamics.couplings import COUPLINGS, Coupling, Pairs, Unbalanced
@@ -42,7 +43,6 @@ from cellam.modelling.stored import fit_from, fit_to_arrays, fit_to_json
 from cellam.options import GROWTH_SCALE, SIGMA, STEPS, Options
 from cellam.reading.cells import Cells
 from cellam.reading.clones import read_clones
-from cellam.reading.embedding import fit_points
 from cellam.reading.growth import expected_growth
 from cellam.reading.samples import replicates_of
 from cellam.reading.snapshots import Snapshots, take_snapshots

@@ -15,12 +15,12 @@ from matplotlib.colors import Normalize
 from numpy.typing import NDArray
 
 from cellam.analysis.basis import find_basis
+from cellam.days.time_labels import named
 from cellam.modelling.model import Model
 from cellam.plots import style
 from cellam.plots.maps import on_grid
 from cellam.plots.sample import drawn_cells
 from cellam.plots.scatter import name_axes, size_of
-from cellam.reading.time_labels import named
 
 if TYPE_CHECKING:
     from anndata import AnnData

@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 
 from cellam.analysis.basis import find_basis
 from cellam.analysis.fates import Fates
+from cellam.days.time_labels import named, offer
 from cellam.errors import ConfigError
 from cellam.modelling.model import Model
 from cellam.plots import style
 from cellam.plots.populations import FEW, MOST_TYPES, OTHERS
 from cellam.plots.scatter import name_axes, size_of
 from cellam.reading.palette import NONE, Palette, find_palette, palette
-from cellam.reading.time_labels import named, offer
 
 if TYPE_CHECKING:
     from anndata import AnnData

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from cellam.analysis.basis import find_basis
 from cellam.analysis.growth_range import GrowthRange, growth_range
 from cellam.analysis.uncertainty import UNSURE, growth_spread, relative_sd, remoteness
+from cellam.days.time_labels import named
 from cellam.modelling.model import Model
 from cellam.modelling.observed import growth_rates
 from cellam.modelling.simulated import Simulation
@@ -26,7 +27,6 @@ from cellam.plots.scatter import (
     scatter_cells,
     size_of,
 )
-from cellam.reading.time_labels import named
 
 if TYPE_CHECKING:
     from anndata import AnnData

@@ -11,13 +11,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cellam.analysis.uncertainty import Spread
+from cellam.days.time_labels import named
 from cellam.errors import DataError
 from cellam.modelling.model import Model
 from cellam.modelling.simulated import Simulation
 from cellam.plots import style
 from cellam.reading.cell_types import UNANNOTATED
 from cellam.reading.palette import NONE, Palette, palette
-from cellam.reading.time_labels import named
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

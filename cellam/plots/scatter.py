@@ -12,6 +12,7 @@ from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from cellam.analysis.basis import Basis, check_size
+from cellam.days.time_labels import did_you_mean
 from cellam.errors import ConfigError
 from cellam.modelling.model import Model
 from cellam.modelling.observed import growth_rates, velocities
@@ -19,7 +20,6 @@ from cellam.plots import style
 from cellam.plots.labels import name_groups
 from cellam.reading.cell_types import UNANNOTATED, find_types, read_types
 from cellam.reading.palette import NONE, Palette, find_palette
-from cellam.reading.time_labels import did_you_mean
 
 if TYPE_CHECKING:
     from anndata import AnnData

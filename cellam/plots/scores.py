@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from cellam.days.time_labels import offer
 from cellam.dynamics.fitting import Solved
 from cellam.errors import ConfigError
 from cellam.evaluation.metrics import LEAD
 from cellam.evaluation.scores import PAIRS
 from cellam.modelling.model import Model
 from cellam.plots import style
-from cellam.reading.time_labels import offer
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

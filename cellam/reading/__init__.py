@@ -1,7 +1,6 @@
-"""Reading: from a user's file to weighted points at times.
+"""Reading: cells of a file with all that is known of them, and by day.
 
-A file is opened (`sources`, `stores`, `formats`) and checked (`matrices`, `memory`), its days are
-understood (`columns`, `labels`, `timepoints`), and so are its values (`expression`, `values`,
-`absent`); they become `cells`, which get coordinates (`embedding`), masses and growth that
-is expected (`signatures`, `growth`), and are `snapshots`.
+They are read once (`cells`, `cell_types`, `design`), with clones, velocities and growth that is
+known or expected where a file has them (`clones`, `velocity`, `growth`), and become `snapshots`:
+weighted points at times. `new_cells` are read as those of a fit were.
 """

@@ -11,9 +11,9 @@ import pandas as pd
 from scipy import sparse
 
 from cellam.errors import ConfigError
+from cellam.files.sources import Source
+from cellam.matrix.matrices import read_numbers
 from cellam.names import offer
-from cellam.reading.matrices import read_numbers
-from cellam.reading.sources import Source
 
 
 def with_barcodes(obs: pd.DataFrame, source: Source, key: str | None) -> pd.DataFrame:

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cellam.days.time_labels import did_you_mean, parse_label, parse_number, spell
 from cellam.errors import ConfigError
-from cellam.reading.time_labels import did_you_mean, parse_label, parse_number, spell
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -14,27 +14,27 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from cellam.days.columns import TimeColumn, read_times
+from cellam.days.timeline import Timeline
 from cellam.display import Displayed, enumerated
 from cellam.errors import DataError
+from cellam.files.sources import opened
+from cellam.files.stores import SAVE_AGAIN
+from cellam.matrix.absent import Days
+from cellam.matrix.digests import BY_CELL, digest_of
+from cellam.matrix.expression import Expression, read_expression
+from cellam.matrix.matrices import check_names, read_representation
+from cellam.matrix.values import Form
 from cellam.names import offer
 from cellam.options import Kind, ReadOptions
-from cellam.reading.absent import Days
 from cellam.reading.barcodes import with_barcodes
-from cellam.reading.columns import TimeColumn, read_times
-from cellam.reading.digests import BY_CELL, digest_of
-from cellam.reading.expression import Expression, read_expression
-from cellam.reading.matrices import check_names, read_representation
 from cellam.reading.signatures import BIRTH
-from cellam.reading.sources import opened
-from cellam.reading.stores import SAVE_AGAIN
-from cellam.reading.timeline import Timeline
-from cellam.reading.values import Form
 from cellam.reading.velocity import read_velocity
 
 if TYPE_CHECKING:
     from anndata import AnnData
 
-    from cellam.reading.sources import Source
+    from cellam.files.sources import Source
 
 
 GLANCED = 10_000_000  # values that are looked at where a sample of cells is enough

@@ -11,10 +11,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from cellam.days.time_labels import count_cells
 from cellam.errors import DataError
 from cellam.reading.cell_types import split_levels
 from cellam.reading.cells import Cells
-from cellam.reading.time_labels import count_cells
 
 
 def read_clones(cells: Cells, training: NDArray[np.bool_]) -> NDArray[np.int64] | None:

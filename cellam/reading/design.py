@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from cellam.days.time_labels import list_labels
 from cellam.errors import DataError
 from cellam.names import offer
 from cellam.reading.cell_types import count_levels, split_levels
-from cellam.reading.time_labels import list_labels
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -24,13 +24,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from cellam.days.time_labels import count_cells, did_you_mean
 from cellam.devices import threads
 from cellam.errors import DataError
+from cellam.matrix.expression import Expression
+from cellam.matrix.moments import moments
 from cellam.reading.cells import Cells
-from cellam.reading.expression import Expression
-from cellam.reading.moments import moments
 from cellam.reading.signatures import BIRTH, DEATH, RENAMED, Signature
-from cellam.reading.time_labels import count_cells, did_you_mean
 
 Array = NDArray[np.float64]
 

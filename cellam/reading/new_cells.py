@@ -14,16 +14,16 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from cellam.days.time_labels import MISSING, count_cells, list_labels, spell, tally
+from cellam.days.timeline import SAME, Timeline
 from cellam.errors import ConfigError, DataError
+from cellam.files.sources import Source, opened
+from cellam.matrix.absent import Days
+from cellam.matrix.expression import Expression, layers_of, read_expression
+from cellam.matrix.matrices import check_names, read_representation
+from cellam.matrix.parts import COUNTS
 from cellam.options import Kind, ReadOptions
-from cellam.reading.absent import Days
 from cellam.reading.cells import Cells, annotation
-from cellam.reading.expression import Expression, layers_of, read_expression
-from cellam.reading.matrices import check_names, read_representation
-from cellam.reading.parts import COUNTS
-from cellam.reading.sources import Source, opened
-from cellam.reading.time_labels import MISSING, count_cells, list_labels, spell, tally
-from cellam.reading.timeline import SAME, Timeline
 
 if TYPE_CHECKING:
     from anndata import AnnData

@@ -33,13 +33,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from cellam.days.columns import time_columns
+from cellam.days.time_labels import count_cells, named
 from cellam.errors import DataError
 from cellam.names import plural
 from cellam.reading.cell_types import count_levels, follows_time, split_levels
 from cellam.reading.cells import Cells
-from cellam.reading.columns import time_columns
 from cellam.reading.design import Design
-from cellam.reading.time_labels import count_cells, named
 
 OFF = "none"  # as an option: cells are the units
 LEAST = 10  # cells with which a sample stands for a replicate of its day

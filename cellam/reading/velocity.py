@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from cellam.errors import DataError
+from cellam.files.sources import Source
+from cellam.matrix.matrices import read_numbers
 from cellam.names import offer
-from cellam.reading.matrices import read_numbers
-from cellam.reading.sources import Source
 
 CENTRED = 1e-4  # of their length: a mean as small as that was taken off
 

@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 
 from cellam.analysis.uncertainty import WIDENING
+from cellam.days.time_labels import named, variables
 from cellam.dynamics.couplings import Coupling
 from cellam.dynamics.fitting import Solved
 from cellam.evaluation.baselines import BASELINES
@@ -26,7 +27,6 @@ from cellam.modelling.trials import NEAREST
 from cellam.options import GROWTH_SCALE, N_TOP_GENES, SIGMA
 from cellam.reading.growth import PriorSource
 from cellam.reading.samples import ENOUGH
-from cellam.reading.time_labels import named, variables
 from cellam.report.references import REFERENCES
 from cellam.report.wording import listed_shares, seen_clones, signature_genes
 from cellam.runs.run import StoredRun

@@ -21,6 +21,7 @@ from cellam.analysis.over_replicates import (
     rows_of,
 )
 from cellam.analysis.uncertainty import Followed, follow
+from cellam.days.time_labels import named
 from cellam.modelling.left_out import LeftOut
 from cellam.modelling.model import Model
 from cellam.modelling.observed import growth_rates
@@ -31,7 +32,6 @@ from cellam.plots.sample import drawn_cells
 from cellam.plots.tables import heatmap
 from cellam.reading.cell_types import offer_types, resolve_types
 from cellam.reading.palette import Palette, find_palette
-from cellam.reading.time_labels import named
 from cellam.report import images
 from cellam.report.findings import (
     MOST_COLUMNS,

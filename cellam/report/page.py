@@ -15,11 +15,11 @@ import pandas as pd
 
 from cellam.analysis.basis import find_basis
 from cellam.checks.designs import find_design
+from cellam.days.time_labels import variables
 from cellam.errors import DataError
 from cellam.modelling.model import Model
 from cellam.reading.cell_types import resolve_types
 from cellam.reading.cells import read_annotation
-from cellam.reading.time_labels import variables
 from cellam.report import quality
 from cellam.report.answers import answer
 from cellam.report.methods import describe

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from cellam.days.time_labels import named
 from cellam.dynamics.fitting import Solved
 from cellam.evaluation.contenders import FIT
 from cellam.evaluation.contest import descriptions
@@ -17,7 +18,6 @@ from cellam.evaluation.skill import Skill, skills
 from cellam.modelling.model import Model
 from cellam.plots import maps, scores
 from cellam.reading.samples import ENOUGH
-from cellam.reading.time_labels import named
 from cellam.report import images
 from cellam.report.images import Picture
 

@@ -12,6 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from cellam.coordinates.batch_shift import BatchShift
+from cellam.coordinates.space import Space, Usual
+from cellam.days.timeline import Timeline
 from cellam.dynamics.fitting import Fit
 from cellam.dynamics.objectives import Objective
 from cellam.modelling.agreement import Agreement
@@ -21,11 +24,8 @@ from cellam.modelling.recipe import choice_from_json, choice_to_json
 from cellam.modelling.rotation import Rotation
 from cellam.modelling.stored import Arrays, fit_from, fit_to_arrays, fit_to_json
 from cellam.options import Options
-from cellam.reading.batch_shift import BatchShift
 from cellam.reading.growth import PriorSource
 from cellam.reading.snapshots import Snapshots
-from cellam.reading.space import Space, Usual
-from cellam.reading.timeline import Timeline
 from cellam.runs.upgrade import upgrade
 from cellam.storage import restore, to_json, to_safetensors
 

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from cellam.errors import ConfigError, RunError
+from cellam.files.inner_paths import SUFFIX, part_of
 from cellam.names import offer
-from cellam.reading.inner_paths import SUFFIX, part_of
 from cellam.runs.claims import is_run, is_stopped
 from cellam.storage import write_atomically, writing
 

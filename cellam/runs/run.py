@@ -23,17 +23,17 @@ from safetensors import SafetensorError
 
 from cellam._version import __version__
 from cellam.checks.caveat import Caveat
+from cellam.days.timepoints import read_timeline
 from cellam.display import Displayed, enumerated
 from cellam.errors import CellamError, DataError, RunError
 from cellam.evaluation.controls import Controlled
 from cellam.evaluation.evaluate import Evaluation
 from cellam.evaluation.scores import Scores
 from cellam.evaluation.sensitivity import Sensitivity
+from cellam.files.inner_paths import part_of
+from cellam.matrix.digests import names_digest
 from cellam.modelling.model import Model
 from cellam.reading.cells import Cells, read
-from cellam.reading.digests import names_digest
-from cellam.reading.inner_paths import part_of
-from cellam.reading.timepoints import read_timeline
 from cellam.runs.archive import from_files, to_files
 from cellam.runs.claims import (
     CAVEATS,

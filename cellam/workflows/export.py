@@ -11,17 +11,17 @@ import pandas as pd
 from cellam.analysis.growth_range import has_range
 from cellam.analysis.results import Results, results
 from cellam.analysis.transitions import gaps
+from cellam.days.time_labels import named
 from cellam.display import enumerated
 from cellam.errors import ConfigError, OutputError
 from cellam.export.folders import COUPLING, STORE, TABLE, check_output
 from cellam.export.h5ad import write_couplings, write_tables
 from cellam.export.stores import read_light, write_copy
 from cellam.export.tables import tables as all_tables
+from cellam.files.inner_paths import part_of
 from cellam.modelling.model import Model
 from cellam.reading.cell_types import read_types, resolve_types
 from cellam.reading.cells import read_obs
-from cellam.reading.inner_paths import part_of
-from cellam.reading.time_labels import named
 from cellam.result import Result
 from cellam.runs.run import StoredRun
 from cellam.runs.samples import left_out

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TypeAlias
 
-from cellam.reading.time_labels import spell
+from cellam.days.time_labels import spell
 
 Day: TypeAlias = str | float
 Days: TypeAlias = Day | Iterable[Day]

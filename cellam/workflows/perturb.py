@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from cellam.analysis.perturbation import Changes, Perturbation, parse_changes, perturb
 from cellam.analysis.terminal import parse_terminal
+from cellam.days.time_labels import named
 from cellam.display import enumerated
 from cellam.export.files import check_csv, write_csv
 from cellam.reading.queries import Query
-from cellam.reading.time_labels import named
 from cellam.result import Result
 from cellam.runs.run import StoredRun
 from cellam.workflows.given import Day, day_text

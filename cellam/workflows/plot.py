@@ -11,6 +11,7 @@ from typing import Any
 
 from cellam.analysis.basis import find_basis
 from cellam.analysis.trends import check_by
+from cellam.days.time_labels import offer
 from cellam.display import Displayed
 from cellam.dynamics.fitting import OnProgress, silent
 from cellam.errors import ConfigError, DataError
@@ -18,7 +19,6 @@ from cellam.evaluation.metrics import LEAD, METRICS, check_metrics
 from cellam.export.files import check_file
 from cellam.reading.cells import read_annotation
 from cellam.reading.queries import Query
-from cellam.reading.time_labels import offer
 from cellam.runs.run import StoredRun
 from cellam.workflows.given import Day, Names, day_text, name_list
 from cellam.workflows.plot_kinds import PICTURES, Picture

@@ -36,8 +36,8 @@ def _with_gene(request: Request) -> Request:
     import anndata
     import pandas as pd
 
+    from cellam.coordinates.normalisation import log_normalised
     from cellam.plots.scatter import QUANTITIES, no_colour
-    from cellam.reading.normalisation import log_normalised
 
     adata, color = request.adata, request.color
     if adata is None or color is None or color in adata.obs or color in QUANTITIES:
@@ -108,7 +108,7 @@ def _flow(request: Request) -> Any:
     from cellam import plots
     from cellam.analysis.fates import named_types
     from cellam.analysis.flows import flow
-    from cellam.reading.time_labels import named
+    from cellam.days.time_labels import named
 
     model = request.model
     found = request.fates(request.start or model.training.labels[0])[0]
@@ -125,7 +125,7 @@ def _flow(request: Request) -> Any:
 def _heatmap(request: Request) -> Any:
     from cellam import plots
     from cellam.analysis.over_replicates import rows_of
-    from cellam.reading.time_labels import named
+    from cellam.days.time_labels import named
 
     found = request.fates(request.start or request.model.training.labels[0])[0]
     types = request.followed_types
@@ -181,7 +181,7 @@ def _pseudobulk(request: Request) -> Any:
 
     from cellam import plots
     from cellam.analysis.pseudobulk import pseudobulk
-    from cellam.reading.normalisation import log_normalised
+    from cellam.coordinates.normalisation import log_normalised
     from cellam.reading.samples import replicates_of
 
     model = request.model
@@ -201,8 +201,8 @@ def _pseudobulk(request: Request) -> Any:
 
 def _listed(genes: str | None, there: Sequence[str]) -> list[str]:
     """The genes named, few enough to be drawn, all of them in the data."""
+    from cellam.days.time_labels import offer
     from cellam.errors import ConfigError
-    from cellam.reading.time_labels import offer
 
     names = list(dict.fromkeys(name for part in (genes or "").split(",") if (name := part.strip())))
     for name in names:

@@ -14,17 +14,17 @@ from cellam.analysis.growth_range import has_range
 from cellam.analysis.uncertainty import Followed, follow
 from cellam.checks.caveat import Caveat
 from cellam.checks.score_caveats import beyond_last
+from cellam.days.time_labels import named
 from cellam.display import enumerated
 from cellam.errors import ConfigError
 from cellam.export.files import check_file
 from cellam.export.h5ad import cell_table, genes_of, to_anndata, tree_table, write_simulation
+from cellam.files.memory import show_bytes
 from cellam.modelling.course import Course
 from cellam.modelling.families import Families, Moved
 from cellam.modelling.model import Model
 from cellam.modelling.simulated import Simulation
-from cellam.reading.memory import show_bytes
 from cellam.reading.queries import Query
-from cellam.reading.time_labels import named
 from cellam.result import Result
 from cellam.runs.claims import SIMULATIONS
 from cellam.runs.run import StoredRun

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from cellam.analysis.assignment import reference
 from cellam.analysis.terminal import days_before, days_beside
 from cellam.analysis.uncertainty import FAR, remoteness
+from cellam.days.time_labels import count_cells, named
 from cellam.display import enumerated
 from cellam.errors import ConfigError
 from cellam.modelling.cohort import Cohort, day_cohort, new_cohorts
@@ -24,7 +25,6 @@ from cellam.modelling.model import Model
 from cellam.reading.cell_types import read_types
 from cellam.reading.cells import Cells
 from cellam.reading.queries import Query, select_rows
-from cellam.reading.time_labels import count_cells, named
 from cellam.runs.run import StoredRun
 from cellam.workflows.given import Day, Days, day_text, day_texts
 
@@ -75,12 +75,12 @@ class Starters:
         at : day or time, optional
             Of all cells; without it each has that of the time column.
         new_batch : bool
-            As for `reading.placing.place`.
+            As for `coordinates.placing.place`.
 
         Raises
         ------
         DataError, ConfigError
-            As `Model.read` and `reading.placing.place`.
+            As `Model.read` and `coordinates.placing.place`.
         """
         model = run.model
         read = cells

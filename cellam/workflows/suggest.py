@@ -11,10 +11,10 @@ import pandas as pd
 
 from cellam.analysis.suggestion import Suggestion, growth_told, suggest
 from cellam.analysis.telling import RIGHT
+from cellam.days.time_labels import count_cells, named
 from cellam.display import enumerated
 from cellam.export.files import check_csv, write_csv
 from cellam.modelling.model import Model
-from cellam.reading.time_labels import count_cells, named
 from cellam.result import Result
 from cellam.runs.run import StoredRun
 from cellam.workflows.annotation import Annotation

@@ -10,11 +10,11 @@ from anndata import AnnData
 
 import cellam
 from cellam.analysis.division import CONTRARY, Division, compare_division
+from cellam.matrix.rows import Rows
 from cellam.modelling.model import Model
 from cellam.modelling.observed import growth_rates
 from cellam.reading.cells import Cells
 from cellam.reading.growth import find_genes
-from cellam.reading.rows import Rows
 from cellam.reading.signatures import BIRTH
 
 

@@ -13,9 +13,9 @@ from scipy import sparse, stats
 import cellam
 from cellam.analysis.drivers import drivers, quantity
 from cellam.errors import ConfigError, DataError
+from cellam.matrix.values import Form
 from cellam.modelling.model import Model
 from cellam.reading.cells import Cells
-from cellam.reading.values import Form
 
 
 def _cells(X: object, days: np.ndarray, kind: str = "log") -> Cells:

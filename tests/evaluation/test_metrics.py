@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 import cellam
+from cellam.days.time_labels import known_names
 from cellam.dynamics.distances import Comparison
 from cellam.evaluation import baselines, contest, metrics
 from cellam.evaluation.baselines import Baseline
@@ -15,7 +16,6 @@ from cellam.evaluation.contest import METHODS
 from cellam.evaluation.gene_space import Genes
 from cellam.evaluation.metrics import DISTANCES, METRICS, Annotation, Metric, Sample
 from cellam.evaluation.scoring import score
-from cellam.reading.time_labels import known_names
 
 K = 3  # types
 

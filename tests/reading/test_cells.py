@@ -12,8 +12,8 @@ from scipy import sparse
 
 import cellam
 from cellam.errors import DataError
+from cellam.matrix.rows import Rows
 from cellam.reading.cells import read_obs
-from cellam.reading.rows import Rows
 
 
 def dense(matrix: object) -> np.ndarray:

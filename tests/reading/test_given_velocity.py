@@ -7,8 +7,8 @@ import pytest
 from scipy import sparse
 
 import cellam
+from cellam.coordinates.embedding import fit_points
 from cellam.errors import ConfigError, DataError
-from cellam.reading.embedding import fit_points
 
 HOW = {"use_rep": "X_pca", "velocity": "velocity_pca"}
 

@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 
 import cellam
+from cellam.days.timeline import Timeline
 from cellam.errors import ConfigError, DataError
 from cellam.modelling.model import Model
 from cellam.options import ReadOptions
 from cellam.reading.new_cells import read_new
-from cellam.reading.timeline import Timeline
 
 LINE = Timeline(
     ("d0", "late"), (0.0, 7.0), "day", {"d0": 0.0, "late": 7.0, "d0_rep1": 0.0}, (),

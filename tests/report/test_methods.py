@@ -8,12 +8,12 @@ import pandas as pd
 import pytest
 
 import cellam
+from cellam.days.time_labels import named
 from cellam.dynamics.couplings import COUPLINGS
 from cellam.evaluation.evaluate import evaluate
 from cellam.evaluation.metrics import METRICS
 from cellam.modelling.model import Model
 from cellam.reading.cells import Cells
-from cellam.reading.time_labels import named
 from cellam.report.methods import Methods, _held_out, describe
 from cellam.report.references import REFERENCES
 from cellam.toys import Branching
