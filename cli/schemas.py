@@ -199,7 +199,15 @@ FATES = {
         _keys(
             {
                 **{"agreement": NUMBER, "least": NUMBER, "most": NUMBER, "written": _maybe(TEXT)},
-                "states": _some(_keys({"state": TEXT, "cells": COUNT, "markers": _some(TEXT)})),
+                **{"halves": COUNT, "halves_without": COUNT},
+                "states": _some(
+                    _keys(
+                        {
+                            **{"state": TEXT, "cells": COUNT, "found_again": COUNT},
+                            "markers": _some(TEXT),
+                        }
+                    )
+                ),
             }
         )
     ),
