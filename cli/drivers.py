@@ -9,7 +9,7 @@ import typer
 
 from .console import give, give_json, plural, say, say_run, table
 from .options import DataOption, FromCellsOption, GroupbyOption, JsonOption, RunOption
-from .outputs import shown
+from .outputs import written
 
 if TYPE_CHECKING:
     from cellam.workflows.drivers import DriversResult
@@ -81,7 +81,7 @@ def drivers(
     if found.division is not None:
         say("division" if found.division.contradicts else "", str(found.division))
     if found.written is not None:
-        give("written", shown(found.written))
+        give("written", written(found.written))
 
 
 def _print_top(found: DriversResult) -> None:

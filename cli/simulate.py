@@ -20,7 +20,7 @@ from .options import (
     OverwriteOption,
     RunOption,
 )
-from .outputs import shown
+from .outputs import written
 from .summary import unannotated
 from .workers import with_workers
 
@@ -156,7 +156,8 @@ def simulate(
     _say_remote(found.cells, model, float(moved.times[-1]))
     print()
     say_caveats(found.caveats)
-    give("written", shown(found.written or ""))
+    if found.written is not None:
+        give("written", written(found.written))
 
 
 def _say_families(families: Families) -> None:
@@ -169,7 +170,11 @@ def _say_families(families: Families) -> None:
         f"{families.surviving[-1]:,} of {n:,}",
     )
     if not N:
-        warn("No cell is alive at the end: with so much death by chance, all families end.")
+        warn(
+            f"No cell is alive at the end: all {n:,} families have died out. The fewer families "
+            "there are and the higher `turnover` is, the more often that happens: start more cells "
+            "(`n_cells`), or give a lower one."
+        )
 
 
 def _masses(followed: Followed | None) -> dict[float, str]:

@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import tracemalloc
 from pathlib import Path
+from types import SimpleNamespace
 
 import anndata
 import h5py
@@ -163,4 +165,14 @@ def test_no_space_is_said_before_the_work(tmp_path: Path, monkeypatch: pytest.Mo
     huge = Blocks((10**12, 10**6), lambda part: pytest.fail("worked out"))
     with pytest.raises(OutputError, match="MB are needed"):
         write_h5ad(anndata.AnnData(obs=obs, var=var), tmp_path / "x.h5ad", huge)
+    assert not list(tmp_path.iterdir())
+
+
+def test_all_that_is_written_counts_for_the_space(
+    large: anndata.AnnData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not expression alone: families have more in obs and their tree than in their genes."""
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=100))
+    with pytest.raises(OutputError, match="MB are needed"):
+        write_h5ad(anndata.AnnData(obs=large.obs, uns={"tree": large.obs}), tmp_path / "x.h5ad")
     assert not list(tmp_path.iterdir())
