@@ -292,7 +292,7 @@ def test_a_table_of_counts_is_the_population(
     (here / "counts.csv").write_text("time,count\n0,1e5\n2,2e5\n4,3e5\n7,8e5\n")
     fitted = call("fit", "small.h5ad", *growing, "--population", "counts.csv")
     assert fitted.code == 0
-    assert "population: day0 1, day2 2, day4 3, day7 8" in fitted.out
+    assert "population, relative to day0: day0 1, day2 2, day4 3, day7 8" in fitted.out
     what = json.loads(call("info", "--json").out)
     assert what["options"]["population"] == {"0": 1e5, "2": 2e5, "4": 3e5, "7": 8e5}
     assert not what["growth"]["relative"]
