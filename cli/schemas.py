@@ -112,6 +112,7 @@ CHECK = {
         {
             **_COST,
             "eval": _maybe(_keys({"day_seconds": NUMBER, "all_seconds": NUMBER, "bytes": COUNT})),
+            "uncounted": _some(TEXT),
         }
     ),
     "caveats": CAVEATS,
