@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from cellam.errors import ConfigError, OutputError
-from cellam.reading.inner_paths import part_of
+from cellam.reading.inner_paths import SUFFIX, part_of
 from cellam.storage import write_atomically, writing
 
 
@@ -65,14 +65,7 @@ def check_file(
         raise OutputError(f"`{option}={str(path)!r}` is a folder.", "Add the name of a file.")
     if data is not None and path.exists() and path.samefile(part_of(data).file):
         raise OutputError(f"`{option}={str(path)!r}` is the input; it is never written to.")
-    if path.suffix.lower() not in suffixes:
-        usual, *others = suffixes
-        listed = f"{', '.join([usual, *others[:-1]])} or {others[-1]}" if others else usual
-        article = "an" if usual == ".h5ad" else "a"
-        raise ConfigError(
-            f"`{option}={str(path)!r}`: {noun} is {article} {listed}.",
-            f"Use `{option}={path.stem + usual!r}`.",
-        )
+    check_format(path, option, suffixes, noun)
     folder = path.absolute().parent
     while makes_folders and not os.path.lexists(folder):
         folder = folder.parent
@@ -87,6 +80,28 @@ def check_file(
         raise OutputError(
             f"{path} exists already.", f"Choose another `{option}`, or add `overwrite=True`."
         )
+
+
+def check_format(path: Path, option: str, suffixes: Collection[str], noun: str) -> None:
+    """Refuse a name that does not end in one of the suffixes, the usual one first.
+
+    Raises
+    ------
+    ConfigError
+        With the same name in the usual format; of MuData also that they are read only.
+    """
+    if path.suffix.lower() in suffixes:
+        return
+    usual, *others = suffixes
+    listed = f"{', '.join([usual, *others[:-1]])} or {others[-1]}" if others else usual
+    article = "an" if usual == ".h5ad" else "a"
+    multimodal = SUFFIX in {part.suffix.lower() for part in (path, *path.parents)}
+    only_read = " A modality of an .h5mu is read, but no MuData is written." * multimodal
+    then = " and put it into the MuData: mdata.mod[NAME] = anndata.read_h5ad(…)." * multimodal
+    raise ConfigError(
+        f"`{option}={str(path)!r}`: {noun} is {article} {listed}.{only_read}",
+        f"Use `{option}={path.stem + usual!r}`{',' + then if then else '.'}",
+    )
 
 
 def check_csv(path: Path | None, overwrite: bool, data: Path | None = None) -> None:

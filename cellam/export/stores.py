@@ -127,7 +127,7 @@ def write_copy(data: Path, adata: AnnData, path: Path) -> None:
 
 
 def _made_as(path: Path) -> Callable[[Path], AbstractContextManager[NewStore]]:
-    return _new_zarr if path.suffix == ".zarr" else _new_h5ad
+    return _new_zarr if path.suffix.lower() == ".zarr" else _new_h5ad
 
 
 @contextmanager

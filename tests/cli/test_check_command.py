@@ -144,4 +144,7 @@ def test_options_of_the_fit_count_and_what_does_not_is_said(call: Call, here: Pa
     assert without["estimate"]["bytes"] < usual["estimate"]["bytes"]
     assert usual["estimate"]["uncounted"] == without["estimate"]["uncounted"] == []
     assert found("--ensemble", "8")["estimate"]["uncounted"] == ["ensemble"]
-    assert "(an estimate that does not count --ensemble)" in call("check", "small.h5ad", "--ensemble", "8").out
+    assert (
+        "(an estimate that does not count --ensemble)"
+        in call("check", "small.h5ad", "--ensemble", "8").out
+    )
