@@ -97,10 +97,9 @@ def check_format(path: Path, option: str, suffixes: Collection[str], noun: str) 
     article = "an" if usual == ".h5ad" else "a"
     multimodal = SUFFIX in {part.suffix.lower() for part in (path, *path.parents)}
     only_read = " A modality of an .h5mu is read, but no MuData is written." * multimodal
-    then = " and put it into the MuData: mdata.mod[NAME] = anndata.read_h5ad(…)." * multimodal
     raise ConfigError(
         f"`{option}={str(path)!r}`: {noun} is {article} {listed}.{only_read}",
-        f"Use `{option}={path.stem + usual!r}`{',' + then if then else '.'}",
+        f"Use `{option}={path.stem + usual!r}`.",
     )
 
 
