@@ -34,7 +34,6 @@ def check_file(
     overwrite: bool,
     noun: str = "the file",
     data: Path | None = None,
-    makes_folders: bool = True,
 ) -> None:
     """Refuse before the work what could not be written after it.
 
@@ -51,8 +50,6 @@ def check_file(
         What is written.
     data : pathlib.Path, optional
         The input, which is never replaced.
-    makes_folders : bool
-        Whether a folder that is not there is made.
 
     Raises
     ------
@@ -66,19 +63,27 @@ def check_file(
     if data is not None and path.exists() and path.samefile(part_of(data).file):
         raise OutputError(f"`{option}={str(path)!r}` is the input; it is never written to.")
     check_format(path, option, suffixes, noun)
+    check_folder(path, option)
+    if path.exists() and not overwrite:
+        raise OutputError(
+            f"{path} exists already.", f"Choose another `{option}`, or add `overwrite=True`."
+        )
+
+
+def check_folder(path: Path, option: str) -> None:
+    """Refuse a place whose folder may not be written to; one that does not exist will be made.
+
+    Raises
+    ------
+    OutputError
+    """
     folder = path.absolute().parent
-    while makes_folders and not os.path.lexists(folder):
+    while not os.path.lexists(folder):
         folder = folder.parent
     if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
         raise OutputError(
             f"`{option}={str(path)!r}` cannot be written.",
-            f"{folder} is not a folder that you may write to: choose another one."
-            if folder.exists()
-            else "Choose a file in a folder that exists.",
-        )
-    if path.exists() and not overwrite:
-        raise OutputError(
-            f"{path} exists already.", f"Choose another `{option}`, or add `overwrite=True`."
+            f"{folder} is not a folder that you may write to: choose another one.",
         )
 
 
@@ -106,4 +111,4 @@ def check_format(path: Path, option: str, suffixes: Collection[str], noun: str) 
 def check_csv(path: Path | None, overwrite: bool, data: Path | None = None) -> None:
     """Refuse a table that could not be written, or is the data: as `check_file`."""
     if path is not None:
-        check_file(path, "csv", [".csv"], overwrite=overwrite, data=data, makes_folders=False)
+        check_file(path, "csv", [".csv"], overwrite=overwrite, data=data)

@@ -13,7 +13,7 @@ from cellam.analysis.results import Results, results
 from cellam.analysis.transitions import gaps
 from cellam.display import enumerated
 from cellam.errors import ConfigError, OutputError
-from cellam.export.files import check_format
+from cellam.export.files import check_folder, check_format
 from cellam.export.folders import COUPLING, STORE, TABLE, check_output
 from cellam.export.h5ad import write_couplings, write_tables
 from cellam.export.stores import read_light, write_copy
@@ -226,6 +226,7 @@ class _Places:
                 continue
             if source is not None and path.exists() and path.samefile(part_of(source).file):
                 raise OutputError(f"`{option}`: {path} is the input; it is never written to.")
+            check_folder(path, option)
             check_output(path, option=option, overwrite=overwrite, ours=ours)
 
 
