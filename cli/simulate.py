@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from . import completion
-from .console import give, mass_text, plural, say, say_caveats, say_run, table, warn
+from .console import give, give_json, mass_text, plural, say, say_caveats, say_run, table, warn
 from .options import (
     AtOption,
     DataOption,
     FromCellsOption,
+    JsonOption,
     NewBatchOption,
     NewCellsOption,
     OverwriteOption,
@@ -105,6 +106,7 @@ def simulate(
     overwrite: OverwriteOption = False,
     run: RunOption = None,
     data: DataOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Simulate the cells of one day through time, and write them with their weights."""
     from cellam.errors import ConfigError
@@ -115,7 +117,7 @@ def simulate(
             "No day to start from was given.", "Add `start=DAY`, or new cells with `cells=FILE`."
         )
     opened = open_run(run)
-    say_run(opened.path)
+    say_run(opened.path, as_json=as_json)
     found = opened.simulate(
         start,
         cells=cells,
@@ -140,6 +142,9 @@ def simulate(
     )
     for note in found.notes:
         warn(note)
+    if as_json:
+        give_json(found.to_dict())
+        return
     moved, model = found.simulation, opened.model
     say(
         "simulated",

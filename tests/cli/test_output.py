@@ -137,7 +137,7 @@ def test_every_json_of_every_command_and_run_is_strict(
 ) -> None:
     fixture = {"growth": "model", "ensemble": "unsure_model", "mass conserved": "noisy_model"}
     path = start(request.getfixturevalue(fixture[kind]), cells)
-    for name in JSON:
+    for name in sorted({*JSON} - {"fit"}):  # which makes another run: tests/cli/test_fit.py
         quiet = ("-q",) if kind == "mass conserved" else ()
         result = call(*quiet, name, "--json", *COMMANDS[name][0])
         assert result.code == 0, result.err
