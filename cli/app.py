@@ -38,9 +38,11 @@ from . import (
 from . import eval as eval_command
 from ._from_model import GroupedCommand
 from ._registries import NamingCommand
+from .usage import Commands
 
 app = typer.Typer(
     name="cellam",
+    cls=Commands,
     help="Action Matching for single-cell time courses: how cells moved, which grew or died, "
     "and whether to believe it.",
     no_args_is_help=True,

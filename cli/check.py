@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from cellam.flags import write_flag
-from cellam.options import ReadOptions
+from cellam.options import Options
 
 from ._from_model import from_model
 from .console import give_json, plural, results, say, say_caveats
@@ -25,14 +25,15 @@ NO_TYPES = "none found by name; `cellam fates` looks for states among the cells 
 @from_model()
 def check(
     data: CellsArgument,
-    options: ReadOptions,
+    options: Options,
     as_json: JsonOption = False,
 ) -> None:
-    """Show what is in the data, and what a fit and an eval take; nothing is fitted or written."""
+    """Show what is in the data, and what a fit with these options takes; nothing is written."""
     from cellam.checks.check import check as check_data
 
     found = check_data(data, options)
-    given = [write_flag(name, repr(value)) for name, value in options if value is not None]
+    asked = options.model_dump(exclude_unset=True)
+    given = [write_flag(name, repr(value)) for name, value in asked.items()]
     where = shlex.join([*(["--"] if str(data).startswith("-") else []), str(data)])
     following = " ".join(["cellam fit", *given, where])
     if as_json:
@@ -84,10 +85,12 @@ def _say_design(found: Check) -> None:
 def _takes(estimate: Estimate) -> Iterator[tuple[str, str]]:
     from cellam.files.memory import show_bytes
 
+    others = ", ".join(f"`{name}`" for name in estimate.uncounted)
+    but = f" that does not count {others}" * bool(others)
     yield (
         "a fit",
         f"takes about {estimate.seconds:.0f} s of one core and {show_bytes(estimate.memory)} of "
-        "memory, on its defaults (an estimate)",
+        f"memory (an estimate{but})",
     )
     if estimate.inner:
         several = f", and of all {estimate.inner} {estimate.all_seconds:.0f} s"

@@ -27,12 +27,13 @@ if TYPE_CHECKING:
 PATIENCE = 2.0  # seconds before a bar appears
 
 quiet = False  # set by `cellam --quiet`
+_aside = False  # notes go to stderr
 
 
 def say(label: str, text: str) -> None:
     """Print a note on what is done, unless told to be quiet."""
     if not quiet:
-        give(label, text)
+        print(f"{label:<9} {flags(text)}", file=sys.stderr if _aside else None)
     log.info("%s", f"{label} {flags(text)}".strip())
 
 
@@ -50,6 +51,17 @@ def results() -> Iterator[None]:
         yield
     finally:
         quiet = before
+
+
+@contextmanager
+def aside(on: bool) -> Iterator[None]:
+    """Print the notes of this block to stderr: stdout is for JSON."""
+    global _aside
+    before, _aside = _aside, on
+    try:
+        yield
+    finally:
+        _aside = before
 
 
 def mass_text(mass: float) -> str:

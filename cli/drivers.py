@@ -9,7 +9,7 @@ import typer
 
 from .console import give, give_json, plural, say, say_run, table
 from .options import DataOption, FromCellsOption, GroupbyOption, JsonOption, RunOption
-from .outputs import shown
+from .outputs import written
 
 if TYPE_CHECKING:
     from cellam.workflows.drivers import DriversResult
@@ -75,13 +75,15 @@ def drivers(
     _print_top(found)
     print()
     print(
-        "Correlation within days; q: false discovery rate over all genes. Growth, speed and fates"
+        "Correlation within days; q: false discovery rate over all genes; expressing: share of "
+        "these cells\nthat express the gene (of scaled expression: more than its mean). Growth, "
+        "speed and fates are\ncomputed from expression, so this ranks genes; it does not identify "
+        "causes."
     )
-    print("are computed from expression, so this ranks genes; it does not identify causes.")
     if found.division is not None:
         say("division" if found.division.contradicts else "", str(found.division))
     if found.written is not None:
-        give("written", shown(found.written))
+        give("written", written(found.written))
 
 
 def _print_top(found: DriversResult) -> None:
@@ -95,7 +97,7 @@ def _print_top(found: DriversResult) -> None:
                 strict=True,
             )
         ]
-        table([f"{sign} {found.of}", "correlation", "q", "cells"], rows)
+        table([f"{sign} {found.of}", "correlation", "q", "expressing"], rows)
 
 
 def _small(q: float) -> str:

@@ -9,7 +9,7 @@ import typer
 
 from .console import give, plural, say, say_run
 from .options import DataOption, GroupbyOption, RunOption
-from .outputs import shown
+from .outputs import written
 
 if TYPE_CHECKING:
     from cellam.analysis.results import Results
@@ -65,12 +65,12 @@ def export(
     for note in found.notes:
         say("", note)
     if found.into is not None and found.results is not None:
-        give("written", shown(found.into))
+        give("written", written(found.into))
         _print_keys(found.results)
     if found.couplings is not None:
-        give("written", f"{shown(found.couplings)}/")
+        give("written", written(found.couplings))
     if found.tables is not None:
-        give("written", f"{shown(found.tables)}/")
+        give("written", written(found.tables))
         for name, n in found.rows.items():
             print(f"  {name}.csv, {name}.parquet: {plural(n, 'row')}")
 

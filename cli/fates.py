@@ -20,7 +20,7 @@ from .options import (
     StartOption,
     TerminalOption,
 )
-from .outputs import shown
+from .outputs import shown, written
 from .workers import with_workers
 
 if TYPE_CHECKING:
@@ -138,7 +138,8 @@ def fates(
     _print_legend(found)
     print()
     say_caveats(found.caveats)
-    give("written", shown(found.written or ""))
+    if found.written is not None:
+        give("written", written(found.written))
     if found.states_written is not None:
         give("states", shown(found.states_written))
         say("next", "give the states names in obs, for all commands: see `cellam guide fates`")
@@ -157,15 +158,16 @@ def _print_states(found: FoundStates, markers: Mapping[str, Sequence[str]]) -> N
         f"{found.agreement.mean():.2f} ({low:.2f} to {high:.2f}; 1: the same, 0: chance)",
     )
     print()
-    sizes = zip(found.names, found.sizes, strict=True)
+    of_each = zip(found.names, found.sizes, found.again, strict=True)
     table(
-        [found.label, "cells", "share", *(["highest genes"] if markers else [])],
+        [found.label, "cells", "share", "found again", *(["highest genes"] if markers else [])],
         [
-            [name, f"{k:,}", f"{100 * k / n:.0f} %"]
+            [name, f"{k:,}", f"{100 * k / n:.0f} %", f"{again} of {len(found.agreement)}"]
             + ([", ".join(markers.get(name, ())) or "none"] if markers else [])
-            for name, k in sizes
+            for name, k, again in of_each
         ],
     )
+    print("Found again: by how many halves, as a state that shares more cells with it than not.")
 
 
 def _print_legend(found: FatesResult) -> None:

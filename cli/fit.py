@@ -6,17 +6,18 @@ import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from cellam.options import Options
 
 from ._from_model import from_model
-from .console import give, progress, say, say_caveats
+from .console import aside, give, give_json, progress, say, say_caveats, say_run
 from .logs import log, written_to
-from .options import CellsArgument, ReportOption
+from .options import CellsArgument, JsonOption, ReportOption
 from .outputs import shown
 from .pages import add_report, check_report
 from .signals import pausing
@@ -24,6 +25,8 @@ from .summary import say_cells, say_growth, say_model, say_replicates
 from .workers import with_workers
 
 if TYPE_CHECKING:
+    from cellam.analysis.growth_range import GrowthRange
+    from cellam.checks.caveat import Caveat
     from cellam.dynamics.fitting import OnProgress, Progress
     from cellam.modelling.left_out import LeftOut
     from cellam.reading.cells import Cells
@@ -62,20 +65,48 @@ def fit(
         typer.Option("--resume", help="Resume a fit that was stopped.", rich_help_panel=RUN),
     ] = False,
     report: ReportOption = True,
+    as_json: JsonOption = False,
 ) -> None:
     """Learn how the cells move and grow; write a run."""
-    from cellam.analysis.growth_range import growth_range, has_range
-    from cellam.checks.caveats import caveats
-    from cellam.errors import OutputError, Stopped
-    from cellam.runs.claims import check_free, is_stopped
-    from cellam.workflows.fit import fit_run
+    from cellam.runs.claims import check_free
 
     place = _place(data, name, out, resume=resume)
     check_free(place, overwrite=overwrite)
     if report:
         check_report(data)
-    command = shlex.join(["cellam", *sys.argv[1:]])
-    shown_fit = _Shown(command)
+    with aside(as_json):
+        run, cells = _fitted(data, place, options, overwrite=overwrite, resume=resume)
+    if as_json:
+        say_run(place, as_json=True)
+    else:
+        say_model(run.model)
+    found = _Found.of(run, cells)
+    if not as_json:
+        say_growth(run.model, cells, found.growth, found.left)
+        say_caveats(found.doubts)
+        give("run", shown(place))
+    page = found.report(run, cells) if report else None
+    if as_json:
+        give_json(found.to_dict(run, cells, page))
+        return
+    if page is not None:
+        give("report", shown(page))
+    labels = run.model.training.labels
+    where = "" if out is None else f" --run {shlex.quote(str(place))}"
+    say("next", f"cellam simulate --from {shlex.quote(labels[0])}{where}")
+    if len(labels) > 2:
+        say("", f"cellam eval --holdout {shlex.quote(labels[len(labels) // 2])}{where}")
+
+
+def _fitted(
+    data: Path, place: Path, options: Options, *, overwrite: bool, resume: bool
+) -> tuple[Run, Cells]:
+    """Fit, shown while it goes on; the run and its cells."""
+    from cellam.errors import OutputError, Stopped
+    from cellam.runs.claims import is_stopped
+    from cellam.workflows.fit import fit_run
+
+    shown_fit = _Shown(shlex.join(["cellam", *sys.argv[1:]]))
     try:
         run = fit_run(
             data,
@@ -83,7 +114,7 @@ def fit(
             options,
             overwrite=overwrite,
             resume=resume,
-            command=command,
+            command=shown_fit.command,
             watch=shown_fit.watch,
         )
     except (Stopped, OutputError) as error:
@@ -91,23 +122,47 @@ def fit(
             error.hint = f"Resume with: {_again(place)}"
         raise
     (cells,) = shown_fit.cells
-    say_model(run.model)
-    growth = growth_range(run.model) if has_range(run.model) else None
-    left = _left_out(run, cells)
-    say_growth(run.model, cells, growth, left)
-    doubts = caveats(run.model, cells)
-    run.keep_caveats(doubts)
-    say_caveats(doubts)
-    give("run", shown(place))
-    if report:
-        page = add_report(run, cells, doubts, growth=growth, left=left)
-        if page is not None:
-            give("report", shown(page))
-    labels = run.model.training.labels
-    where = "" if out is None else f" --run {shlex.quote(str(place))}"
-    say("next", f"cellam simulate --from {shlex.quote(labels[0])}{where}")
-    if len(labels) > 2:
-        say("", f"cellam eval --holdout {shlex.quote(labels[len(labels) // 2])}{where}")
+    return run, cells
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What is computed of a fit once it is there, for what is printed and for the report."""
+
+    growth: GrowthRange | None
+    left: LeftOut | None
+    doubts: tuple[Caveat, ...]
+
+    @staticmethod
+    def of(run: Run, cells: Cells) -> _Found:
+        """Of a new run, in which the reasons to doubt it are kept."""
+        from cellam.analysis.growth_range import growth_range, has_range
+        from cellam.checks.caveats import caveats
+
+        growth = growth_range(run.model) if has_range(run.model) else None
+        left = _left_out(run, cells)
+        doubts = caveats(run.model, cells)
+        run.keep_caveats(doubts)
+        return _Found(growth, left, doubts)
+
+    def report(self, run: Run, cells: Cells) -> Path | None:
+        """Write the report; its place, if that was possible."""
+        return add_report(run, cells, self.doubts, growth=self.growth, left=self.left)
+
+    def to_dict(self, run: Run, cells: Cells, page: Path | None) -> dict[str, Any]:
+        """What `cellam info` says of the run, and what is known right after the fit."""
+        from cellam.analysis.division import compare_division
+        from cellam.workflows.info import describe_with
+
+        division = compare_division(run.model, cells)
+        return {
+            **describe_with(run, cells.obs, self.growth, self.left).to_dict(),
+            "run": str(run.path.resolve()),
+            "notes": [*cells.notes, *cells.timeline.notes],
+            "division": None if division is None else asdict(division),
+            "caveats": [asdict(caveat) for caveat in self.doubts],
+            "report": None if page is None else str(page.resolve()),
+        }
 
 
 def _left_out(run: Run, cells: Cells) -> LeftOut | None:

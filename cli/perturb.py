@@ -20,7 +20,7 @@ from .options import (
     RunOption,
     TerminalOption,
 )
-from .outputs import shown
+from .outputs import written
 
 if TYPE_CHECKING:
     from cellam.analysis.perturbation import Perturbation
@@ -92,7 +92,7 @@ def perturb(
     for warning in result.warnings:
         warn(warning)
     if result.written is not None and not as_json:
-        give("written", shown(result.written))
+        give("written", written(result.written))
 
 
 def _print(found: Perturbation) -> None:

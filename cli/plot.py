@@ -18,7 +18,7 @@ from .options import (
     RunOption,
     TerminalOption,
 )
-from .outputs import shown
+from .outputs import written
 
 
 def plot(
@@ -120,4 +120,5 @@ def plot(
         )
     for note in picture.notes:
         warn(note)
-    give("written", shown(picture.written or ""))
+    if picture.written is not None:
+        give("written", written(picture.written))

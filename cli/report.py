@@ -15,7 +15,7 @@ from .options import (
     OverwriteOption,
     RunOption,
 )
-from .outputs import shown
+from .outputs import written
 
 
 def report(
@@ -41,4 +41,4 @@ def report(
     page = opened.report(out, groupby=groupby, basis=basis, overwrite=overwrite, data=data)
     for note in page.notes:
         warn(note)
-    give("written", shown(page.written))
+    give("written", written(page.written))

@@ -71,6 +71,7 @@ _BECOME = {
 }
 _UNSURE = ("sd", "low", "high", *ENDS)
 _INTERVAL = {"interval": NUMBERS, "agreeing": COUNT}
+_OF_TYPES = ("simulated", "observed", "bias")  # where types are known
 _PATH = _keys({"name": TEXT, "tau": NUMBER, "entropy": NUMBER}, some=("tau", "entropy"))
 _REASON = _keys({"because": TEXT, "scores": SHARES, "days": COUNT})
 _LIKE = _keys({"division": COUNT, "death": COUNT})
@@ -112,6 +113,7 @@ CHECK = {
         {
             **_COST,
             "eval": _maybe(_keys({"day_seconds": NUMBER, "all_seconds": NUMBER, "bytes": COUNT})),
+            "uncounted": _some(TEXT),
         }
     ),
     "caveats": CAVEATS,
@@ -199,7 +201,15 @@ FATES = {
         _keys(
             {
                 **{"agreement": NUMBER, "least": NUMBER, "most": NUMBER, "written": _maybe(TEXT)},
-                "states": _some(_keys({"state": TEXT, "cells": COUNT, "markers": _some(TEXT)})),
+                **{"halves": COUNT, "halves_without": COUNT},
+                "states": _some(
+                    _keys(
+                        {
+                            **{"state": TEXT, "cells": COUNT, "found_again": COUNT},
+                            "markers": _some(TEXT),
+                        }
+                    )
+                ),
             }
         )
     ),
@@ -247,6 +257,30 @@ PERTURB = {
     ),
     "log_mass": _keys({"change": NUMBER, **_INTERVAL}, some=_INTERVAL),
     "off_manifold": _keys({"before": NUMBER, "after": NUMBER}),
+}
+SIMULATE = {
+    **{"run": TEXT, "from": TEXT, "new_cells": _maybe(TEXT), "cells": COUNT},
+    "discrete": _maybe(
+        _keys(
+            {
+                **{"cells": _some(COUNT), "expected": NUMBERS, "families": _some(COUNT)},
+                **{"divisions": COUNT, "deaths": COUNT},
+            }
+        )
+    ),
+    **{"times": NUMBERS, "types": _maybe(TEXT)},
+    "days": _some(
+        _keys(
+            {
+                **{"label": TEXT, "time": NUMBER, "mass": NUMBER, "ess": NUMBER},
+                **dict.fromkeys(_OF_TYPES, SHARES),
+                **{"off_manifold": NUMBER, "mass_interval": NUMBERS},
+            },
+            some=(*_OF_TYPES, "mass_interval"),
+        )
+    ),
+    "caveats": _maybe(CAVEATS),
+    "written": _maybe(TEXT),
 }
 _TIME = {
     **dict.fromkeys(("time", "gap", "place", "disagreement", "score", "noise", "right"), NUMBER),
@@ -296,6 +330,13 @@ def _info() -> dict[str, Schema]:
         "options": _keys({name: {} for name in Options.model_fields}),  # `cellam fit --help`
         **TIMES,
         "cells": _named(COUNT),
+        "space": _keys(
+            {
+                **{"representation": _maybe(TEXT), "genes": COUNT, "components": COUNT},
+                "whitened": FLAG,
+            }
+        ),
+        "population": _maybe(SHARES),
         "choice": _keys(
             {
                 **{"path": _PATH, "curvature": NUMBER, "prior": NUMBER, "clones": SHARES},
@@ -304,6 +345,7 @@ def _info() -> dict[str, Schema]:
             }
         ),
         "chosen": _some(TEXT),
+        "motion": _keys({"landscape": NUMBER, "circular": NUMBER}),
         "growth": _keys(
             {
                 **{"relative": FLAG, "types": _maybe(TEXT), "unannotated": _maybe(COUNT)},
@@ -328,14 +370,26 @@ def _info() -> dict[str, Schema]:
     }
 
 
+def _fit() -> dict[str, Schema]:
+    return {
+        **_info(),
+        "notes": _some(TEXT),
+        "division": _maybe(_keys({"correlation": NUMBER, "genes": COUNT, "cells": COUNT})),
+        "caveats": CAVEATS,
+        "report": _maybe(TEXT),
+    }
+
+
 SCHEMAS: dict[str, Callable[[], dict[str, Schema]]] = {
     "check": lambda: CHECK,
     "compare": lambda: COMPARE,
     "drivers": lambda: DRIVERS,
     "eval": lambda: EVAL,
     "fates": lambda: FATES,
+    "fit": _fit,
     "info": _info,
     "perturb": lambda: PERTURB,
+    "simulate": lambda: SIMULATE,
     "validate": lambda: VALIDATE,
     "suggest": lambda: SUGGEST,
 }

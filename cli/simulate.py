@@ -10,17 +10,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from . import completion
-from .console import give, mass_text, plural, say, say_caveats, say_run, table, warn
+from .console import give, give_json, mass_text, plural, say, say_caveats, say_run, table, warn
 from .options import (
     AtOption,
     DataOption,
     FromCellsOption,
+    JsonOption,
     NewBatchOption,
     NewCellsOption,
     OverwriteOption,
     RunOption,
 )
-from .outputs import shown
+from .outputs import written
 from .summary import unannotated
 from .workers import with_workers
 
@@ -105,6 +106,7 @@ def simulate(
     overwrite: OverwriteOption = False,
     run: RunOption = None,
     data: DataOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Simulate the cells of one day through time, and write them with their weights."""
     from cellam.errors import ConfigError
@@ -115,7 +117,7 @@ def simulate(
             "No day to start from was given.", "Add `start=DAY`, or new cells with `cells=FILE`."
         )
     opened = open_run(run)
-    say_run(opened.path)
+    say_run(opened.path, as_json=as_json)
     found = opened.simulate(
         start,
         cells=cells,
@@ -140,6 +142,9 @@ def simulate(
     )
     for note in found.notes:
         warn(note)
+    if as_json:
+        give_json(found.to_dict())
+        return
     moved, model = found.simulation, opened.model
     say(
         "simulated",
@@ -156,7 +161,8 @@ def simulate(
     _say_remote(found.cells, model, float(moved.times[-1]))
     print()
     say_caveats(found.caveats)
-    give("written", shown(found.written or ""))
+    if found.written is not None:
+        give("written", written(found.written))
 
 
 def _say_families(families: Families) -> None:
@@ -169,7 +175,11 @@ def _say_families(families: Families) -> None:
         f"{families.surviving[-1]:,} of {n:,}",
     )
     if not N:
-        warn("No cell is alive at the end: with so much death by chance, all families end.")
+        warn(
+            f"No cell is alive at the end: all {n:,} families have died out. The fewer families "
+            "there are and the higher `turnover` is, the more often that happens: start more cells "
+            "(`n_cells`), or give a lower one."
+        )
 
 
 def _masses(followed: Followed | None) -> dict[float, str]:

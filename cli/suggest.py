@@ -9,7 +9,7 @@ import typer
 
 from .console import give, give_json, say, say_run, table, warn
 from .options import CsvOverwriteOption, DataOption, JsonOption, RunOption
-from .outputs import shown
+from .outputs import written
 
 if TYPE_CHECKING:
     from cellam.analysis.suggestion import Suggestion
@@ -60,7 +60,7 @@ def suggest(
         print(sentence)
     if found.written is not None:
         print()
-        give("written", shown(found.written))
+        give("written", written(found.written))
 
 
 def _print_times(found: Suggestion) -> None:

@@ -55,6 +55,7 @@ def say_replicates(cells: Cells) -> None:
 
 def say_model(model: Model) -> None:
     """Print what was fitted and what was chosen."""
+    from cellam.days.time_labels import named
     from cellam.options import N_PCS
     from cellam.report.wording import explain
 
@@ -83,7 +84,8 @@ def say_model(model: Model) -> None:
             "",
             "growth is relative: the total mass is 1 on every day"
             if model.options.population is None
-            else f"population: {', '.join(f'{label} {size:.4g}' for label, size in sizes)}",
+            else f"population, relative to {named(model.snapshots.labels[0])}: "
+            + ", ".join(f"{label} {size:.4g}" for label, size in sizes),
         )
     if model.ensemble:
         say(

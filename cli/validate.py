@@ -16,7 +16,7 @@ from .options import (
     StartOption,
     TerminalOption,
 )
-from .outputs import shown
+from .outputs import written
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -82,7 +82,7 @@ def validate(
     for score, meaning in SCORES.items():
         say(score, meaning)
     if found.written is not None:
-        give("written", shown(found.written))
+        give("written", written(found.written))
 
 
 def _print_scores(frame: pd.DataFrame) -> None:

@@ -507,7 +507,7 @@ def times(labels: object) -> Callable[[Path], Path]:
 
 
 for value in (np.nan, np.inf, -np.inf):
-    add(f"X-{value}", matrix(cell_value(value)), "missing or infinite values in 2 of 48 cells")
+    add(f"X-{value}", matrix(cell_value(value)), "infinite values in 2 of 48 cells")
     add(f"rep-{value}", rep(cell_value(value, 3)), "infinite values in 3 of 48 cells", args=REP)
     add(
         f"csc-{value}",

@@ -146,6 +146,8 @@ def test_a_simulation_is_the_file_that_the_command_writes(
     written.unlink()
     kept = opened.simulate("day2", from_cells=query, discrete=discrete, keep=True)
     assert kept.written == written
+    told = json.loads(call(*args, "--json").out)  # which fits its schema, as `call` sees to
+    assert told == json.loads(kept.to_json())
     for row in found.to_dict()["days"]:
         assert any(
             line.startswith(f"{row['label']} ") and f" {row['mass']:.2f} " in line

@@ -9,6 +9,9 @@ of this kind.) A single cloud of any form is one state, and then there is nothin
 
 Halves of the cells are divided in the same way, number of states included: how far they agree with
 the states of all cells is the adjusted Rand index, 1 for the same states and about 0 by chance.
+A state is found again by a half where a state of that half shares more cells with it than not [3]_,
+which at most one can; a half that is one cloud has none. Halves miss what all cells together show,
+so that is said and not refused.
 
 References
 ----------
@@ -16,11 +19,14 @@ References
    JASA 97 (2002).
 .. [2] Hennig, Methods for merging Gaussian mixture components, Advances in Data Analysis and
    Classification 4 (2010).
+.. [3] Hennig, Cluster-wise assessment of cluster stability, Computational Statistics & Data
+   Analysis 52 (2007): a cluster is dissolved at a Jaccard coefficient of one half.
 """
 
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -61,11 +67,17 @@ class FoundStates:
         State of each of its cells, in the order of `Snapshots.rows`; 0 is the largest.
     agreement : (8,) array
         Adjusted Rand index of the states that each half of the cells has found with these.
+    again : (k,) int array
+        How many of these halves have found each state again.
+    clouds : int
+        How many of them are one cloud.
     """
 
     label: str
     codes: Codes
     agreement: Array
+    again: Codes
+    clouds: int
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -76,6 +88,12 @@ class FoundStates:
     def sizes(self) -> tuple[int, ...]:
         """Cells of each."""
         return tuple(map(int, np.bincount(self.codes)))
+
+    @property
+    def unstable(self) -> tuple[str, ...]:
+        """Those that fewer than half of the halves have found again."""
+        rare = 2 * self.again < len(self.agreement)
+        return tuple(name for name, is_rare in zip(self.names, rare, strict=True) if is_rare)
 
     def types(self, days: Snapshots) -> pd.Series[str]:
         """State of every cell of the data, None for those of other days."""
@@ -101,32 +119,50 @@ def find_states(days: Snapshots, label: str, seed: int = 0) -> FoundStates:
     DataError
         If its cells are one cloud, or halves of them do not agree on the states.
     """
-    from sklearn.metrics import adjusted_rand_score
-
     x = np.asarray(days.points[days.labels.index(label)], dtype=np.float64)
     rng = np.random.default_rng(seed)
-    few = x[rng.permutation(len(x))[:CELLS]]
-    division = _divide(few, seed)
-    codes = division.codes(x)
+    few = rng.permutation(len(x))[:CELLS]
+    codes = _largest_first(_divide(x[few], seed).codes(x))
     if codes.max() == 0:
         raise DataError(
             f"The {len(x):,} cells of {named(label)} are one cloud: nowhere between two parts of "
             "it are there fewer cells, so no states are found.",
             ANNOTATE,
         )
-    agreement = []
-    for k in range(HALVINGS):
-        order = rng.permutation(len(few))
-        for half in np.array_split(order, 2):
-            other = _divide(few[half], seed + k + 1).codes(few)
-            agreement.append(adjusted_rand_score(division.codes(few), other))
-    if np.mean(agreement) < AGREED:
+    halves = list(_by_halves(x[few], rng, seed))
+    agreement = _agreement(codes[few], halves)
+    if agreement.mean() < AGREED:
         raise DataError(
             f"Halves of the {len(x):,} cells of {named(label)} do not find the same states "
-            f"(adjusted Rand index {np.mean(agreement):.2f}, which is 1 for the same).",
+            f"(adjusted Rand index {agreement.mean():.2f}, which is 1 for the same).",
             ANNOTATE,
         )
-    return FoundStates(label, _largest_first(codes), np.array(agreement))
+    again = np.array([_again(codes[few], half) for half in halves]).sum(0)
+    return FoundStates(label, codes, agreement, again, sum(int(not half.any()) for half in halves))
+
+
+def _by_halves(x: Array, rng: np.random.Generator, seed: int) -> Iterator[Codes]:
+    """States of all cells, as each of two halves of them has found them; several times."""
+    for k in range(HALVINGS):
+        for half in np.array_split(rng.permutation(len(x)), 2):
+            yield _divide(x[half], seed + k + 1).codes(x)
+
+
+def _agreement(codes: Codes, halves: list[Codes]) -> Array:
+    """Adjusted Rand index of the states of each half with those of all cells."""
+    from sklearn.metrics import adjusted_rand_score
+
+    return np.array([adjusted_rand_score(codes, half) for half in halves])
+
+
+def _again(codes: Codes, half: Codes) -> Codes:
+    """Whether a state of the half shares more cells with it than not, for each state."""
+    if not half.any():
+        return np.zeros(codes.max() + 1, dtype=np.int64)
+    shared = np.zeros((codes.max() + 1, half.max() + 1))
+    np.add.at(shared, (codes, half), 1)
+    either = shared.sum(1, keepdims=True) + shared.sum(0) - shared
+    return np.asarray((2 * shared > either).any(1), dtype=np.int64)
 
 
 class _Division(NamedTuple):

@@ -18,6 +18,7 @@ from cellam.checks.caveat import Caveat
 from cellam.checks.design_caveats import of_design
 from cellam.checks.designs import find_design
 from cellam.checks.estimate import Estimate, estimate, memory_of
+from cellam.coordinates.components import check_columns, most_components
 from cellam.coordinates.extent import Extent
 from cellam.days.timeline import Timeline
 from cellam.display import enumerated
@@ -25,7 +26,7 @@ from cellam.errors import DataError
 from cellam.files.memory import available_memory, resident_memory, show_bytes
 from cellam.files.sources import opened
 from cellam.matrix.expression import layers_of
-from cellam.options import ReadOptions
+from cellam.options import N_TOP_GENES, Options, ReadOptions
 from cellam.reading.cell_types import resolve_types
 from cellam.reading.cells import Cells, glance
 from cellam.reading.clones import clones_between
@@ -177,8 +178,8 @@ def _as_times(timeline: Timeline) -> dict[str, Any]:
     }
 
 
-def check(data: str | Path | AnnData, options: ReadOptions | None = None, **reading: Any) -> Check:
-    """Look into data as a fit would.
+def check(data: str | Path | AnnData, options: ReadOptions | None = None, **changes: Any) -> Check:
+    """Look into data as a fit with these options would.
 
     Of data with more than ten million values, those of a sample of cells are looked at, in each
     day; cells, days, genes and columns of `obs` are all there are.
@@ -186,16 +187,20 @@ def check(data: str | Path | AnnData, options: ReadOptions | None = None, **read
     Parameters
     ----------
     data : path or AnnData
-    options : ReadOptions, optional
-    **reading
-        Fields of them, as for `cellam.read`.
+    options : ReadOptions or Options, optional
+    **changes
+        Any field of `Options`, as for `cellam.fit`.
 
     Raises
     ------
-    DataError
-        As `cellam.read`.
+    ConfigError, DataError
+        As `cellam.read`, and where the fit would refuse its days or its number of components.
     """
-    cells = glance(data, ReadOptions(**{**(options or ReadOptions()).model_dump(), **reading}))
+    options = Options(**{**(options or Options()).model_dump(), **changes})
+    cells = glance(data, options.reading)
+    options = options.model_copy(update={"exclude": cells.left_out(options.exclude)})
+    used = [label for label in cells.counts if label not in options.exclude]
+    _check_components(cells, options, sum(cells.counts[label] for label in used))
     replicates = replicates_of(cells)
     with opened(data) as source:
         shapes = {key: source.shape(f"obsm/{key}") for key in source.keys("obsm")}
@@ -209,8 +214,8 @@ def check(data: str | Path | AnnData, options: ReadOptions | None = None, **read
         for species in BIRTH
     }
     types = resolve_types(cells.obs, cells.codes)
-    doubts = of_design(cells)
-    if (lacking := lacking_memory(Extent.of(cells))) is not None:
+    doubts = of_design(cells, used)
+    if (lacking := lacking_memory(Extent.of(cells), options)) is not None:
         doubts.append(lacking)
     return Check(
         cells,
@@ -219,18 +224,28 @@ def check(data: str | Path | AnnData, options: ReadOptions | None = None, **read
         str(types.name) if types is not None else None,
         types.nunique() if types is not None else 0,
         int(types.isna().sum()) if types is not None else 0,
-        find_batches(cells),
+        find_batches(cells, used),
         replicates,
         find_design(cells),
         genes,
         _species(symbols, genes),
-        estimate(cells),
+        estimate(cells, options),
         tuple(doubts),
         clones_between(cells),
     )
 
 
-def refuse_too_large(data: str | Path, reading: ReadOptions) -> None:
+def _check_components(cells: Cells, options: Options, n: int) -> None:
+    """Refuse more components than n training cells allow, as the fit does."""
+    p = cells.matrix.shape[1]
+    if cells.rep is not None:
+        check_columns(p, cells.rep, options.n_pcs)
+        return
+    kept = p if cells.kind == "scaled" else min(p, options.n_top_genes or N_TOP_GENES)
+    most_components((n, kept), cells.source, options.n_pcs)
+
+
+def refuse_too_large(data: str | Path, options: Options) -> None:
     """Refuse data whose fit would not fit into memory, before they are read.
 
     Raises
@@ -238,15 +253,15 @@ def refuse_too_large(data: str | Path, reading: ReadOptions) -> None:
     DataError
         With the memory that it takes, and how much is available.
     """
-    extent = Extent.ahead(data, reading)
-    lacking = None if extent is None else lacking_memory(extent)
+    extent = Extent.ahead(data, options.reading)
+    lacking = None if extent is None else lacking_memory(extent, options)
     if lacking is not None:
         raise DataError(f"{Path(data).name}: {lacking.finding}", lacking.advice)
 
 
-def lacking_memory(extent: Extent) -> Caveat | None:
+def lacking_memory(extent: Extent, options: Options) -> Caveat | None:
     """What a fit of so many cells would lack; None where it fits."""
-    needed, available = memory_of(extent), resident_memory() + available_memory()
+    needed, available = memory_of(extent, options), resident_memory() + available_memory()
     if needed <= available:
         return None
     return Caveat(

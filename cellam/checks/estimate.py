@@ -34,6 +34,13 @@ AN_INNER_DAY = 1.4  # of choosing the path on one
 A_CELL = 3e-4  # of pairing one that is fitted to
 A_VALUE = 2.2e-7  # of reading, normalising and projecting one stored value
 
+DEFAULTS = Options()
+# Of these the constants are not known.
+UNCOUNTED = (
+    "method", "path", "tau", "clones", "velocity", "growth_prior", "action", "steps", "n_features",
+    "ensemble", "device", "threads",
+)  # fmt: skip
+
 FITS = 1.5  # the fit without a day, and its counterpart, which has less to choose
 A_REFIT = 1.0
 A_GAP = 0.3  # of a refit
@@ -55,7 +62,7 @@ FEATURED = 4e4  # bytes: of a cell that is followed, with its features
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a fit and an evaluation take, on default options: seconds of one core, and bytes.
+    """What a fit and an evaluation take: seconds of one core, and bytes.
 
     Parameters
     ----------
@@ -69,6 +76,8 @@ class Estimate:
         How many there are.
     eval_memory : float
         Of an evaluation, in each of its processes.
+    uncounted : tuple of str
+        Options that were given and that the estimate takes for their defaults.
     """
 
     seconds: float
@@ -77,6 +86,7 @@ class Estimate:
     all_seconds: float
     inner: int
     eval_memory: float
+    uncounted: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Rounded, with null for an evaluation where no day can be held out."""
@@ -89,56 +99,67 @@ class Estimate:
             "seconds": round(self.seconds, 1),
             "bytes": round(self.memory),
             "eval": held_out if self.inner else None,
+            "uncounted": list(self.uncounted),
         }
 
 
-def estimate(cells: Cells) -> Estimate:
-    """What a fit of cells, and an evaluation of it, take."""
-    inner = list(cells.counts)[1:-1]
-    each = [eval_seconds(cells, [label]) for label in inner]
+def estimate(cells: Cells, options: Options = DEFAULTS) -> Estimate:
+    """What a fit of cells, and an evaluation of it, take.
+
+    Parameters
+    ----------
+    cells : Cells
+    options : Options
+        Of the fit; `UNCOUNTED` are those that are not looked at.
+    """
+    inner = list(_counts(cells, options))[1:-1]
+    each = [eval_seconds(cells, [label], options) for label in inner]
     return Estimate(
-        fit_seconds(cells),
-        fit_memory(cells),
+        fit_seconds(cells, options),
+        memory_of(Extent.of(cells), options),
         float(np.mean(each)) if inner else float("nan"),
-        eval_seconds(cells, inner),
+        eval_seconds(cells, inner, options),
         len(inner),
-        eval_memory(cells),
+        eval_memory(cells, options),
+        tuple(name for name in UNCOUNTED if getattr(options, name) != getattr(DEFAULTS, name)),
     )
 
 
-def fit_seconds(cells: Cells) -> float:
-    """Seconds of one core for a fit on default options."""
-    return IMPORT + A_VALUE * _values(cells) + _solving(list(cells.counts.values()))
+def fit_seconds(cells: Cells, options: Options = DEFAULTS) -> float:
+    """Seconds of one core for a fit."""
+    counts = list(_counts(cells, options).values())
+    return IMPORT + A_VALUE * _values(cells) + _solving(counts, options)
 
 
-def eval_seconds(cells: Cells, labels: Collection[str]) -> float:
-    """Seconds of one core for an evaluation of these days, on default options of fit and eval."""
-    days = (_day_seconds(cells, list(cells.counts).index(label)) for label in labels)
+def eval_seconds(cells: Cells, labels: Collection[str], options: Options = DEFAULTS) -> float:
+    """Seconds of one core for an evaluation of these days, on default options of eval."""
+    places = list(_counts(cells, options))
+    days = (_day_seconds(cells, places.index(label), options) for label in labels)
     return IMPORT + A_VALUE * _values(cells) + sum(days)
 
 
-def fit_memory(cells: Cells) -> float:
-    """Bytes that a fit on default options takes at most."""
-    return memory_of(Extent.of(cells))
-
-
-def memory_of(extent: Extent) -> float:
-    """Bytes that a fit of so many cells takes at most, on default options."""
+def memory_of(extent: Extent, options: Options = DEFAULTS) -> float:
+    """Bytes that a fit of so many cells takes at most."""
     n, p, stored = extent
     if not stored:
-        return float(BASE + n * (OF_OBS + EMBEDDED * p))
+        return float(BASE + n * (OF_OBS + EMBEDDED * min(p, options.n_pcs or p)))
     held = stored if stored <= HELD else 0
-    embedded = n * (OF_OBS + OF_VALUES + EMBEDDED * min(p, N_PCS))
-    pairs = OF_A_PAIR * min(p, N_TOP_GENES) ** 2
+    embedded = n * (OF_OBS + OF_VALUES + EMBEDDED * min(p, options.n_pcs or N_PCS))
+    pairs = OF_A_PAIR * min(p, options.n_top_genes or N_TOP_GENES) ** 2
     chunk = OF_A_VALUE * min(VALUES, stored // 8)
     return float(BASE + OF_PCA + chunk + pairs + held + embedded)
 
 
-def eval_memory(cells: Cells) -> float:
-    """Bytes that an evaluation on default options takes at most, in each of its processes."""
-    counts = list(cells.counts.values())
+def eval_memory(cells: Cells, options: Options = DEFAULTS) -> float:
+    """Bytes that an evaluation takes at most, in each of its processes."""
+    counts = list(_counts(cells, options).values())
     followed = [sum(_beside(counts, k)) for k in range(1, len(counts) - 1)]
-    return fit_memory(cells) + FEATURED * max(followed, default=0)
+    return memory_of(Extent.of(cells), options) + FEATURED * max(followed, default=0)
+
+
+def _counts(cells: Cells, options: Options) -> dict[str, int]:
+    """Cells of the training days."""
+    return {label: n for label, n in cells.counts.items() if label not in options.exclude}
 
 
 def _beside(counts: list[int], k: int) -> list[int]:
@@ -150,20 +171,19 @@ def _values(cells: Cells) -> int:
     return int(cells.matrix.size) if cells.rep is not None else int(cells.matrix.n_values)
 
 
-def _solving(counts: list[int]) -> float:
+def _solving(counts: list[int], options: Options) -> float:
     """Of a fit to days of so many cells, once they are embedded."""
-    most: int = Options.model_fields["max_cells"].default
     inner = min(len(counts) - 2, INNER)
-    fitted = sum(min(n, most) for n in counts)
+    fitted = sum(min(n, options.max_cells) for n in counts)
     return SOLVE + AN_INNER_DAY * max(inner, 0) + A_CELL * fitted
 
 
-def _day_seconds(cells: Cells, k: int) -> float:
-    """Of day k, held out and scored."""
-    counts = list(cells.counts.values())
+def _day_seconds(cells: Cells, k: int, options: Options) -> float:
+    """Of training day k, held out and scored."""
+    counts = list(_counts(cells, options).values())
     held, others = counts[k], counts[:k] + counts[k + 1 :]
     beside = _beside(counts, k)
-    fits = FITS * (_solving(others) + A_VALUE * _values(cells))
+    fits = FITS * (_solving(others, options) + A_VALUE * _values(cells))
     halves = sum(min(n // 2, REFITTED) for n in others)
     refits = REFITS * (A_REFIT + A_GAP * (len(others) - 1) + A_CELL * halves)
     n = min(N_MAX, held // 2, *beside)

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from cellam.errors import ConfigError, DataError
 from cellam.matrix.rows import Rows
 
 Array = NDArray[np.float64]
@@ -20,6 +21,42 @@ FOUND_AGAIN = 0.5  # share of the variance of a component that other cells must 
 FEWEST = 2  # components that are kept in any case: a picture needs two
 HALVINGS = 3
 CELLS = 4_000  # at most, drawn at random: more would only take longer
+
+
+def most_components(shape: tuple[int, int], source: str, asked: int | None) -> int:
+    """How many components a PCA of n cells and g genes has at most.
+
+    Raises
+    ------
+    ConfigError
+        If that is less than what is asked for.
+    DataError
+        If there are none.
+    """
+    most = min(shape) - 1
+    if asked is not None and asked > most:
+        raise ConfigError(
+            f"`n_pcs={asked!r}`: {shape[0]} training cells and {shape[1]} genes allow "
+            f"at most {most} components.",
+            f"Use `n_pcs={most!r}` or fewer.",
+        )
+    if most < 1:
+        raise DataError(f"{source} has too few cells or genes for a PCA.")
+    return most
+
+
+def check_columns(available: int, rep: str, asked: int | None) -> None:
+    """Refuse more components than a given representation has columns.
+
+    Raises
+    ------
+    ConfigError
+    """
+    if asked is not None and asked > available:
+        raise ConfigError(
+            f"`n_pcs={asked!r}`: obsm[{rep!r}] has {available} columns.",
+            f"Use `n_pcs={available!r}` or fewer.",
+        )
 
 
 def confirmed(expression: Rows, most: int) -> int:

@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cellam.coordinates.batch_shift import Batches, BatchShift, read_batches
+from cellam.coordinates.components import check_columns
 from cellam.coordinates.principal import fit_pca
 from cellam.coordinates.space import Space
-from cellam.errors import ConfigError, DataError
+from cellam.errors import DataError
 from cellam.reading.cells import Cells
 
 Array = NDArray[np.float64]
@@ -78,11 +79,8 @@ def _take_given(
 ) -> tuple[dict[str, Any], Array]:
     """What a `Space` holds of a given representation, and its coordinates (n, p)."""
     available = cells.matrix.shape[1]
-    if n_pcs is not None and n_pcs > available:
-        raise ConfigError(
-            f"`n_pcs={n_pcs!r}`: obsm[{cells.rep!r}] has {available} columns.",
-            f"Use `n_pcs={available!r}` or fewer.",
-        )
+    assert cells.rep is not None
+    check_columns(available, cells.rep, n_pcs)
     coordinates = np.asarray(cells.matrix[:, : n_pcs or available], dtype=np.float64)
     none = np.zeros(0)
     fitted: dict[str, Any] = {

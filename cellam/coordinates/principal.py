@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cellam.coordinates.batch_shift import LINK, Batches, BatchShift
-from cellam.coordinates.components import confirmed
+from cellam.coordinates.components import confirmed, most_components
 from cellam.coordinates.dispersions import most_variable
 from cellam.coordinates.gram import gram
 from cellam.coordinates.space import Usual
@@ -73,7 +73,7 @@ def fit_pca(
     chosen = _chosen(cells, found, n_top_genes, batched=batches is not None)
     everyone = cells.matrix.normalised(library, log=log).columns(chosen)
     X = everyone[training]
-    most = _most_components(X.shape, cells.source, n_pcs)
+    most = most_components(X.shape, cells.source, n_pcs)
     shift = None
     if batches is not None:
         shift = BatchShift(batches.key, batches.levels, _gene_shift(X, batches))
@@ -175,17 +175,3 @@ def _axes_in_memory(X: Rows, n: int, seed: int) -> _Axes:
     components = np.asarray(adata.varm["PCs"].T, dtype=np.float64)
     variances = found.variances[0]
     return _Axes(found.means[0], variances, bool(variances.max() > 0), components)
-
-
-def _most_components(shape: tuple[int, int], source: str, asked: int | None) -> int:
-    """How many components cells and genes allow; refused where that is less than asked for."""
-    most = min(shape) - 1
-    if asked is not None and asked > most:
-        raise ConfigError(
-            f"`n_pcs={asked!r}`: {shape[0]} training cells and {shape[1]} genes allow "
-            f"at most {most} components.",
-            f"Use `n_pcs={most!r}` or fewer.",
-        )
-    if most < 1:
-        raise DataError(f"{source} has too few cells or genes for a PCA.")
-    return most

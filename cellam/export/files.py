@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from cellam.errors import ConfigError, OutputError
-from cellam.files.inner_paths import part_of
+from cellam.files.inner_paths import SUFFIX, part_of
 from cellam.storage import write_atomically, writing
 
 
@@ -34,7 +34,6 @@ def check_file(
     overwrite: bool,
     noun: str = "the file",
     data: Path | None = None,
-    makes_folders: bool = True,
 ) -> None:
     """Refuse before the work what could not be written after it.
 
@@ -51,8 +50,6 @@ def check_file(
         What is written.
     data : pathlib.Path, optional
         The input, which is never replaced.
-    makes_folders : bool
-        Whether a folder that is not there is made.
 
     Raises
     ------
@@ -65,31 +62,53 @@ def check_file(
         raise OutputError(f"`{option}={str(path)!r}` is a folder.", "Add the name of a file.")
     if data is not None and path.exists() and path.samefile(part_of(data).file):
         raise OutputError(f"`{option}={str(path)!r}` is the input; it is never written to.")
-    if path.suffix.lower() not in suffixes:
-        usual, *others = suffixes
-        listed = f"{', '.join([usual, *others[:-1]])} or {others[-1]}" if others else usual
-        article = "an" if usual == ".h5ad" else "a"
-        raise ConfigError(
-            f"`{option}={str(path)!r}`: {noun} is {article} {listed}.",
-            f"Use `{option}={path.stem + usual!r}`.",
-        )
-    folder = path.absolute().parent
-    while makes_folders and not os.path.lexists(folder):
-        folder = folder.parent
-    if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
-        raise OutputError(
-            f"`{option}={str(path)!r}` cannot be written.",
-            f"{folder} is not a folder that you may write to: choose another one."
-            if folder.exists()
-            else "Choose a file in a folder that exists.",
-        )
+    check_format(path, option, suffixes, noun)
+    check_folder(path, option)
     if path.exists() and not overwrite:
         raise OutputError(
             f"{path} exists already.", f"Choose another `{option}`, or add `overwrite=True`."
         )
 
 
+def check_folder(path: Path, option: str) -> None:
+    """Refuse a place whose folder may not be written to; one that does not exist will be made.
+
+    Raises
+    ------
+    OutputError
+    """
+    folder = path.absolute().parent
+    while not os.path.lexists(folder):
+        folder = folder.parent
+    if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
+        raise OutputError(
+            f"`{option}={str(path)!r}` cannot be written.",
+            f"{folder} is not a folder that you may write to: choose another one.",
+        )
+
+
+def check_format(path: Path, option: str, suffixes: Collection[str], noun: str) -> None:
+    """Refuse a name that does not end in one of the suffixes, the usual one first.
+
+    Raises
+    ------
+    ConfigError
+        With the same name in the usual format; of MuData also that they are read only.
+    """
+    if path.suffix.lower() in suffixes:
+        return
+    usual, *others = suffixes
+    listed = f"{', '.join([usual, *others[:-1]])} or {others[-1]}" if others else usual
+    article = "an" if usual == ".h5ad" else "a"
+    multimodal = SUFFIX in {part.suffix.lower() for part in (path, *path.parents)}
+    only_read = " A modality of an .h5mu is read, but no MuData is written." * multimodal
+    raise ConfigError(
+        f"`{option}={str(path)!r}`: {noun} is {article} {listed}.{only_read}",
+        f"Use `{option}={path.stem + usual!r}`.",
+    )
+
+
 def check_csv(path: Path | None, overwrite: bool, data: Path | None = None) -> None:
     """Refuse a table that could not be written, or is the data: as `check_file`."""
     if path is not None:
-        check_file(path, "csv", [".csv"], overwrite=overwrite, data=data, makes_folders=False)
+        check_file(path, "csv", [".csv"], overwrite=overwrite, data=data)

@@ -72,9 +72,11 @@ def write_h5ad(adata: AnnData, path: Path, X: Blocks | None = None) -> None:
     Raises
     ------
     OutputError
-        If it cannot be written; what was there is then as it was.
+        If it cannot be written, or the disk has not as much room as it takes in memory; what was
+        there is then as it was.
     """
-    with _placed(path, _new_h5ad, 0 if X is None else X.size) as store:
+    needed = adata.__sizeof__() + (0 if X is None else X.size)
+    with _placed(path, _new_h5ad, needed) as store:
         store.put_all(adata)
         if X is not None:
             store.put_rows("X", X.shape, np.dtype(np.float32), iter(X))
@@ -125,7 +127,7 @@ def write_copy(data: Path, adata: AnnData, path: Path) -> None:
 
 
 def _made_as(path: Path) -> Callable[[Path], AbstractContextManager[NewStore]]:
-    return _new_zarr if path.suffix == ".zarr" else _new_h5ad
+    return _new_zarr if path.suffix.lower() == ".zarr" else _new_h5ad
 
 
 @contextmanager

@@ -1,12 +1,13 @@
 """Matrices: where the numbers of an expression or a representation are, and whether they are sound.
 
-What is not a number, not finite, or too large to be squared is refused with its number of cells.
+What is not a number, not finite, or too large to be squared is refused with its number of cells and
+the first of them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -22,8 +23,12 @@ from cellam.files.stores import SAVE_AGAIN, corrupt
 from cellam.matrix.amounts import Matrix
 from cellam.matrix.rows import Rows, Stored
 
+Whole = NDArray[np.int64]
+
 HELD = 500_000_000  # bytes of expression that is held in memory rather than read again and again
 SPARE = 4  # parts of the memory that is free, of which one may be held
+FILL = "Remove those cells, or fill the values before saving."
+AS_MISSING = "Save those values as missing (NaN), or remove the cells."
 LARGEST = 1e15  # the square of larger ones, summed over cells, overflows single precision
 
 
@@ -108,8 +113,8 @@ def read_numbers(
         If it is no such matrix, or has values that cannot be computed with.
     """
     value = as_numbers(value, where, kinds, n_cells)
-    unsound = Unsound(where, n_cells, may_lack=may_lack)
-    unsound.look(value)
+    unsound = Unsound(where, n_cells, may_lack, AS_MISSING if may_lack else FILL)
+    unsound.look(value, np.arange(n_cells))
     unsound.refuse()
     if not sparse.issparse(value):
         dense: NDArray[np.float32] = value.astype(np.float32)
@@ -191,22 +196,33 @@ class Unsound:
         Its number of cells.
     may_lack : bool
         Whether values may be missing (NaN).
+    advice : str
+        What to do with those that are not finite.
+    infinite, large : list of arrays
+        Rows of the cells with values that are not finite, or too large.
     """
 
     where: str
     n: int
     may_lack: bool = True
-    missing: int = 0
-    large: int = 0
+    advice: str = FILL
+    infinite: list[Whole] = field(default_factory=list)
+    large: list[Whole] = field(default_factory=list)
     largest: float = 0.0
 
     @property
     def any(self) -> bool:
         """Whether there are some so far."""
-        return bool(self.missing or self.large)
+        return bool(self.infinite or self.large)
 
-    def look(self, matrix: Matrix) -> None:
+    def look(self, matrix: Matrix, rows: Whole) -> None:
         """Look at some more cells, in the precision in which they are stored.
+
+        Parameters
+        ----------
+        matrix : (k, g) matrix
+        rows : (k,) int array
+            Which cells of the data they are.
 
         Raises
         ------
@@ -222,11 +238,12 @@ class Unsound:
         if low >= -LARGEST and high <= LARGEST:
             return
         bad = np.isinf(values) if self.may_lack else ~np.isfinite(values)
-        self.missing += _cells_of(matrix, bad)
+        if bad.any():
+            self.infinite.append(rows[_cells_of(matrix, bad)])
         wide = values.astype(np.float64)  # the limit is not in all precisions
         bad = (wide < -LARGEST) | (wide > LARGEST)
         if bad.any():
-            self.large += _cells_of(matrix, bad)
+            self.large.append(rows[_cells_of(matrix, bad)])
             self.largest = max(self.largest, float(np.abs(wide[bad]).max()))
 
     def refuse(self) -> None:
@@ -236,31 +253,36 @@ class Unsound:
         ------
         DataError
         """
-        if self.missing:
+        if self.infinite:
+            what = "infinite" if self.may_lack else "missing or infinite"
             raise DataError(
-                f"{self.where} has missing or infinite values in {self.missing:,} of {self.n:,} "
-                "cells.",
-                "Remove those cells, or fill the values before saving.",
+                f"{self.where} has {what} values in {self._cells(self.infinite)}.",
+                self.advice,
             )
         if self.large:
             raise DataError(
-                f"{self.where} has values as large as {self.largest:.3g} in {self.large:,} of "
-                f"{self.n:,} cells; the limit is {LARGEST:g}.",
+                f"{self.where} has values as large as {self.largest:.3g} in "
+                f"{self._cells(self.large)}; the limit is {LARGEST:g}.",
                 "Remove those cells, or correct the values before saving.",
             )
 
+    def _cells(self, rows: list[Whole]) -> str:
+        """How many cells, and where the first of them stands."""
+        found = np.concatenate(rows)
+        return f"{len(found):,} of {self.n:,} cells (the first is adata[{found.min()}])"
 
-def _cells_of(matrix: Matrix, marked: NDArray[np.bool_]) -> int:
-    """Number of rows with a marked value."""
+
+def _cells_of(matrix: Matrix, marked: NDArray[np.bool_]) -> Whole:
+    """Which rows have a marked value."""
     if not sparse.issparse(matrix):
-        return int(marked.any(1).sum())
+        return np.flatnonzero(marked.any(1))
     at = np.flatnonzero(marked)
     rows = (
         np.searchsorted(matrix.indptr, at, side="right") - 1
         if matrix.format == "csr"
         else matrix.indices[at]
     )
-    return len(np.unique(rows))
+    return np.unique(rows)
 
 
 def check_names(names: Collection[Any], noun: str, attribute: str, source: str) -> None:

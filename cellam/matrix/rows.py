@@ -221,7 +221,7 @@ class Rows:
     # ------------------------------------------------------------------------------- reading
 
     def chunks(
-        self, told: Callable[[Matrix], None] | None = None
+        self, told: Callable[[Matrix, NDArray[np.int64]], None] | None = None
     ) -> Iterator[tuple[slice, Matrix]]:
         """Some cells at a time, in their order: which they are, and their values.
 
@@ -231,14 +231,15 @@ class Rows:
         Parameters
         ----------
         told : callable, optional
-            Told of every chunk as it is stored, all columns of it, before anything is done to it.
+            Told of every chunk as it is stored, all columns of it, before anything is done to it,
+            and which rows of the store it is.
         """
         prepare = _Prepare.of(self)
         with self.place.opened() as read:
             for ours, wanted in self._ranges():
                 raw = _read_rows(read, wanted)
                 if told is not None:
-                    told(raw)
+                    told(raw, wanted)
                 totals = None if self.totals is None else self.totals[ours]
                 groups = None if self.groups is None else self.groups[ours]
                 yield ours, prepare(raw, totals, groups)

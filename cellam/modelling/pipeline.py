@@ -31,7 +31,7 @@ from cellam.dynamics.objectives import Objective
 from cellam.dynamics.paths import Path, build_gap, join
 from cellam.dynamics.training import fit_mlp
 from cellam.dynamics.velocities import calibrate
-from cellam.errors import ConfigError, DataError
+from cellam.errors import ConfigError
 from cellam.modelling.agreement import Agreement, measure_agreement
 from cellam.modelling.ensemble import fit_ensemble
 from cellam.modelling.kinetic import Kinetic, measure_kinetic
@@ -121,9 +121,8 @@ def _fit(
     if replicates is not None:
         options = options.model_copy(update={"replicate": replicates.key})
     timeline = cells.timeline
-    excluded = tuple(dict.fromkeys(timeline.labels[timeline.index(e)] for e in options.exclude))
+    excluded = cells.left_out(options.exclude)
     options = options.model_copy(update={"exclude": excluded})
-    _check_days(cells, excluded)
     with threads(options.threads):
         device = choose_device(options.device)
         seen = np.isin(
@@ -312,21 +311,3 @@ def _coupling(options: Options) -> Coupling | None:
     if options.path in (None, Unbalanced.name):
         return None
     return COUPLINGS[options.path]()
-
-
-def _check_days(cells: Cells, excluded: tuple[str, ...]) -> None:
-    counts = {label: n for label, n in cells.counts.items() if label not in excluded}
-    if len(counts) < 2:
-        raise DataError(
-            f"{len(counts)} training day is left"
-            + (f" without {', '.join(excluded)}" if excluded else "")
-            + "; two are needed.",
-            "Exclude fewer days." if excluded else "",
-        )
-    few = {label: n for label, n in counts.items() if n < 2}
-    if few:
-        label, n = next(iter(few.items()))
-        raise DataError(
-            f"Day {label} has {n} cell; at least two are needed.",
-            f"Leave it out with `exclude={label!r}`.",
-        )

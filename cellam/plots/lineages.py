@@ -20,7 +20,7 @@ from cellam.modelling.model import Model
 from cellam.plots import style
 from cellam.plots.populations import FEW, MOST_TYPES, OTHERS
 from cellam.plots.scatter import name_axes, size_of
-from cellam.reading.palette import NONE, Palette, find_palette, palette
+from cellam.reading.palette import NONE, Palette, palette, types_palette
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -65,8 +65,7 @@ def fates(
         One of the states, to draw its probability. Without it a cell has the colours of all
         states, mixed by their probabilities.
     colours : mapping from str to str, optional
-        Of the states, from `reading.palette.find_palette`; that of the data without it, or by the
-        names of the states where there are no data.
+        Of the states; as `reading.palette.types_palette` without it.
     ax : matplotlib.axes.Axes, optional
     save : path, optional
         .png, .svg or .pdf.
@@ -106,10 +105,8 @@ def fates(
             bar.set_label(f"probability: {verb} {color} ({end.label})")
             bar.outline.set_visible(False)
         else:
-            if colours is None and adata is not None and end.key in adata.obs:
-                colours = find_palette(adata, end.key)
-            elif colours is None:
-                colours = palette(pd.Series(states))
+            if colours is None:
+                colours = types_palette(states, adata, end.key)
             names, p = _few(states, p)
             each = np.array([to_rgb(colours.get(name, NONE)) for name in names])
             axes.scatter(

@@ -6,6 +6,7 @@ names of its genes or one representation. Nothing is ever written to the input.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -199,6 +200,35 @@ class Cells(Displayed):
         """Number of cells at each time, by label."""
         n = np.bincount(self.codes, minlength=len(self.timeline.labels))
         return {label: int(k) for label, k in zip(self.timeline.labels, n, strict=True)}
+
+    def left_out(self, exclude: Iterable[str | float]) -> tuple[str, ...]:
+        """Labels of the days that a fit is to leave out, by label or number, each once.
+
+        Raises
+        ------
+        ConfigError
+            If there is no such day.
+        DataError
+            If fewer than two days are left, or one of a single cell.
+        """
+        labels = self.timeline.labels
+        excluded = tuple(dict.fromkeys(labels[self.timeline.index(e)] for e in exclude))
+        counts = {label: n for label, n in self.counts.items() if label not in excluded}
+        if len(counts) < 2:
+            raise DataError(
+                f"{len(counts)} training day is left"
+                + (f" without {', '.join(excluded)}" if excluded else "")
+                + "; two are needed.",
+                "Exclude fewer days." if excluded else "",
+            )
+        few = {label: n for label, n in counts.items() if n < 2}
+        if few:
+            label, n = next(iter(few.items()))
+            raise DataError(
+                f"Day {label} has {n} cell; at least two are needed.",
+                f"Leave it out with `exclude={label!r}`.",
+            )
+        return excluded
 
 
 def read(data: str | Path | AnnData, options: ReadOptions | None = None, **reading: Any) -> Cells:

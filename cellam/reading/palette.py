@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -48,6 +48,21 @@ NONE = "#999999"  # of cells without a type, and of types that share a place in 
 def find_palette(adata: AnnData, key: str) -> Palette:
     """Colours of the values of a column of `obs`, by name."""
     return palette(adata.obs[key], adata.uns.get(f"{key}_colors"))
+
+
+def types_palette(names: Iterable[str], adata: AnnData | None, key: str) -> Palette:
+    """Colours of types: of the column `key` where it has them all, else by their names.
+
+    States that were found among the cells are of no column, whatever one of that name holds.
+    """
+    import pandas as pd
+
+    names = list(names)
+    if adata is not None and key in adata.obs:
+        found = find_palette(adata, key)
+        if found.keys() >= set(names):
+            return found
+    return palette(pd.Series(names, dtype=object))
 
 
 def palette(values: pd.Series[Any], kept: Any = None) -> Palette:

@@ -104,7 +104,7 @@ def compare_file(
     if page is not None:
         check_file(page, "report", [".html"], overwrite=overwrite, noun="the report", data=data)
     options = Options(**{**(options or Options()).model_dump(), **changes})
-    refuse_too_large(data, options.reading)
+    refuse_too_large(data, options)
     cells = read(data, options.reading)
     found = compare(
         cells,

@@ -14,6 +14,7 @@ from cellam.analysis.transitions import gaps
 from cellam.days.time_labels import named
 from cellam.display import enumerated
 from cellam.errors import ConfigError, OutputError
+from cellam.export.files import check_folder, check_format
 from cellam.export.folders import COUPLING, STORE, TABLE, check_output
 from cellam.export.h5ad import write_couplings, write_tables
 from cellam.export.stores import read_light, write_copy
@@ -214,13 +215,10 @@ class _Places:
     def check(self, source: Path | None, *, overwrite: bool) -> None:
         """Refuse before the work what could not be written after it."""
         copy = self.copy
-        if copy is not None and copy.suffix not in (".h5ad", ".zarr"):
-            raise ConfigError(
-                f"`into={str(copy)!r}`: the name of the copy must end in .h5ad or .zarr.",
-                f"Use `into={copy.stem + '.h5ad'!r}`.",
-            )
+        if copy is not None:
+            check_format(copy, "into", [".h5ad", ".zarr"], "the copy")
         for option, path, ours in (
-            ("into", copy, STORE if copy is not None and copy.suffix == ".zarr" else None),
+            ("into", copy, STORE if copy is not None and copy.suffix.lower() == ".zarr" else None),
             ("cellrank", self.couplings, COUPLING),
             ("tables", self.tables, TABLE),
         ):
@@ -228,6 +226,7 @@ class _Places:
                 continue
             if source is not None and path.exists() and path.samefile(part_of(source).file):
                 raise OutputError(f"`{option}`: {path} is the input; it is never written to.")
+            check_folder(path, option)
             check_output(path, option=option, overwrite=overwrite, ours=ours)
 
 

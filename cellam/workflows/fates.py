@@ -181,15 +181,22 @@ class FatesResult(Result):
         found = self.found
         if found is None:
             return None
-        states = zip(found.names, found.sizes, strict=True)
+        states = zip(found.names, found.sizes, found.again.tolist(), strict=True)
         return {
             "agreement": float(found.agreement.mean()),
             "least": float(found.agreement.min()),
             "most": float(found.agreement.max()),
             "states": [
-                {"state": name, "cells": n, "markers": list(self.markers.get(name, ()))}
-                for name, n in states
+                {
+                    "state": name,
+                    "cells": n,
+                    "found_again": again,
+                    "markers": list(self.markers.get(name, ())),
+                }
+                for name, n, again in states
             ],
+            "halves": len(found.agreement),
+            "halves_without": found.clouds,
             "written": str(self.states_written) if self.states_written else None,
         }
 
@@ -338,7 +345,13 @@ def predict_run_fates(
         says_over([row for of_day in rows for row in of_day], left),
         begin.source,
         () if begin.new is None else tuple(begin.outside(cohort) for cohort in cohorts),
-        (*begin.notes, *begin.assigned(ends.types), *_left_out(begin, labels), *notes),
+        (
+            *begin.notes,
+            *begin.assigned(ends.types),
+            *_left_out(begin, labels),
+            *notes,
+            *_unstable(ends.found),
+        ),
         ends.found,
         highest,
         _beside(path) if ends.found is not None else None,
@@ -361,6 +374,24 @@ def _markers(
         return markers(run, source, ends.states), ()
     except DataError as error:
         return {}, (f"The states have no marker genes: {error.message}",)
+
+
+def _unstable(found: FoundStates | None) -> tuple[str, ...]:
+    """Notes on states that not every half of the cells has found."""
+    if found is None:
+        return ()
+    said = []
+    if found.clouds:
+        said.append(
+            f"The states are not stable: in {found.clouds} of {len(found.agreement)} halves of the "
+            "cells none are found, as they are one cloud."
+        )
+    if found.unstable:
+        said.append(
+            f"Not stable, as fewer than half of the halves of the cells find it again: "
+            f"{enumerated(list(found.unstable))}."
+        )
+    return tuple(said)
 
 
 def _beside(path: Path | None) -> Path | None:

@@ -101,7 +101,7 @@ def fit_run(
     options = Options(**{**(options or Options()).model_dump(), **changes})
     folder = Path(place) if place is not None else new_place(data, Path(RUNS), resume=resume)
     check_free(folder, overwrite=overwrite)
-    refuse_too_large(data, options.reading)
+    refuse_too_large(data, options)
     cells = read(data, options.reading)
     replicates_of(cells)  # a column that cannot be used is refused before anything is written
     with claim(

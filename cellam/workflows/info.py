@@ -11,6 +11,7 @@ import pandas as pd
 from cellam.analysis.growth_range import GrowthRange
 from cellam.analysis.over_replicates import HIGH, LOW, growth_over_replicates, says_over
 from cellam.errors import DataError
+from cellam.modelling.left_out import LeftOut
 from cellam.modelling.model import Model
 from cellam.modelling.recipe import choice_to_json
 from cellam.reading.cell_types import resolve_types
@@ -70,8 +71,16 @@ class InfoResult(Result):
             "times": dict(zip(model.timeline.labels, model.timeline.times, strict=True)),
             "unit": model.timeline.unit,
             "cells": {label: len(x) for label, x in days},
+            "space": {
+                "representation": model.space.rep,
+                "genes": len(model.space.genes),
+                "components": model.space.n_dims,
+                "whitened": model.space.whitened,
+            },
+            "population": self._population(),
             "choice": choice_to_json(model.choice),
             "chosen": explain(model),
+            "motion": {"landscape": model.rotation.gradient, "circular": model.rotation.free},
             "growth": {
                 "relative": model.options.population is None,
                 "types": types.name if types is not None else None,
@@ -82,6 +91,13 @@ class InfoResult(Result):
             },
             "provenance": self._run.provenance,
         }
+
+    def _population(self) -> dict[str, float] | None:
+        """Mass of each day relative to the first; None where growth is relative."""
+        model = self._run.model
+        if model.options.population is None:
+            return None
+        return dict(zip(model.snapshots.labels, model.snapshots.masses, strict=True))
 
 
 def describe_run(run: StoredRun, *, data: Path | str | None = None) -> InfoResult:
@@ -98,23 +114,30 @@ def describe_run(run: StoredRun, *, data: Path | str | None = None) -> InfoResul
     DataError
         If the data are not those of the fit, or were given and are not there.
     """
-    types: pd.Series[Any] | None = None
-    growth: tuple[dict[str, Any], ...] = ()
-    over = ""
-    notes: tuple[str, ...] = ()
     try:
         obs = read_obs(run.data(data))
         run.check_cells(obs)
-        types, growth = growth_of_types(run.model, obs)
-        if types is not None and growth:
-            left = left_out(run, obs)
-            growth = tuple(growth_over_replicates(run.model, growth, types, left))
-            over = says_over(growth, left)
+        return describe_with(run, obs, left=left_out(run, obs))
     except DataError as error:
         if data is not None:
             raise
-        notes = (f"{error.message} Growth by cell type is not available. {error.hint}",)
-    return InfoResult(run.path, types, growth, over, notes, run)
+        note = f"{error.message} Growth by cell type is not available. {error.hint}"
+        return InfoResult(run.path, None, (), "", (note,), run)
+
+
+def describe_with(
+    run: StoredRun,
+    obs: pd.DataFrame,
+    found: GrowthRange | None = None,
+    left: LeftOut | None = None,
+) -> InfoResult:
+    """As `describe_run`, with the annotation of the cells and what a fit has computed already."""
+    types, growth = growth_of_types(run.model, obs, found)
+    over = ""
+    if types is not None and growth:
+        growth = tuple(growth_over_replicates(run.model, growth, types, left))
+        over = says_over(growth, left)
+    return InfoResult(run.path, types, growth, over, (), run)
 
 
 def growth_of_types(

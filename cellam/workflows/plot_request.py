@@ -107,13 +107,11 @@ class Request:
 
     def colours(self, types: pd.Series[Any] | None) -> Palette | None:
         """Colours of cell types, the same in every figure of the run."""
-        from cellam.reading.palette import find_palette, palette
+        from cellam.reading.palette import types_palette
 
         if types is None:
             return None
-        if types.name in self.annotated.obs:
-            return find_palette(self.annotated, str(types.name))
-        return palette(self.ends.states)  # found, and of no column
+        return types_palette(types.dropna().unique(), self.annotated, str(types.name))
 
     @cached_property
     def ends(self) -> TerminalStates:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import adjusted_rand_score
 
-from cellam.analysis.states import find_states
+from cellam.analysis.states import _again, find_states
 from cellam.errors import DataError
 from cellam.reading.snapshots import Snapshots
 
@@ -86,3 +86,20 @@ def test_states_that_halves_do_not_find_again_are_refused():
     x, _ = clouds(12, 12, 12, 12, apart=12)
     with pytest.raises(DataError, match="Halves of the 48 cells of day1 do not find the same"):
         find_states(days_of(x), "day1")
+
+
+def test_halves_that_are_one_cloud_find_no_state_again():
+    x = np.random.default_rng(1).normal(size=(90, 6))
+    x[:60, 0] += 5
+    x[60:, 1] += 5
+    found = find_states(days_of(x), "day1")
+    assert found.codes.tolist() == pytest.approx([0] * 60 + [1] * 30, abs=1)
+    assert found.clouds == (found.agreement == 0).sum() > 0
+    assert found.again.tolist() == [8 - found.clouds] * 2 and found.unstable == ()
+
+
+def test_a_state_is_found_again_where_more_cells_are_shared_than_not():
+    codes = np.array([0, 0, 0, 0, 1, 1, 2, 2])
+    assert _again(codes, codes).tolist() == [1, 1, 1]
+    assert _again(codes, np.array([0, 0, 0, 1, 1, 2, 2, 2])).tolist() == [1, 0, 1]
+    assert _again(codes, np.zeros(8, dtype=int)).tolist() == [0, 0, 0]

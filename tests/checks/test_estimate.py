@@ -11,7 +11,8 @@ import pytest
 
 import cellam
 from cellam.checks.check import check
-from cellam.checks.estimate import estimate, eval_memory, eval_seconds, fit_memory, fit_seconds
+from cellam.checks.estimate import estimate, eval_memory, eval_seconds, fit_seconds, memory_of
+from cellam.coordinates.extent import Extent
 
 
 @pytest.mark.parametrize(
@@ -84,7 +85,9 @@ def test_more_cells_take_longer_until_no_more_are_used() -> None:
     for seconds in (fit_seconds, lambda cells: eval_seconds(cells, ["day1"])):
         assert seconds(small) < seconds(medium) < seconds(large) < seconds(huge)
         assert seconds(huge) == seconds(with_days(*[100_000] * 3, d=0))
-    followed = [eval_memory(cells) - fit_memory(cells) for cells in (small, medium, large, huge)]
+    followed = [
+        eval_memory(cells) - memory_of(Extent.of(cells)) for cells in (small, medium, large, huge)
+    ]
     assert 0 < followed[0] < followed[1] < followed[2] == followed[3]
 
 

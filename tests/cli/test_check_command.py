@@ -36,6 +36,7 @@ def test_check_says_what_is_there_and_what_to_type_next(
         (),
         ("--time-key", "day", "--use-rep", "X_latent"),
         ("--time-map", "day0=0,day2=48,day4=96,day7=168", "--layer", "counts"),
+        ("--n-top-genes", "30", "--whiten", "--exclude", "day4"),
     ],
 )
 def test_what_it_says_to_type_next_is_a_fit_of_the_same_data(
@@ -106,6 +107,12 @@ def test_json_is_one_object(call: Call, here: Path) -> None:
         ("none", ("--use-rep", "X_pac")),
         ("none", ("--time-map", "day0=0")),
         ("none", ("--layer", "counts", "--use-rep", "X_latent")),
+        ("none", ("--n-pcs", "200")),
+        ("none", ("--use-rep", "X_latent", "--n-pcs", "3")),
+        ("none", ("--n-top-genes", "30", "--n-pcs", "30")),
+        ("none", ("--exclude", "day3")),
+        ("none", ("--exclude", "day0", "--exclude", "day2", "--exclude", "4")),
+        ("none", ("--method", "am", "--tau", "1")),
         ("cut", ()),
         ("gone", ()),
         ("one day", ()),
@@ -126,3 +133,18 @@ def test_broken_data_are_refused_as_a_fit_refuses_them(
     assert checked.code == fitted.code != 0
     assert checked.out == ""
     assert checked.err == fitted.err
+
+
+def test_options_of_the_fit_count_and_what_does_not_is_said(call: Call, here: Path) -> None:
+    def found(*options: str) -> dict[str, Any]:
+        return dict(json.loads(call("check", "small.h5ad", *options, "--json").out))
+
+    usual, without = found(), found("--exclude", "day2", "--n-pcs", "3")
+    assert without["estimate"]["seconds"] < usual["estimate"]["seconds"]
+    assert without["estimate"]["bytes"] < usual["estimate"]["bytes"]
+    assert usual["estimate"]["uncounted"] == without["estimate"]["uncounted"] == []
+    assert found("--ensemble", "8")["estimate"]["uncounted"] == ["ensemble"]
+    assert (
+        "(an estimate that does not count --ensemble)"
+        in call("check", "small.h5ad", "--ensemble", "8").out
+    )

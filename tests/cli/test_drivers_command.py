@@ -18,6 +18,7 @@ def test_genes_of_both_signs_are_listed(call: Call, run: Path) -> None:
     up, down = result.out.split("with less growth")
     assert up.split("with more growth")[1].count("+0.") == 4
     assert down.count("-0.") == 4
+    assert "q  expressing\n" in up and "expressing: share of these cells" in down
 
 
 def test_all_genes_are_written_and_printed_for_machines(call: Call, run: Path) -> None:

@@ -125,6 +125,36 @@ def test_exit_codes_tell_mistakes_apart(call: Call, here: Path, args: list[str],
     assert result.out == ""
 
 
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ("compare x --ensemble 4", "cellam compare has no option --ensemble.\n  It is an option of "
+         "check, fit. See `cellam compare --help`."),
+        ("fit x --holdout day2", "cellam fit has no option --holdout.\n  It is an option of eval, "
+         "plot. See `cellam fit --help`."),
+        ("fit x --sede 1", "cellam fit has no option --sede.\n  Did you mean --seed? See"),
+        ("fit x --penalty 1", "cellam fit has no option --penalty.\n  See `cellam fit --help`."),
+        ("fate", "No such command 'fate'. Did you mean 'fates'?\n  See `cellam --help`."),
+        ("guide a b", "Got unexpected extra argument(s) (b).\n  See `cellam guide --help`."),
+        ("compare", "Missing argument 'DATA'.\n  See `cellam compare --help`."),
+        ("simulate --from", "Option '--from' requires an argument.\n  See"),
+    ],
+)  # fmt: skip
+def test_mistakes_of_usage_are_said_as_all_others_are(
+    call: Call, here: Path, typed: str, said: str
+) -> None:
+    result = call(*typed.split())
+    assert (result.code, result.out) == (2, "")
+    assert result.err.startswith(f"cellam: {said}")
+    assert len(result.err.splitlines()) == 2
+
+
+def test_without_a_command_there_is_help(call: Call, here: Path) -> None:
+    result = call()
+    assert result.code == 2
+    assert "Usage: cellam [OPTIONS] COMMAND" in result.err
+
+
 def test_the_command_of_a_process_has_the_same_codes(spawn: Call, here: Path) -> None:
     result = spawn("fit", "nope.h5ad")
     assert (result.code, result.out) == (1, "")

@@ -190,7 +190,9 @@ def test_an_export_can_be_exported_again(call: Call, run: Path, here: Path) -> N
     [
         ([], 2, "No destination of the export"),
         (["--cellrank", "--tables", "t"], 2, "--cellrank adds keys"),
-        (["--into", "out.loom"], 2, "the copy must end in .h5ad or .zarr"),
+        (["--into", "out.loom"], 2, "the copy is an .h5ad or .zarr.\n  Use --into out.h5ad."),
+        (["--into", "e.h5mu"], 2, "no MuData is written.\n  Use --into e.h5ad."),
+        (["--into", "e.h5mu/rna"], 2, "no MuData is written.\n  Use --into rna.h5ad."),
         (["--into", "out"], 2, "Use --into out.h5ad"),
         (["--into", "o.h5ad", "--groupby", "nope"], 2, "no column 'nope'"),
         (["--into", "o.h5ad", "--data", "nope.h5ad"], 1, "nope.h5ad"),

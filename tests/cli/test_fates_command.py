@@ -179,8 +179,8 @@ def test_without_cell_types_states_are_found_and_written(call: Call) -> None:
     result = call("fates", "--csv", "fates.csv")
     assert result.code == 0, result.err
     assert "2 found among the 60 cells of time 2" in result.out
-    assert re.search(r"state 1 +40 +67 %", result.out)
-    assert re.search(r"state 2 +20 +33 % +gene3", result.out)
+    assert re.search(r"state 1 +40 +67 % +8 of 8", result.out)
+    assert re.search(r"state 2 +20 +33 % +8 of 8 +gene3", result.out)
     assert "unannotated" not in result.out
     states = pd.read_csv("fates-states.csv", index_col="cell")["state"]
     assert list(states.index) == [f"c{k}" for k in range(120, 180)]

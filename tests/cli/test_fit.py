@@ -292,7 +292,23 @@ def test_a_table_of_counts_is_the_population(
     (here / "counts.csv").write_text("time,count\n0,1e5\n2,2e5\n4,3e5\n7,8e5\n")
     fitted = call("fit", "small.h5ad", *growing, "--population", "counts.csv")
     assert fitted.code == 0
-    assert "population: day0 1, day2 2, day4 3, day7 8" in fitted.out
+    assert "population, relative to day0: day0 1, day2 2, day4 3, day7 8" in fitted.out
     what = json.loads(call("info", "--json").out)
     assert what["options"]["population"] == {"0": 1e5, "2": 2e5, "4": 3e5, "7": 8e5}
     assert not what["growth"]["relative"]
+
+
+def test_json_is_what_info_says_and_what_the_fit_has_found(
+    call: Call, here: Path, growing: tuple[str, ...]
+) -> None:
+    result = call("fit", "small.h5ad", *growing, "--population", "cells", "--json")
+    assert result.code == 0 and result.out.count("\n") == 1
+    assert "data      small.h5ad: 160 cells" in result.err
+    assert result.err.endswith("run       cellam_runs/small\n")
+    found, info = json.loads(result.out), json.loads(call("info", "--json").out)
+    assert {key: found[key] for key in info} == info
+    assert found["population"] == {"day0": 1, "day2": 1, "day4": 1, "day7": 1}
+    assert found["space"]["components"] == 3 and found["report"] is None
+    assert [caveat["name"] for caveat in found["caveats"]] == [
+        caveat.name for caveat in cellam.open_run().caveats()
+    ]

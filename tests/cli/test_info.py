@@ -29,7 +29,8 @@ def test_json_is_one_object_on_stdout(call: Call, run: Path) -> None:
     result = call("info", "--json")
     what = json.loads(result.out)
     assert set(what) == {
-        "run", "options", "times", "unit", "cells", "choice", "chosen", "growth", "provenance",
+        "run", "options", "times", "unit", "cells", "space", "population", "choice", "chosen",
+        "motion", "growth", "provenance",
     }  # fmt: skip
     assert what["growth"]["relative"]
     assert what["growth"]["types"] == "cell_type"

@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import tracemalloc
 from pathlib import Path
+from types import SimpleNamespace
 
 import anndata
 import h5py
@@ -15,6 +17,7 @@ from scipy import sparse
 
 from cellam.errors import DataError, OutputError
 from cellam.export import stores
+from cellam.export.files import check_csv, write_csv
 from cellam.export.stores import Blocks, read_light, write_copy, write_h5ad
 
 
@@ -164,3 +167,23 @@ def test_no_space_is_said_before_the_work(tmp_path: Path, monkeypatch: pytest.Mo
     with pytest.raises(OutputError, match="MB are needed"):
         write_h5ad(anndata.AnnData(obs=obs, var=var), tmp_path / "x.h5ad", huge)
     assert not list(tmp_path.iterdir())
+
+
+def test_all_that_is_written_counts_for_the_space(
+    large: anndata.AnnData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not expression alone: families have more in obs and their tree than in their genes."""
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=100))
+    with pytest.raises(OutputError, match="MB are needed"):
+        write_h5ad(anndata.AnnData(obs=large.obs, uns={"tree": large.obs}), tmp_path / "x.h5ad")
+    assert not list(tmp_path.iterdir())
+
+
+def test_folders_are_made_for_every_output(tmp_path: Path) -> None:
+    table = tmp_path / "new" / "deep" / "x.csv"
+    check_csv(table, overwrite=False)
+    assert not list(tmp_path.iterdir())
+    write_csv(pd.DataFrame({"a": [1]}), table)
+    assert table.read_text() == "a\n1\n"
+    with pytest.raises(OutputError, match="cannot be written"):
+        check_csv(table / "y.csv", overwrite=False)

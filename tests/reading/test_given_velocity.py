@@ -78,7 +78,12 @@ def test_they_are_part_of_the_data(adata):
         ("velocity_umap", None, r"has 2 columns, and obsm\['X_pca'\].* has 4", "use_rep"),
         ("velocity_pca", np.nan, "gives none of the 60 cells a velocity", "Leave out"),
         ("velocity_pca", 0.0, "gives none of the 60 cells a velocity", "Leave out"),
-        ("velocity_pca", np.inf, "missing or infinite values in 60 of 60 cells", "fill"),
+        (
+            "velocity_pca",
+            np.inf,
+            r"has infinite values in 60 of 60 cells \(the first is adata\[0\]\)",
+            "as missing (NaN)",
+        ),
     ],
 )
 def test_what_cannot_be_a_velocity_is_refused(adata, key, change, says, hint):

@@ -9,7 +9,7 @@ import pytest
 from matplotlib.colors import to_rgb
 
 from cellam.reading.cells import read_annotation
-from cellam.reading.palette import NONE, default_colours, find_palette, palette
+from cellam.reading.palette import NONE, default_colours, find_palette, palette, types_palette
 
 SIGHT = {  # Machado, Oliveira and Fernandes 2009, severity 1
     "all cones": np.eye(3),
@@ -100,3 +100,13 @@ def test_colours_come_with_the_annotation(tmp_path: Path, suffix: str) -> None:
         found = read_annotation(data)
         assert list(found.uns) == ["state_colors"]
         assert find_palette(found, "state") == {"x": "#010203", "y": "#040506"}
+
+
+def test_a_column_lends_its_colours_to_its_own_types_only() -> None:
+    """Found states are called state 1, state 2, of the column state; a user's may hold anything."""
+    obs = pd.DataFrame({"state": pd.Categorical(["WA", "NY"])}, index=["a", "b"])
+    adata = anndata.AnnData(obs=obs, uns={"state_colors": ["#ff0000", "#00ff00"]})
+    names = ["state 1", "state 2"]
+    by_name = dict(zip(names, default_colours(2), strict=True))
+    assert types_palette(names, adata, "state") == types_palette(names, None, "state") == by_name
+    assert types_palette(["WA"], adata, "state") == {"NY": "#ff0000", "WA": "#00ff00"}

@@ -1,0 +1,84 @@
+"""Usage: what was typed wrong is said as all other mistakes are."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+from cellam.flags import quote
+from cellam.names import closest
+
+from .console import warn
+
+# Typer gives no other name to it: what any mistake of usage is.
+USAGE: type[Exception] = typer.BadParameter.__bases__[0]
+
+
+class Commands(TyperGroup):
+    """The commands; a mistake of usage is a sentence, what to type instead, and exit code 2."""
+
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        windows_expand_args: bool = True,
+        **extra: Any,
+    ) -> Any:
+        """Run a command line, and end the process unless told otherwise."""
+        try:
+            done = super().main(args, prog_name, complete_var, False, windows_expand_args, **extra)
+        except USAGE as error:
+            if not standalone_mode:
+                raise
+            _explain(error)
+            sys.exit(error.exit_code)  # type: ignore[attr-defined]
+        if standalone_mode:
+            sys.exit(done)
+        return done
+
+
+def _explain(error: Any) -> None:
+    """Say what is wrong, or what there is where nothing was typed."""
+    if type(error).__name__ == "NoArgsIsHelpError":
+        error.show()
+        return
+    context = error.ctx
+    if context is not None and hasattr(error, "possibilities"):  # there is no such option
+        option = error.option_name
+        sentence = f"{context.command_path} has no option {quote(option)}."
+        hint = _elsewhere(option, context) or _near(option, context)
+    else:
+        sentence, hint = error.format_message(), ""
+        sentence += "." if sentence[-1:] not in ".?" else ""
+    path = context.command_path if context is not None else "cellam"
+    warn(f"cellam: {sentence}")
+    warn(f"  {hint}See `{path} --help`.")
+
+
+def _elsewhere(option: str, context: Any) -> str:
+    """Which other commands have an option of that very name."""
+    commands = context.find_root().command.commands
+    found = [name for name, command in commands.items() if option in _options(command)]
+    return f"It is an option of {', '.join(found)}. " if found else ""
+
+
+def _near(option: str, context: Any) -> str:
+    """The option of this command that was probably meant; the dashes that all have do not count."""
+    names = [name.lstrip("-") for name in _options(context.command)]
+    near = closest(option.lstrip("-"), names)
+    return f"Did you mean --{near}? " if near is not None else ""
+
+
+def _options(command: Any) -> list[str]:
+    return [
+        name
+        for param in command.params
+        for name in (*param.opts, *param.secondary_opts)
+        if name.startswith("--")
+    ]
