@@ -10,7 +10,7 @@ from typing import Any
 
 import numcodecs
 import pytest
-from faults import FAULTS, Fault
+from faults import FAULTS, Fault, names
 
 Call = Callable[..., Any]
 FAST = ("--n-features", "32", "--tau", "1", "--curvature", "0")
@@ -53,7 +53,7 @@ def test_it_ends_in_a_message_and_leaves_nothing_behind(
 
 def test_the_trap_of_the_zarr_store_is_a_real_one(tmp_path: Path) -> None:
     trap = next(fault for fault in FAULTS if fault.name == "zarr-pickle")
-    chunk = (trap.make(tmp_path) / "obs" / "_index" / "0").read_bytes()
+    chunk = (names(trap.make(tmp_path)) / "0").read_bytes()
     codec = numcodecs.get_codec({"id": "pickle"})
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("numcodecs.pickles.ALLOW_UNSAFE_PICKLE_DECODE", True, raising=False)

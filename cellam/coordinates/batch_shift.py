@@ -28,7 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from cellam.days.time_labels import list_labels, named
+from cellam.days.time_labels import list_labels, named, tally
 from cellam.display import enumerated
 from cellam.errors import ConfigError, DataError
 from cellam.matrix.rows import Rows
@@ -97,8 +97,7 @@ class BatchShift:
     def unknown(self, cells: Cells) -> dict[str, int]:
         """Levels that the fit does not know, and how many cells are of each."""
         lost = self.codes(cells) < 0
-        counts = cells.obs[self.key][lost].astype(str).value_counts()
-        return {str(name): int(n) for name, n in counts.items()}
+        return tally(cells.obs[self.key][lost])[2]
 
 
 @dataclass(frozen=True)

@@ -134,8 +134,9 @@ def _check_present(
     if not missing:
         return
     test = f"~adata.obs[{key!r}].astype(str).str.strip().isin({list(missing)})"
-    if values.isna().sum() == sum(missing.values()):
-        test = f"adata.obs[{key!r}].notna()"
+    if n_empty := values.isna().sum():  # no text since pandas 3
+        known = f"adata.obs[{key!r}].notna()"
+        test = known if n_empty == sum(missing.values()) else f"{known} & {test}"
     lost = count_cells(sum(missing.values()))
     raise DataError(
         f"Column {key!r} gives {lost} no time: {list_labels(missing)}.",

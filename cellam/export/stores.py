@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cellam.export.folders import STORE, new_folder
+from cellam.export.folders import PARTS, STORE, new_folder
+from cellam.export.text import plain
 from cellam.files.sizes import sparse_order
 from cellam.files.sources import opened
 from cellam.files.stores import Store
@@ -157,14 +158,9 @@ def _new_h5ad(path: Path) -> Iterator[NewStore]:
 
 @contextmanager
 def _new_zarr(path: Path) -> Iterator[NewStore]:
-    import anndata
     import zarr
 
-    with (
-        new_folder(path, STORE) as new,
-        anndata.settings.override(zarr_write_format=2),
-        warnings.catch_warnings(),
-    ):
+    with new_folder(path, STORE) as new, warnings.catch_warnings():
         # Format 2 is meant: it is also read by the scanpy of those who have not updated.
         warnings.filterwarnings("ignore", message="Writing zarr v2", category=UserWarning)
         root = zarr.open_group(new, mode="w", zarr_format=2)
@@ -188,10 +184,11 @@ class NewStore:
 
     def put_all(self, adata: AnnData) -> None:
         """Write an AnnData."""
-        from anndata.io import write_elem
-
-        write_elem(self.root, "/", adata)
-        self.check()
+        self.root.attrs.update({"encoding-type": "anndata", "encoding-version": "0.1.0"})
+        for name in PARTS:
+            part = getattr(adata, name)
+            if part is not None:
+                self._put(name, part)
 
     def put_rows(
         self, name: str, shape: tuple[int, ...], dtype: np.dtype[Any], parts: Iterator[Any]
@@ -227,10 +224,12 @@ class NewStore:
             self.copy(source, f"raw/{name}")
 
     def _put(self, path: str, value: Any) -> None:
+        from anndata import settings
         from anndata.io import write_elem
 
         owner, _, name = path.rpartition("/")  # anndata 0.13 takes no slash in a name
-        write_elem(self.root[owner] if owner else self.root, name, value)
+        with settings.override(allow_write_nullable_strings=True):  # where it is no frame's
+            write_elem(self.root[owner] if owner else self.root, name, plain(value))
         self.check()
 
     def _group(self, path: str, encoding: str, **more: Any) -> Any:

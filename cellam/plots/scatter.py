@@ -49,7 +49,7 @@ def colour_values(
     if color in QUANTITIES:
         return *_quantity(model, color), None
     if adata is not None and color in adata.var_names:
-        expression = np.asarray(adata.obs_vector(color), dtype=np.float64)
+        expression = adata[:, [color]].to_df()[color].to_numpy(dtype=np.float64)
         return pd.Series(expression[days.data_rows]), color, None
     raise no_colour(color, obs, adata.var_names if adata is not None else ())
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import anndata
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import sparse
 
@@ -177,6 +178,9 @@ def test_the_shift_is_kept_in_the_run_and_moves_new_cells(
     with pytest.raises(DataError, match=r"does not know: 'L9' \(40 cells\)") as caught:
         again.cohort(again.read(day))
     assert "L1, L2" in caught.value.hint
+    day.obs["lane"] = pd.Categorical([None, *["L1"] * 39])
+    with pytest.raises(DataError, match=r"does not know: 'nan' \(1 cell\)"):
+        again.cohort(again.read(day))
     del day.obs["lane"]
     with pytest.raises(DataError, match="has no such column"):
         again.cohort(again.read(day))

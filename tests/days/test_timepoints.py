@@ -231,6 +231,7 @@ def test_hours_post_fertilisation_go_with_plain_hours():
         ("d0", pd.NA, "d2", pd.NaT),
         ("d0", "", "d2", "  "),
         ("d0", "nan", "d2", "NA"),
+        ("d0", None, "d2", "NA"),
         ("d0", "None", "d2", "n/a"),
         (0.0, np.inf, 2.0, -np.inf),
         ("0", "inf", "2", "-Infinity"),

@@ -36,14 +36,16 @@ def write(path: Path, place: np.ndarray) -> Path:
     )
     day = np.repeat([0, 1, 2], N // 3)
     with h5py.File(path, "w") as file:
-        write_elem(file, "mod/rna", rna)
-        write_elem(file, "mod/atac", atac)
+        for name in ("mod", "obsm", "obsmap"):
+            file.create_group(name)
+        write_elem(file["mod"], "rna", rna)
+        write_elem(file["mod"], "atac", atac)
         columns = {"day": day, "rna:cell_type": rna.obs["cell_type"].to_numpy()}
         write_elem(file, "obs", pd.DataFrame(columns, index=names))
-        write_elem(file, "obsm/X_joint", JOINT)
-        write_elem(file, "obsm/atac", place > 0)
-        write_elem(file, "obsmap/rna", np.arange(1, N + 1, dtype=np.uint32))
-        write_elem(file, "obsmap/atac", place)
+        write_elem(file["obsm"], "X_joint", JOINT)
+        write_elem(file["obsm"], "atac", place > 0)
+        write_elem(file["obsmap"], "rna", np.arange(1, N + 1, dtype=np.uint32))
+        write_elem(file["obsmap"], "atac", place)
     return path
 
 

@@ -121,7 +121,8 @@ def claiming(
             for part, (size, of) in {
                 "data": (values, dtype), "indices": (values, "i4"), "indptr": (lines + 1, "i8")
             }.items():  # fmt: skip
-                made.create_dataset(part, shape=(size,), dtype=of, chunks=(10_000,))
+                create = made.create_dataset if h5ad else made.create_array
+                create(part, shape=(size,), dtype=of, chunks=(10_000,))
     return path
 
 

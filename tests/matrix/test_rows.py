@@ -121,6 +121,7 @@ def test_genes_and_coordinates_are_those_of_scanpy_in_memory(
     sc.pp.highly_variable_genes(training, n_top_genes=100)
     training = training[:, training.var["highly_variable"]].copy()
     assert space.genes == tuple(training.var_names)
+    training.X = training.X.toarray()
     sc.pp.pca(training, n_comps=4, svd_solver="full")
     theirs = training.obsm["X_pca"] / training.obsm["X_pca"].std(0).max()
     ours = x[(counts.obs["day"] != "day2").to_numpy()]
