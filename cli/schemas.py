@@ -71,7 +71,11 @@ _BECOME = {
 }
 _UNSURE = ("sd", "low", "high", *ENDS)
 _INTERVAL = {"interval": NUMBERS, "agreeing": COUNT}
-_OF_TYPES = ("simulated", "observed", "bias")  # where types are known
+# Where types are known.
+_OF_TYPES = {
+    **dict.fromkeys(("simulated", "observed", "bias"), SHARES),
+    **dict.fromkeys(("simulated_interval", "observed_interval"), _named(NUMBERS)),
+}
 _PATH = _keys({"name": TEXT, "tau": NUMBER, "entropy": NUMBER}, some=("tau", "entropy"))
 _REASON = _keys({"because": TEXT, "scores": SHARES, "days": COUNT})
 _LIKE = _keys({"division": COUNT, "death": COUNT})
@@ -273,7 +277,7 @@ SIMULATE = {
         _keys(
             {
                 **{"label": TEXT, "time": NUMBER, "mass": NUMBER, "ess": NUMBER},
-                **dict.fromkeys(_OF_TYPES, SHARES),
+                **_OF_TYPES,
                 **{"off_manifold": NUMBER, "mass_interval": NUMBERS},
             },
             some=(*_OF_TYPES, "mass_interval"),

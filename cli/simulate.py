@@ -247,10 +247,8 @@ def _print_composition(
     rows = []
     compared = bool(types) and any(frame["observed"])  # chosen cells are compared with none
     for _, row in frame.iterrows():
-        seen = row["observed"] if types else {}
         shares = [
-            f"{100 * row['simulated'].get(t, 0.0):.0f} %"
-            + f" ({format(100 * seen.get(t, 0.0), '.0f') if seen else '–'})" * compared
+            f"{100 * row['simulated'].get(t, 0.0):.0f} %" + _observed(row, t) * compared
             if row["simulated"]
             else "–"  # no cell of that day is annotated
             for t in types
@@ -261,13 +259,25 @@ def _print_composition(
         rows.append([name, mass, f"{row['ess']:.0f}", *shares])
     table(["day", "mass (90 %)" if masses else "mass", size, *types], rows)
     if of_cell is not None and types:
-        brackets = " (in brackets: share observed on that day)" * compared
+        brackets = (
+            " (in brackets: share observed on that day, and its 95 % interval by the number of "
+            "cells)"
+        ) * compared
         print(
             f"Shares of obs[{of_cell.name!r}] by weight{brackets}. At the start, cells keep "
             "their own types; later, types are those of the ten nearest annotated cells of the "
             f"day.{unannotated(of_cell)}"
         )
         _print_bias(frame, types)
+
+
+def _observed(row: pd.Series[Any], name: str) -> str:
+    """The observed share of a type and its interval, in brackets; a dash where there is none."""
+    if not row["observed"]:
+        return " (–)"
+    low, high = row["observed_interval"].get(name, (0.0, 0.0))
+    share = row["observed"].get(name, 0.0)
+    return f" ({100 * share:.0f}; {100 * low:.0f} to {100 * high:.0f})"
 
 
 def _print_bias(frame: pd.DataFrame, types: list[str]) -> None:

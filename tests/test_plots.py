@@ -450,6 +450,27 @@ def test_bars_of_a_composition_sum_to_one_and_are_its_shares(frame: pd.DataFrame
     assert len({c.patches[0].get_facecolor() for c in ax.containers}) == len(ax.containers)
 
 
+def test_larger_shares_of_a_composition_have_their_intervals(frame: pd.DataFrame) -> None:
+    ax = plots.composition(frame)
+    drawn = {
+        tuple(np.round(path.vertices[:, 1], 6)) for c in ax.collections for path in c.get_paths()
+    }
+    bars = {c.get_label(): c for c in ax.containers}
+    expected = set()
+    for k, (_, row) in enumerate(frame.iterrows()):
+        for side, of in enumerate(("observed", "simulated")):
+            for name, (low, high) in row[f"{of}_interval"].items():
+                bar = bars[name][2 * k + side]
+                if bar.get_height() >= 0.08:
+                    expected.add(tuple(np.round([bar.get_y() + low, bar.get_y() + high], 6)))
+    assert drawn == expected and len(drawn) > 8
+    assert ax.get_ylim()[1] == pytest.approx(max(high for _, high in drawn), abs=1e-6)
+    assert "95 % interval" in ax.get_xlabel()
+    bare = frame.drop(columns=["observed_interval", "simulated_interval"])
+    ax = plots.composition(bare)
+    assert not ax.collections and "interval" not in ax.get_xlabel()
+
+
 def test_many_types_share_a_bar() -> None:
     shares = {f"t{k}": 0.04 for k in range(25)}
     frame = pd.DataFrame([{"label": "d", "observed": shares, "simulated": shares}])

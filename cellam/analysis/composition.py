@@ -1,4 +1,9 @@
-"""Composition: what simulated cells have become, beside what was observed."""
+"""Composition: what simulated cells have become, beside what was observed.
+
+Shares have the 95 % interval that counting their cells alone gives them (Wilson, as the fates of a
+whole day). Of simulated cells the independent ones are those at the start: their number is the
+ESS of their masses, however many cells each has become. It holds no error of the fit.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +15,7 @@ from numpy.typing import NDArray
 
 from cellam.analysis.assignment import reference
 from cellam.analysis.terminal import days_beside
+from cellam.analysis.weighing import counted
 from cellam.modelling.families import Moved
 from cellam.modelling.model import Model
 from cellam.reading.cell_types import read_types
@@ -47,7 +53,8 @@ def composition(
         by the types that these cells have, later by `assignment`. `observed`: among the cells
         observed that day; empty for chosen cells. `bias`: what is too much in the share of each
         type by `assignment`, as measured on the observed cells of the day; empty at the start,
-        where no cell is assigned. All are empty on a day without annotated cells, and `simulated`
+        where no cell is assigned. `simulated_interval` and `observed_interval`: both ends of each
+        share's interval. All are empty on a day without annotated cells, and `simulated`
         where no cell lives. A simulation that starts or ends on another time has a row for that
         too, whose label is the number; its cells are assigned by those of the training days next
         to it, and nothing is observed.
@@ -78,8 +85,10 @@ def composition(
                 row["simulated"] = _named(found.names, w @ found.assign(x) / w.sum())
             else:
                 row["simulated"] = {}
+            row["simulated_interval"] = _counted(row["simulated"], _independent(founder[there], w))
             seen = bool(at) and bool(found.names)
             row["observed"] = _named(found.names, found.shares) if seen and not chosen else {}
+            row["observed_interval"] = _counted(row["observed"], len(found.annotated))
             row["bias"] = _named(found.names, found.bias()) if seen and t > 0 else {}
         rows.append(row)
     return pd.DataFrame(rows)
@@ -103,6 +112,18 @@ def roles(model: Model, frame: pd.DataFrame) -> list[str]:
 
     places = zip(frame["label"], frame["time"], strict=True)
     return [role(k, str(label), float(time)) for k, (label, time) in enumerate(places)]
+
+
+def _independent(founder: NDArray[np.int64], w: NDArray[np.float64]) -> float:
+    """ESS of the cells at the start, by the mass of all that descend from each."""
+    mass = np.bincount(founder, w)
+    return float(mass.sum() ** 2 / max((mass**2).sum(), np.finfo(float).tiny))
+
+
+def _counted(shares: dict[str, float], n: float) -> dict[str, tuple[float, float]]:
+    """Both ends of the interval of shares of n cells."""
+    low, high = counted(np.array(list(shares.values())), n)
+    return dict(zip(shares, zip(low.tolist(), high.tolist(), strict=True), strict=True))
 
 
 def _own(types: pd.Series[Any], w: NDArray[np.float64], names: tuple[str, ...]) -> dict[str, float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 FEW = 5  # cells: fewer are an anecdote, and marked
 MOST_TYPES = 20  # drawn by name; the others share one bar
 OTHERS = "others"
+LABELLED = 0.08  # share from which a bar has its number and interval
 
 
 def composition(
@@ -35,6 +37,8 @@ def composition(
     save: str | Path | None = None,
 ) -> Axes:
     """Draw shares of cell types at every observed day, observed next to simulated.
+
+    A line at the top of a larger share is the 95 % interval that counting its cells leaves.
 
     Parameters
     ----------
@@ -71,10 +75,12 @@ def composition(
     if colours is None:
         colours = palette(pd.Series(list(shares)))
     shares = _with_others(shares)
+    ranges = [row.get(f"{of}_interval", {}) for _, row in frame.iterrows() for of in sides.values()]
     told = list(frame["said"]) if "said" in frame else [""] * len(frame)
     x = np.array([(0.6 * n + 1.4) * (k // n) + k % n for k in range(len(pairs))])
     with style.drawing(ax, save, size=(_width(len(frame), shares.shape[1]), 2.5)) as axes:
         _stack(axes, x, shares, colours)
+        highest = _whiskers(axes, x, shares, ranges)
         axes.set_xticks(x, [side for side, _ in pairs], fontsize=style.SMALL)
         for k, (label, what) in enumerate(zip(frame["label"], told, strict=True)):
             for text, down, weight in ((str(label), -13, "bold"), (what, -22, "normal")):
@@ -84,9 +90,12 @@ def composition(
                     ha="center", va="top", fontweight=weight,
                     fontsize=style.FONT if weight == "bold" else style.SMALL,
                 )  # fmt: skip
-        axes.set(ylabel="share of cells (%)", ylim=(0, 1))
+        axes.set(ylabel="share of cells (%)", ylim=(0, highest))
         observed = "obs.: observed; " * (n == 2)
-        axes.set_xlabel(f"{observed}sim.: simulated, by weight", labelpad=24 if any(told) else 14)
+        counted = "\n| : 95 % interval by the number of cells" * any(map(bool, ranges))
+        axes.set_xlabel(
+            f"{observed}sim.: simulated, by weight{counted}", labelpad=24 if any(told) else 14
+        )
         for k, (_, shares_of_day) in enumerate(pairs):
             if k % n == n - 1 and not shares_of_day:
                 axes.text(
@@ -128,13 +137,31 @@ def _stack(axes: Axes, x: NDArray[np.float64], shares: pd.DataFrame, colours: Pa
             color=colours.get(str(name), NONE), edgecolor=style.paper(), linewidth=0.4,
         )  # fmt: skip
         for place, low, h in zip(x, base, height, strict=True):
-            if h >= 0.08:
+            if h >= LABELLED:
                 axes.text(
                     place, low + h / 2, f"{100 * h:.0f}", ha="center", va="center",
                     fontsize=style.SMALL, color="#000000",
                     bbox={"boxstyle": "round,pad=0.1", "fc": "#ffffff", "ec": "none"},
                 )  # fmt: skip
         base = base + height
+
+
+def _whiskers(
+    axes: Axes,
+    x: NDArray[np.float64],
+    shares: pd.DataFrame,
+    ranges: Sequence[Mapping[str, tuple[float, float]]],
+) -> float:
+    """Draw the interval of each larger share, where its bar ends; where the highest ends, or 1."""
+    highest = 1.0
+    for place, (_, of_bar), range_ in zip(x, shares.iterrows(), ranges, strict=True):
+        base = of_bar.cumsum() - of_bar
+        drawn = [name for name in of_bar.index[of_bar >= LABELLED] if name in range_]
+        for name, side in zip(drawn, itertools.cycle((0.4, -0.4, 0.3, -0.3)), strict=False):
+            low, high = (base[name] + end for end in range_[name])
+            axes.vlines(place + side, low, high, color="#000000", linewidth=0.7)
+            highest = max(highest, high)
+    return highest
 
 
 def mass(

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cellam.analysis.composition import composition
+from cellam.analysis.composition import _independent, composition
 from cellam.modelling.model import Model
 from cellam.modelling.simulated import Simulation
 from cellam.reading.cells import Cells
@@ -129,6 +129,25 @@ def test_cells_that_one_starts_from_keep_their_own_types(
     frame = composition(model, moved, mixed, chosen=True)
     assert frame["simulated"][0] == {"type 0": 0, "type 1": 1, "type 2": 0}
     assert frame["observed"].tolist() == [{}] * len(frame)  # the whole day is no comparison
+
+
+def test_intervals_are_wilsons_by_independent_cells(
+    model: Model, simulation: Simulation, cells: Cells
+) -> None:
+    """Of 40 observed cells; of simulated ones by their effective number, whatever they became."""
+    weights = np.zeros_like(simulation.log_weights)
+    weights[:, ::2] = -50.0  # 20 of 40 weigh nothing
+    moved = replace(simulation, log_weights=weights)
+    row = composition(model, moved, cells.obs["cell_type"]).set_index("label").loc["day2"]
+    for of, n in (("observed", 40), ("simulated", 20)):
+        for name, share in row[of].items():
+            more = 1.959964**2 / n
+            middle = (share + more / 2) / (1 + more)
+            off = np.sqrt(share * (1 - share) * more + more**2 / 4) / (1 + more)
+            ends = row[f"{of}_interval"][name]
+            assert ends == pytest.approx((max(middle - off, 0), min(middle + off, 1)), abs=1e-4)
+    twins = np.array([0, 0, 0, 1]), np.array([1.0, 1.0, 1.0, 3.0])  # three sisters and one large
+    assert _independent(*twins) == pytest.approx(2)
 
 
 def test_the_bias_is_what_a_day_gains_where_its_own_cells_are_assigned(

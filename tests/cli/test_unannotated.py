@@ -65,7 +65,7 @@ def test_growth_and_shares_are_those_of_the_annotated_cells(
     start = next(k for k, line in enumerate(lines) if line.startswith("day "))
     day2, day7 = lines[start + 2].split(), lines[start + 4]
     assert set(day2[3:]) == {"–"}
-    observed = [int(share) for share in re.findall(r"\((\d+)\)", day7)]
+    observed = [int(share) for share in re.findall(r"\((\d+); \d+ to \d+\)", day7)]
     assert sum(observed) == pytest.approx(100, abs=2)
 
 
