@@ -198,7 +198,7 @@ def check(data: str | Path | AnnData, options: ReadOptions | None = None, **chan
     """
     options = Options(**{**(options or Options()).model_dump(), **changes})
     cells = glance(data, options.reading)
-    options = options.model_copy(update={"exclude": cells.left_out(options.exclude)})
+    options = options.model_copy(update={"exclude": cells.excluded(options.exclude)})
     used = [label for label in cells.counts if label not in options.exclude]
     _check_components(cells, options, sum(cells.counts[label] for label in used))
     replicates = replicates_of(cells)

@@ -34,7 +34,6 @@ AN_INNER_DAY = 1.4  # of choosing the path on one
 A_CELL = 3e-4  # of pairing one that is fitted to
 A_VALUE = 2.2e-7  # of reading, normalising and projecting one stored value
 
-DEFAULTS = Options()
 # Of these the constants are not known.
 UNCOUNTED = (
     "method", "path", "tau", "clones", "velocity", "growth_prior", "action", "steps", "n_features",
@@ -103,7 +102,7 @@ class Estimate:
         }
 
 
-def estimate(cells: Cells, options: Options = DEFAULTS) -> Estimate:
+def estimate(cells: Cells, options: Options) -> Estimate:
     """What a fit of cells, and an evaluation of it, take.
 
     Parameters
@@ -121,24 +120,28 @@ def estimate(cells: Cells, options: Options = DEFAULTS) -> Estimate:
         eval_seconds(cells, inner, options),
         len(inner),
         eval_memory(cells, options),
-        tuple(name for name in UNCOUNTED if getattr(options, name) != getattr(DEFAULTS, name)),
+        tuple(
+            name
+            for name in UNCOUNTED
+            if getattr(options, name) != Options.model_fields[name].default
+        ),
     )
 
 
-def fit_seconds(cells: Cells, options: Options = DEFAULTS) -> float:
+def fit_seconds(cells: Cells, options: Options) -> float:
     """Seconds of one core for a fit."""
     counts = list(_counts(cells, options).values())
     return IMPORT + A_VALUE * _values(cells) + _solving(counts, options)
 
 
-def eval_seconds(cells: Cells, labels: Collection[str], options: Options = DEFAULTS) -> float:
+def eval_seconds(cells: Cells, labels: Collection[str], options: Options) -> float:
     """Seconds of one core for an evaluation of these days, on default options of eval."""
     places = list(_counts(cells, options))
     days = (_day_seconds(cells, places.index(label), options) for label in labels)
     return IMPORT + A_VALUE * _values(cells) + sum(days)
 
 
-def memory_of(extent: Extent, options: Options = DEFAULTS) -> float:
+def memory_of(extent: Extent, options: Options) -> float:
     """Bytes that a fit of so many cells takes at most."""
     n, p, stored = extent
     if not stored:
@@ -150,7 +153,7 @@ def memory_of(extent: Extent, options: Options = DEFAULTS) -> float:
     return float(BASE + OF_PCA + chunk + pairs + held + embedded)
 
 
-def eval_memory(cells: Cells, options: Options = DEFAULTS) -> float:
+def eval_memory(cells: Cells, options: Options) -> float:
     """Bytes that an evaluation takes at most, in each of its processes."""
     counts = list(_counts(cells, options).values())
     followed = [sum(_beside(counts, k)) for k in range(1, len(counts) - 1)]

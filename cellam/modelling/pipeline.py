@@ -121,7 +121,7 @@ def _fit(
     if replicates is not None:
         options = options.model_copy(update={"replicate": replicates.key})
     timeline = cells.timeline
-    excluded = cells.left_out(options.exclude)
+    excluded = cells.excluded(options.exclude)
     options = options.model_copy(update={"exclude": excluded})
     with threads(options.threads):
         device = choose_device(options.device)

@@ -201,7 +201,7 @@ class Cells(Displayed):
         n = np.bincount(self.codes, minlength=len(self.timeline.labels))
         return {label: int(k) for label, k in zip(self.timeline.labels, n, strict=True)}
 
-    def left_out(self, exclude: Iterable[str | float]) -> tuple[str, ...]:
+    def excluded(self, days: Iterable[str | float]) -> tuple[str, ...]:
         """Labels of the days that a fit is to leave out, by label or number, each once.
 
         Raises
@@ -212,7 +212,7 @@ class Cells(Displayed):
             If fewer than two days are left, or one of a single cell.
         """
         labels = self.timeline.labels
-        excluded = tuple(dict.fromkeys(labels[self.timeline.index(e)] for e in exclude))
+        excluded = tuple(dict.fromkeys(labels[self.timeline.index(e)] for e in days))
         counts = {label: n for label, n in self.counts.items() if label not in excluded}
         if len(counts) < 2:
             raise DataError(

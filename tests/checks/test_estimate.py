@@ -13,6 +13,9 @@ import cellam
 from cellam.checks.check import check
 from cellam.checks.estimate import estimate, eval_memory, eval_seconds, fit_seconds, memory_of
 from cellam.coordinates.extent import Extent
+from cellam.options import Options
+
+DEFAULTS = Options()
 
 
 @pytest.mark.parametrize(
@@ -57,13 +60,13 @@ def test_an_evaluation_takes_about_what_was_measured(
     megabytes: float,
 ) -> None:
     cells = cellam.read(shared_data / file, **options)
-    assert eval_seconds(cells, [day]) == pytest.approx(seconds, rel=0.25)
-    assert eval_memory(cells) / 1e6 == pytest.approx(megabytes, rel=0.25)
+    assert eval_seconds(cells, [day], DEFAULTS) == pytest.approx(seconds, rel=0.25)
+    assert eval_memory(cells, DEFAULTS) / 1e6 == pytest.approx(megabytes, rel=0.25)
 
 
 def test_of_many_small_days_the_estimate_is_right_to_a_factor_of_two() -> None:
     """Eleven days of 200 cells in two dimensions (sim_lotka_volterra), one held out: 35.3 s."""
-    found = eval_seconds(with_days(*[200] * 11), ["day5"])
+    found = eval_seconds(with_days(*[200] * 11), ["day5"], DEFAULTS)
     assert 35.3 / 2 < found < 2 * 35.3
 
 
@@ -75,30 +78,34 @@ def with_days(*counts: int, d: int = 2) -> Any:
 
 def test_an_evaluation_of_large_days_takes_about_what_was_measured() -> None:
     cells = with_days(22_000, 22_000, 22_000)
-    assert eval_seconds(cells, ["day1"]) == pytest.approx(88.8, rel=0.25)
-    assert eval_memory(cells) / 1e6 == pytest.approx(967, rel=0.25)
+    assert eval_seconds(cells, ["day1"], DEFAULTS) == pytest.approx(88.8, rel=0.25)
+    assert eval_memory(cells, DEFAULTS) / 1e6 == pytest.approx(967, rel=0.25)
 
 
 def test_more_cells_take_longer_until_no_more_are_used() -> None:
     sizes = (100, 1_000, 10_000, 30_000)
     small, medium, large, huge = (with_days(n, n, n, d=0) for n in sizes)
-    for seconds in (fit_seconds, lambda cells: eval_seconds(cells, ["day1"])):
+    for seconds in (
+        lambda cells: fit_seconds(cells, DEFAULTS),
+        lambda cells: eval_seconds(cells, ["day1"], DEFAULTS),
+    ):
         assert seconds(small) < seconds(medium) < seconds(large) < seconds(huge)
         assert seconds(huge) == seconds(with_days(*[100_000] * 3, d=0))
     followed = [
-        eval_memory(cells) - memory_of(Extent.of(cells)) for cells in (small, medium, large, huge)
+        eval_memory(cells, DEFAULTS) - memory_of(Extent.of(cells), DEFAULTS)
+        for cells in (small, medium, large, huge)
     ]
     assert 0 < followed[0] < followed[1] < followed[2] == followed[3]
 
 
 def test_every_inner_day_is_counted_and_starting_once() -> None:
-    found = estimate(with_days(100, 200, 300, 400))
+    found = estimate(with_days(100, 200, 300, 400), DEFAULTS)
     assert found.inner == 2
     assert found.all_seconds < 2 * found.day_seconds < found.all_seconds + 10
     assert found.to_dict()["eval"]["all_seconds"] == round(found.all_seconds, 1)
 
 
 def test_of_two_days_none_can_be_held_out() -> None:
-    found = estimate(with_days(100, 200))
+    found = estimate(with_days(100, 200), DEFAULTS)
     assert found.inner == 0 and np.isnan(found.day_seconds)
     assert found.to_dict()["eval"] is None
