@@ -35,6 +35,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cellam.days.time_labels import named
+from cellam.display import enumerated
 from cellam.errors import DataError
 from cellam.reading.snapshots import Snapshots
 
@@ -88,6 +89,22 @@ class FoundStates:
     def sizes(self) -> tuple[int, ...]:
         """Cells of each."""
         return tuple(map(int, np.bincount(self.codes)))
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences on states that not every half of the cells has found."""
+        said = []
+        if self.clouds:
+            said.append(
+                f"The states are not stable: in {self.clouds} of {len(self.agreement)} halves of "
+                f"the cells of {named(self.label)} none are found, as they are one cloud."
+            )
+        if self.unstable:
+            said.append(
+                "Not stable, as fewer than half of the halves of the cells find it again: "
+                f"{enumerated(list(self.unstable))}."
+            )
+        return tuple(said)
 
     @property
     def unstable(self) -> tuple[str, ...]:

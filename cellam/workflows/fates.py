@@ -350,7 +350,7 @@ def predict_run_fates(
             *begin.assigned(ends.types),
             *_left_out(begin, labels),
             *notes,
-            *_unstable(ends.found),
+            *(ends.found.notes if ends.found is not None else ()),
         ),
         ends.found,
         highest,
@@ -374,24 +374,6 @@ def _markers(
         return markers(run, source, ends.states), ()
     except DataError as error:
         return {}, (f"The states have no marker genes: {error.message}",)
-
-
-def _unstable(found: FoundStates | None) -> tuple[str, ...]:
-    """Notes on states that not every half of the cells has found."""
-    if found is None:
-        return ()
-    said = []
-    if found.clouds:
-        said.append(
-            f"The states are not stable: in {found.clouds} of {len(found.agreement)} halves of the "
-            "cells none are found, as they are one cloud."
-        )
-    if found.unstable:
-        said.append(
-            f"Not stable, as fewer than half of the halves of the cells find it again: "
-            f"{enumerated(list(found.unstable))}."
-        )
-    return tuple(said)
 
 
 def _beside(path: Path | None) -> Path | None:

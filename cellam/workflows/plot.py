@@ -162,7 +162,8 @@ def plot_run(
         run, adata, source, path, on_progress, basis, color, groupby, _text(start), from_cells,
         n_cells, _text(terminal), names, by, _text(holdout), metric, seed or 0, given,
     )  # fmt: skip
-    return PlotResult(run.path, kind, picture.draw(request), path, notes)
+    drawn = picture.draw(request)
+    return PlotResult(run.path, kind, drawn, path, (*notes, *request.notes))
 
 
 def _parameter(flag: str) -> str:

@@ -121,6 +121,12 @@ class Request:
         return terminal_states(self.run, self.annotated.obs, self.terminal, seed=self.seed)
 
     @property
+    def notes(self) -> tuple[str, ...]:
+        """What is to be known of states that were found for the figure."""
+        found = self.ends.found if "ends" in vars(self) else None
+        return () if found is None else found.notes
+
+    @property
     def followed_types(self) -> pd.Series[Any]:
         """What the cells are called whose fates are drawn; None for each where nothing says."""
         import pandas as pd

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from sklearn.metrics import adjusted_rand_score
@@ -96,6 +98,9 @@ def test_halves_that_are_one_cloud_find_no_state_again():
     assert found.codes.tolist() == pytest.approx([0] * 60 + [1] * 30, abs=1)
     assert found.clouds == (found.agreement == 0).sum() > 0
     assert found.again.tolist() == [8 - found.clouds] * 2 and found.unstable == ()
+    assert f"in {found.clouds} of 8 halves of the cells of day1 none" in found.notes[0]
+    rare = replace(found, clouds=0, again=np.array([8, 3]))
+    assert rare.notes[0].endswith("find it again: state 2.") and len(rare.notes) == 1
 
 
 def test_a_state_is_found_again_where_more_cells_are_shared_than_not():

@@ -310,7 +310,7 @@ def test_the_table_is_written_as_csv_with_the_skill(
     assert "covariance" not in frame
 
 
-@pytest.mark.parametrize("name", ["there.csv", "nowhere/new.csv", "small.h5ad", "new.tsv"])
+@pytest.mark.parametrize("name", ["there.csv", "small.h5ad/new.csv", "small.h5ad", "new.tsv"])
 def test_a_csv_that_cannot_or_must_not_be_written_is_refused_at_once(
     call: Call, run: Path, name: str
 ) -> None:

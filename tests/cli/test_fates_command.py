@@ -128,7 +128,7 @@ def test_an_ensemble_shows_its_spread(
         (("--terminal", "day9"), "day9", 2),
         (("--flow", "--ancestors"), "--flow goes forward", 2),
         (("--csv", "x.txt"), "the file is a .csv", 2),
-        (("--csv", "nowhere/x.csv"), "cannot be written", 4),
+        (("--csv", "small.h5ad/x.csv"), "cannot be written", 4),
         (("--data", "nothing.h5ad"), "nothing.h5ad", 1),
         (("--draws", "0"), "draws", 2),
     ],
