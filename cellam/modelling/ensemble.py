@@ -26,7 +26,6 @@ import numpy as np
 
 from cellam.checkpoints import Checkpoint
 from cellam.dynamics.couplings import Coupling
-from cellam.dynamics.curves import curve
 from cellam.dynamics.fitting import (
     Fit,
     OnProgress,
@@ -37,8 +36,6 @@ from cellam.dynamics.fitting import (
 )
 from cellam.dynamics.masses import keep_masses
 from cellam.dynamics.objectives import Objective
-from cellam.dynamics.paths import build_path
-from cellam.dynamics.velocities import bend_by_velocities
 from cellam.executors.executor import as_done
 from cellam.modelling.recipe import Choice, Recipe
 from cellam.modelling.stored import fit_from, fit_to_arrays, fit_to_json
@@ -134,9 +131,7 @@ def fit_recipe(
     Growth is not held to the masses of the days yet (`dynamics.masses`).
     """
     days = recipe.applied(days)
-    straight = build_path(days, recipe.coupling, rng, sigma=objective.sigma)
-    path = curve(straight, recipe.curvature)
-    path = bend_by_velocities(path, days, recipe.velocity, objective, rng)
+    path = recipe.path(days, objective, rng)
     features = draw_features(days, options.n_features, rng)
     fit = fit_kernel(path, objective, features, rng=rng, device=device)
     still = None

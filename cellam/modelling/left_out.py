@@ -25,11 +25,8 @@ from numpy.typing import NDArray
 
 from cellam.devices import choose_device, threads
 from cellam.dynamics.actions import Features, Kernel
-from cellam.dynamics.curves import curve
 from cellam.dynamics.fitting import add_growth, draw_features, fit_kernel
 from cellam.dynamics.masses import keep_masses
-from cellam.dynamics.paths import build_path
-from cellam.dynamics.velocities import bend_by_velocities
 from cellam.modelling.jackknife import Codes, Jackknife, freedom, leave_out, spread
 from cellam.modelling.model import Model
 from cellam.reading.samples import ENOUGH, Replicates
@@ -159,8 +156,7 @@ def _fitted(model: Model, days: Snapshots, features: Features, still: Features) 
     recipe, objective = model.choice.recipe, model.fit.objective
     device = choose_device(model.options.device)
     rng = np.random.default_rng(np.random.SeedSequence((model.options.seed, 5)))
-    path = curve(build_path(days, recipe.coupling, rng, sigma=objective.sigma), recipe.curvature)
-    path = bend_by_velocities(path, days, recipe.velocity, objective, rng)
+    path = recipe.path(days, objective, rng)
     fit = fit_kernel(path, objective, features, rng=rng, particles=PARTICLES, device=device)
     grown = add_growth(
         fit, path.less_total_growth(), still if objective.own_growth else None,

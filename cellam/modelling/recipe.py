@@ -11,8 +11,13 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, TypeAlias
 
+import numpy as np
+
 from cellam.dynamics.couplings import COUPLINGS, Coupling
-from cellam.dynamics.curves import CURVATURE
+from cellam.dynamics.curves import CURVATURE, curve
+from cellam.dynamics.objectives import Objective
+from cellam.dynamics.paths import Path, build_path
+from cellam.dynamics.velocities import bend_by_velocities
 from cellam.reading.snapshots import Snapshots
 
 Part: TypeAlias = Literal["prior", "clones", "coupling", "curvature", "velocity"]
@@ -59,6 +64,12 @@ class Recipe:
     def applied(self, days: Snapshots) -> Snapshots:
         """Days with as much of their growth prior and of their clones as the recipe takes."""
         return days.with_prior(self.prior).with_clones(dict(self.clones))
+
+    def path(self, days: Snapshots, objective: Objective, rng: np.random.Generator) -> Path:
+        """The path through days to which it was `applied`."""
+        straight = build_path(days, self.coupling, rng, sigma=objective.sigma)
+        path = curve(straight, self.curvature)
+        return bend_by_velocities(path, days, self.velocity, objective, rng)
 
 
 @dataclass(frozen=True)
