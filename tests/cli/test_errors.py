@@ -21,7 +21,7 @@ COMMANDS = {
 }
 INSIDE = {
     "fit": "cellam.modelling.pipeline.fit",
-    "simulate": "cellam.modelling.model.Model.simulate",
+    "simulate": "cellam.modelling.model.Model.trajectories",
     "eval": "cellam.workflows.evaluate.evaluate",
     "info": "cellam.runs.run.open_run",
 }
