@@ -275,7 +275,7 @@ def _observed(row: pd.Series[Any], name: str) -> str:
     """The observed share of a type and its interval, in brackets; a dash where there is none."""
     if not row["observed"]:
         return " (–)"
-    low, high = row["observed_interval"].get(name, (0.0, 0.0))
+    low, high = row["observed_interval"][name]
     share = row["observed"].get(name, 0.0)
     return f" ({100 * share:.0f}; {100 * low:.0f} to {100 * high:.0f})"
 

@@ -54,13 +54,15 @@ def composition(
         observed that day; empty for chosen cells. `bias`: what is too much in the share of each
         type by `assignment`, as measured on the observed cells of the day; empty at the start,
         where no cell is assigned. `simulated_interval` and `observed_interval`: both ends of each
-        share's interval. All are empty on a day without annotated cells, and `simulated`
-        where no cell lives. A simulation that starts or ends on another time has a row for that
-        too, whose label is the number; its cells are assigned by those of the training days next
-        to it, and nothing is observed.
+        share's interval, `observed_interval` also of types that only other days have. All are
+        empty on a day without annotated cells, and `simulated` where no cell lives. A simulation
+        that starts or ends on another time has a row for that too, whose label is the number; its
+        cells are assigned by those of the training days next to it, and nothing is observed.
     """
     rows: list[dict[str, Any]] = []
     start = types if own is None else own
+    known = (column for column in (types, start) if column is not None)
+    every = {name: 0.0 for column in known for name in sorted(read_types(column).dropna().unique())}
     when, founder, weights, positions = moved.when, moved.founder, moved.weights, moved.positions
     for t, time in enumerate(moved.times):
         times, labels = model.snapshots.times, model.snapshots.labels
@@ -88,7 +90,9 @@ def composition(
             row["simulated_interval"] = _counted(row["simulated"], _independent(founder[there], w))
             seen = bool(at) and bool(found.names)
             row["observed"] = _named(found.names, found.shares) if seen and not chosen else {}
-            row["observed_interval"] = _counted(row["observed"], len(found.annotated))
+            # A type of other days has a share of 0 here, up to what so many cells rule out.
+            observed = every | row["observed"] if row["observed"] else {}
+            row["observed_interval"] = _counted(observed, len(found.annotated))
             row["bias"] = _named(found.names, found.bias()) if seen and t > 0 else {}
         rows.append(row)
     return pd.DataFrame(rows)

@@ -146,6 +146,12 @@ def test_intervals_are_wilsons_by_independent_cells(
             off = np.sqrt(share * (1 - share) * more + more**2 / 4) / (1 + more)
             ends = row[f"{of}_interval"][name]
             assert ends == pytest.approx((max(middle - off, 0), min(middle + off, 1)), abs=1e-4)
+    types = cells.obs["cell_type"].astype(object)
+    types.iloc[model.snapshots.rows[0][:1]] = "of day0 alone"
+    row = composition(model, simulation, types).set_index("label").loc["day2"]
+    none = 0.0, 1.959964**2 / (40 + 1.959964**2)
+    assert "of day0 alone" not in row["observed"]
+    assert row["observed_interval"]["of day0 alone"] == pytest.approx(none, abs=1e-4)
     twins = np.array([0, 0, 0, 1]), np.array([1.0, 1.0, 1.0, 3.0])  # three sisters and one large
     assert _independent(*twins) == pytest.approx(2)
 
