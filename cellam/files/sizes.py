@@ -15,7 +15,8 @@ from cellam.files.memory import show_bytes
 TEXT = 64  # bytes of a short text as an object in memory, about
 # Bytes a number takes beside those stored, while it is checked, converted to single precision and
 # turned where it lies by columns; in a sparse matrix its index is copied with it. Measured: 9
-# dense, 16 for csc, 20 with indices of 64 bits or entries that are given twice.
+# dense, 16 for csc, 20 with indices of 64 bits or entries that are given twice, and 24 where
+# values have 64 bits too and SciPy is older than 1.17, which is 6 % more than is reckoned with.
 DENSE, SPARSE = 12, 22
 
 _MATRICES = ("X", "layers", "raw", "obsm")
