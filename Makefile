@@ -50,6 +50,7 @@ test-interop: .venv-interop/.installed  ## in an environment with scVelo and Cel
 test-newest: .venv-newest/.installed  ## the tests with the newest version of everything, in an environment of today
 	OMP_NUM_THREADS=1 .venv-newest/bin/python -m pytest -n 2 --dist worksteal
 
+.venv-newest/.installed: TORCH = torch
 .venv-newest/.installed: pyproject.toml
 	$(PYTHON) -m venv .venv-newest
 	.venv-newest/bin/python -m pip install --quiet --disable-pip-version-check --upgrade $(TORCH_ARGS)
