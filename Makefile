@@ -122,6 +122,8 @@ peers:  ## environments of the rivals, for `make bench`
 	.bench/torchcfm/bin/python -m pip install --quiet --no-deps torchcfm==1.0.7
 	$(PYTHON) -m venv .bench/moscot
 	-.bench/moscot/bin/python -m pip install --quiet moscot==0.5.2 POT
+	$(PYTHON) -m venv .bench/cospar
+	-.bench/cospar/bin/python -m pip install --quiet cospar==0.5.0
 
 data: install  ## make the data of data/ again, the same bytes
 	$(BIN)/python -m cellam.demo $(DEMO)
