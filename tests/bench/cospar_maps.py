@@ -46,10 +46,10 @@ def main() -> None:
             state_info=obs[STATE].to_numpy(),
             data_des=f"hidden{k}",
         )
-        cospar.hf.update_time_ordering(adata, updated_ordering=days)
+        cospar.hf.update_time_ordering(adata, updated_ordering=list(days))
         found = cospar.tmap.infer_Tmap_from_multitime_clones(
             adata,
-            clonal_time_points=days,
+            clonal_time_points=list(days),  # which CoSpar changes
             later_time_point=days[-1],
             smooth_array=[15, 10, 5],
             sparsity_threshold=0.2,
