@@ -164,7 +164,8 @@ class ReadOptions(BaseModel):
         except ValidationError as error:
             raise refusal(cls, error.errors()[0]) from None
         for conflict in cls.conflicts:
-            if getattr(options, conflict.name) is not None and conflict.happens(options):
+            usual = cls.model_fields[conflict.name].default
+            if getattr(options, conflict.name) != usual and conflict.happens(options):
                 given = {name: f"`{name}={value!r}`" for name, value in options}
                 raise ConfigError(conflict.sentence.format_map(given), conflict.hint)
         return options
@@ -321,7 +322,7 @@ class Options(ReadOptions):
         *ReadOptions.conflicts,
         Conflict(
             "allow_confounded",
-            lambda o: o.allow_confounded and o.batch_key is None,
+            lambda o: o.batch_key is None,
             "`allow_confounded` is for batches that are corrected, and `batch_key` is not set.",
             "Leave it out, or name the column of batches.",
         ),
@@ -366,6 +367,19 @@ class Options(ReadOptions):
             lambda o: o.action != "mlp",
             "{steps} does not apply to {action}, which is solved in closed form.",
             "Leave it out, or use `action='mlp'`.",
+        ),
+        Conflict(
+            "n_features",
+            # A growth field has features of its own, whatever the action.
+            lambda o: o.action != "kernel" and not (o.has_growth and o.growth == "own"),
+            "{n_features} does not apply to {action} with {method}: nothing has random features.",
+            "Leave it out, or use `action='kernel'`.",
+        ),
+        Conflict(
+            "growth",
+            lambda o: not o.has_growth,
+            "{growth} does not apply to {method}, which conserves mass.",
+            "Leave it out, or use `method='uam'`.",
         ),
         Conflict(
             "ensemble",

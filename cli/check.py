@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from cellam.errors import ConfigError
 from cellam.flags import write_flag
 from cellam.options import Options
 
@@ -43,7 +45,9 @@ def check(
         _print(found)
     say("next", following)
     if found.species is not None and options.growth_prior is None:
-        say("", f"{following} --growth-prior {found.species}")
+        with suppress(ConfigError):  # where these options leave no room for it
+            Options(**asked, growth_prior=found.species)
+            say("", f"{following} --growth-prior {found.species}")
 
 
 def _print(found: Check) -> None:

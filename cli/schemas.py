@@ -283,6 +283,7 @@ SIMULATE = {
             some=(*_OF_TYPES, "mass_interval"),
         )
     ),
+    "notes": _some(TEXT),
     "caveats": _maybe(CAVEATS),
     "written": _maybe(TEXT),
 }

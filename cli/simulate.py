@@ -57,7 +57,12 @@ def simulate(
     ] = False,
     from_cells: FromCellsOption = None,
     n_cells: Annotated[
-        int | None, typer.Option(min=1, help="Number of cells to draw at random. [default: all]")
+        int | None,
+        typer.Option(
+            min=1,
+            help="Number of cells to draw at random, with replacement where there are fewer. "
+            "[default: all]",
+        ),
     ] = None,
     stochastic: Annotated[
         bool,

@@ -90,5 +90,12 @@ def test_a_conflict_names_both_options_with_their_values() -> None:
     assert caught.value.message == (
         "`growth_scale=2.0` does not apply to `method='uam'` with `growth='own'`."
     )
+    for options in (
+        {"action": "mlp", "method": "am", "n_features": 50},
+        {"method": "am", "growth": "tied"},
+    ):
+        with pytest.raises(ConfigError, match="does not apply"):
+            Options(**options)
+    assert Options(action="mlp", n_features=50).n_features == 50  # of growth
     assert Options(growth_scale=2, growth="tied").growth_scale == 2.0
     assert Options(sigma=0.5, method="ueam").sigma == 0.5

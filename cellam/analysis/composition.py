@@ -61,6 +61,7 @@ def composition(
     """
     rows: list[dict[str, Any]] = []
     start = types if own is None else own
+    annotated = None if start is None else read_types(start).notna().to_numpy()
     known = (column for column in (types, start) if column is not None)
     every = {name: 0.0 for column in known for name in sorted(read_types(column).dropna().unique())}
     when, founder, weights, positions = moved.when, moved.founder, moved.weights, moved.positions
@@ -87,7 +88,11 @@ def composition(
                 row["simulated"] = _named(found.names, w @ found.assign(x) / w.sum())
             else:
                 row["simulated"] = {}
-            row["simulated_interval"] = _counted(row["simulated"], _independent(founder[there], w))
+            # A cell that was drawn twice counts once; at the start so do annotated cells alone.
+            drawn = moved.rows[founder[there]]
+            counts = slice(None) if t > 0 or annotated is None else annotated[drawn]
+            independent = _independent(drawn[counts], w[counts])
+            row["simulated_interval"] = _counted(row["simulated"], independent)
             seen = bool(at) and bool(found.names)
             row["observed"] = _named(found.names, found.shares) if seen and not chosen else {}
             # A type of other days has a share of 0 here, up to what so many cells rule out.
@@ -118,9 +123,12 @@ def roles(model: Model, frame: pd.DataFrame) -> list[str]:
     return [role(k, str(label), float(time)) for k, (label, time) in enumerate(places)]
 
 
-def _independent(founder: NDArray[np.int64], w: NDArray[np.float64]) -> float:
-    """ESS of the cells at the start, by the mass of all that descend from each."""
-    mass = np.bincount(founder, w)
+def _independent(drawn: NDArray[np.int64], w: NDArray[np.float64]) -> float:
+    """ESS of the cells at the start, by the mass of all that descend from each.
+
+    `drawn` (n,) is the place in its table of the cell that each descends from.
+    """
+    mass = np.bincount(drawn, w)
     return float(mass.sum() ** 2 / max((mass**2).sum(), np.finfo(float).tiny))
 
 

@@ -18,9 +18,11 @@ from cellam.checks.caveat import Caveat
 from cellam.checks.design_caveats import of_design
 from cellam.checks.designs import find_design
 from cellam.checks.estimate import Estimate, estimate, memory_of
+from cellam.coordinates.batch_shift import read_batches
 from cellam.coordinates.components import check_columns, most_components
 from cellam.coordinates.extent import Extent
 from cellam.days.timeline import Timeline
+from cellam.devices import choose_device
 from cellam.display import enumerated
 from cellam.errors import DataError
 from cellam.files.memory import available_memory, resident_memory, show_bytes
@@ -31,9 +33,10 @@ from cellam.reading.cell_types import resolve_types
 from cellam.reading.cells import Cells, glance
 from cellam.reading.clones import clones_between
 from cellam.reading.design import Design
-from cellam.reading.growth import LEAST, find_genes
+from cellam.reading.growth import LEAST, find_genes, given_rates
 from cellam.reading.samples import Replicates, replicates_of
 from cellam.reading.signatures import BIRTH, DEATH
+from cellam.reading.snapshots import day_masses
 from cellam.result import Result
 
 if TYPE_CHECKING:
@@ -200,7 +203,7 @@ def check(data: str | Path | AnnData, options: ReadOptions | None = None, **chan
     cells = glance(data, options.reading)
     options = options.model_copy(update={"exclude": cells.excluded(options.exclude)})
     used = [label for label in cells.counts if label not in options.exclude]
-    _check_components(cells, options, sum(cells.counts[label] for label in used))
+    _refuse_as_fit(cells, options, used)
     replicates = replicates_of(cells)
     with opened(data) as source:
         shapes = {key: source.shape(f"obsm/{key}") for key in source.keys("obsm")}
@@ -233,6 +236,19 @@ def check(data: str | Path | AnnData, options: ReadOptions | None = None, **chan
         tuple(doubts),
         clones_between(cells),
     )
+
+
+def _refuse_as_fit(cells: Cells, options: Options, used: list[str]) -> None:
+    """Refuse what the fit to the days in use would, as far as it shows before the fit."""
+    training = np.isin(cells.codes, [cells.timeline.labels.index(label) for label in used])
+    _check_components(cells, options, int(training.sum()))
+    day_masses(cells, options.population)
+    prior = options.growth_prior
+    if prior is not None and prior not in BIRTH:
+        given_rates(cells, prior, training)
+    read_batches(cells, training, allow_confounded=True)  # those that are, are a caveat
+    if options.device not in ("auto", "cpu"):
+        choose_device(options.device)
 
 
 def _check_components(cells: Cells, options: Options, n: int) -> None:

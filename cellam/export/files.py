@@ -104,7 +104,7 @@ def check_format(path: Path, option: str, suffixes: Collection[str], noun: str) 
     only_read = " A modality of an .h5mu is read, but no MuData is written." * multimodal
     raise ConfigError(
         f"`{option}={str(path)!r}`: {noun} is {article} {listed}.{only_read}",
-        f"Use `{option}={path.stem + usual!r}`.",
+        f"Use `{option}={str(path.with_name(path.stem + usual))!r}`.",
     )
 
 

@@ -99,8 +99,7 @@ def expected_growth(cells: Cells, training: NDArray[np.bool_]) -> Expected | Non
         return None
     rates = np.full(len(cells), np.nan)
     if prior not in BIRTH:
-        rates[training] = _column(cells, prior)[training]
-        _check_rates(rates[training], prior)
+        rates[training] = given_rates(cells, prior, training)
         return Expected(rates, PriorSource(prior, {}))
     expression = expression_of(cells)
     found = {
@@ -232,6 +231,19 @@ def _of_like_level(means: pd.Series[float], genes: list[str]) -> list[str]:
             "Use more genes, or your own growth rates: `growth_prior='COLUMN'`.",
         )
     return sorted(others)
+
+
+def given_rates(cells: Cells, key: str, training: NDArray[np.bool_]) -> Array:
+    """Growth rates of training cells, marked in (n,), by a column of `obs`.
+
+    Raises
+    ------
+    DataError
+        If there is no such column, or it holds no rates.
+    """
+    rates = _column(cells, key)[training]
+    _check_rates(rates, key)
+    return rates
 
 
 def _column(cells: Cells, key: str) -> Array:

@@ -246,7 +246,7 @@ def take_snapshots(
         tuple(x[r] for r in rows),
         cells.timeline.times,
         cells.timeline.labels,
-        _masses(cells, population),
+        day_masses(cells, population),
         tuple(rows),
         None if prior is None else tuple(prior[r] for r in rows),
         None if clones is None else tuple(clones[r] for r in rows),
@@ -254,7 +254,14 @@ def take_snapshots(
     )
 
 
-def _masses(cells: Cells, population: Population) -> tuple[float, ...]:
+def day_masses(cells: Cells, population: Population) -> tuple[float, ...]:
+    """Mass of each day relative to the first, by what is known of the population.
+
+    Raises
+    ------
+    ConfigError
+        If days have two sizes, or some none.
+    """
     labels = cells.timeline.labels
     if population is None:
         return (1.0,) * len(labels)

@@ -89,7 +89,7 @@ def find_run(given: str | Path | None = None) -> Path:
     if named is not None:
         for path in (Path(named), Path(RUNS) / named):
             if is_run(path):
-                return path
+                return path.absolute()
             if is_stopped(path):
                 raise RunError(
                     f"The fit of {path} was stopped before it finished.",

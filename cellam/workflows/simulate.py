@@ -20,6 +20,7 @@ from cellam.errors import ConfigError
 from cellam.export.files import check_file
 from cellam.export.h5ad import cell_table, genes_of, to_anndata, tree_table, write_simulation
 from cellam.files.memory import show_bytes
+from cellam.modelling.cohort import Cohort
 from cellam.modelling.course import Course
 from cellam.modelling.families import Families, Moved
 from cellam.modelling.model import Model
@@ -159,6 +160,7 @@ class SimulationResult(Result):
             "times": [float(t) for t in times],
             "types": str(self.types.name) if self.types is not None else None,
             "days": days,
+            "notes": list(self.notes),
             "caveats": None if self.caveats is None else [vars(c) for c in self.caveats],
             "written": str(self.written) if self.written else None,
         }
@@ -326,6 +328,7 @@ def simulate_run(
             *known.notes,
             *begin.notes,
             *begin.assigned(known_types),
+            *_drawn_again(cohort, n_cells),
             *(() if asked else left_away),
             *(() if families is None else _of_families(model)),
         ),
@@ -338,6 +341,17 @@ def simulate_run(
     if path is not None:
         result.write(path)
     return result
+
+
+def _drawn_again(cohort: Cohort, n_cells: int | None) -> tuple[str, ...]:
+    """What it means to follow more cells than there are."""
+    if n_cells is None or n_cells <= len(cohort):
+        return ()
+    return (
+        f"{n_cells:,} cells are drawn from the {len(cohort):,} of {named(cohort.label)}, with "
+        "replacement: copies of a cell say nothing more (intervals count each cell once), unless "
+        "noise or chance sets them apart.",
+    )
 
 
 def _of_families(model: Model) -> tuple[str, ...]:

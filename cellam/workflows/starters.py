@@ -239,7 +239,7 @@ def starters(
     Raises
     ------
     ConfigError
-        If a time is told of cells that have theirs.
+        If a time is told of cells that have theirs, or a batch is new without new cells.
     """
     if cells is not None:
         return Starters.of_new(run, cells, at, new_batch=new_batch)
@@ -247,5 +247,9 @@ def starters(
         raise ConfigError(
             f"`at={day_text(at)!r}` is the time of new cells, and none were given.",
             "Name their file with `cells`, or choose a day of the data with `start`.",
+        )
+    if new_batch:
+        raise ConfigError(
+            "`new_batch` is for new cells, and none were given.", "Name their file with `cells`."
         )
     return Starters.of_data(run.model, obs)

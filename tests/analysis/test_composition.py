@@ -152,6 +152,20 @@ def test_intervals_are_wilsons_by_independent_cells(
     none = 0.0, 1.959964**2 / (40 + 1.959964**2)
     assert "of day0 alone" not in row["observed"]
     assert row["observed_interval"]["of day0 alone"] == pytest.approx(none, abs=1e-4)
+    both = (
+        np.concatenate([simulation.points] * 2, 1),
+        np.concatenate([simulation.log_weights] * 2, 1),
+    )
+    copies = replace(
+        simulation, points=both[0], log_weights=both[1], rows=np.tile(simulation.rows, 2)
+    )
+    once, twice = (composition(model, m, cells.obs["cell_type"]) for m in (simulation, copies))
+    for one, two in zip(once["simulated_interval"], twice["simulated_interval"], strict=True):
+        assert two == {name: pytest.approx(ends) for name, ends in one.items()}
+    types.iloc[model.snapshots.rows[0][1:21]] = None  # 20 of 40
+    first = composition(model, simulation, types)["simulated_interval"][0]["of day0 alone"]
+    share, more = 1 / 20, 1.959964**2 / 20
+    assert sum(first) / 2 == pytest.approx((share + more / 2) / (1 + more), abs=1e-4)
     twins = np.array([0, 0, 0, 1]), np.array([1.0, 1.0, 1.0, 3.0])  # three sisters and one large
     assert _independent(*twins) == pytest.approx(2)
 

@@ -6,14 +6,17 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import anndata
 import numpy as np
 import pytest
 
+import cellam
 from cellam.checks import check as checks
 from cellam.checks.check import check
 from cellam.errors import CellamError
+from cellam.options import ReadOptions
 
 
 def test_a_check_finds_what_is_in_the_data(small: anndata.AnnData) -> None:
@@ -70,6 +73,29 @@ def test_a_check_refuses_what_a_fit_refuses(small: anndata.AnnData) -> None:
     small.X[3] = 0
     with pytest.raises(CellamError, match="have no counts"):
         check(small)
+
+
+@pytest.mark.parametrize(
+    ("options", "match"),
+    [
+        ({"population": {"day0": 1.0}}, "no size for day2, day4, day7"),
+        ({"growth_prior": "rat"}, "neither a species nor a column"),
+        ({"growth_prior": "cell_type"}, "does not hold numbers"),
+        ({"growth_prior": "one"}, "is 1 in all cells"),
+        ({"batch_key": "day"}, "holds the time"),
+        ({"device": "mps"}, "no such device"),
+    ],
+)
+def test_a_check_refuses_options_as_a_fit_does(
+    small: anndata.AnnData, options: dict[str, Any], match: str
+) -> None:
+    small.obs["one"] = 1.0
+    reading = {name: value for name, value in options.items() if name in ReadOptions.model_fields}
+    with pytest.raises(CellamError, match=match) as by_check:
+        check(small, **options)
+    with pytest.raises(CellamError) as by_fit:
+        cellam.fit(cellam.read(small, **reading), **options)
+    assert by_check.value.message == by_fit.value.message
 
 
 def test_a_check_has_a_table_json_and_a_short_form(small: anndata.AnnData) -> None:

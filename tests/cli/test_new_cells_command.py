@@ -177,6 +177,8 @@ def test_batches_are_corrected_said_and_asked_of_new_cells(
     small[:9].copy().write_h5ad("new.h5ad")
     refused = call("simulate", "--cells", "new.h5ad", "--at", "day2")
     assert (refused.code, "--new-batch" in refused.err) == (1, True)
+    lost = call("simulate", "--from", "day2", "--new-batch")
+    assert (lost.code, "for new cells, and none were given" in lost.err) == (2, True)
     taken = call("simulate", "--cells", "new.h5ad", "--at", "day2", "--new-batch")
     assert taken.code == 0
     assert "These cells are not shifted" in taken.err

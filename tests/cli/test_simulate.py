@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -50,6 +51,12 @@ def test_the_table_has_a_row_for_each_day_with_shares_of_types(call: Call, run: 
 @pytest.mark.parametrize("spelt", ["day2", "2", "2.0", "Day 2", "d2"])
 def test_a_day_is_given_by_its_label_or_number(call: Call, run: Path, spelt: str) -> None:
     assert "of day2 from 2 to 7" in call("simulate", "--from", spelt, "--n-cells", 2).out
+
+
+def test_more_cells_than_there_are_is_said(call: Call, run: Path) -> None:
+    for n, said in ((40, False), (41, True)):
+        found = json.loads(call("simulate", "--from", "day2", "--n-cells", n, "--json").out)
+        assert any(f"{n} cells are drawn from the 40 of day2" in s for s in found["notes"]) is said
 
 
 def test_backward_runs_to_the_first_day_or_to_the_day_given(call: Call, run: Path) -> None:

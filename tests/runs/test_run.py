@@ -82,7 +82,7 @@ def test_an_opened_run_simulates_what_was_saved(
 @pytest.mark.parametrize(
     "options",
     [
-        {"action": "mlp", "steps": 3, "method": "am"},
+        {"action": "mlp", "steps": 3, "tau": 1.0},
         {"method": "ueam", "tau": 1.0},
         {"growth": "tied", "tau": 1.0},
         {"path": "mixture", "method": "am"},
