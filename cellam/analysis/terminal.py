@@ -63,7 +63,7 @@ def parse_terminal(
     if key is None:
         raise ConfigError(
             "No column of obs is recognised as cell types.",
-            f"{list_offers(obs, model.snapshots.codes)} Choose one: `terminal={label}:COLUMN`. "
+            f"{list_offers(obs, model.snapshots.codes, f'terminal={label}:COLUMN')} "
             "Without one, add the states that `cellam fates` finds to obs: see "
             "`cellam guide fates`.",
         )

@@ -143,12 +143,13 @@ def resolve_types(
     return types
 
 
-def list_offers(obs: pd.DataFrame, days: NDArray[np.int64]) -> str:
-    """A sentence with the columns that may name cell types."""
+def list_offers(obs: pd.DataFrame, days: NDArray[np.int64], choose: str = "") -> str:
+    """A sentence with the columns that may name cell types, and with how to choose one of them."""
     offered = offer_types(obs, days)
     if not offered:
         return "No column of obs looks like cell types: annotate the cells first."
-    return f"Columns that may name cell types: {', '.join(offered)}."
+    how = f" Choose one: `{choose}`." if choose else ""
+    return f"Columns that may name cell types: {', '.join(offered)}.{how}"
 
 
 def tells_time(values: pd.Series[Any], days: NDArray[np.int64]) -> bool:

@@ -99,7 +99,7 @@ class Request:
         if types is None and needed:
             raise ConfigError(
                 "No column of obs is recognised as cell types.",
-                f"{list_offers(obs, codes)} Choose one: `groupby=COLUMN`."
+                list_offers(obs, codes, "groupby=COLUMN")
                 if obs is not None
                 else "Set the location of the data with `data`.",
             )

@@ -90,8 +90,8 @@ def terminal_states(
     except DataError as error:
         if find:
             raise
-        said = f"No column of obs is recognised as cell types. {error.message}"
-        advice = f"{list_offers(obs, days.codes)} Choose one: `terminal={label}:COLUMN`."
+        said = f"No cell types are named. {error.message}"
+        advice = list_offers(obs, days.codes, f"terminal={label}:COLUMN")
         later = [
             day for day in days_before(model, label, backward=True) if day in model.training.labels
         ]

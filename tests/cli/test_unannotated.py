@@ -105,7 +105,7 @@ def test_the_day_is_not_offered_where_there_are_no_types(
     small.write_h5ad("small.h5ad")
     result = call("fates")
     assert result.code != 0
-    assert "is recognised as cell types" in result.err
+    assert "No cell types are named." in result.err
     assert "timepoint" not in result.err
     assert "annotate the cells first" in result.err
     assert call("report").code == 0
