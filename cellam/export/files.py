@@ -102,9 +102,10 @@ def check_format(path: Path, option: str, suffixes: Collection[str], noun: str) 
     article = "an" if usual == ".h5ad" else "a"
     multimodal = SUFFIX in {part.suffix.lower() for part in (path, *path.parents)}
     only_read = " A modality of an .h5mu is read, but no MuData is written." * multimodal
+    folder = Path() if multimodal else path.parent
     raise ConfigError(
         f"`{option}={str(path)!r}`: {noun} is {article} {listed}.{only_read}",
-        f"Use `{option}={str(path.with_name(path.stem + usual))!r}`.",
+        f"Use `{option}={str(folder / (path.stem + usual))!r}`.",
     )
 
 

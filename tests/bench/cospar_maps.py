@@ -12,7 +12,6 @@ import sys
 from pathlib import Path
 
 import anndata
-import cospar
 import numpy as np
 import pandas as pd
 from scipy import sparse
@@ -22,6 +21,8 @@ CLONE, DAY, STATE = "clone_id", "time_info", "state_info"
 
 def main() -> None:
     """Infer and write a map for each list of hidden clones."""
+    import cospar
+
     data, hidden, folder = map(Path, sys.argv[1:4])
     whole = anndata.read_h5ad(data)
     obs = whole.obs.astype(dict.fromkeys((CLONE, DAY, STATE), str))

@@ -336,15 +336,18 @@ def test_times_and_cells_that_do_not_fit_together_are_refused(moved, start, opti
 # --------------------------------------------------------------------- every combination
 
 
-@pytest.mark.parametrize("action", [{"action": "kernel"}, {"action": "mlp", "steps": 30}],
-                         ids=["kernel", "mlp"])  # fmt: skip
+@pytest.mark.parametrize(
+    "action",
+    [{"action": "kernel", "n_features": 32}, {"action": "mlp", "steps": 30}],
+    ids=["kernel", "mlp"],
+)
 @pytest.mark.parametrize("path", PATH_NAMES)
 @pytest.mark.parametrize("method", METHODS)
 def test_every_method_runs_on_every_path(cells, method, path, action):
     given = {"tau": 1.0} if path == "uot" else {}
     if "steps" in action and path != "mixture":
         given["curvature"] = 1.0  # it is chosen by kernels, whatever the action
-    model = cellam.fit(cells, method=method, path=path, n_features=32, n_pcs=3, **given, **action)
+    model = cellam.fit(cells, method=method, path=path, n_pcs=3, **given, **action)
     result = model.simulate("day0", n_cells=20)
     assert np.isfinite(result.points).all()
     assert np.isfinite(result.log_weights).all()
