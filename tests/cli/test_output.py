@@ -131,7 +131,9 @@ def test_quiet_prints_results_and_nothing_else(call: Call, run: Path, name: str)
         assert name in OF_NO_RUN or loud.out.startswith("run ")
 
 
-@pytest.mark.parametrize("kind", ["growth", "mass conserved", "ensemble"])
+@pytest.mark.parametrize(
+    "kind", [pytest.param("growth", marks=pytest.mark.slow), "mass conserved", "ensemble"]
+)
 def test_every_json_of_every_command_and_run_is_strict(
     call: Call, here: Path, request: pytest.FixtureRequest, cells: cellam.Cells, kind: str
 ) -> None:
