@@ -197,7 +197,7 @@ def check(data: str | Path | AnnData, options: ReadOptions | None = None, **chan
     Raises
     ------
     ConfigError, DataError
-        As `cellam.read`, and where the fit would refuse its days or its number of components.
+        As `cellam.read`, and where the fit would refuse an option for what the data are.
     """
     options = Options(**{**(options or Options()).model_dump(), **changes})
     cells = glance(data, options.reading)

@@ -22,22 +22,7 @@ MOST_SAVED = 10_000  # steps
 class Course:
     """How cells of one time are followed; the same for those that carry weights and for families.
 
-    Parameters
-    ----------
-    to : str or number, optional
-        Label or time, observed or not; the last training day (the first if `backward`) without it.
-    backward : bool
-        Run time backward; implied where `to` lies before the start.
-    rows : (k,) int array, optional
-        Only these cells, as rows of their table.
-    n_cells : int, optional
-        Draw so many of them: without replacement where there are enough.
-    save_every : float, optional
-        Save at these steps, in the user's unit, besides the observed days on the way.
-    extrapolate : bool
-        Allow times outside the training days, where the dynamics of the nearest one hold.
-    seed : int
-        For the draw of cells and for noise.
+    The fields are the parameters of `Model.simulate`.
     """
 
     to: str | float | None = None

@@ -26,7 +26,7 @@ from cellam.modelling.stored import Arrays, fit_from, fit_to_arrays, fit_to_json
 from cellam.options import Options
 from cellam.reading.growth import PriorSource
 from cellam.reading.snapshots import Snapshots
-from cellam.runs.upgrade import upgrade
+from cellam.runs.upgrade import in_effect, upgrade
 from cellam.storage import restore, to_json, to_safetensors
 
 ENSEMBLE = "ensemble.safetensors"
@@ -111,7 +111,7 @@ def from_files(files: Mapping[str, bytes], *, seconds: float) -> Model:
     _expect(len(space.centre) == len(space.scale), "space.safetensors")
     _expect(space.n_dims == d, "snapshots.safetensors")
     objective = Objective(**fitted["objective"])
-    options = Options(**parsed["options.json"])
+    options = Options(**in_effect(parsed["options.json"]))
     members = parsed.get("ensemble.json", [])
     _expect(len(members) == (options.ensemble or 0), "options.json")
     source, kinetic = fitted["prior_source"], fitted.get("kinetic")  # older runs have none

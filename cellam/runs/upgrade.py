@@ -1,7 +1,7 @@
-"""Format 1: runs of cellam 0.1, whose choices stood in sentences.
+"""Upgrade: runs of earlier versions, read as if they had been written today.
 
-They are read as if they had been written today. What those sentences do not tell is marked as
-not recorded.
+In format 1, that of cellam 0.1, choices stood in sentences; what these do not tell is marked as not
+recorded. Options that do nothing were taken, and are set aside.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import math
 from typing import Any
 
 from cellam.dynamics.curves import CURVATURE
+from cellam.options import Options
 
 
 def upgrade(parsed: dict[str, Any], arrays: dict[str, Any]) -> None:
@@ -31,6 +32,15 @@ def upgrade(parsed: dict[str, Any], arrays: dict[str, Any]) -> None:
                 "record": {"ridge": _ridge(own), "losses": []},
             }
             parsed["ensemble.json"][k] = member
+
+
+def in_effect(options: dict[str, Any]) -> dict[str, Any]:
+    """Options of a run, those that do nothing in it as they are by default."""
+    conserves = options["method"] in ("am", "eam")
+    idle = ["growth"] * conserves
+    if options["action"] != "kernel" and (conserves or options["growth"] == "tied"):
+        idle.append("n_features")
+    return options | {name: Options.model_fields[name].default for name in idle}
 
 
 def _choice(said: dict[str, str]) -> dict[str, Any]:

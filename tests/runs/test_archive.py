@@ -8,6 +8,7 @@ from safetensors.numpy import load, save
 
 from cellam.modelling.model import Model
 from cellam.runs.archive import from_files, to_files
+from cellam.runs.upgrade import in_effect
 
 TENSORS = ("action.safetensors", "space.safetensors", "snapshots.safetensors")
 
@@ -88,3 +89,18 @@ def test_the_motion_that_is_kept_is_stored_and_older_runs_open_without_it(model:
     assert fitted.pop("kinetic") == vars(model.kinetic)
     older = {**files, "fit.json": json.dumps(fitted).encode()}
     assert from_files(older, seconds=1.0).kinetic is None
+
+
+@pytest.mark.parametrize("idle", [{"growth": "tied"}, {"action": "mlp", "n_features": 50}])
+def test_options_that_earlier_versions_took_though_they_do_nothing_are_set_aside(
+    noisy_model: Model, idle: dict
+) -> None:
+    """The method conserves mass, and a network has no random features."""
+    files = to_files(noisy_model)
+    stored = json.loads(files["options.json"])
+    files["options.json"] = json.dumps(stored | idle).encode()
+    options = from_files(files, seconds=1.0).options
+    assert (options.method, options.growth) == ("eam", "own")
+    assert options.n_features == (1_000 if "n_features" in idle else 64)
+    own = in_effect(stored | {"method": "uam", "action": "mlp"})
+    assert own["n_features"] == 64  # of the growth field
