@@ -42,6 +42,8 @@ class Population:
         States on the last day, in the order of the columns of `fates`.
     fates : (N, len(ends)) array
         Share of the living descendants of a cell that is in each of them on the last day.
+    descendants : (N,) array
+        Number of these, in the mean.
     mass : dict of float to float
         Living cells of each day for one of the first day.
     clones : (N,) int array or None
@@ -54,6 +56,7 @@ class Population:
     growth: Array
     ends: tuple[str, ...]
     fates: Array
+    descendants: Array
     mass: dict[float, float]
     clones: NDArray[np.int64] | None = None
 
@@ -196,6 +199,11 @@ def fork(
         growth * np.where(undecided, p, goes_up),
         ("up", "down"),
         _two(np.where(undecided, p * grown / (p * grown + 1 - p), goes_up)),
+        np.where(
+            undecided,
+            p * grown + 1 - p,
+            np.exp(growth * goes_up * (days[-1] - day)),
+        ),
         mass,
     )
 
@@ -253,6 +261,7 @@ def fading_fork(
         np.zeros(len(day)),
         ("up", "down"),
         _two(np.where(undecided, sigmoid(k * y[founder]), goes_up)),
+        np.ones(len(x)),
         {float(t): 1.0 for t in days},
         np.where((rng.random(founders) < barcoded)[founder], founder, -1),
     )
@@ -287,10 +296,10 @@ def still(
     is_b = rng.random(len(day)) < b / (b + 1 - share)
     state = np.where(is_b, "B", "A")
     mass = {float(t): float(1 - share + share * np.exp(faster * (t - days[0]))) for t in days}
+    growth = np.where(is_b, faster, 0.0)
+    left = np.exp(growth * (days[-1] - day))
     x = _at(gap * is_b, d, rng)
-    return Population(
-        x, day, state, np.where(is_b, faster, 0.0), ("A", "B"), _two(1.0 - is_b), mass
-    )
+    return Population(x, day, state, growth, ("A", "B"), _two(1.0 - is_b), left, mass)
 
 
 def many_days(
@@ -322,9 +331,8 @@ def missing_state(
     x = _at(np.zeros(len(day)), d, rng)
     x[np.arange(len(day)), codes] += gap
     names, mass = np.array(["A", "B", "C"]), {float(t): 1.0 for t in days}
-    return Population(
-        x, day, names[codes], np.zeros(len(day)), ("A", "B", "C"), np.eye(3)[codes], mass
-    )
+    none, one = np.zeros(len(day)), np.ones(len(day))
+    return Population(x, day, names[codes], none, ("A", "B", "C"), np.eye(3)[codes], one, mass)
 
 
 def unmoved(
@@ -369,4 +377,5 @@ def _two(first: NDArray[np.floating]) -> Array:
 def _population(x: Array, day: Array, state: NDArray[np.str_], in_a: Array) -> Population:
     """One in which nobody grows, of cells that end in A with probability `in_a` (N,), else in B."""
     mass = {float(t): 1.0 for t in np.unique(day)}
-    return Population(x, day, state, np.zeros(len(x)), ("A", "B"), _two(in_a), mass)
+    none, one = np.zeros(len(x)), np.ones(len(x))
+    return Population(x, day, state, none, ("A", "B"), _two(in_a), one, mass)

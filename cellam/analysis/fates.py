@@ -15,7 +15,8 @@ has cells without descendants, w is the mean by the flow.
 
 The range of a probability is that over explanations: the flow from any of the cells that may be
 what was measured; chance, unless hardly any cell's fate differs from those next to it; and
-conversion, by which cells leave at random and grow as little as can be (`growth_range`). What the
+conversion, by which cells leave at random and grow as little as can be (`growth_range`). Where the
+terminal day lacks a state, its cells may also have stayed in it unmeasured (`missing`). What the
 whole day becomes is known to the error of counting the terminal day.
 
 Cells that were not in the fit go their own way, and stand in the place of the observed cell of
@@ -27,16 +28,19 @@ of a day with very many join those that stand for all (`nearest`).
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy import sparse
 
 from cellam.analysis.assignment import reference, reference_of
 from cellam.analysis.descendants import DRAWS, Joined, join, transitions
 from cellam.analysis.growth_range import converted
+from cellam.analysis.missing import missing_states
 from cellam.analysis.nearest import thinned_day
 from cellam.analysis.terminal import Terminal, position_of
 from cellam.analysis.uncertainty import Spread
@@ -73,8 +77,9 @@ class Fates:
     low, high : (n, S) arrays
         The least and the largest probability over the explanations.
     explanations : (E, n, S) array
-        The probabilities by the flow alone, as a mean over alike cells, and forward those by
-        conversion.
+        The probabilities by the flow alone, as a mean over alike cells; forward those by
+        conversion; and where states are missing, the same if their cells stay in them (rows sum to
+        less than 1 where the terminal day has none of them).
     mean : (S,) array
         The same by the flow, as a mean over the observed cells of the day by mass (of very many,
         over those that stand for all).
@@ -182,10 +187,8 @@ class Fates:
         fate = by_mass(self.mass[chosen], self.probability[chosen])
         flow, *conversion = self.explanations[:, chosen]
         each = np.stack([fate, by_mass(self.mass[chosen], flow), *(p.mean(0) for p in conversion)])
-        least, most = each.min(0), each.max(0)
-        if of is None:
-            fewest, largest = counted(fate, self.ends)
-            least, most = np.minimum(least, fewest), np.maximum(most, largest)
+        fewest, largest = (each, each) if of is not None else counted(each, self.ends)
+        least, most = fewest.min(0), largest.max(0)
         row = {
             "cells": int(chosen.sum()),
             "few": bool(chosen.sum() < FEW),
@@ -276,8 +279,11 @@ def predict_fates(
     n, S = first.own.shape
     explained = [first.flow]
     if l > k:
-        by_chance = converted(few, k, l, of_state)
-        explained.append(by_chance if joined[0] is None else by_chance[joined[0].beside])
+        beside = slice(None) if joined[0] is None else joined[0].beside
+        explained += [
+            p[beside] for p in _without_growth(few, (k, l), of_state, states.names, types)
+        ]
+    explanations = np.stack(explained)
     return Fates(
         cohort.label,
         Terminal(model.snapshots.labels[l], str(types.name)),
@@ -285,9 +291,9 @@ def predict_fates(
         states.names,
         first.own,
         masses[0],
-        np.minimum(first.low, explained[-1]),
-        np.maximum(first.high, explained[-1]),
-        np.stack(explained),
+        np.minimum(first.low, explanations[1:].min(0, initial=1.0)),
+        np.maximum(first.high, explanations[1:].max(0, initial=0.0)),
+        explanations,
         first.mean,
         first.whole,
         of_state.shape[0],
@@ -295,6 +301,22 @@ def predict_fates(
         np.array([w.own for w in others]).reshape(-1, n, S),
         np.array(masses[1:]).reshape(-1, n),
     )
+
+
+def _without_growth(
+    model: Model,
+    days: tuple[int, int],
+    of_state: sparse.csr_matrix,
+    names: tuple[str, ...],
+    types: pd.Series[Any],
+) -> Iterator[Array]:
+    """Probabilities, (n, S), by conversion, and if states are missing, with their cells in them."""
+    yield converted(model, *days, of_state)
+    snapshots = model.snapshots
+    missing = missing_states(model, types, snapshots.labels[days[1]])
+    if missing is not None:
+        known = [missing.kept(types.iloc[rows], names) for rows in snapshots.rows]
+        yield converted(model, *days, of_state, known)
 
 
 def _limits(spread: Spread) -> tuple[Array, Array, Array]:

@@ -209,7 +209,13 @@ def _less(path: Path, features: Features) -> Iterator[tuple[Path, Features]]:
         yield replace(path, gaps=path.gaps[:k] + path.gaps[k + 1 :]), still
 
 
-def converted(model: Model, start: int, end: int, of_state: sparse.csr_matrix) -> Array:
+def converted(
+    model: Model,
+    start: int,
+    end: int,
+    of_state: sparse.csr_matrix,
+    known: list[Array] | None = None,
+) -> Array:
     """Probability of each state, (n, S), for the cells of a day if nobody grows who need not.
 
     Cells of neighbouring days are paired by exact transport, the masses of the earlier ones having
@@ -222,6 +228,9 @@ def converted(model: Model, start: int, end: int, of_state: sparse.csr_matrix) -
         Positions of two days, the earlier one first.
     of_state : (m, S) csr_matrix
         States of the cells of the later one.
+    known : list of (n, S) arrays, optional
+        Of each day, probabilities that are taken instead of those by transport where its cells set
+        out to the later one; NaN where they are not known.
     """
     rng = np.random.default_rng([model.options.seed, 18])
     days = model.snapshots
@@ -242,4 +251,7 @@ def converted(model: Model, start: int, end: int, of_state: sparse.csr_matrix) -
                 squared_distances(x, y), grown / grown.sum(), np.full(len(y), 1 / len(y))
             )
             p = plan @ p / plan.sum(1)[:, None]
+            if known is not None and j == len(on) - 2:
+                sure = known[on[j]][few[j]]
+                p = np.where(np.isnan(sure), p, sure)
     return np.asarray(neighbours(days.points[start], days.points[start][few[0]]) @ p)

@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.spatial.distance import cdist
 
+from cellam.analysis.missing import missing_states
 from cellam.checks.caveat import Caveat
 from cellam.days.time_labels import count_cells, named
 from cellam.modelling.model import Model
@@ -20,8 +21,6 @@ from cellam.reading.snapshots import Snapshots
 COMPARED = 600  # cells of all days, between which distances are taken
 SHUFFLES = 199
 CHANCE = 0.05
-LACKING = 0.2  # share of the cells of a state that are expected, below which they are missing
-EXPECTED = 5  # cells of a state on the terminal day, fewer of which may be missing by chance
 RARE = 5  # cells of a type
 SHOWN = 5  # by name
 
@@ -47,7 +46,7 @@ def day_caveats(model: Model, cells: Cells) -> Iterator[Caveat]:
     types = resolve_types(cells.obs, model.snapshots.codes)
     if types is not None:
         known = read_types(types)
-        yield from missing_states(model, known, days.labels[-1])
+        yield from lacks_states(model, known, days.labels[-1])
         yield from _rare(days, known)
 
 
@@ -82,7 +81,7 @@ def chance_of_days(days: Snapshots) -> float:
     return (1 + less) / (1 + SHUFFLES)
 
 
-def missing_states(model: Model, types: pd.Series[Any], terminal: str) -> Iterator[Caveat]:
+def lacks_states(model: Model, types: pd.Series[Any], terminal: str) -> Iterator[Caveat]:
     """A caveat where the terminal day lacks states that were not fading out before it.
 
     Parameters
@@ -93,37 +92,25 @@ def missing_states(model: Model, types: pd.Series[Any], terminal: str) -> Iterat
     terminal : str
         Label of the day that fates are read on.
     """
-    days = model.snapshots
-    end = days.index(terminal)
-    before = [days.index(label) for label in model.training.labels if days.index(label) < end]
-    if not before:
+    missing = missing_states(model, types, terminal)
+    if missing is None:
         return
-    counts = pd.DataFrame(
-        {k: types.iloc[days.rows[k]].value_counts() for k in (*before, end)}
-    ).fillna(0)
-    shares = counts / counts.sum().clip(lower=1)
-    previous = shares[before[-1]]
-    expected = previous * counts[end].sum()
-    steady = previous >= 0.5 * shares[before].max(axis=1)  # what fades out has gone on its way
-    lacking = steady & (expected >= EXPECTED) & (counts[end] < LACKING * expected)
-    if lacking.any():
-        order = expected[lacking].sort_values(ascending=False).index
-        found = ", ".join(
-            f"{name} ({int(counts.loc[name, end])} cells, {int(counts.loc[name, before[-1]])} on "
-            f"{named(days.labels[before[-1]])})"
-            for name in order[:SHOWN]
-        )
-        advice = f"Read fates on an earlier day (`terminal={days.labels[before[-1]]!r}`), or leave"
-        advice += f" {named(terminal)} out."
-        if len(before) == 1:  # from which the fates start
-            advice = "Do not read these fates without a day in between on which they can be seen."
-        more = f" and {len(order) - SHOWN} more" if len(order) > SHOWN else ""
-        yield Caveat(
-            "terminal",
-            f"{named(terminal)}, on which fates are read, hardly has any {found}{more}: their "
-            "cells are given other fates.",
-            advice,
-        )
+    names = list(missing.before)
+    found = ", ".join(
+        f"{name} ({missing.there[name]} cells, {missing.before[name]} on {named(missing.label)})"
+        for name in names[:SHOWN]
+    )
+    advice = f"Read fates on an earlier day (`terminal={missing.label!r}`), or leave"
+    advice += f" {named(terminal)} out."
+    if missing.first:  # from which the fates start
+        advice = "Do not read these fates without a day in between on which they can be seen."
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    yield Caveat(
+        "terminal",
+        f"{named(terminal)}, on which fates are read, hardly has any {found}{more}: their "
+        "cells are given other fates, and only the ranges hold that they were not measured.",
+        advice,
+    )
 
 
 def _rare(days: Snapshots, types: pd.Series[Any]) -> Iterator[Caveat]:

@@ -19,7 +19,7 @@ from cellam.analysis.over_replicates import fates_over_replicates, rows_of, says
 from cellam.analysis.states import FoundStates
 from cellam.analysis.terminal import Terminal
 from cellam.checks.caveat import Caveat
-from cellam.checks.day_caveats import missing_states
+from cellam.checks.day_caveats import lacks_states
 from cellam.display import enumerated
 from cellam.errors import ConfigError, DataError
 from cellam.evaluation.calibration import Calibration, calibrate
@@ -395,7 +395,7 @@ def _doubts(
 ) -> tuple[Caveat, ...] | None:
     """Reasons to doubt the fit, with those of these terminal states for those of the last day."""
     known = run.caveats()
-    lacking = () if ancestors else tuple(missing_states(run.model, types, end.label))
+    lacking = () if ancestors else tuple(lacks_states(run.model, types, end.label))
     if known is None:
         return lacking or None
     return (*lacking, *(caveat for caveat in known if caveat.name != "terminal"))

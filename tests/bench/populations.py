@@ -81,7 +81,7 @@ def draw(name: str, seed: int) -> Draw:
     population = make(np.random.default_rng([seed, 1]), **options, **varied)
     cells = cellam.read(population.to_adata(), use_rep="X_true")
     model = cellam.fit(cells)
-    return Draw(name, seed, *_growth(model, population), *_fates(model, population, options))
+    return Draw(name, seed, *_growth(model, population), *_fates(model, population))
 
 
 def _growth(model: Model, population: Population) -> tuple[bool, float, float]:
@@ -101,7 +101,7 @@ def _growth(model: Model, population: Population) -> tuple[bool, float, float]:
 
 
 def _fates(
-    model: Model, population: Population, options: dict[str, Any]
+    model: Model, population: Population
 ) -> tuple[float, float, float, float, float, bool, list[float], list[float]]:
     """Errors of the fates of the first day, how many truths lie in their ranges, and all pairs."""
     types = cellam.read(population.to_adata(), use_rep="X_true").obs["state"]
@@ -120,7 +120,7 @@ def _fates(
         _off(together, true),
         _off(probabilities(still, states.memberships()), true),
         float(((found.low - 1e-9 <= true) & (true <= found.high + 1e-9)).all(1).mean()),
-        _means_inside(found, true, population, options.get("growth", 0.0)),
+        _means_inside(found, true, population.descendants[found.rows]),
         [float(p) for p in found.probability.ravel().round(4)],
         [float(p) for p in true.ravel().round(4)],
     )
@@ -130,12 +130,9 @@ def _off(p: np.ndarray, true: np.ndarray) -> float:
     return float(((p - true) ** 2).sum(1).mean())
 
 
-def _means_inside(found: Fates, true: np.ndarray, population: Population, growth: float) -> bool:
+def _means_inside(found: Fates, true: np.ndarray, descendants: np.ndarray) -> bool:
     """Whether the true fate of the day, by mass, is in its range, to the error of counting."""
-    factor = np.exp(growth * (population.day[-1] - population.day[0]))
-    up = true[:, -1]  # states are in alphabetical order
-    mass = 1 / (up / factor + 1 - up)
-    share = (mass[:, None] * true).sum(0) / mass.sum()
+    share = (descendants[:, None] * true).sum(0) / descendants.sum()
     row = found.together()
     error = 1.96 * np.sqrt(share * (1 - share) / len(true))
     low, high = (np.array(list(row[side].values())) for side in ("least", "most"))

@@ -9,7 +9,7 @@ import pytest
 
 import cellam
 from cellam import truths
-from cellam.checks.day_caveats import chance_of_days, day_caveats, missing_states
+from cellam.checks.day_caveats import chance_of_days, day_caveats, lacks_states
 from cellam.modelling.model import Model
 from cellam.reading.cells import Cells
 from cellam.reading.snapshots import Snapshots
@@ -80,15 +80,15 @@ def test_a_state_is_missing_only_from_the_day_that_fates_are_read_on() -> None:
     population = truths.missing_state(rng(), n_cells=80)
     model, _ = fitted(population)
     types = population.to_adata().obs["state"]
-    assert [c.name for c in missing_states(model, types, "6")] == ["terminal"]
-    assert list(missing_states(model, types, "4")) == []
-    assert list(missing_states(model, types, "0")) == []
+    assert [c.name for c in lacks_states(model, types, "6")] == ["terminal"]
+    assert list(lacks_states(model, types, "4")) == []
+    assert list(lacks_states(model, types, "0")) == []
 
 
 def test_with_two_days_the_advice_names_no_earlier_day() -> None:
     population = truths.missing_state(rng(), n_cells=80, days=(0.0, 6.0))
     model, _ = fitted(population)
-    (caveat,) = missing_states(model, population.to_adata().obs["state"], "6")
+    (caveat,) = lacks_states(model, population.to_adata().obs["state"], "6")
     assert "terminal=" not in caveat.advice
     assert "day in between" in caveat.advice
 
