@@ -1,4 +1,4 @@
-"""A state that the terminal day lacks: the range of fates holds that its cells were not measured."""
+"""A state that the terminal day lacks: ranges of fates hold that its cells were not measured."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def lacking(request: pytest.FixtureRequest) -> tuple[Model, pd.Series, Fates]:
 
 
 def test_it_is_found_with_its_cells(lacking: tuple[Model, pd.Series, Fates]) -> None:
-    model, types, found = lacking
+    model, types, _ = lacking
     missing = missing_states(model, types, "6")
     assert missing is not None
     assert missing.label == "4"
