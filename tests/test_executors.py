@@ -19,7 +19,7 @@ from cellam.coordinates.embedding import fit_space
 from cellam.dynamics import couplings
 from cellam.dynamics.branching import branch
 from cellam.dynamics.simulation import simulate
-from cellam.errors import ConfigError, TrainingError
+from cellam.errors import ConfigError, DataError, TrainingError
 from cellam.executors.executor import as_done, cores, executing, in_order
 from cellam.matrix import rows
 from cellam.modelling.model import Model
@@ -127,22 +127,37 @@ def test_a_fit_has_the_same_bytes_wherever_it_is_made(
 def test_counts_of_a_file_give_the_same_bytes_whoever_reads_them(
     small: anndata.AnnData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Parts of cells: means and variances, products of genes, coordinates."""
+    """Parts of cells: what values show, means and variances, products of genes, coordinates."""
     monkeypatch.setattr("cellam.matrix.expression.HELD", 0)
     monkeypatch.setattr(rows, "PART", 50)
     small.write_h5ad(tmp_path / "small.h5ad")
-    cells = cellam.read(tmp_path / "small.h5ad")
-    assert isinstance(cells.matrix.place, rows.Stored)
-    assert len(cells.matrix.parts()) > 2
-    used = cells.codes != 1
 
-    def made() -> tuple[tuple[str, ...], bytes]:
-        space = fit_space(cells, used, n_top_genes=20, n_pcs=3)
-        return space.genes, space.embed(cells).tobytes()
+    def made() -> tuple[bytes, bytes, tuple[str, ...], bytes]:
+        cells = cellam.read(tmp_path / "small.h5ad")
+        assert isinstance(cells.matrix.place, rows.Stored)
+        assert len(cells.matrix.parts()) > 2
+        prints, totals = cells.matrix.prints, cells.matrix.totals
+        assert prints is not None
+        assert totals is not None
+        space = fit_space(cells, cells.codes != 1, n_top_genes=20, n_pcs=3)
+        return prints.tobytes(), totals.tobytes(), space.genes, space.embed(cells).tobytes()
 
     there = made()
     with executing(1):
         assert made() == there
+
+
+@pytest.mark.usefixtures("elsewhere")
+@pytest.mark.parametrize("elsewhere", ["processes"], indirect=True)
+def test_values_that_cannot_be_used_are_counted_whoever_reads_them(
+    small: anndata.AnnData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cellam.matrix.expression.HELD", 0)
+    monkeypatch.setattr(rows, "PART", 50)
+    small.X[[60, 130], 3] = np.inf
+    small.write_h5ad(tmp_path / "small.h5ad")
+    with pytest.raises(DataError, match=r"in 2 of \S+ cells \(the first is adata\[60\]\)"):
+        cellam.read(tmp_path / "small.h5ad")
 
 
 @pytest.mark.usefixtures("elsewhere")

@@ -81,6 +81,12 @@ class Found(NamedTuple):
                 lacks = lacks.any(1)
             self.lacking[ours] = lacks
 
+    def join(self, part: Found, ours: slice) -> None:
+        """Add what was found in some more cells."""
+        self.present[:] += part.present
+        self.missing[:] += part.missing
+        self.lacking[ours] = part.lacking
+
 
 class Block(NamedTuple):
     """Genes that were not measured on some days."""

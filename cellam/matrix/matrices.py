@@ -246,6 +246,12 @@ class Unsound:
             self.large.append(rows[_cells_of(matrix, bad)])
             self.largest = max(self.largest, float(np.abs(wide[bad]).max()))
 
+    def join(self, part: Unsound) -> None:
+        """Add what was seen in some more cells."""
+        self.infinite += part.infinite
+        self.large += part.large
+        self.largest = max(self.largest, part.largest)
+
     def refuse(self) -> None:
         """Refuse what was seen, in all cells together.
 

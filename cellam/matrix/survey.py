@@ -1,7 +1,8 @@
 """Survey: one pass over all values, for the checks of them and for what they show.
 
 It finds what is not finite or too large, amounts and fingerprint of every cell, and on how many
-cells of each day every gene is there. Nothing of the size of the data is kept.
+cells of each day every gene is there. Nothing of the size of the data is kept. The parts of a file
+are read by the current executor.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from cellam.matrix.absent import Days, Found
 from cellam.matrix.amounts import Amounts, join, measured
 from cellam.matrix.fingerprints import fingerprints, multipliers
 from cellam.matrix.matrices import Unsound
-from cellam.matrix.rows import Rows
+from cellam.matrix.rows import Part, Rows, each_part
 
 
 class Survey(NamedTuple):
@@ -54,16 +55,40 @@ def survey(rows: Rows, days: Days, where: str) -> Survey:
     """
     n, g = rows.shape
     unsound = Unsound(where, n)
-    prints = np.zeros(n, dtype=np.uint64)
-    r = multipliers(g)
-    found = Found.none(len(days.labels), n, g)
     amounts: list[dict[str, Any]] = []
+    prints, found = np.zeros(n, dtype=np.uint64), Found.none(len(days.labels), n, g)
+    for part in each_part(_look, (days, where), rows):
+        unsound.join(part.unsound)
+        amounts.extend(part.amounts)
+        prints[part.cells] = part.prints
+        found.join(part.found, part.cells)
+    unsound.refuse()
+    return Survey(join(amounts), prints, found)
+
+
+class _Seen(NamedTuple):
+    """What was seen of the cells of a part; only `unsound` counts where there is any."""
+
+    cells: slice
+    unsound: Unsound
+    amounts: list[dict[str, Any]]
+    prints: NDArray[np.uint64]
+    found: Found
+
+
+def _look(shared: tuple[Days, str], part: Part) -> _Seen:
+    days, where = shared
+    cells, rows = part
+    codes, (n, g) = days.codes[cells], rows.shape
+    unsound = Unsound(where, len(days.codes))
+    amounts: list[dict[str, Any]] = []
+    prints, found = np.zeros(n, dtype=np.uint64), Found.none(len(days.labels), n, g)
+    r = multipliers(g)
     for ours, chunk in rows.chunks(unsound.look):
         if unsound.any:
             continue
         with np.errstate(invalid="ignore"):  # missing values, which may be allowed
             amounts.extend(measured(chunk))
         prints[ours] = fingerprints(chunk, r)
-        found.add(chunk, ours, days.codes[ours])
-    unsound.refuse()
-    return Survey(join(amounts), prints, found)
+        found.add(chunk, ours, codes[ours])
+    return _Seen(cells, unsound, amounts, prints, found)
