@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import anndata
 import numpy as np
@@ -83,6 +84,26 @@ def test_the_job_of_a_killed_worker_is_done_again(victim: int, tmp_path: Path) -
     mark = tmp_path / "killed"
     assert list(in_order(die_once, (mark, victim), range(9))) == [k**2 for k in range(9)]
     assert mark.exists()
+
+
+@pytest.mark.usefixtures("elsewhere")
+@pytest.mark.parametrize("elsewhere", ["cluster"], indirect=True)
+def test_a_result_that_is_lost_before_it_is_fetched_is_made_again(
+    matrix: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = pytest.importorskip("distributed.client", reason="Dask is not installed")
+    fetch, lost = client.Future.result, []
+
+    def result(self: Any) -> Any:
+        if not lost:
+            lost.append(self.key)
+            raise client.FutureCancelledError(self.key, "lost", "")
+        return fetch(self)
+
+    monkeypatch.setattr(client.Future, "result", result)
+    there = list(in_order(product, matrix, [1, 2, 3]))
+    assert there == [product(matrix, k) for k in (1, 2, 3)]
+    assert lost
 
 
 @pytest.mark.slow

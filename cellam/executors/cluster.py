@@ -7,6 +7,7 @@ again elsewhere; where nobody is left who has what they share, it is sent again.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import CancelledError
 from typing import TYPE_CHECKING, Any
 
 from cellam._version import __version__
@@ -85,7 +86,10 @@ class Cluster:
                     if done.status not in ("finished", "error"):  # lost with what it needed
                         continue
                     k = futures[done]
-                    result = done.result()
+                    try:
+                        result = done.result()
+                    except CancelledError:  # lost since
+                        continue
                     missing.discard(k)
                     done.release()
                     yield k, result
