@@ -97,18 +97,6 @@ KINDS = (
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_axes_are_returned_and_nothing_global_changes(draw: Any, kind: str) -> None:
-    import matplotlib.pyplot as plt
-
-    before, backend, open_ = dict(mpl.rcParams), mpl.get_backend(), plt.get_fignums()
-    ax = draw[kind]()
-    assert isinstance(ax.figure, Figure)
-    assert plt.get_fignums() == open_
-    assert mpl.get_backend() == backend
-    assert dict(mpl.rcParams) == before
-
-
-@pytest.mark.parametrize("kind", KINDS)
 def test_axes_of_the_user_are_drawn_into(draw: Any, kind: str) -> None:
     figure = Figure()
     ax = figure.add_subplot()
@@ -121,10 +109,17 @@ def test_axes_of_the_user_are_drawn_into(draw: Any, kind: str) -> None:
     [(kind, (".png", ".svg", ".pdf")[k % 3]) for k, kind in enumerate(KINDS)]
     + [("history", suffix) for suffix in (".png", ".svg", ".pdf")],
 )
-def test_the_same_bytes_twice_and_valid(draw: Any, kind: str, suffix: str, tmp_path: Path) -> None:
+def test_the_same_bytes_twice_and_valid_and_nothing_global_changes(
+    draw: Any, kind: str, suffix: str, tmp_path: Path
+) -> None:
+    import matplotlib.pyplot as plt
+
+    before, backend, open_ = dict(mpl.rcParams), mpl.get_backend(), plt.get_fignums()
     first, second = tmp_path / f"a{suffix}", tmp_path / f"b{suffix}"
-    draw[kind](save=first)
+    assert isinstance(draw[kind](save=first).figure, Figure)
     draw[kind](save=str(second))
+    assert plt.get_fignums() == open_
+    assert (mpl.get_backend(), dict(mpl.rcParams)) == (backend, before)
     content = first.read_bytes()
     assert content == second.read_bytes()
     if suffix == ".png":

@@ -77,6 +77,7 @@ def test_no_home_and_no_other_variables(here: Path, warm: Warm) -> None:
     assert shell(here, warm.command, f"cellam fit small.h5ad {' '.join(FIT)}").returncode == 0
 
 
+@pytest.mark.slow  # another process has to load everything
 def test_a_name_of_any_letters_in_a_locale_of_ascii(here: Path, ascii_warm: Warm) -> None:
     name = "données 日本 b'c\"d\ny.h5ad"
     shutil.copy(here / "small.h5ad", here / name)

@@ -231,6 +231,7 @@ def _first(adata: anndata.AnnData) -> str:
     return str(adata.obs_names[adata.obs["day"] == "day2"][0])
 
 
+@pytest.mark.slow
 def test_a_prior_of_growth_is_said_kept_and_evaluated_beside_the_fit_without_it(
     call: Call, here: Path, demo_path: Path
 ) -> None:

@@ -132,7 +132,12 @@ def test_quiet_prints_results_and_nothing_else(call: Call, run: Path, name: str)
 
 
 @pytest.mark.parametrize(
-    "kind", [pytest.param("growth", marks=pytest.mark.slow), "mass conserved", "ensemble"]
+    "kind",
+    [
+        pytest.param("growth", marks=pytest.mark.slow),
+        "mass conserved",
+        pytest.param("ensemble", marks=pytest.mark.slow),
+    ],
 )
 def test_every_json_of_every_command_and_run_is_strict(
     call: Call, here: Path, request: pytest.FixtureRequest, cells: cellam.Cells, kind: str

@@ -78,16 +78,13 @@ def test_options_reach_the_picture(call: Call, scored: Path, small: anndata.AnnD
     for kind, *option in (
         ("velocity", "--basis", "latent"),
         ("velocity", "--color", "time"),
-        ("velocity", "--color", "Mki67"),
         ("growth", "--basis", "X_latent"),
-        ("trajectories", "--basis", "latent"),
         ("trajectories", "--from", "day2"),
         ("trajectories", "--n-cells", "3"),
         ("trajectories", "--seed", "1"),
         ("trajectories", "--from-cells", "cell_type == 'progenitor'"),
         ("composition", "--groupby", "half"),
         ("composition", "--from", "day2"),
-        ("composition", "--from-cells", "cell_type == 'progenitor'"),
         ("mass", "--from", "2"),
         ("eval", "--metric", "W1"),
     ):

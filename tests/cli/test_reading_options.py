@@ -66,7 +66,9 @@ def data(here: Path) -> Path:
     return here / "small.h5ad"
 
 
-@pytest.mark.parametrize("kind", RUNS)
+@pytest.mark.parametrize(
+    "kind", ["of genes", pytest.param("of a representation", marks=pytest.mark.slow)]
+)
 def test_every_command_reads_the_data_as_they_were_fitted(
     call: Call, data: Path, kind: str
 ) -> None:

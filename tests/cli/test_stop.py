@@ -54,7 +54,7 @@ def whole(warm: Warm, small_path: Path, tmp_path_factory: pytest.TempPathFactory
         pytest.param(signal.SIGINT, marks=pytest.mark.slow),  # as SIGTERM, and so is SIGHUP
         signal.SIGTERM,
         pytest.param(signal.SIGHUP, marks=pytest.mark.slow),
-        signal.SIGKILL,
+        pytest.param(signal.SIGKILL, marks=pytest.mark.slow),
     ],
 )
 def test_a_stopped_fit_goes_on_and_ends_in_the_same_bytes(

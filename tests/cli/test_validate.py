@@ -99,6 +99,7 @@ def test_mistakes_are_told(
     assert says in result.err
 
 
+@pytest.mark.slow
 def test_a_run_with_barcodes_is_judged_without_them(call: Call, here: Path) -> None:
     truth = fading_fork(np.random.default_rng(0), days=(0.0, 2.0, 4.0), n_cells=200, founders=120)
     truth.to_adata().write_h5ad(here / "fork.h5ad")

@@ -19,6 +19,10 @@ from cellam.toys import OrnsteinUhlenbeck, WeightChange
 AM, UAM = Objective(), Objective(growth_scale=1.0)
 
 
+# Networks are also trained in `test_matching`, in less time.
+SLOW_NETWORK = pytest.param("mlp", marks=pytest.mark.slow)
+
+
 def features(m=400, seed=1, length=3.0, duration=2.0):
     return Features.draw(m, 2, length=length, duration=duration, rng=np.random.default_rng(seed))
 
@@ -43,7 +47,7 @@ def loss(fit, path, n=20_000, *, from_samples=False):
 
 
 @pytest.mark.parametrize("from_samples", [False, True], ids=["path", "samples"])
-@pytest.mark.parametrize("action", ["kernel", "mlp"])
+@pytest.mark.parametrize("action", ["kernel", SLOW_NETWORK])
 class TestTranslation:
     def test_am_finds_the_translation_and_minus_its_kinetic_energy(self, action, from_samples):
         path = translation()
@@ -78,7 +82,7 @@ def test_noise_and_growth_together_have_their_closed_form():
     assert relative_error(fit.dynamics.drift(t, x), drift) < 0.06
 
 
-@pytest.mark.parametrize("action", ["kernel", "mlp"])
+@pytest.mark.parametrize("action", ["kernel", SLOW_NETWORK])
 def test_entropic_dynamics_keep_the_variance_of_an_ornstein_uhlenbeck_process(action):
     truth = OrnsteinUhlenbeck(mu=(1.0, -0.5), v_0=0.3, kappa=1.0, sigma=0.7)
     rng = np.random.default_rng(0)
@@ -93,7 +97,7 @@ def test_entropic_dynamics_keep_the_variance_of_an_ornstein_uhlenbeck_process(ac
         assert x.mean(0) == pytest.approx(truth.mean(t), abs=0.05)
 
 
-@pytest.mark.parametrize("action", ["kernel", "mlp"])
+@pytest.mark.parametrize("action", ["kernel", SLOW_NETWORK])
 def test_brownian_motion_is_noise_without_drift(action):
     """Bridges between the ends of Brownian paths are Brownian paths: ∇s = 0."""
     sigma, rng = 0.6, np.random.default_rng(0)
@@ -217,6 +221,7 @@ def test_the_same_seed_gives_the_same_bytes():
         assert all(a.numpy().tobytes() == b.numpy().tobytes() for a, b in same)
 
 
+@pytest.mark.slow
 def test_the_network_stops_early_when_the_held_out_loss_does_not_fall():
     x = normal(200, np.random.default_rng(0))
     fit = fitted("mlp", joined([x, x], [0.0, 1.0]), AM, steps=20_000, batch=64)

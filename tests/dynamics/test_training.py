@@ -36,7 +36,15 @@ def parameters(fit: Fit) -> list[bytes]:
     return [p.numpy().tobytes() for p in fit.action.parameters()]
 
 
-@pytest.mark.parametrize("stops", [(1,), (100,), (150, 151), (99, 200, 329)])
+@pytest.mark.parametrize(
+    "stops",
+    [
+        pytest.param((1,), marks=pytest.mark.slow),
+        (100,),
+        pytest.param((150, 151), marks=pytest.mark.slow),
+        (99, 200, 329),
+    ],
+)
 def test_a_training_that_was_stopped_ends_in_the_same_bytes(
     tmp_path: Path, whole: Fit, stops: tuple[int, ...]
 ) -> None:

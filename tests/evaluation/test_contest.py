@@ -17,6 +17,7 @@ from cellam.reading.cells import Cells
 FAST = {"n_features": 32, "n_pcs": 3, "tau": 1.0}
 
 
+@pytest.mark.slow
 def test_of_large_days_some_cells_are_followed_and_scores_stay_what_they_are():
     """With a fifth of the cells of the days beside it, all rows stay within their intervals."""
     model = cellam.fit(measured(0), exclude=("day4",), n_features=64, tau=1.0)

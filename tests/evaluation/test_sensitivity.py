@@ -67,6 +67,7 @@ def test_one_setting_is_changed_at_a_time(model, cells):
     assert label not in found
 
 
+@pytest.mark.slow
 def test_a_sweep_asks_every_fit_the_same(monkeypatch, tmp_path, small):
     small.write_h5ad(tmp_path / "x.h5ad")
     quick = {"n_features": 32, "tau": 1.0, "curvature": 1.0, "n_pcs": 4}
