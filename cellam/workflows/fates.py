@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -10,18 +9,15 @@ import pandas as pd
 
 from cellam.analysis.assignment import reference_of
 from cellam.analysis.descendants import DRAWS
-from cellam.analysis.fates import Fates, predict_fates
+from cellam.analysis.fates import predict_fates
 from cellam.analysis.flows import flow
 from cellam.analysis.over_replicates import fates_over_replicates, rows_of, says_over
-from cellam.analysis.terminal import Terminal
 from cellam.checks.caveat import Caveat
 from cellam.checks.day_caveats import lacks_states
 from cellam.display import enumerated
 from cellam.errors import ConfigError, DataError
 from cellam.evaluation.calibration import Calibration, calibrate
 from cellam.export.files import check_csv, write_csv
-from cellam.modelling.cohort import Cohort
-from cellam.modelling.model import Model
 from cellam.reading.cells import read_obs
 from cellam.runs.claims import FATES
 from cellam.runs.run import StoredRun
@@ -97,7 +93,6 @@ def predict_run_fates(
     OutputError
         If the file is there, or cannot be written.
     """
-    model = run.model
     path = Path(csv) if csv is not None else None
     check_csv(path, overwrite)
     source = run.data(data)
@@ -112,86 +107,91 @@ def predict_run_fates(
             "Use only one of them.",
         )
     ends = terminal_states(run, obs, terminal, ancestors=ancestors, find=find_states, seed=seed)
-    end, types = ends.end, ends.states
-    beside = _beside(path) if ends.found is not None else None
-    check_csv(beside, overwrite)
-    more = "" if ancestors else "Add `ancestors=True` to follow later cells backward."
+    check_csv(_beside(path, ends), overwrite)
     begin = starters(run, cells, at, obs, new_batch=new_batch)
-    if begin.new is not None:
-        there = begin.before(end.label, backward=ancestors)
-        start = there if start is None else start
-    labels = start_days(model, end.label, start, backward=ancestors, more=more)
+    labels = _labels(begin, start, ends, ancestors=ancestors)
     cohorts = begin.on(labels)
-    states = reference_of(model, end.label, types)
-
-    def predict(
-        of: Model, starts: Iterable[Cohort | str], kept: float | None = None
-    ) -> tuple[Fates, ...]:
-        how: dict[str, Any] = {"terminal": end.label, "draws": draws, "seed": seed, "kept": kept}
-        return tuple(predict_fates(of, start, types, **how) for start in starts)
-
-    calibration: Calibration | None = None
-    if clones is not None:
-        barcodes = clone_column(obs, clones, end.key)
-        alone = predict(model.without_ensemble(), labels)  # of the cells that have clones
-        calibration = calibrate(model, types, barcodes, alone, seed=seed)
-    found = predict(model, cohorts, calibration.kept if calibration is not None else None)
+    how: dict[str, Any] = {"terminal": ends.end.label, "draws": draws, "seed": seed}
+    calibration = None if clones is None else _calibration(run, obs, clones, labels, ends, how)
+    kept = None if calibration is None else calibration.kept
+    found = tuple(predict_fates(run.model, c, ends.states, kept=kept, **how) for c in cohorts)
     own = begin.types(ends.types)
     if own is None:
         own = pd.Series(None, index=begin.names, dtype=object)
     # Of new cells it is not known which replicates they are.
     left = left_out(run, obs) if begin.new is None else None
     rows = tuple(
-        fates_over_replicates(f, rows_of(f, own), types, left, draws=draws, seed=seed)
+        fates_over_replicates(f, rows_of(f, own), ends.states, left, draws=draws, seed=seed)
         for f in found
     )
     highest, notes = _markers(run, source, ends)
+    states = reference_of(run.model, ends.end.label, ends.states)
     if path is None and keep:
-        asked = (
-            labels,
-            tuple(end),
-            draws,
-            seed,
-            *([clones] if clones is not None else []),
-            *([begin.new.digest] if begin.new is not None else []),
-            *(["found"] if ends.found is not None else []),
-        )
+        digest = None if begin.new is None else begin.new.digest
+        more = clones, digest, None if ends.found is None else "found"
+        asked = (labels, tuple(ends.end), draws, seed, *(x for x in more if x is not None))
         call = sha256(repr(asked).encode(errors="replace"))
         path = run.path / FATES / f"{'ancestors' if ancestors else 'fates'}-{call[:8]}.csv"
     result = FatesResult(
-        run.path,
-        end,
-        ancestors,
-        len(model.ensemble),
-        found,
-        () if ancestors else tuple(flow(model, f, own) for f in found),
-        own,
-        begin.names,
-        dict(zip(states.names, map(float, states.recognised()), strict=True)),
-        calibration,
-        _doubts(run, end, types, ancestors=ancestors),
-        path,
-        rows,
-        says_over([row for of_day in rows for row in of_day], left),
-        begin.source,
-        () if begin.new is None else tuple(begin.outside(cohort) for cohort in cohorts),
-        (
+        run=run.path,
+        terminal=ends.end,
+        ancestors=ancestors,
+        members=len(run.model.ensemble),
+        days=found,
+        flows=() if ancestors else tuple(flow(run.model, f, own) for f in found),
+        types=own,
+        names=begin.names,
+        recognised=dict(zip(states.names, map(float, states.recognised()), strict=True)),
+        calibration=calibration,
+        caveats=_doubts(run, ends, ancestors=ancestors),
+        written=path,
+        rows=rows,
+        over=says_over([row for of_day in rows for row in of_day], left),
+        new=begin.source,
+        outside=() if begin.new is None else tuple(begin.outside(cohort) for cohort in cohorts),
+        notes=(
             *begin.notes,
             *begin.assigned(ends.types),
             *_left_out(begin, labels),
             *notes,
             *(ends.found.notes if ends.found is not None else ()),
         ),
-        ends.found,
-        highest,
-        _beside(path) if ends.found is not None else None,
+        found=ends.found,
+        markers=highest,
+        states_written=_beside(path, ends),
     )
     if path is not None:
         write_csv(result.to_frame(), path)
     if result.states_written is not None:
-        named = types.dropna()
+        named = ends.states.dropna()
         write_csv(pd.DataFrame({"cell": named.index, "state": named}), result.states_written)
     return result
+
+
+def _labels(
+    begin: Starters, start: Days | None, ends: TerminalStates, *, ancestors: bool
+) -> tuple[str, ...]:
+    """Labels of the days whose cells are followed: those asked for, or all that can be."""
+    if begin.new is not None:
+        there = begin.before(ends.end.label, backward=ancestors)
+        start = there if start is None else start
+    more = "" if ancestors else "Add `ancestors=True` to follow later cells backward."
+    return start_days(begin.model, ends.end.label, start, backward=ancestors, more=more)
+
+
+def _calibration(
+    run: StoredRun,
+    obs: pd.DataFrame,
+    clones: str,
+    labels: tuple[str, ...],
+    ends: TerminalStates,
+    how: dict[str, Any],
+) -> Calibration:
+    """How far single fates are to be believed, by the cells of the data that have clones."""
+    barcodes = clone_column(obs, clones, ends.end.key)
+    alone = run.model.without_ensemble()
+    found = tuple(predict_fates(alone, label, ends.states, **how) for label in labels)
+    return calibrate(run.model, ends.states, barcodes, found, seed=how["seed"])
 
 
 def _markers(
@@ -206,9 +206,11 @@ def _markers(
         return {}, (f"The states have no marker genes: {error.message}",)
 
 
-def _beside(path: Path | None) -> Path | None:
-    """Where the states themselves are written: beside the table of fates."""
-    return None if path is None else path.with_name(f"{path.stem}-states.csv")
+def _beside(path: Path | None, ends: TerminalStates) -> Path | None:
+    """Where states that were found are written: beside the table of fates."""
+    if path is None or ends.found is None:
+        return None
+    return path.with_name(f"{path.stem}-states.csv")
 
 
 def _left_out(begin: Starters, labels: tuple[str, ...]) -> tuple[str, ...]:
@@ -220,12 +222,10 @@ def _left_out(begin: Starters, labels: tuple[str, ...]) -> tuple[str, ...]:
     return (f"Cells of {begin.source} that are not followed: {listed}.",)
 
 
-def _doubts(
-    run: StoredRun, end: Terminal, types: pd.Series[Any], *, ancestors: bool
-) -> tuple[Caveat, ...] | None:
+def _doubts(run: StoredRun, ends: TerminalStates, *, ancestors: bool) -> tuple[Caveat, ...] | None:
     """Reasons to doubt the fit, with those of these terminal states for those of the last day."""
     known = run.caveats()
-    lacking = () if ancestors else tuple(lacks_states(run.model, types, end.label))
+    lacking = () if ancestors else tuple(lacks_states(run.model, ends.states, ends.end.label))
     if known is None:
         return lacking or None
     return (*lacking, *(caveat for caveat in known if caveat.name != "terminal"))

@@ -9,7 +9,7 @@ import pandas as pd
 
 from cellam.analysis.composition import composition
 from cellam.analysis.over_replicates import composition_over_replicates
-from cellam.analysis.uncertainty import follow
+from cellam.analysis.uncertainty import Followed, follow
 from cellam.checks.caveat import Caveat
 from cellam.checks.family_caveats import family_caveats
 from cellam.checks.score_caveats import beyond_last
@@ -107,16 +107,7 @@ def simulate_run(
         If the file is there, or cannot be written.
     """
     model = run.model
-    if stochastic and not model.fit.objective.sigma > 0:
-        raise ConfigError(
-            f"`stochastic`: this run was fitted without noise (method {model.options.method}).",
-            "Fit with `method='eam'` or `method='ueam'`.",
-        )
-    if turnover is not None and not discrete:
-        raise ConfigError(
-            "`turnover` is the rate of divisions and deaths, and cells carry weights.",
-            "Add `discrete=True`.",
-        )
+    _check(model, stochastic=stochastic, discrete=discrete, turnover=turnover)
     asked = genes if isinstance(genes, str | None) else ",".join(genes) or "none"
     named_genes = genes_of(model, asked) if asked else []
     needed = data is not None or (from_cells is not None and cells is None)
@@ -127,18 +118,14 @@ def simulate_run(
     begin = starters(run, cells, at, known.obs, new_batch=new_batch)
     course = Course(to, backward, None, n_cells, save_every, extrapolate, seed)
     cohort = begin.among(begin.one(start), from_cells)
-    families, followed, tree = None, None, None
-    if discrete:
-        families = model.families(cohort, course, turnover or 0.0)
+    families = model.families(cohort, course, turnover or 0.0) if discrete else None
+    followed = None if discrete else _followed(model, cohort, course)
+    if families is not None:
         simulation = families.weighted
-    elif model.ensemble:
-        followed = follow(model, lambda member: member.trajectories(cohort, course))
-        simulation = followed.simulation
     else:
-        simulation = model.trajectories(cohort, course)
-    moved: Moved = simulation if families is None else families
+        simulation = followed.simulation if followed else model.trajectories(cohort, course)
+    moved: Moved = families or simulation
     usual, left_away = _usual_genes(model, moved)
-    decoded = named_genes if asked else genes_of(model, usual)
     path = Path(out) if out is not None else None
     if path is None and keep:
         settings: dict[str, object] = {
@@ -159,24 +146,22 @@ def simulate_run(
     chosen = from_cells is not None or begin.new is not None
     frame = composition(model, moved, types, own=own, chosen=chosen)
     over, lacking = "", ""
-    if families is not None:
-        tree = tree_table(families, names)
-    elif not chosen:
+    if families is None and not chosen:
         frame, over, lacking = _over_replicates(run, known, frame, cohort, course)
     result = SimulationResult(
-        run.path,
-        cohort.label,
-        begin.source,
-        simulation,
-        families,
-        followed,
-        own,
-        frame,
-        cell_table(model, moved, names, followed),
-        tree,
-        path,
-        over,
-        (
+        run=run.path,
+        start=cohort.label,
+        new=begin.source,
+        simulation=simulation,
+        families=families,
+        followed=followed,
+        types=own,
+        composition=frame,
+        cells=cell_table(model, moved, names, followed),
+        tree=None if families is None else tree_table(families, names),
+        written=path,
+        over=over,
+        notes=(
             *known.notes,
             *begin.notes,
             *begin.assigned(types),
@@ -185,15 +170,36 @@ def simulate_run(
             *(() if asked else left_away),
             *([lacking] if lacking else []),
         ),
-        _doubts(run, moved),
-        model,
-        tuple(names),
-        tuple(decoded),
-        as_text({**run.record(), **more}),
+        caveats=_doubts(run, moved),
+        _model=model,
+        _names=tuple(names),
+        _genes=tuple(named_genes if asked else genes_of(model, usual)),
+        _record=as_text({**run.record(), **more}),
     )
     if path is not None:
         result.write(path)
     return result
+
+
+def _check(model: Model, *, stochastic: bool, discrete: bool, turnover: float | None) -> None:
+    """Refuse options that this fit, or the others, do not allow."""
+    if stochastic and not model.fit.objective.sigma > 0:
+        raise ConfigError(
+            f"`stochastic`: this run was fitted without noise (method {model.options.method}).",
+            "Fit with `method='eam'` or `method='ueam'`.",
+        )
+    if turnover is not None and not discrete:
+        raise ConfigError(
+            "`turnover` is the rate of divisions and deaths, and cells carry weights.",
+            "Add `discrete=True`.",
+        )
+
+
+def _followed(model: Model, cohort: Cohort, course: Course) -> Followed | None:
+    """The cells by every member of the ensemble; None without one."""
+    if not model.ensemble:
+        return None
+    return follow(model, lambda member: member.trajectories(cohort, course))
 
 
 def _drawn_again(cohort: Cohort, n_cells: int | None) -> tuple[str, ...]:
