@@ -7,7 +7,7 @@ stage that was kept in a checkpoint can be left out.
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -107,27 +107,12 @@ def _fit(
 ) -> Model:
     """Learn the dynamics, in the space of a fit that is known to these cells, or in a new one."""
     began = time.monotonic()
-    # How the cells were read belongs to the options, so that the same can be read again.
-    for name in ("growth_prior", "batch_key", "clones", "velocity"):
-        value = getattr(options, name)
-        if value not in (None, getattr(cells.reading, name)):
-            raise ConfigError(
-                f"The cells were read without `{name}={value!r}`.",
-                f"Read them again: cellam.read(…, {name}={value!r}).",
-            )
-    options = Options(**(options.model_dump() | cells.reading.model_dump()))
-    # They do not change the fit; what was found is kept with it.
-    replicates = replicates_of(cells)
-    if replicates is not None:
-        options = options.model_copy(update={"replicate": replicates.key})
-    timeline = cells.timeline
-    excluded = cells.excluded(options.exclude)
-    options = options.model_copy(update={"exclude": excluded})
+    options = _completed(options, cells)
     with threads(options.threads):
         device = choose_device(options.device)
-        seen = np.isin(
-            cells.codes, [k for k, label in enumerate(timeline.labels) if label not in excluded]
-        )
+        labels = cells.timeline.labels
+        used = [k for k, label in enumerate(labels) if label not in options.exclude]
+        seen = np.isin(cells.codes, used)
         if known is None:
             space, points = fit_points(
                 cells,
@@ -146,13 +131,12 @@ def _fit(
         clones = read_clones(cells, seen)
         velocities = space.velocities(cells, seen)
         snapshots = take_snapshots(cells, points, options.population, rates, clones, velocities)
-        training = snapshots.without(excluded)
-        fitted = _fit_action(training, options, device, checkpoint, on_progress)
-        result, rotation, kinetic, choice, agreement = fitted
+        training = snapshots.without(options.exclude)
+        found = _fit_action(training, options, device, checkpoint, on_progress)
         members = fit_ensemble(
             training,
-            choice,
-            result.objective,
+            found.choice,
+            found.fit.objective,
             options,
             # Of its own, so that the fit itself is the same with and without an ensemble.
             seed=np.random.SeedSequence((options.seed, 1)),
@@ -162,18 +146,52 @@ def _fit(
         )
     return Model(
         options,
-        timeline,
+        cells.timeline,
         space,
         snapshots,
-        result,
-        choice,
-        rotation,
+        found.fit,
+        found.choice,
+        found.rotation,
         time.monotonic() - began,
         members,
         None if expected is None else expected.source,
-        kinetic,
-        agreement,
+        found.kinetic,
+        found.agreement,
     )
+
+
+def _completed(options: Options, cells: Cells) -> Options:
+    """The options with how the cells were read, so that the same can be read again.
+
+    Raises
+    ------
+    ConfigError
+        If they name what the cells were read without, or days that there are not.
+    """
+    for name in ("growth_prior", "batch_key", "clones", "velocity"):
+        value = getattr(options, name)
+        if value not in (None, getattr(cells.reading, name)):
+            raise ConfigError(
+                f"The cells were read without `{name}={value!r}`.",
+                f"Read them again: cellam.read(…, {name}={value!r}).",
+            )
+    options = Options(**(options.model_dump() | cells.reading.model_dump()))
+    found: dict[str, Any] = {"exclude": cells.excluded(options.exclude)}
+    # They do not change the fit; what was found is kept with it.
+    replicates = replicates_of(cells)
+    if replicates is not None:
+        found["replicate"] = replicates.key
+    return options.model_copy(update=found)
+
+
+class _Found(NamedTuple):
+    """A fit, and what was chosen and measured on the way."""
+
+    fit: Fit
+    rotation: Rotation
+    kinetic: Kinetic | None
+    choice: Choice
+    agreement: Agreement | None
 
 
 def _fit_action(
@@ -182,7 +200,7 @@ def _fit_action(
     device: str,
     checkpoint: Checkpoint,
     on_progress: OnProgress,
-) -> tuple[Fit, Rotation, Kinetic | None, Choice, Agreement | None]:
+) -> _Found:
     choosing, pairing, drawing, fitting, measuring, thinning, agreeing = _streams(options)
     objective = Objective(
         sigma=(options.sigma or SIGMA) if options.has_noise else 0.0,
@@ -219,7 +237,7 @@ def _fit_action(
     result = add_growth(result, path.less_total_growth(), still, rng=fitting, device=device)
     result = keep_masses(result, training, fitting)
     kinetic = measure_kinetic(path, choice.recipe.coupling, result, measuring)
-    return result, rotation, kinetic, choice, agreement
+    return _Found(result, rotation, kinetic, choice, agreement)
 
 
 def _bent(
