@@ -148,6 +148,7 @@ COMPARE = {
         )
     ),
 }
+_LEADS = ("before", "after", "lead", "above", "p_value", "q_value")
 DRIVERS = {
     **{"of": TEXT, "run": TEXT, "cells": COUNT, "days": _some(TEXT), "genes": COUNT},
     "drivers": _some(
@@ -155,6 +156,17 @@ DRIVERS = {
             {
                 **{"gene": TEXT, "correlation": NUMBER, "p_value": NUMBER, "q_value": NUMBER},
                 **{"mean": NUMBER, "share_of_cells": NUMBER},
+            }
+        )
+    ),
+    "regulators": _maybe(
+        _keys(
+            {
+                **{"source": TEXT, "listed": COUNT, "factors": COUNT, "leading": COUNT},
+                **{"others": COUNT, "gaps": COUNT},
+                "table": _some(
+                    _keys({"gene": TEXT} | dict.fromkeys(_LEADS, NUMBER)),
+                ),
             }
         )
     ),
