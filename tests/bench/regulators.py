@@ -12,7 +12,6 @@ import json
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -131,23 +130,24 @@ def _simulated() -> Iterator[str]:
 
 
 def _cellam(*args: object) -> tuple[str, float, float]:
-    """What a command prints, its seconds, and its memory in GB."""
-    started = time.monotonic()
-    line = ["/usr/bin/env", sys.executable, "-m", "cellam", *map(str, args)]
+    """What a command prints, its CPU seconds, and its memory in GB."""
+    line = [sys.executable, "-m", "cellam", *map(str, args)]
     script = (
         "import resource, subprocess, sys; r = subprocess.run(sys.argv[1:], check=True); "
-        "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss, file=sys.stderr)"
+        "u = resource.getrusage(resource.RUSAGE_CHILDREN); "
+        "print(u.ru_utime + u.ru_stime, u.ru_maxrss, file=sys.stderr)"
     )
     done = subprocess.run([sys.executable, "-c", script, *line], capture_output=True, text=True)
     if done.returncode:
         sys.exit(done.stderr)
-    return done.stdout, time.monotonic() - started, int(done.stderr.split()[-1]) / 1e6
+    seconds, memory = map(float, done.stderr.split()[-2:])
+    return done.stdout, seconds, memory / 1e6
 
 
 def _real(name: str, file: Path, questions: list[str], *options: str) -> Iterator[str]:
     with tempfile.TemporaryDirectory() as folder:
-        run = Path(folder) / "run"
-        _cellam("fit", file, "--out", run, "--no-report", *options)
+        _cellam("fit", file, "--out", folder, "--name", name, "--no-report", *options)
+        run = Path(folder) / name
         for of in questions:
             said, seconds, memory = _cellam(
                 "drivers", "--of", of, "--tf", "mouse", "--json", "--run", run
@@ -155,7 +155,8 @@ def _real(name: str, file: Path, questions: list[str], *options: str) -> Iterato
             told = json.loads(said)["regulators"]
             yield (
                 f"### {name}, {of}\n\n{told['factors']} factors expressed, {told['others']} other "
-                f"genes, {told['leading']} factors with q < 0.05; {seconds:.0f} s, {memory:.2f} GB."
+                f"genes, {told['leading']} factors with q < 0.05; {seconds:.0f} s of CPU time, "
+                f"{memory:.2f} GB."
             )
             yield "| factor | before | after | lead | above | p | q |\n" + 7 * "|---" + "|"
             for row in told["table"]:

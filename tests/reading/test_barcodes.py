@@ -7,6 +7,8 @@ from scipy import sparse
 import cellam
 from cellam.errors import DataError
 from cellam.reading.barcodes import clones_of
+from cellam.reading.cell_types import split_levels
+from cellam.reading.cells import read_obs
 from cellam.reading.clones import read_clones
 from cellam.truths import fading_fork
 
@@ -79,6 +81,9 @@ def test_later_events_and_doublets_leave_the_clones_of_the_first(adata) -> None:
     # Two lines of two cells, of which one lost the first barcode: half is not most.
     apart = [clone for clone, _ in named if (found == clone).sum() == 1]
     assert len(named) - len(apart) == 15 and len(apart) == 2
+    # What scores and fates are judged by is the same column.
+    told = split_levels(read_obs(adata, "X_clone")["X_clone"])[0]
+    assert len(set(zip(told, found, strict=True))) == len(np.unique(found))
     assert (found[doublets] < 0).sum() == 5 and len(known) >= n - 5 - len(lost)
 
 
