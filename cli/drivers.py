@@ -120,11 +120,13 @@ def _print_regulators(found: DriversResult, those: Regulators) -> None:
     )
     print()
     rows = [
-        [gene, f"{before:+.3f}", f"{after:+.3f}", f"{lead:+.3f}", f"{100 * above:.1f} %", *pq]
-        for gene, before, after, lead, above, *pq in (
-            (*row[:5], f"{row[5]:.3g}", f"{row[6]:.3g}")
-            for row in those.table.head(found.top).itertuples(index=False, name=None)
-        )
+        [
+            str(row["gene"]),
+            *(f"{row[name]:+.3f}" for name in ("before", "after", "lead")),
+            f"{100 * row['above']:.1f} %",
+            *(f"{row[name]:.3g}" for name in ("p_value", "q_value")),
+        ]
+        for row in those.table.head(found.top).to_dict("records")
     ]
     table([f"leads {found.of}", "before", "after", "lead", "above", "p", "q"], rows)
     print()
@@ -142,6 +144,8 @@ def _print_regulators(found: DriversResult, those: Regulators) -> None:
             f"likeness: how much a cell already looks like {of_fate} on the last training day "
             "(linear discriminant)."
         )
+    for note in those.notes:
+        say("note", note)
 
 
 def _print_top(found: DriversResult) -> None:

@@ -163,7 +163,7 @@ DRIVERS = {
         _keys(
             {
                 **{"source": TEXT, "listed": COUNT, "factors": COUNT, "leading": COUNT},
-                **{"others": COUNT, "gaps": COUNT},
+                **{"others": COUNT, "gaps": COUNT, "notes": _some(TEXT)},
                 "table": _some(
                     _keys({"gene": TEXT} | dict.fromkeys(_LEADS, NUMBER)),
                 ),

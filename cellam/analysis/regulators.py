@@ -34,6 +34,7 @@ Array = NDArray[np.float64]
 
 LIKE = 100  # other genes that a gene is compared with
 DETECTED = 10  # cells that have to express a gene
+FEW = 20  # factors, if the list has more
 LEVEL = 0.05  # false discovery rate
 
 
@@ -71,6 +72,21 @@ class Regulators:
     def says(self) -> str:
         """How many lead by that rate, of how many."""
         return f"{self.leading} of {plural(len(self.table), 'transcription factor')}"
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What makes little of the answer, in sentences."""
+        found = []
+        if self.gaps == 1:
+            found.append(
+                "Two days leave one gap, so nothing shows whether leads are the same later."
+            )
+        if len(self.table) < min(FEW, self.listed):
+            found.append(
+                f"{plural(len(self.table), 'transcription factor')} of {self.listed:,} can be "
+                "ranked: data of variable genes only, or of few cells, miss most of them."
+            )
+        return tuple(found)
 
     def with_all(self, genes: pd.DataFrame, found: pd.DataFrame) -> pd.DataFrame:
         """The table of all genes with the columns of `leads.leads`, and of these for factors."""

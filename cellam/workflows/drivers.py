@@ -113,9 +113,13 @@ class DriversResult(Result):
         found = self.regulators
         if found is None:
             return None
-        counts = {"factors": len(found.table), "leading": found.leading}
+        more = {
+            "factors": len(found.table),
+            "leading": found.leading,
+            "notes": list(found.notes),
+        }
         rows = found.table.head(self.top).to_dict("records")
-        return asdict(found) | counts | {"table": rows}
+        return asdict(found) | more | {"table": rows}
 
 
 def find_drivers(

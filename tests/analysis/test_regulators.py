@@ -121,6 +121,18 @@ def test_lists_that_cannot_be_compared_are_refused(model: Model, cells: Cells) -
         regulators(rare, found, read_factors([cells.genes[0]]), cells=160, gaps=3)
 
 
+def test_what_makes_little_of_the_answer_is_said() -> None:
+    genes = pd.DataFrame({"gene": [f"g{k}" for k in range(150)], "share_of_cells": 0.5})
+    genes["mean"] = np.arange(150.0)
+    found = genes[["gene"]].assign(before=0.1, after=0.0, lead=np.arange(150) / 150)
+    one = regulators(genes, found, read_factors(["g0", "g1"]), cells=60, gaps=2)
+    assert one.notes == () and one.says == "0 of 2 transcription factors" and one.others == 148
+    long = read_factors(["g0", "g1", *(f"h{k}" for k in range(50))])
+    two, few = regulators(genes, found, long, cells=60, gaps=1).notes
+    assert two.startswith("Two days leave one gap")
+    assert few.startswith("2 transcription factors of 52 can be ranked")
+
+
 def test_a_factor_leads_its_targets_and_so_does_what_has_the_same_cause(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: Callable[..., Any]
 ) -> None:
