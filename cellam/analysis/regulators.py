@@ -34,7 +34,7 @@ Array = NDArray[np.float64]
 
 LIKE = 100  # other genes that a gene is compared with
 DETECTED = 10  # cells that have to express a gene
-FEW = 20  # factors, if the list has more
+FEW = 20  # factors, of a list that has many more
 LEVEL = 0.05  # false discovery rate
 
 
@@ -81,7 +81,7 @@ class Regulators:
             found.append(
                 "Two days leave one gap, so nothing shows whether leads are the same later."
             )
-        if len(self.table) < min(FEW, self.listed):
+        if len(self.table) < min(FEW, self.listed / 2):
             found.append(
                 f"{plural(len(self.table), 'transcription factor')} of {self.listed:,} can be "
                 "ranked: data of variable genes only, or of few cells, miss most of them."

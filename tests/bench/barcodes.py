@@ -48,7 +48,9 @@ PEERS = {  # folder of its environment and of its maps, and what it says of them
     "moscot": (
         "moscot",
         "moscot 0.5.2: its lineage problem (moslin), with distances of 0 within a clone and 1 "
-        "between clones, in the coordinates of the file, parameters by default, days chained.",
+        "between clones, in the coordinates of the file, parameters by default (iterated until it "
+        "converges), days chained. It compares clones within a day with clones within the next, "
+        "never a clone with itself, so static barcodes tell it little.",
     ),
 }
 EARLY, LATE = ("2", "4"), "6"
