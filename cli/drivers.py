@@ -135,9 +135,8 @@ def _print_regulators(found: DriversResult, those: Regulators) -> None:
         f"after: of the {what} with the expression of the descendants; lead: how much larger the\n"
         "first is. above: share of the other genes that lead less, each compared with the "
         f"{LIKE}\ngenes expressed most like it; p: share that leads as much; q: false discovery "
-        f"rate, below\n{LEVEL} for {those.says}. A factor that leads need not regulate: a\n"
-        "gene that the same hidden cause switches on leads too, and so does a marker of which the\n"
-        "data hold less from day to day."
+        f"rate, below\n{LEVEL} for {those.says}. A factor that leads need not regulate:\n"
+        "a gene that the same hidden cause switches on leads as well."
     )
     if of_fate:
         print(

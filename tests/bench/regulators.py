@@ -39,7 +39,7 @@ TOLD = {
     "same cause": "switched on with the factor, and does nothing",
     "target": "switched on later",
     "late target": "switched on last",
-    "fading marker": "as a target, but the data hold less of it day by day",
+    "fading marker": "as a target, but the data hold half of it each day",
     "course": "changes along the course, in both arms",
     "flat": "does not change",
 }
