@@ -1,9 +1,9 @@
 """Factors: which genes are transcription factors, by a list of the user or of JASPAR.
 
 JASPAR [1]_ holds the binding profiles of transcription factors, so its names are those of factors
-with a known motif, no complete census. A profile of a dimer ("FOS::JUN") names two of them. It has
-one profile for a factor of several species, mostly named as in human, so both the human names and
-those of the mouse are taken for the mouse, whose genes mostly have the same symbols but for case.
+with a known motif, no complete census. A profile of a dimer ("FOS::JUN") names two of them. A motif
+that both species have is filed under one of them (that of SPI1 under the mouse), and their symbols
+are mostly the same but for case. So the names are those of both, whichever of them is asked for.
 
 References
 ----------
@@ -19,7 +19,7 @@ from pathlib import Path
 from cellam.errors import ConfigError
 
 RELEASE = "JASPAR2026"
-SPECIES = {"human": ("9606",), "mouse": ("9606", "10090")}  # whose names are taken, by taxon
+SPECIES = {"human": "9606", "mouse": "10090"}  # by taxon
 LONGEST = 40  # characters of a symbol; a longer line is no name
 
 
@@ -50,7 +50,7 @@ class Factors:
 
 
 def read_factors(of: str | Path | Iterable[str]) -> Factors:
-    """The transcription factors of a species, of a file, or of a list.
+    """The transcription factors of human and mouse, of a file, or of a list.
 
     Parameters
     ----------
@@ -64,7 +64,7 @@ def read_factors(of: str | Path | Iterable[str]) -> Factors:
         If the extra is not installed, or the file cannot be read or holds no names.
     """
     if isinstance(of, str) and of in SPECIES:
-        return Factors(_of_jaspar(of), f"{RELEASE} ({of})")
+        return Factors(_of_jaspar(of), RELEASE)
     if isinstance(of, str | Path):
         return Factors(_of_file(Path(of)), str(of))
     names = frozenset(name.strip().lower() for name in of) - {""}
@@ -82,7 +82,7 @@ def _of_jaspar(species: str) -> frozenset[str]:
             "Install it: pip install 'cellam[factors]'; or give a file with one name a line.",
         ) from None
     found = jaspardb(release=RELEASE).fetch_motifs(
-        collection="CORE", species=list(SPECIES[species])
+        collection="CORE", species=list(SPECIES.values())
     )
     return frozenset(name.lower() for motif in found for name in motif.name.split("::"))
 

@@ -68,9 +68,9 @@ def test_dimers_name_two_factors(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.slow
-def test_factors_of_the_mouse_are_those_of_both_species() -> None:
+def test_factors_of_jaspar_are_those_of_both_species() -> None:
     pytest.importorskip("pyjaspar", reason="no pyjaspar: pip install 'cellam[factors]'")
-    human, mouse = (read_factors(species).names for species in ("human", "mouse"))
-    assert human < mouse
-    assert {"gata1", "spi1", "pou5f1", "myc", "max"} <= human
-    assert len(human) > 700 and not any(":" in name for name in mouse)
+    found = read_factors("human").names
+    # Of mouse, of human, of a dimer; a housekeeping gene is none.
+    assert {"spi1", "gata1", "pou5f1", "max"} <= found and "actb" not in found
+    assert len(found) > 800 and not any(":" in name for name in found)
