@@ -12,6 +12,7 @@ from .options import DataOption, FromCellsOption, GroupbyOption, JsonOption, Run
 from .outputs import written
 
 if TYPE_CHECKING:
+    from cellam.analysis.regulators import Regulators
     from cellam.workflows.drivers import DriversResult
 
 
@@ -28,7 +29,8 @@ def drivers(
             "--top",
             "-n",
             min=1,
-            help="Number of genes to print with positive, and with negative, correlation.",
+            help="Number of genes to print with positive, and with negative, correlation, or of "
+            "transcription factors.",
         ),
     ] = 10,
     day: Annotated[
@@ -37,6 +39,14 @@ def drivers(
     ] = None,
     from_cells: FromCellsOption = None,
     groupby: GroupbyOption = None,
+    tf: Annotated[
+        str | None,
+        typer.Option(
+            "--tf",
+            help="Print instead the transcription factors whose expression leads in time: human, "
+            "mouse, or a text file with one name a line.",
+        ),
+    ] = None,
     csv: Annotated[
         Path | None, typer.Option("--csv", help="Write the table of all genes to this CSV file.")
     ] = None,
@@ -50,7 +60,7 @@ def drivers(
     run: RunOption = None,
     data: DataOption = None,
 ) -> None:
-    """List the genes that correlate with growth, speed or a fate, within days."""
+    """List the genes that correlate with growth, speed or a fate, within days, or lead in time."""
     from cellam.days.time_labels import named
     from cellam.workflows.run import open_run
 
@@ -62,6 +72,7 @@ def drivers(
         day=day or (),
         from_cells=from_cells,
         groupby=groupby,
+        tf=tf,
         seed=seed,
         csv=csv,
         overwrite=overwrite,
@@ -72,6 +83,18 @@ def drivers(
         return
     of_days = ", ".join(map(named, found.days))
     say("", f"{plural(found.cells, 'cell')} of {of_days}; {plural(len(found.table), 'gene')}.")
+    if found.regulators is not None:
+        _print_regulators(found, found.regulators)
+    else:
+        _print_correlated(found)
+    if found.division is not None:
+        say("division" if found.division.contradicts else "", str(found.division))
+    if found.written is not None:
+        give("written", written(found.written))
+
+
+def _print_correlated(found: DriversResult) -> None:
+    """The genes that correlate, and what that means."""
     _print_top(found)
     print()
     print(
@@ -80,10 +103,48 @@ def drivers(
         "speed and fates are\ncomputed from expression, so this ranks genes; it does not identify "
         "causes."
     )
-    if found.division is not None:
-        say("division" if found.division.contradicts else "", str(found.division))
-    if found.written is not None:
-        give("written", written(found.written))
+
+
+def _print_regulators(found: DriversResult, those: Regulators) -> None:
+    """The factors that lead most, and what that means."""
+    from cellam.analysis.drivers import FATE
+    from cellam.analysis.regulators import LEVEL, LIKE
+
+    of_fate = found.of.removeprefix(FATE) if found.of.startswith(FATE) else ""
+    what = "likeness" if of_fate else found.of
+    gaps = plural(those.gaps, "gap")
+    say(
+        "",
+        f"{len(those.table)} of the {those.listed:,} transcription factors of {those.source} are "
+        f"expressed; {plural(those.others, 'other gene')}; over {gaps} between days.",
+    )
+    print()
+    rows = [
+        [
+            str(row["gene"]),
+            *(f"{row[name]:+.3f}" for name in ("before", "after", "lead")),
+            f"{100 * row['above']:.1f} %",
+            *(f"{row[name]:.3g}" for name in ("p_value", "q_value")),
+        ]
+        for row in those.table.head(found.top).to_dict("records")
+    ]
+    table([f"leads {found.of}", "before", "after", "lead", "above", "p", "q"], rows)
+    print()
+    print(
+        f"before: correlation of expression with the {what} of the descendants on the next day;\n"
+        f"after: of the {what} with the expression of the descendants; lead: how much larger the\n"
+        "first is. above: share of the other genes that lead less, each compared with the "
+        f"{LIKE}\ngenes expressed most like it; p: share that leads as much; q: false discovery "
+        f"rate, below\n{LEVEL} for {those.says}. A factor that leads need not regulate:\n"
+        "a gene that the same hidden cause switches on leads as well."
+    )
+    if of_fate:
+        print(
+            f"likeness: how much a cell already looks like {of_fate} on the last training day "
+            "(linear discriminant)."
+        )
+    for note in those.notes:
+        say("note", note)
 
 
 def _print_top(found: DriversResult) -> None:

@@ -150,6 +150,7 @@ COMPARE = {
         )
     ),
 }
+_LEADS = ("before", "after", "lead", "above", "p_value", "q_value")
 DRIVERS = {
     **{"of": TEXT, "run": TEXT, "cells": COUNT, "days": _some(TEXT), "genes": COUNT},
     "drivers": _some(
@@ -157,6 +158,17 @@ DRIVERS = {
             {
                 **{"gene": TEXT, "correlation": NUMBER, "p_value": NUMBER, "q_value": NUMBER},
                 **{"mean": NUMBER, "share_of_cells": NUMBER},
+            }
+        )
+    ),
+    "regulators": _maybe(
+        _keys(
+            {
+                **{"source": TEXT, "listed": COUNT, "factors": COUNT, "leading": COUNT},
+                **{"others": COUNT, "gaps": COUNT, "notes": _some(TEXT)},
+                "table": _some(
+                    _keys({"gene": TEXT} | dict.fromkeys(_LEADS, NUMBER)),
+                ),
             }
         )
     ),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,18 +11,22 @@ import numpy as np
 import pandas as pd
 
 from cellam.analysis.division import Division, compare_division
-from cellam.analysis.drivers import check_quantity, drivers, quantity
+from cellam.analysis.drivers import FATE, check_quantity, drivers, quantity
+from cellam.analysis.leads import leads, likeness
+from cellam.analysis.regulators import Regulators, regulators
 from cellam.display import enumerated
 from cellam.errors import ConfigError
 from cellam.export.files import check_csv, write_csv
 from cellam.reading.cell_types import resolve_types
 from cellam.reading.cells import read_obs
+from cellam.reading.factors import read_factors
 from cellam.reading.queries import Query, select_rows
 from cellam.result import Result
 from cellam.runs.run import StoredRun
 from cellam.workflows.given import Days, day_texts
 
 TOP = 10
+OF_FACTORS = ["before", "after", "lead", "above", "lead_p_value", "lead_q_value"]
 
 
 @dataclass(frozen=True, repr=False)
@@ -38,11 +43,15 @@ class DriversResult(Result):
     days : tuple of str
         Labels of their days.
     table : pandas.DataFrame
-        A row for each gene; see `analysis.drivers.drivers`.
+        A row for each gene; see `analysis.drivers.drivers`. With transcription factors also before,
+        after and lead (see `analysis.leads`), and for each factor above, lead_p_value and
+        lead_q_value.
     top : int
-        Genes of each sign in the JSON and in print.
+        Genes of each sign in the JSON and in print, and factors.
     division : Division or None
         How growth goes with the genes of division, if `of` is growth.
+    regulators : Regulators or None
+        Transcription factors that lead, if they were asked for.
     written : pathlib.Path or None
         File of the table, if one was asked for.
     """
@@ -54,19 +63,23 @@ class DriversResult(Result):
     table: pd.DataFrame
     top: int
     division: Division | None
+    regulators: Regulators | None
     written: Path | None
 
     @property
     def facts(self) -> dict[str, str]:
         """Quantity, cells, and the strongest genes of both signs."""
         more, less = (list(part["gene"].head(3)) for part in self.strongest)
-        return {
+        facts = {
             "of": self.of,
             "cells": f"{self.cells:,} of {enumerated(list(self.days))}",
             "genes": f"{len(self.table):,}",
             "with more": ", ".join(more) or "none",
             "with less": ", ".join(less) or "none",
         }
+        if self.regulators is not None:
+            facts["leading"] = self.regulators.says
+        return facts
 
     @property
     def strongest(self) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -86,8 +99,27 @@ class DriversResult(Result):
             "cells": self.cells,
             "days": list(self.days),
             "genes": len(self.table),
-            "drivers": pd.concat(self.strongest).to_dict("records"),
+            "drivers": self._drivers(),
+            "regulators": self._regulators(),
         }
+
+    def _drivers(self) -> list[dict[str, Any]]:
+        rows = pd.concat(self.strongest)
+        if self.regulators is not None:
+            rows = rows.drop(columns=OF_FACTORS)
+        return [{str(k): v for k, v in row.items()} for row in rows.to_dict("records")]
+
+    def _regulators(self) -> dict[str, Any] | None:
+        found = self.regulators
+        if found is None:
+            return None
+        more = {
+            "factors": len(found.table),
+            "leading": found.leading,
+            "notes": list(found.notes),
+        }
+        rows = found.table.head(self.top).to_dict("records")
+        return asdict(found) | more | {"table": rows}
 
 
 def find_drivers(
@@ -98,6 +130,7 @@ def find_drivers(
     day: Days = (),
     from_cells: Query | None = None,
     groupby: str | None = None,
+    tf: str | Path | Iterable[str] | None = None,
     seed: int = 0,
     csv: Path | str | None = None,
     overwrite: bool = False,
@@ -118,6 +151,10 @@ def find_drivers(
         Only cells that fit a query on `obs`, or are marked.
     groupby : str, optional
         Column of `obs` with the cell types; found by its name without it.
+    tf : str, path or several str, optional
+        Also rank transcription factors by how much their expression comes before growth, speed or
+        the looks of a fate: those of "human" or "mouse" (needs the extra `factors`), of a text file
+        with one name a line, or of a list. See `analysis.regulators` for what that means.
     seed : int
         For noise, where the fit has it.
     csv : path, optional
@@ -130,9 +167,11 @@ def find_drivers(
     Raises
     ------
     ConfigError
-        For a quantity, days, columns or cells that do not fit together.
+        For a quantity, days, columns or cells that do not fit together, or a list of factors that
+        cannot be read.
     DataError
-        If the data are not those of the fit, or too few cells are left.
+        If the data are not those of the fit, too few cells are left, or too few genes to compare
+        factors with.
     OutputError
         If the file is there, or cannot be written.
     """
@@ -145,6 +184,7 @@ def find_drivers(
     run.check_cells(obs)
     types = resolve_types(obs, model.snapshots.codes, groupby)
     check_quantity(model, of, types)
+    factors = read_factors(tf) if tf is not None else None
     rows = select_rows(obs, from_cells) if from_cells is not None else None
     cells = run.read_expression(source)
     y, keep = quantity(model, of, types, seed=seed)
@@ -160,8 +200,15 @@ def find_drivers(
         )
     labels = cells.timeline.labels
     used = tuple(label for k, label in enumerate(labels) if (cells.codes[keep] == k).any())
-    frame = drivers(cells, y, keep)
+    frame, found = drivers(cells, y, keep), None
+    if factors is not None:
+        if of.startswith(FATE):
+            assert types is not None
+            y = likeness(model, types, of.removeprefix(FATE))
+        lags = leads(model, cells, y, keep, seed=seed)
+        found = regulators(frame, lags.table, factors, cells=int(keep.sum()), gaps=lags.gaps)
+        frame = found.with_all(frame, lags.table)
     if path is not None:
         write_csv(frame, path)
     division = compare_division(model, cells) if of == "growth" else None
-    return DriversResult(run.path, of, int(keep.sum()), used, frame, top, division, path)
+    return DriversResult(run.path, of, int(keep.sum()), used, frame, top, division, found, path)

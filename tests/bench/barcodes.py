@@ -1,14 +1,18 @@
-"""Fits with and without barcodes: `python tests/bench/barcodes.py` writes BARCODES.md.
+"""Fits with and without barcodes: `python tests/bench/barcodes.py [--larry]` writes BARCODES.md.
 
 Forks that are decided early and hide it later (`cellam.truths.fading_fork`), whose true fates are
 known, the same with barcodes that mean nothing, and larry (with ../shared/data), where clones are
-held out from the fit that they judge. CoSpar [1]_ stands beside it where `make peers` has made its
-environment; each clone is judged by a map that was inferred without its barcodes, too.
+held out from the fit that they judge. CoSpar [1]_ and moscot's lineage problem (moslin [2]_) stand
+beside it where `make peers` has made their environments; each clone is judged by a map that was
+inferred without its barcodes, too. Maps that are there are used again, and with `--larry` the forks
+are left as they are in BARCODES.md.
 
 References
 ----------
 .. [1] Wang, Herriges, Hurley, Kotton and Klein, CoSpar identifies early cell fate biases from
    single-cell transcriptomic and lineage information, Nature Biotechnology 2022.
+.. [2] Lange et al., Mapping lineage-traced cells across time points with moslin, Genome Biology
+   2024.
 """
 
 from __future__ import annotations
@@ -35,7 +39,20 @@ from cellam.truths import Population, fading_fork
 
 LARRY = Path(__file__).parents[3] / "shared" / "data" / "larry_clones_781.h5ad"
 TABLE = Path(__file__).with_name("BARCODES.md")
-KEPT = Path(__file__).parents[2] / ".bench" / "cospar"
+BENCH = Path(__file__).parents[2] / ".bench"
+PEERS = {  # folder of its environment and of its maps, and what it says of them
+    "CoSpar": (
+        "cospar",
+        "CoSpar 0.5.0 in the coordinates of the file, with the parameters of its examples.",
+    ),
+    "moscot": (
+        "moscot",
+        "moscot 0.5.2: its lineage problem (moslin), with distances of 0 within a clone and 1 "
+        "between clones, in the coordinates of the file, parameters by default (iterated until it "
+        "converges), days chained. It compares clones within a day with clones within the next, "
+        "never a clone with itself, so static barcodes tell it little.",
+    ),
+}
 EARLY, LATE = ("2", "4"), "6"
 DRAWS = 8
 QUICK = {"path": "ot", "curvature": 1.0, "n_features": 200}  # what is chosen is a matter apart
@@ -96,29 +113,47 @@ def _null() -> str:
     )
 
 
-def _add_cospar(model: Model, types: pd.Series, clones: pd.Series) -> bool:
-    """Make CoSpar a contender, if it is here: judged by maps without the barcodes in question."""
-    python = KEPT / "bin" / "python"
-    if not python.exists():
-        print("no CoSpar here (`make peers`): it is left out", file=sys.stderr)
-        return False
-    days = model.snapshots
+def _hidden(
+    model: Model, types: pd.Series, clones: pd.Series
+) -> tuple[list[list[str]], dict[str, int]]:
+    """Clones that are hidden in each fold, as `unseen` does it, and the fold of each clone."""
     of_state = reference_of(model, LATE, types).memberships()
     known = find_sisters(model, types, clones, start=EARLY, terminal=LATE, of_state=of_state)
     clone_of = clones.astype(object).to_numpy()
-    last = days.rows[days.index(LATE)]
+    last = model.snapshots.rows[model.snapshots.index(LATE)]
     names = [clone_of[last[rows[0]]] for rows in known.late]
-    fold = (
-        np.random.default_rng(model.options.seed).permutation(known.number) % FOLDS
-    )  # as `unseen`
-    hidden = KEPT / "hidden.json"
+    fold = np.random.default_rng(model.options.seed).permutation(known.number) % FOLDS
     lists = [[n for n, f in zip(names, fold, strict=True) if f == k] for k in range(FOLDS)]
-    hidden.write_text(json.dumps(lists), encoding="utf-8")
-    script = Path(__file__).with_name("cospar_maps.py")
-    subprocess.run([python, script, LARRY, hidden, KEPT], check=True, stdout=subprocess.DEVNULL)
-    maps = [pd.read_csv(KEPT / f"map{k}.tsv", sep="\t") for k in range(FOLDS)]
-    judged_by = dict(zip(names, fold, strict=True))
-    cells = clones.index.astype(str)
+    return lists, dict(zip(names, map(int, fold), strict=True))
+
+
+def _maps(name: str, lists: list[list[str]]) -> list[pd.DataFrame] | None:
+    """The maps of a peer without each list of clones; None where it is not here."""
+    folder = BENCH / PEERS[name][0]
+    python, hidden = folder / "bin" / "python", folder / "hidden.json"
+    files = [folder / f"map{k}.tsv" for k in range(FOLDS)]
+    text = json.dumps(lists)
+    there = hidden.exists() and hidden.read_text(encoding="utf-8") == text
+    if not (there and all(file.exists() for file in files)):
+        if not python.exists():
+            print(f"no {name} here (`make peers`): it is left out", file=sys.stderr)
+            return None
+        for file in files:
+            file.unlink(missing_ok=True)
+        hidden.write_text(text, encoding="utf-8")
+        script = Path(__file__).with_name(f"{PEERS[name][0]}_maps.py")
+        line = [python, script, LARRY, hidden, folder]
+        subprocess.run(line, check=True, stdout=subprocess.DEVNULL)
+    return [pd.read_csv(file, sep="\t") for file in files]
+
+
+def _add_peer(name: str, model: Model, types: pd.Series, clones: pd.Series) -> bool:
+    """Make a peer a contender, if it is here: judged by maps without the barcodes in question."""
+    lists, judged_by = _hidden(model, types, clones)
+    maps = _maps(name, lists)
+    if maps is None:
+        return False
+    clone_of, cells = clones.astype(object).to_numpy(), clones.index.astype(str)
 
     def contender(model: Model, start: str, end: str, types: pd.Series) -> sparse.csr_matrix:
         first, then = (model.snapshots.rows[model.snapshots.index(k)] for k in (start, end))
@@ -133,10 +168,8 @@ def _add_cospar(model: Model, types: pd.Series, clones: pd.Series) -> bool:
             matrix[i[there], j[there]] = of_fold["mass"][there]
         return sparse.csr_matrix(matrix / matrix.sum(1, keepdims=True))
 
-    CONTENDERS["CoSpar"] = (
-        contender,
-        "CoSpar's map, without the barcodes of the clone in question",
-    )
+    said = f"the map of {name}, without the barcodes of the clone in question"
+    CONTENDERS[name] = (contender, said)
     return True
 
 
@@ -146,7 +179,7 @@ def _larry() -> Iterator[str]:
     options = Options(**model.options.model_dump() | {"clones": None})
     plain = fit_beside(model, cells.without_clones(), options)
     types, clones = cells.obs["state_info"], cells.obs["clone_id"]
-    beside = _add_cospar(model, types, clones)
+    beside = [name for name in PEERS if _add_peer(name, model, types, clones)]
     found = validate(model, types, clones, start=EARLY, terminal=LATE, plain=plain)
     table = found.table[found.table["state"] == "all"]
     shares = model.choice.recipe.clones
@@ -159,22 +192,26 @@ def _larry() -> Iterator[str]:
         )
         yield f"| {row['method']} | {row['score']} | {value} | {gain} |"
     yield verdict(found.table)
-    if beside:
-        yield "CoSpar 0.5.0 in the coordinates of the file, with the parameters of its examples."
+    yield from (PEERS[name][1] for name in beside)
 
 
 def main() -> None:
     """Write BARCODES.md."""
     lines = ["# Fits with barcodes", "Written by `python tests/bench/barcodes.py`."]
-    lines += [
-        "## Forks that are decided early\n\nThe trait that decides fades on later days. Fates of "
-        f"the first day, mean over {DRAWS} draws of 250 cells a day (least and largest), path ot.",
-        *_forks(),
-        _null(),
-    ]
+    if sys.argv[1:] == ["--larry"]:
+        before = TABLE.read_text(encoding="utf-8").split("\n## larry")[0]
+        lines = [before.rstrip("\n")]
+    else:
+        lines += [
+            "## Forks that are decided early\n\nThe trait that decides fades on later days. Fates "
+            f"of the first day, mean over {DRAWS} draws of 250 cells a day (least and largest), "
+            "path ot.",
+            *_forks(),
+            _null(),
+        ]
     if LARRY.exists():
         lines += ["## larry\n\nEach clone is judged by a fit without its barcodes.", *_larry()]
-    TABLE.write_text("\n\n".join(lines).replace("|\n\n| ", "|\n| ") + "\n")
+    TABLE.write_text("\n\n".join(lines).replace("|\n\n| ", "|\n| ") + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -63,6 +63,7 @@ MISTAKES = [
     ("eval --holdout day2 --csv small.h5ad/x.csv", "cannot be written"),
     ("fates --terminal day7:cell_typ", "Did you mean 'cell_type'?"),
     ("fates --csv x.tsv", "Use --csv x.csv"),
+    ("drivers --of growth --tf mice", "Give human, mouse, or a text file"),
     ("drivers --of growht", "Did you mean 'growth'?"),
     ("drivers --of fate:myelod", "Did you mean 'fate:myeloid'?"),
     ("drivers --of fate:myeloid --csv x.tsv", "Use --csv x.csv"),
