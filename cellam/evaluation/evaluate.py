@@ -13,9 +13,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from cellam.coordinates.batch_shift import without_shift
 from cellam.days.time_labels import count_cells, named
@@ -30,6 +28,7 @@ from cellam.evaluation.scoring import score
 from cellam.evaluation.units import CELLS, Units
 from cellam.executors.executor import as_done
 from cellam.limits import REFITS
+from cellam.matrix.rows import Rows
 from cellam.modelling.model import Model
 from cellam.modelling.pipeline import fit, fit_beside
 from cellam.modelling.refits import effective_refits, refit
@@ -263,14 +262,14 @@ def _as_for(options: Options, cells: Cells) -> Cells:
     return cells if options.clones is not None else cells.without_clones()
 
 
-def _expression(task: _Task, model: Model, label: str) -> NDArray[np.float32] | None:
+def _expression(task: _Task, model: Model, label: str) -> Rows | None:
     """Measured expression of the cells of a day; None where no metric asks for it."""
     cells = task.cells
     if cells.rep is not None or not set(GENE_METRICS) & set(task.metrics):
         return None
     rows = model.snapshots.rows[model.snapshots.index(label)]
     of_day = replace(cells, matrix=cells.matrix[rows])
-    return model.space.prepared(of_day, model.space.genes).toarray()
+    return model.space.prepared(of_day, model.space.genes)
 
 
 def available_metrics(

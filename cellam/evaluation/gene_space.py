@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cellam.dynamics.distances import Comparison
+from cellam.matrix.rows import Rows
 
 Array = NDArray[np.float64]
 
@@ -40,6 +41,31 @@ class Genes:
     expression: Array
     axes: Array
     origin: Array
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Expression of some of the measured cells of a day, on the scale of the PCA.
+
+    Parameters
+    ----------
+    cells : (k,) int array
+        Which of the day they are, in ascending order.
+    values : (k, g) array
+    """
+
+    cells: NDArray[np.int64]
+    values: NDArray[np.float32]
+
+    @staticmethod
+    def among(expression: Rows, cells: NDArray[np.int64]) -> Measured:
+        """Read that of some cells, in any order and more than once each; others are not kept."""
+        some = np.unique(cells)
+        return Measured(some, expression[some].toarray())
+
+    def of(self, cells: NDArray[np.int64]) -> Array:
+        """That of some of them, in the order given."""
+        return self.values[np.searchsorted(self.cells, cells)].astype(np.float64)
 
 
 def compare_profiles(x: Array, u: Array, genes: Genes, v: Array) -> Comparison:

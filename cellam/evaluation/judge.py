@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from cellam.dynamics.distances import Comparison, draw_rows, resample
 from cellam.evaluation.contenders import FLOOR, Contender
 from cellam.evaluation.contest import Contest
-from cellam.evaluation.gene_space import Genes
+from cellam.evaluation.gene_space import Genes, Measured
 from cellam.evaluation.metrics import METRICS, Annotation, Sample
 from cellam.evaluation.scores import PAIRS
 from cellam.evaluation.units import AT_MOST, Units, pairs_of
@@ -53,7 +53,7 @@ class Judge:
         contest: Contest,
         metrics: tuple[str, ...],
         types: pd.Series[Any] | None,
-        expression: NDArray[np.float32] | None = None,
+        expression: Measured | None = None,
     ) -> None:
         self.contest, self.metrics, self.expression = contest, metrics, expression
         self.types, self.annotation = _annotation(contest, types)
@@ -153,7 +153,7 @@ class Judge:
         if self.expression is None:
             return None
         space = self.contest.model.space
-        y = self.expression[rows].astype(np.float64)
+        y = self.expression.of(rows)
         origin = space.centre @ space.components + space.mean
         return Genes(y, space.scale[:, None] * space.components, origin)
 

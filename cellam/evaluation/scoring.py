@@ -21,12 +21,14 @@ from numpy.typing import NDArray
 from cellam.errors import ConfigError
 from cellam.evaluation.contenders import followed
 from cellam.evaluation.contest import Contest, contenders
+from cellam.evaluation.gene_space import Measured
 from cellam.evaluation.judge import Influence, Judge
 from cellam.evaluation.metrics import DISTANCES, METRICS
 from cellam.evaluation.scores import COLUMNS, OF_REPLICATES, Scores
 from cellam.evaluation.spreads import NORMAL_DF, Spreads, over_cells, over_replicates
-from cellam.evaluation.units import Units
+from cellam.evaluation.units import AT_MOST, Units
 from cellam.limits import DRAWS, N_MAX
+from cellam.matrix.rows import Rows
 from cellam.modelling.model import Model
 from cellam.modelling.refits import Refits
 
@@ -45,7 +47,7 @@ def score(
     n_cells: int | None = None,
     draws: int = DRAWS,
     units: Units | None = None,
-    expression: NDArray[np.float32] | None = None,
+    expression: Rows | None = None,
 ) -> Scores:
     """Score a model on a day that it was not fitted on, beside the baselines and the floor.
 
@@ -75,7 +77,7 @@ def score_contest(
     types: pd.Series[Any] | None = None,
     n_cells: int | None = None,
     units: Units | None = None,
-    expression: NDArray[np.float32] | None = None,
+    expression: Rows | None = None,
 ) -> Scores:
     """Score all that predict a held-out day, and its floor.
 
@@ -95,9 +97,9 @@ def score_contest(
     units : Units, optional
         Replicates of the day: what an interval is over, in place of cells and of `refits`. With two
         of them there is none.
-    expression : (m, g) array, optional
-        Of the measured cells, in the genes of the PCA; without it no metric in gene space has a
-        row.
+    expression : Rows, optional
+        Of the m measured cells, in the genes of the PCA; without it no metric in gene space has a
+        row. Only that of the cells that are drawn is read.
 
     Raises
     ------
@@ -106,7 +108,10 @@ def score_contest(
     """
     n = _size(contest, n_cells)
     halves = [(order[:n], order[n : 2 * n]) for order in contest.orders]
-    judge = Judge(contest, tuple(metrics), types, expression)
+    measured = None
+    if expression is not None:
+        measured = Measured.among(expression, _drawn(contest, units, n))
+    judge = Judge(contest, tuple(metrics), types, measured)
     influences = judge.compare(halves)
     if units is not None:
         spreads = over_replicates(judge, influences, units, halves[0][0])
@@ -116,6 +121,15 @@ def score_contest(
     variances = judge.variances(again, refits.scale, halves[0][0])
     spreads = over_cells(contest, influences, variances, len(again))
     return _summarise(contest, influences, spreads, n=n)
+
+
+def _drawn(contest: Contest, units: Units | None, n: int) -> NDArray[np.int64]:
+    """All cells of the day that are drawn: for either half, and of every replicate."""
+    drawn = [order[: 2 * n] for order in contest.orders]
+    if units is not None:
+        names = range(len(units.sizes))
+        drawn += [o[units.of_truth[o] == k][:AT_MOST] for o in contest.orders for k in names]
+    return np.concatenate(drawn)
 
 
 def _size(contest: Contest, n_cells: int | None) -> int:

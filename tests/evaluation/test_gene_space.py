@@ -10,6 +10,7 @@ from cellam.errors import ConfigError
 from cellam.evaluation.evaluate import available_metrics, evaluate
 from cellam.evaluation.gene_space import Genes, compare_profiles
 from cellam.evaluation.scoring import score
+from cellam.matrix.rows import Rows
 from cellam.modelling.model import Model
 from cellam.reading.cells import Cells
 
@@ -44,7 +45,7 @@ def test_the_table_has_decoded_cells_against_measured_ones(cells: Cells) -> None
     rows = model.snapshots.rows[k]
     found = score(
         model, "day2", metrics=["gene_mean"], draws=40, n_cells=20,
-        expression=expression[rows].astype(np.float32),
+        expression=Rows.of(expression[rows].astype(np.float32)),
     )  # fmt: skip
     value = found.table.set_index("method")["value"]
     before = model.space.decode(model.snapshots.points[k - 1], list(model.space.genes)).mean(0)
