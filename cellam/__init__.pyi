@@ -71,7 +71,7 @@ from cellam.workflows.compare import compare_file as compare_file
 from cellam.workflows.drivers import DriversResult as DriversResult
 from cellam.workflows.evaluate import EvaluationResult as EvaluationResult
 from cellam.workflows.export import ExportResult as ExportResult
-from cellam.workflows.fates import FatesResult as FatesResult
+from cellam.workflows.fates_result import FatesResult as FatesResult
 from cellam.workflows.fit import fit_run as fit_run
 from cellam.workflows.info import InfoResult as InfoResult
 from cellam.workflows.perturb import PerturbationResult as PerturbationResult
@@ -80,7 +80,7 @@ from cellam.workflows.report import ReportResult as ReportResult
 from cellam.workflows.run import Run as Run
 from cellam.workflows.run import open_run as open_run
 from cellam.workflows.run import save as save
-from cellam.workflows.simulate import SimulationResult as SimulationResult
+from cellam.workflows.simulation_result import SimulationResult as SimulationResult
 from cellam.workflows.suggest import SuggestionResult as SuggestionResult
 from cellam.workflows.validate import ValidationResult as ValidationResult
 

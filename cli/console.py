@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import shutil
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -118,18 +119,48 @@ def say_caveats(caveats: Iterable[Caveat] | None) -> None:
 def table(columns: list[str], rows: list[list[str]]) -> None:
     """Print a table, its first column to the left and the others to the right.
 
-    It is as wide as it has to be: a file or a pipe has no width, and a terminal wraps by itself.
+    In a file or a pipe it is as wide as it has to be. On a terminal that is too narrow the columns
+    that do not fit stand below, beside the first column again.
     """
     from rich.cells import cell_len  # Chinese characters are two columns wide
 
     lines = [[" ".join(cell.splitlines()) for cell in row] for row in [columns, *rows]]
     widths = [max(map(cell_len, column)) for column in zip(*lines, strict=True)]
-    for row in lines:
-        cells = []
-        for k, (cell, width) in enumerate(zip(row, widths, strict=True)):
-            blank = " " * (width - cell_len(cell))
-            cells.append(cell + blank if k == 0 else blank + cell)
-        print("  ".join(cells).rstrip())
+    for n, block in enumerate(_blocks(widths, _width())):
+        if n:
+            print()
+        for row in lines:
+            cells = []
+            for k in (0, *block):
+                blank = " " * (widths[k] - cell_len(row[k]))
+                cells.append(row[k] + blank if k == 0 else blank + row[k])
+            print("  ".join(cells).rstrip())
+
+
+def _width() -> int | None:
+    """Columns of the terminal that is printed to; None for a file or a pipe."""
+    if sys.stdout is None or not sys.stdout.isatty():
+        return None
+    return shutil.get_terminal_size().columns
+
+
+def _blocks(widths: list[int], most: int | None) -> list[list[int]]:
+    """Which columns of a table stand side by side, beside the first: as many as fit, or one.
+
+    Examples
+    --------
+    >>> _blocks([4, 10, 10, 10], 30)
+    [[1, 2], [3]]
+    >>> _blocks([4, 10, 10, 10], None)
+    [[1, 2, 3]]
+    """
+    blocks: list[list[int]] = [[]]
+    for k in range(1, len(widths)):
+        wide = widths[0] + sum(2 + widths[j] for j in (*blocks[-1], k))
+        if most is not None and wide > most and blocks[-1]:
+            blocks.append([])
+        blocks[-1].append(k)
+    return blocks
 
 
 def _stages() -> Callable[[Progress], None]:

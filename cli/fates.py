@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from cellam.analysis.fates import Fates
     from cellam.analysis.states import FoundStates
-    from cellam.workflows.fates import FatesResult
+    from cellam.workflows.fates_result import FatesResult
 
 MOST_STATES = 8  # columns of the table
 

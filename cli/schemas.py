@@ -75,6 +75,7 @@ _INTERVAL = {"interval": NUMBERS, "agreeing": COUNT}
 _OF_TYPES = {
     **dict.fromkeys(("simulated", "observed", "bias"), SHARES),
     **dict.fromkeys(("simulated_interval", "observed_interval"), _named(NUMBERS)),
+    **dict.fromkeys(("simulated_replicates", "observed_replicates"), _named(NUMBERS)),
 }
 _PATH = _keys({"name": TEXT, "tau": NUMBER, "entropy": NUMBER}, some=("tau", "entropy"))
 _REASON = _keys({"because": TEXT, "scores": SHARES, "days": COUNT})
@@ -272,7 +273,7 @@ SIMULATE = {
             }
         )
     ),
-    **{"times": NUMBERS, "types": _maybe(TEXT)},
+    **{"times": NUMBERS, "types": _maybe(TEXT), "over": _maybe(TEXT)},
     "days": _some(
         _keys(
             {

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from cellam.analysis.uncertainty import Followed
     from cellam.modelling.families import Families
     from cellam.modelling.model import Model
+    from cellam.workflows.simulation_result import SimulationResult
 
 
 MOST_TYPES = 8  # columns of the table
@@ -153,7 +154,8 @@ def simulate(
     moved, model = found.simulation, opened.model
     say(
         "simulated",
-        f"{plural(len(moved.rows), 'cell')} of {found.who} from {moved.times[0]:g} to "
+        f"{plural(len(moved.rows), 'cell')} of {found.who} "
+        f"{'backward ' * bool(moved.times[-1] < moved.times[0])}from {moved.times[0]:g} to "
         f"{moved.times[-1]:g}, {plural(len(moved.times), 'saved time')}",
     )
     if found.families is not None:
@@ -163,6 +165,7 @@ def simulate(
     _print_composition(
         found.composition, found.types, _masses(found.followed), model.training.times, size
     )
+    _print_shares(found)
     _say_remote(found.cells, model, float(moved.times[-1]))
     print()
     say_caveats(found.caveats)
@@ -241,48 +244,41 @@ def _print_composition(
     size: str,
 ) -> None:
     """A row for each observed day and the end: mass, effective size, share of each type."""
-    types: list[str] = []
-    if of_cell is not None and len(frame):
-        total: dict[str, float] = {}
-        for column in ("simulated", "observed"):
-            for shares in frame[column]:
-                for name, share in shares.items():
-                    total[name] = total.get(name, 0.0) + share
-        types = sorted(total, key=lambda name: -total[name])[:MOST_TYPES]
-    rows = []
+    from cellam.analysis.composition import present
+    from cellam.report.wording import share_text
+
+    types = present(frame)[:MOST_TYPES] if of_cell is not None else []
     compared = bool(types) and any(frame["observed"])  # chosen cells are compared with none
-    for _, row in frame.iterrows():
-        shares = [
-            f"{100 * row['simulated'].get(t, 0.0):.0f} %" + _observed(row, t) * compared
-            if row["simulated"]
-            else "–"  # no cell of that day is annotated
-            for t in types
-        ]
+    rows = []
+    for row in frame.to_dict("records"):
+        shares = [share_text(row, name, " %", compared=compared) for name in types]
         outside = not training[0] <= row["time"] <= training[-1]
         mass = f"{mass_text(row['mass'])}{masses.get(row['time'], '')}"
         name = row["label"] + " (extrapolated)" * outside
         rows.append([name, mass, f"{row['ess']:.0f}", *shares])
     table(["day", "mass (90 %)" if masses else "mass", size, *types], rows)
-    if of_cell is not None and types:
-        brackets = (
-            " (in brackets: share observed on that day, and its 95 % interval by the number of "
-            "cells)"
-        ) * compared
-        print(
-            f"Shares of obs[{of_cell.name!r}] by weight{brackets}. At the start, cells keep "
-            "their own types; later, types are those of the ten nearest annotated cells of the "
-            f"day.{unannotated(of_cell)}"
-        )
-        _print_bias(frame, types)
 
 
-def _observed(row: pd.Series[Any], name: str) -> str:
-    """The observed share of a type and its interval, in brackets; a dash where there is none."""
-    if not row["observed"]:
-        return " (–)"
-    low, high = row["observed_interval"][name]
-    share = row["observed"].get(name, 0.0)
-    return f" ({100 * share:.0f}; {100 * low:.0f} to {100 * high:.0f})"
+def _print_shares(found: SimulationResult) -> None:
+    """What the shares of the table are, and which types it leaves out."""
+    from cellam.analysis.composition import present
+
+    types, of_cell = present(found.composition), found.types
+    if of_cell is None or not types:
+        return
+    interval = found.over or "95 % interval by the number of cells"
+    over = f" (in square brackets: {found.over})" * bool(found.over)
+    brackets = f" In brackets: share observed on that day, and its {interval}."
+    print(
+        f"Shares of obs[{of_cell.name!r}] by weight{over}."
+        f"{brackets * any(found.composition['observed'])} At the start, cells keep their own "
+        "types; later, types are those of the ten nearest annotated cells of the "
+        f"day.{unannotated(of_cell)}"
+    )
+    if len(types) > MOST_TYPES:
+        more = plural(len(types) - MOST_TYPES, "rarer type")
+        print(f"{more} not shown; they are in the output of --json.")
+    _print_bias(found.composition, types[:MOST_TYPES])
 
 
 def _print_bias(frame: pd.DataFrame, types: list[str]) -> None:

@@ -49,13 +49,13 @@ def composition(
     pandas.DataFrame
         A row for each observed day: label, time, mass (relative to the start), ess (effective
         sample size of the weights, (Σw)²/Σw²; of cells that divide and die their number), and the
-        shares of the types by name. `simulated`: by weight, among the simulated cells; at the start
-        by the types that these cells have, later by `assignment`. `observed`: among the cells
-        observed that day; empty for chosen cells. `bias`: what is too much in the share of each
-        type by `assignment`, as measured on the observed cells of the day; empty at the start,
-        where no cell is assigned. `simulated_interval` and `observed_interval`: both ends of each
-        share's interval, `observed_interval` also of types that only other days have. All are
-        empty on a day without annotated cells, and `simulated` where no cell lives. A simulation
+        shares of all types of the data by name, 0 for those that are not there. `simulated`: by
+        weight, among the simulated cells; at the start by the types that these cells have, later by
+        `assignment`. `observed`: among the cells observed that day; empty for chosen cells. `bias`:
+        what is too much in the share of each type by `assignment`, as measured on the observed
+        cells of the day; empty at the start, where no cell is assigned. `simulated_interval` and
+        `observed_interval`: both ends of each share's interval. All are empty on a day without
+        annotated cells, and `simulated` where no cell lives. A simulation
         that starts or ends on another time has a row for that too, whose label is the number; its
         cells are assigned by those of the training days next to it, and nothing is observed.
     """
@@ -81,26 +81,35 @@ def composition(
         if types is not None:
             found = reference(model, at or days_beside(model, float(time)), types)
             if t == 0 and start is not None:
-                own_rows = moved.rows[founder[there]]
-                row["simulated"] = _own(start.iloc[own_rows], w, found.names)
+                simulated = _own(start.iloc[moved.rows[founder[there]]], w)
             elif found.names and len(w):
                 x = model.space.from_coordinates(positions[there])
-                row["simulated"] = _named(found.names, w @ found.assign(x) / w.sum())
+                simulated = _named(found.names, w @ found.assign(x) / w.sum())
             else:
-                row["simulated"] = {}
+                simulated = {}
+            row["simulated"] = every | simulated if simulated else {}
             # A cell that was drawn twice counts once; at the start so do annotated cells alone.
             drawn = moved.rows[founder[there]]
             counts = slice(None) if t > 0 or annotated is None else annotated[drawn]
             independent = _independent(drawn[counts], w[counts])
             row["simulated_interval"] = _counted(row["simulated"], independent)
             seen = bool(at) and bool(found.names)
-            row["observed"] = _named(found.names, found.shares) if seen and not chosen else {}
             # A type of other days has a share of 0 here, up to what so many cells rule out.
-            observed = every | row["observed"] if row["observed"] else {}
-            row["observed_interval"] = _counted(observed, len(found.annotated))
-            row["bias"] = _named(found.names, found.bias()) if seen and t > 0 else {}
+            compared = seen and not chosen
+            row["observed"] = every | _named(found.names, found.shares) if compared else {}
+            row["observed_interval"] = _counted(row["observed"], len(found.annotated))
+            row["bias"] = every | _named(found.names, found.bias()) if seen and t > 0 else {}
         rows.append(row)
     return pd.DataFrame(rows)
+
+
+def present(frame: pd.DataFrame) -> list[str]:
+    """Types of a composition that have a share on one of its days, the most frequent first."""
+    if "simulated" not in frame:
+        return []
+    shares = pd.DataFrame([*frame["simulated"], *frame["observed"]])
+    total = shares.sum().sort_values(ascending=False, kind="stable")
+    return [str(name) for name in total.index[total > 0]]
 
 
 def roles(model: Model, frame: pd.DataFrame) -> list[str]:
@@ -138,11 +147,11 @@ def _counted(shares: dict[str, float], n: float) -> dict[str, tuple[float, float
     return dict(zip(shares, zip(low.tolist(), high.tolist(), strict=True), strict=True))
 
 
-def _own(types: pd.Series[Any], w: NDArray[np.float64], names: tuple[str, ...]) -> dict[str, float]:
+def _own(types: pd.Series[Any], w: NDArray[np.float64]) -> dict[str, float]:
     """Shares of the types that observed cells have, by weight; empty where none is annotated."""
     of_cell = read_types(types)
     total = w[of_cell.notna().to_numpy()].sum()
-    there = sorted({*names, *of_cell.dropna()}) if total else []
+    there = sorted(set(of_cell.dropna())) if total else []
     return {name: float(w[(of_cell == name).to_numpy()].sum() / total) for name in there}
 
 

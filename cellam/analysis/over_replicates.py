@@ -1,4 +1,4 @@
-"""Over replicates: how growth and fates of cell types would vary with other mice.
+"""Over replicates: how growth, fates and shares of cell types would vary with other mice.
 
 The intervals stand beside the ranges of `growth_range` and `fates`, which say what the same cells
 leave open: more mice narrow the one, and not the other.
@@ -6,7 +6,7 @@ leave open: more mice narrow the one, and not the other.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -14,10 +14,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from cellam.analysis.composition import composition
 from cellam.analysis.fates import Fates, predict_fates
 from cellam.modelling.left_out import LeftOut
 from cellam.modelling.model import Model
 from cellam.modelling.observed import growth_rates
+from cellam.modelling.simulated import Simulation
 from cellam.reading.cell_types import read_types
 
 Array = NDArray[np.float64]
@@ -92,7 +94,7 @@ def fates_over_replicates(
         its share. They are None for a type of which one of the fits has no cell, and not there
         without `left`, or where one of the two days was not fitted to.
     """
-    if left is None or not {found.start, found.terminal.label} <= _fitted(left):
+    if left is None or not {found.start, found.terminal.label} <= set(left.fitted):
         return [dict(row) for row in rows]
 
     def shares(m: Model, _: NDArray[np.int64]) -> Array:
@@ -117,6 +119,76 @@ def fates_over_replicates(
     ]
 
 
+def composition_over_replicates(
+    frame: pd.DataFrame,
+    types: pd.Series[Any] | None,
+    left: LeftOut | None,
+    follow: Callable[[Model], Simulation],
+) -> pd.DataFrame:
+    """A composition with the intervals of its shares over replicates.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        From `analysis.composition.composition`, of all cells of a day.
+    types : pandas.Series or None
+        Type of every cell of the data.
+    left : LeftOut or None
+    follow : callable
+        The same simulation of a fit to fewer cells.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The frame with `simulated_replicates` and `observed_replicates`: both ends of the interval
+        of each share. A share that no replicate changes has none, nor has one of a day without
+        types in one of the fits, or observed on a day with fewer than three replicates. The frame
+        as it is without types, without `left`, or where the first day was not fitted to.
+    """
+    if left is None or types is None or frame["label"].iloc[0] not in left.fitted:
+        return frame
+    places = [(k, name) for k, shares in enumerate(frame["simulated"]) for name in shares]
+
+    def simulated(m: Model, _: NDArray[np.int64]) -> Array:
+        there = composition(m, follow(m), types)["simulated"]
+        return np.array([there.iloc[k].get(name, np.nan) for k, name in places])
+
+    value = np.array([frame["simulated"].iloc[k][name] for k, name in places])
+    day, (low, high) = np.array([k for k, _ in places]), left.interval(value, simulated)
+    ends = [
+        _of_shares(list(shares), low[day == k], high[day == k])
+        for k, shares in enumerate(frame["simulated"])
+    ]
+    days = zip(frame["label"], frame["observed"], strict=True)
+    seen = [_observed(left, label, shares, types) for label, shares in days]
+    columns = {"simulated_replicates": pd.Series(ends), "observed_replicates": pd.Series(seen)}
+    return frame.assign(**columns)
+
+
+def _observed(
+    left: LeftOut, label: str, shares: Mapping[str, float], types: pd.Series[Any]
+) -> dict[str, tuple[float, float]]:
+    """The interval of each share that was observed on a day."""
+    names, of_cell = list(shares), read_types(types)
+
+    def counted(rows: NDArray[np.int64]) -> Array:
+        there = of_cell.iloc[rows].value_counts(normalize=True)
+        found = there.reindex(names, fill_value=0.0 if len(there) else np.nan)
+        return np.asarray(found, dtype=np.float64)
+
+    found = left.interval_of_day(label, np.array([*shares.values()]), counted) if names else None
+    return {} if found is None else _of_shares(names, *found)
+
+
+def _of_shares(names: list[str], low: Array, high: Array) -> dict[str, tuple[float, float]]:
+    """Intervals within 0 and 1; none where nothing varies or it is not known."""
+    return {
+        name: (max(float(a), 0.0), min(float(b), 1.0))
+        for name, a, b in zip(names, low, high, strict=True)
+        if a < b
+    }
+
+
 def says_over(rows: Rows, left: LeftOut | None) -> str:
     """What the intervals of some rows are over, in words; empty where they have none."""
     return left.says if left is not None and any(LOW in row for row in rows) else ""
@@ -132,10 +204,6 @@ def rows_of(found: Fates, types: pd.Series[Any]) -> list[dict[str, Any]]:
 
 def _all(found: Fates) -> dict[str, Any]:
     return {"type": "all", **found.together()}
-
-
-def _fitted(left: LeftOut) -> set[str]:
-    return set(left.models[0][0].training.labels)
 
 
 def _named(found: Fates, ends: Array) -> dict[str, float] | None:

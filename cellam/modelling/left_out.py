@@ -55,6 +55,9 @@ class LeftOut:
         For each training day, without each of its replicates. Their days have at most 400 cells.
     rows : tuple of tuple of int arrays
         Where the cells that each fit left out stand in the data.
+    seen : dict of str to tuple of int arrays
+        Of each observed day with at least three replicates, where the cells of each stand: held-out
+        days too, which no fit is needed for.
     """
 
     key: str
@@ -62,6 +65,12 @@ class LeftOut:
     names: tuple[tuple[Hashable, ...], ...]
     models: tuple[tuple[Model, ...], ...]
     rows: tuple[tuple[Codes, ...], ...]
+    seen: dict[str, tuple[Codes, ...]]
+
+    @property
+    def fitted(self) -> tuple[str, ...]:
+        """Labels of the training days."""
+        return self.models[0][0].training.labels
 
     @property
     def says(self) -> str:
@@ -87,10 +96,27 @@ class LeftOut:
             spread(np.stack([answer(m, rows) for m, rows in zip(*day, strict=True)]))
             for day in zip(self.models, self.rows, strict=True)
         ]
-        samples = _joined(contributions, self.names)
-        variance = np.sum([(c**2).sum(0) for c in samples], axis=0)
-        margin = _quantile(freedom(samples)) * np.sqrt(variance)
-        return value - margin, value + margin
+        return _around(value, _joined(contributions, self.names))
+
+    def interval_of_day(
+        self, label: str, value: Array, answer: Callable[[Codes], Array]
+    ) -> tuple[Array, Array] | None:
+        """The same of what is observed on one day; None where it has fewer than three replicates.
+
+        Parameters
+        ----------
+        label : str
+        value : array
+            The answer of all cells.
+        answer : callable
+            The same of cells of the day that stand at some rows of the data.
+        """
+        replicates = self.seen.get(label)
+        if replicates is None:
+            return None
+        rows = np.concatenate(replicates)
+        answers = [answer(np.setdiff1d(rows, out)) for out in replicates]
+        return _around(value, [spread(np.stack(answers))])
 
 
 def leave_replicates_out(model: Model, replicates: Replicates | None) -> LeftOut | None:
@@ -123,7 +149,13 @@ def leave_replicates_out(model: Model, replicates: Replicates | None) -> LeftOut
     names = tuple(
         tuple(_name(k, np.unique(codes[out])) for out in day) for k, day in enumerate(rows)
     )
-    return LeftOut(replicates.key, sizes, names, _fits(model, groups, rows), rows)
+    days = model.snapshots
+    seen = {
+        label: tuple(of_day[codes[of_day] == level] for level in np.unique(codes[of_day]))
+        for label, of_day in zip(days.labels, days.rows, strict=True)
+        if len(replicates.on(label)) >= ENOUGH
+    }
+    return LeftOut(replicates.key, sizes, names, _fits(model, groups, rows), rows, seen)
 
 
 def _name(day: int, levels: Codes) -> Hashable:
@@ -184,6 +216,13 @@ def _joined(contributions: Sequence[Array], names: Sequence[Sequence[Hashable]])
             own = {name: other.get(name, 0.0) + own.get(name, 0.0) for name in {**other, **own}}
         samples.append(own)
     return [np.stack([np.asarray(c) for c in sample.values()]) for sample in samples]
+
+
+def _around(value: Array, samples: Sequence[Array]) -> tuple[Array, Array]:
+    """The interval of a value, from contributions (units, …) of independent samples."""
+    variance = np.sum([(c**2).sum(0) for c in samples], axis=0)
+    margin = _quantile(freedom(samples)) * np.sqrt(variance)
+    return value - margin, value + margin
 
 
 def _quantile(df: Array) -> Array:

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from cellam.analysis.composition import present
 from cellam.analysis.uncertainty import Spread
 from cellam.days.time_labels import named
 from cellam.errors import DataError
@@ -38,7 +39,8 @@ def composition(
 ) -> Axes:
     """Draw shares of cell types at every observed day, observed next to simulated.
 
-    A line at the top of a larger share is the 95 % interval that counting its cells leaves.
+    A line at the top of a larger share is its 95 % interval: over replicates where the frame has
+    that, else by the number of cells.
 
     Parameters
     ----------
@@ -71,11 +73,12 @@ def composition(
     n = len(sides)
     pairs = [(side, row[of]) for _, row in frame.iterrows() for side, of in sides.items()]
     shares = pd.DataFrame([s for _, s in pairs]).fillna(0.0)
-    shares = _most_frequent_first(shares)
+    shares = shares[present(frame)]
     if colours is None:
         colours = palette(pd.Series(list(shares)))
     shares = _with_others(shares)
-    ranges = [row.get(f"{of}_interval", {}) for _, row in frame.iterrows() for of in sides.values()]
+    kind = "replicates" if "simulated_replicates" in frame else "interval"
+    ranges = [row.get(f"{of}_{kind}", {}) for _, row in frame.iterrows() for of in sides.values()]
     told = list(frame["said"]) if "said" in frame else [""] * len(frame)
     x = np.array([(0.6 * n + 1.4) * (k // n) + k % n for k in range(len(pairs))])
     with style.drawing(ax, save, size=(_width(len(frame), shares.shape[1]), 2.5)) as axes:
@@ -92,7 +95,8 @@ def composition(
                 )  # fmt: skip
         axes.set(ylabel="share of cells (%)", ylim=(0, highest))
         observed = "obs.: observed; " * (n == 2)
-        counted = "\n| : 95 % interval by the number of cells" * any(map(bool, ranges))
+        over = "over replicates" if kind == "replicates" else "by the number of cells"
+        counted = f"\n| : 95 % interval {over}" * any(map(bool, ranges))
         axes.set_xlabel(
             f"{observed}sim.: simulated, by weight{counted}", labelpad=24 if any(told) else 14
         )
@@ -113,10 +117,6 @@ def _width(days: int, types: int) -> float:
     """Inches of a composition: a column for few days and types, two for many."""
     columns = -(-types // style.LONGEST)
     return float(np.clip(0.5 + 0.65 * days + 0.9 * columns, style.ONE, style.TWO))
-
-
-def _most_frequent_first(shares: pd.DataFrame) -> pd.DataFrame:
-    return shares[shares.sum().sort_values(ascending=False, kind="stable").index]
 
 
 def _with_others(shares: pd.DataFrame) -> pd.DataFrame:

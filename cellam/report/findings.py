@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from cellam.analysis.composition import present
 from cellam.analysis.growth_range import GrowthRange, growth_range, has_range
 from cellam.analysis.uncertainty import UNSURE, growth_spread, relative_sd
 from cellam.modelling.model import Model
 from cellam.modelling.simulated import Simulation
 from cellam.reading.cell_types import read_types
+from cellam.report.wording import share_text
 
 
 def thinned_out(simulation: Simulation, n: int) -> Simulation:
@@ -93,16 +95,13 @@ def unsure_by_type(model: Model, types: pd.Series[Any] | None) -> list[dict[str,
 MOST_COLUMNS = 8  # of a table: types, the largest first
 
 
-def shares(frame: pd.DataFrame, types: pd.Series[Any] | None) -> dict[str, Any]:
+def shares(frame: pd.DataFrame) -> dict[str, Any]:
     """Composition as a table: for each day its role, mass, effective size, and shares of types.
 
-    A share is a triple: simulated, observed, and the bias of what was simulated. The table has the
-    eight largest types; `left` says of how many it has not.
+    A share is a pair: what is said of it (`wording.share_text`), and the bias of what was
+    simulated. The table has the eight largest types; `left` says of how many it has not.
     """
-    names: list[str] = []
-    if types is not None:
-        total = pd.DataFrame([*frame["simulated"], *frame["observed"]]).sum()
-        names = [str(name) for name in total.sort_values(ascending=False).index]
+    names = present(frame)
     names, rest = names[:MOST_COLUMNS], names[MOST_COLUMNS:]
     rows = [
         {
@@ -110,14 +109,9 @@ def shares(frame: pd.DataFrame, types: pd.Series[Any] | None) -> dict[str, Any]:
             "role": row["said"],
             "mass": row["mass"],
             "ess": row["ess"],
-            "shares": [  # None where no cell of the day is annotated
-                tuple(row[what].get(name, 0.0) for what in ("simulated", "observed", "bias"))
-                if row["observed"]
-                else None
-                for name in names
-            ],
+            "shares": [(share_text(row, name), row["bias"].get(name, 0.0)) for name in names],
         }
-        for _, row in frame.iterrows()
+        for row in frame.to_dict("records")
     ]
     return {"types": names, "rows": rows, "left": left_out_of_table(len(rest))}
 

@@ -16,6 +16,7 @@ from cellam.analysis.descendants import DRAWS
 from cellam.analysis.fates import predict_fates
 from cellam.analysis.growth_range import GrowthRange, growth_range, has_range
 from cellam.analysis.over_replicates import (
+    composition_over_replicates,
     fates_over_replicates,
     growth_over_replicates,
     rows_of,
@@ -109,8 +110,9 @@ class _Outcome:
             "unsure": unsure_by_type(model, types),
             "mass": self.mass() if grows else None,
             "composition": self.composition() if types is not None else None,
-            "shares": shares(self.frame, types),
+            "shares": shares(self.frame),
             "fates": _fates(model, types, self.left),
+            "interval": self.interval,
             "over": self.left.says if self.left is not None else "",
             "shift": self.shift,
         }
@@ -195,7 +197,18 @@ class _Outcome:
     def frame(self) -> pd.DataFrame:
         """What the cells are on each day, and what the day is to the fit."""
         frame = composition(self.model, self.moved, self.types)
+        start, seed = self.model.training.labels[0], self.model.options.seed
+        frame = composition_over_replicates(
+            frame, self.types, self.left, lambda m: m.simulate(start, seed=seed)
+        )
         return frame.assign(said=roles(self.model, frame))
+
+    @property
+    def interval(self) -> str:
+        """Which interval shares have."""
+        if self.left is not None and "simulated_replicates" in self.frame:
+            return self.left.says
+        return "95 % interval by the number of cells alone"
 
     def _move(self, model: Model) -> Simulation:
         days, seed = self.model.training, self.model.options.seed
@@ -280,7 +293,7 @@ class _Outcome:
             "numbers.",
             f"{self.who}: simulated types, by weight, and those observed. "
             "At the start they are the cells' own, later those of the ten nearest annotated cells "
-            "of the day. Lines: 95 % interval of a share by the number of its cells alone.",
+            f"of the day. Lines: {self.interval} of a share.",
         )
 
 

@@ -51,6 +51,39 @@ _FEW_DAYS: dict[Part, str] = {
 }
 
 
+def share_text(row: Mapping[Any, Any], name: str, unit: str = "", *, compared: bool = True) -> str:
+    """The share of a type in a row of a composition, beside the observed one, in %.
+
+    Both with their interval over replicates where there are some, in square brackets for the
+    simulated one; else the observed one with that by the number of its cells.
+
+    Examples
+    --------
+    >>> shares = {"simulated": {"B": 0.68}, "observed": {"B": 0.7}}
+    >>> share_text({**shares, "observed_interval": {"B": (0.67, 0.73)}}, "B", " %")
+    '68 % (70; 67 to 73)'
+    >>> over = {"simulated_replicates": {"B": (0.6, 0.75)}, "observed_replicates": {}}
+    >>> share_text({**shares, **over}, "B")
+    '68 [60 to 75] (70)'
+    """
+    if not row["simulated"]:
+        return "–"  # no cell of that day is annotated, or none lives
+    inner = _ends(row.get("simulated_replicates", {}).get(name))
+    said = f"{100 * row['simulated'].get(name, 0.0):.0f}{unit}" + (f" [{inner}]" if inner else "")
+    if not compared:
+        return said
+    if not row["observed"]:
+        return f"{said} (–)"
+    of_cells = row.get("observed_interval", {})
+    beside = _ends(row.get("observed_replicates", of_cells).get(name))
+    observed = f"{100 * row['observed'].get(name, 0.0):.0f}"
+    return f"{said} ({'; '.join([observed, *([beside] if beside else [])])})"
+
+
+def _ends(interval: tuple[float, float] | None) -> str:
+    return "" if interval is None else f"{100 * interval[0]:.0f} to {100 * interval[1]:.0f}"
+
+
 def explain(model: Model) -> list[str]:
     """What was chosen and why, a line each."""
     lines = [] if model.prior_source is None else [_prior_source(model.prior_source)]

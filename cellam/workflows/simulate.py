@@ -2,191 +2,38 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
 
 from cellam.analysis.composition import composition
-from cellam.analysis.growth_range import has_range
-from cellam.analysis.uncertainty import Followed, follow
+from cellam.analysis.over_replicates import composition_over_replicates
+from cellam.analysis.uncertainty import follow
 from cellam.checks.caveat import Caveat
+from cellam.checks.family_caveats import family_caveats
 from cellam.checks.score_caveats import beyond_last
 from cellam.days.time_labels import named
-from cellam.display import enumerated
-from cellam.errors import ConfigError
+from cellam.errors import ConfigError, DataError
 from cellam.export.files import check_file
-from cellam.export.h5ad import cell_table, genes_of, to_anndata, tree_table, write_simulation
+from cellam.export.h5ad import cell_table, genes_of, tree_table
 from cellam.files.memory import show_bytes
-from cellam.modelling.cohort import Cohort
+from cellam.modelling.cohort import Cohort, day_cohort
 from cellam.modelling.course import Course
 from cellam.modelling.families import Families, Moved
 from cellam.modelling.model import Model
 from cellam.modelling.simulated import Simulation
 from cellam.reading.queries import Query
-from cellam.result import Result
 from cellam.runs.claims import SIMULATIONS
 from cellam.runs.run import StoredRun
+from cellam.runs.samples import left_out
 from cellam.storage import as_text, sha256
 from cellam.workflows.annotation import Annotation
 from cellam.workflows.given import Day, Names
+from cellam.workflows.simulation_result import SimulationResult
 from cellam.workflows.starters import NewCells, file_of, starters
 
-if TYPE_CHECKING:
-    from anndata import AnnData
-
-
 MOST_DECODED = 1_000_000_000  # bytes of expression that are computed without being asked for
-
-
-@dataclass(frozen=True, repr=False)
-class SimulationResult(Result):
-    """Simulated cells, and what they have become.
-
-    Parameters
-    ----------
-    run : pathlib.Path
-    start : str
-        Label of the day or time that they start from.
-    new : str or None
-        File or object of the new cells that start; None where they are those of the data.
-    simulation : Simulation
-        Positions and weights.
-    families : Families or None
-        Cells that divide and die; None where each is followed with a weight. `composition` and
-        `cells` are then theirs.
-    followed : Followed or None
-        How sure they are; None without an ensemble.
-    types : pandas.Series or None
-        Cell type of every cell of the data, or of all new cells; None where none is known.
-    composition : pandas.DataFrame
-        Mass and shares of types on every observed day; see `analysis.composition`.
-    cells : pandas.DataFrame
-        A row for each cell and saved time: cellam_time, origin, trajectory, weight, remoteness,
-        off_manifold, and with an ensemble their uncertainty; of families also cell, parent,
-        generation, born, ended and ending.
-    tree : pandas.DataFrame or None
-        Every cell of the families, whether it lives at a saved time or not: `uns["cellam_tree"]`.
-    written : pathlib.Path or None
-        File of the cells, if one was asked for.
-    notes : tuple of str
-        What could not be found.
-    caveats : tuple of Caveat or None
-        Reasons to doubt the fit, and times beyond its days; None where they were not looked for.
-    """
-
-    run: Path
-    start: str
-    new: str | None
-    simulation: Simulation
-    families: Families | None
-    followed: Followed | None
-    types: pd.Series[Any] | None
-    composition: pd.DataFrame
-    cells: pd.DataFrame
-    tree: pd.DataFrame | None
-    written: Path | None
-    notes: tuple[str, ...]
-    caveats: tuple[Caveat, ...] | None
-    _model: Model = field(compare=False)
-    _names: tuple[str, ...]
-    _genes: tuple[str, ...]
-    _record: dict[str, str]
-
-    @property
-    def facts(self) -> dict[str, str]:
-        """From where, to when, how many, and their mass at the end."""
-        return {
-            "from": self.who,
-            **self._moved.facts,
-            "types": enumerated(self._types()) or "unknown",
-            "written": str(self.written or "nowhere"),
-        }
-
-    @property
-    def who(self) -> str:
-        """Which cells were followed, in words."""
-        return named(self.start) if self.new is None else f"{self.new} at {named(self.start)}"
-
-    def to_frame(self) -> pd.DataFrame:
-        """A row for each cell and saved time: `obs` of the file."""
-        return self.cells
-
-    def to_anndata(self) -> AnnData:
-        """The simulated cells as the command writes them, decoded genes in `X`."""
-        names, genes = list(self._names), list(self._genes)
-        adata = to_anndata(self._model, self._moved, names, genes, self.followed, self.cells)
-        adata.uns.update(self._uns)
-        return adata
-
-    def write(self, path: Path | str) -> None:
-        """Write what `to_anndata` returns to an .h5ad, expression a part at a time.
-
-        Raises
-        ------
-        OutputError
-            If it cannot be written; what was there is then as it was.
-        """
-        write_simulation(
-            Path(path),
-            self._model,
-            self._moved,
-            list(self._genes),
-            self.followed,
-            self.cells,
-            self._uns,
-        )
-
-    def to_dict(self) -> dict[str, Any]:
-        """Masses and shares on every observed day, and how many cells lie outside the data."""
-        times = self.simulation.times
-        low, high = self.followed.mass.interval() if self.followed else (None, None)
-        away = self.cells.groupby("cellam_time")["off_manifold"].mean()
-        days = []
-        for row in self.composition.to_dict("records"):
-            day = {**row, "off_manifold": float(away.get(row["time"], 0.0))}
-            if low is not None and high is not None:
-                k = int(np.flatnonzero(times == row["time"])[0])
-                day["mass_interval"] = [float(low[k]), float(high[k])]
-            days.append(day)
-        return {
-            "run": str(self.run),
-            "from": self.start,
-            "new_cells": self.new,
-            "cells": len(self.simulation.rows),
-            "discrete": None if self.families is None else _numbers(self.families),
-            "times": [float(t) for t in times],
-            "types": str(self.types.name) if self.types is not None else None,
-            "days": days,
-            "notes": list(self.notes),
-            "caveats": None if self.caveats is None else [vars(c) for c in self.caveats],
-            "written": str(self.written) if self.written else None,
-        }
-
-    @property
-    def _moved(self) -> Moved:
-        return self.simulation if self.families is None else self.families
-
-    @property
-    def _uns(self) -> dict[str, Any]:
-        return {"cellam": self._record} | ({} if self.tree is None else {"cellam_tree": self.tree})
-
-    def _types(self) -> list[str]:
-        known = self.composition.get("simulated", pd.Series(dtype=object))
-        return list(dict.fromkeys(name for shares in known for name in shares))
-
-
-def _numbers(families: Families) -> dict[str, Any]:
-    """How many cells live at each saved time, were to be expected, divided and died."""
-    return {
-        "cells": families.counts.tolist(),
-        "expected": families.expected.tolist(),
-        "families": families.surviving.tolist(),
-        "divisions": families.divisions,
-        "deaths": families.deaths,
-    }
 
 
 def simulate_run(
@@ -305,13 +152,17 @@ def simulate_run(
             "new": None if begin.new is None else begin.new.digest,
         }
         path = run.path / SIMULATIONS / _file_name(cohort.label, moved, settings)
-    known_types, names = known.types(model), list(map(str, begin.names))
+    types, names = known.types(model), list(map(str, begin.names))
     more = {"data": str(known.source or ""), "seed": str(seed), "command": command}
     more |= {} if begin.source is None else {"new_cells": begin.source}
-    own = begin.types(known_types)
+    own = begin.types(types)
     chosen = from_cells is not None or begin.new is not None
+    frame = composition(model, moved, types, own=own, chosen=chosen)
+    over, lacking = "", ""
     if families is not None:
         tree = tree_table(families, names)
+    elif not chosen:
+        frame, over, lacking = _over_replicates(run, known, frame, cohort, course)
     result = SimulationResult(
         run.path,
         cohort.label,
@@ -320,17 +171,19 @@ def simulate_run(
         families,
         followed,
         own,
-        composition(model, moved, known_types, own=own, chosen=chosen),
+        frame,
         cell_table(model, moved, names, followed),
         tree,
         path,
+        over,
         (
             *known.notes,
             *begin.notes,
-            *begin.assigned(known_types),
+            *begin.assigned(types),
+            *_backward(cohort, moved),
             *_drawn_again(cohort, n_cells),
             *(() if asked else left_away),
-            *(() if families is None else _of_families(model)),
+            *([lacking] if lacking else []),
         ),
         _doubts(run, moved),
         model,
@@ -348,39 +201,46 @@ def _drawn_again(cohort: Cohort, n_cells: int | None) -> tuple[str, ...]:
     if n_cells is None or n_cells <= len(cohort):
         return ()
     return (
-        f"{n_cells:,} cells are drawn from the {len(cohort):,} of {named(cohort.label)}, with "
-        "replacement: copies of a cell say nothing more (intervals count each cell once), unless "
-        "noise or chance sets them apart.",
+        f"`n_cells={n_cells}` is more than the {len(cohort):,} cells of {named(cohort.label)}, so "
+        "some are followed several times. Copies of a cell go the same way and tell nothing more "
+        "(intervals count each cell once), unless the fit has noise or they divide and die "
+        "(`discrete`).",
     )
 
 
-def _of_families(model: Model) -> tuple[str, ...]:
-    """What divisions and deaths rest on that the days do not tell."""
-    said = [
-        "The days tell the growth rate, not its parts: cells divide at the rate max(growth, 0) and "
-        "die at max(-growth, 0), the least turnover that explains it (`turnover` adds to both)."
-    ]
-    if model.options.population is None:
-        said.append(
-            "Growth is relative to the average cell, as no population sizes were given: divisions "
-            "and deaths that all cells share are left out."
-        )
-    if has_range(model):
-        said.append(
-            "The days leave growth open within a range (`cellam info`). Cells divide and die at "
-            "the growth rate of the fit itself, as the weights have it."
-        )
-    if not model.fit.objective.sigma > 0:
-        said.append(
-            "The fit has no noise: all descendants of a cell stay together until the end (with "
-            "`method='ueam'` each would move by chance)."
-        )
-    if model.ensemble:
-        said.append(
-            "Cells follow the fit alone, not its ensemble: for intervals, simulate without "
-            "`discrete`."
-        )
-    return tuple(said)
+def _backward(cohort: Cohort, moved: Moved) -> tuple[str, ...]:
+    """What the cells and their weights are where time runs backward."""
+    if moved.times[-1] > moved.times[0]:
+        return ()
+    day = named(cohort.label)
+    return (
+        f"Time runs backward, from {moved.times[0]:g} to {moved.times[-1]:g}: these cells are the "
+        f"ancestors of those of {day}. A weight is the number of ancestors for each cell of "
+        f"{day}: below 1 where they have divided since. Cells that died before {day} are not "
+        "among them, so shares of types need not be those observed.",
+    )
+
+
+def _over_replicates(
+    run: StoredRun, known: Annotation, frame: pd.DataFrame, cohort: Cohort, course: Course
+) -> tuple[pd.DataFrame, str, str]:
+    """A composition with intervals over replicates, what they are over, and why there are none."""
+    types, rest = known.types(run.model), replace(course, n_cells=None, save_every=None)
+    if types is None or known.obs is None:
+        return frame, "", ""
+    try:
+        left = left_out(run, known.obs)
+    except DataError as error:  # the column of the fit was changed since
+        note = f"{error.message} There are no intervals over replicates. {error.hint}"
+        return frame, "", note
+
+    def follow(m: Model) -> Simulation:
+        return m.trajectories(day_cohort(m.timeline, m.snapshots, cohort.label), rest)
+
+    found = composition_over_replicates(frame, types, left, follow)
+    if left is None or "simulated_replicates" not in found:
+        return frame, "", ""
+    return found, left.says, ""
 
 
 def _usual_genes(model: Model, moved: Moved) -> tuple[str, tuple[str, ...]]:
@@ -399,11 +259,12 @@ def _usual_genes(model: Model, moved: Moved) -> tuple[str, tuple[str, ...]]:
 
 
 def _doubts(run: StoredRun, moved: Moved) -> tuple[Caveat, ...] | None:
-    """Reasons to doubt the fit, and what lies beyond its last day."""
+    """Reasons to doubt the fit, families of cells, and what lies beyond its last day."""
     known, days = run.caveats(), run.model.training
-    if moved.times.max() <= days.times[-1]:
-        return known
-    return (beyond_last(run.evaluation(days.labels[-1]), days.labels[-1]), *(known or ()))
+    own = list(family_caveats(run.model)) if isinstance(moved, Families) else []
+    if moved.times.max() > days.times[-1]:
+        own.append(beyond_last(run.evaluation(days.labels[-1]), days.labels[-1]))
+    return (*own, *(known or ())) if own else known
 
 
 def _which(query: Query | None, moved: Moved) -> object:

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cellam.analysis.composition import _independent, composition
+from cellam.analysis.composition import _independent, composition, present
 from cellam.modelling.model import Model
 from cellam.modelling.simulated import Simulation
 from cellam.reading.cells import Cells
@@ -37,7 +37,9 @@ def test_a_time_that_nobody_observed_has_types_from_the_days_beside_it(
     assert (end["label"], end["time"], end["observed"]) == (to, float(to), {})
     assert sum(end["simulated"].values()) == pytest.approx(1)
     near = {"5": ["day4", "day7"], "9": ["day7"], "-1": ["day0"]}[to]
-    assert set(end["simulated"]) <= set(cells.obs.loc[cells.obs["day"].isin(near), "cell_type"])
+    assert {t for t, share in end["simulated"].items() if share} <= set(
+        cells.obs.loc[cells.obs["day"].isin(near), "cell_type"]
+    )
 
 
 def test_shares_sum_to_one(model: Model, simulation: Simulation, cells: Cells) -> None:
@@ -150,7 +152,10 @@ def test_intervals_are_wilsons_by_independent_cells(
     types.iloc[model.snapshots.rows[0][:1]] = "of day0 alone"
     row = composition(model, simulation, types).set_index("label").loc["day2"]
     none = 0.0, 1.959964**2 / (40 + 1.959964**2)
-    assert "of day0 alone" not in row["observed"]
+    assert row["observed"]["of day0 alone"] == row["simulated"]["of day0 alone"] == 0
+    assert "of day0 alone" in present(composition(model, simulation, types))
+    late = model.simulate("day2", to="day4")
+    assert "of day0 alone" not in present(composition(model, late, types))
     assert row["observed_interval"]["of day0 alone"] == pytest.approx(none, abs=1e-4)
     both = (
         np.concatenate([simulation.points] * 2, 1),

@@ -13,10 +13,12 @@ import pandas as pd
 import pytest
 
 import cellam
+from cellam.analysis.composition import composition
 from cellam.analysis.fates import predict_fates
 from cellam.analysis.over_replicates import (
     HIGH,
     LOW,
+    composition_over_replicates,
     fates_over_replicates,
     growth_over_replicates,
     rows_of,
@@ -107,7 +109,7 @@ def test_commands_say_what_it_is_over(
     assert over in said.out
     assert said.code == 0, said.err
     page = next(here.glob("cellam_runs/*/report.html")).read_text()
-    assert page.count("95 % over 3 replicates a day") == 2
+    assert page.count("95 % over 3 replicates a day") == 5  # growth, fates, composition
     growth = json.loads(call("info", "--json").out)["growth"]
     assert growth["over"] == over
     ends = [(row[LOW], row["mean"], row[HIGH]) for row in growth["by_type"]]
@@ -122,6 +124,11 @@ def test_commands_say_what_it_is_over(
     for row in growth["by_type"]:
         if row[LOW] is not None:
             assert table.loc[row["type"], LOW] == pytest.approx(row[LOW])
+    moved = json.loads(call("simulate", "--from", "day2", "--json").out)
+    assert moved["over"] == over
+    assert "(in square brackets: 95 % over 3" in call("simulate", "--from", "day2").out
+    chosen = call("simulate", "--from", "day2", "--from-cells", "cell_type == 'myeloid'", "--json")
+    assert json.loads(chosen.out)["over"] is None
     shares = pd.read_csv("tables/type_fates.csv").dropna()
     assert (shares[LOW] <= shares["share"] + 1e-12).all() and (shares[HIGH] <= 1).all()
 
@@ -133,6 +140,8 @@ def test_with_two_mice_on_a_day_nothing_is_said(small: anndata.AnnData) -> None:
     left = leave_replicates_out(model, replicates_of(cells))
     types = cells.obs["cell_type"]
     rows = _growth(model, cells)
+    frame = composition(model, moved := model.simulate("day2"), types)
+    assert composition_over_replicates(frame, types, left, lambda m: moved) is frame
     assert left is None and growth_over_replicates(model, rows, types, left) == rows
     found = predict_fates(model, "day2", types)
     assert fates_over_replicates(
@@ -153,3 +162,37 @@ def test_a_type_that_one_fit_lacks_has_none(small: anndata.AnnData) -> None:
     rows = [{"type": str(name), "mean": float(rate)} for name, rate in means.items()]
     found = {row["type"]: row for row in growth_over_replicates(model, rows, types, left)}
     assert found["rare"][LOW] is None and found["myeloid"][LOW] is not None
+
+
+def test_shares_of_types_vary_as_those_of_the_mice_do(small: anndata.AnnData) -> None:
+    """Observed ones by a jackknife over the shares of each mouse, held-out days too."""
+    adata = _mice(small, 3)
+    cells = cellam.read(adata, replicate="mouse")
+    model = cellam.fit(cells, n_features=32, tau=1, curvature=1, n_pcs=5, exclude=("day4",))
+    left = leave_replicates_out(model, replicates_of(cells))
+    types = cells.obs["cell_type"]
+    frame = composition(model, model.simulate("day2"), types)
+    found = composition_over_replicates(frame, types, left, lambda m: m.simulate("day2"))
+    assert found[list(frame)].equals(frame)
+    table = pd.crosstab([adata.obs["day"], adata.obs["mouse"]], adata.obs["cell_type"])
+    for row in found.to_dict("records"):
+        by_mouse = table.loc[row["label"]]
+        without = [by_mouse.drop(mouse).sum() for mouse in by_mouse.index]
+        shares = pd.DataFrame([counts / counts.sum() for counts in without])
+        margin = 4.302653 * np.sqrt(2 / 3 * ((shares - shares.mean()) ** 2).sum())  # t, df 2
+        for name, (low, high) in row["observed_replicates"].items():
+            share = row["observed"][name]
+            ends = max(share - margin[name], 0), min(share + margin[name], 1)
+            assert (low, high) == pytest.approx(ends, abs=1e-6)
+        there = {name for name, off in margin.items() if off > 0}
+        assert set(row["observed_replicates"]) == there
+    start = found.iloc[0]
+    assert start["simulated_replicates"] == pytest.approx(start["observed_replicates"])
+    last = found.iloc[-1]["simulated_replicates"]
+    assert last and all(
+        low <= found.iloc[-1]["simulated"][t] <= high for t, (low, high) in last.items()
+    )
+    beyond = composition_over_replicates(
+        frame[frame["label"] == "day4"], types, left, lambda m: m.simulate("day2")
+    )
+    assert "simulated_replicates" not in beyond  # from a day that was not fitted to

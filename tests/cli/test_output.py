@@ -227,3 +227,22 @@ def test_what_is_large_is_written_with_its_size(here: Path) -> None:
         "large.h5ad (700 MB)",
         "tables/ (1.4 GB)",
     ]
+
+
+def test_a_table_is_folded_at_the_width_of_a_terminal_alone(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    columns = ["day", *(f"type {k}" for k in range(12))]
+    rows = [["day0", *["40 % (40; 37 to 43)"] * 12], ["second day", *["–"] * 12]]
+    console.table(columns, rows)
+    assert len(capsys.readouterr().out.splitlines()) == 3
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "80")
+    console.table(columns, rows)
+    blocks = [block.splitlines() for block in capsys.readouterr().out.split("\n\n")]
+    assert max(len(line) for block in blocks for line in block) <= 80
+    assert [block[2].startswith("second day") for block in blocks] == [True] * 4
+    assert " ".join(block[0] for block in blocks).split() == " ".join(
+        ["day type 0 type 1 type 2", "day type 3 type 4 type 5", "day type 6 type 7 type 8",
+         "day type 9 type 10 type 11"]
+    ).split()  # fmt: skip

@@ -56,7 +56,7 @@ def test_a_day_is_given_by_its_label_or_number(call: Call, run: Path, spelt: str
 def test_more_cells_than_there_are_is_said(call: Call, run: Path) -> None:
     for n, said in ((40, False), (41, True)):
         found = json.loads(call("simulate", "--from", "day2", "--n-cells", n, "--json").out)
-        assert any(f"{n} cells are drawn from the 40 of day2" in s for s in found["notes"]) is said
+        assert any(f"`n_cells={n}` is more than the 40 cells" in s for s in found["notes"]) is said
 
 
 def test_backward_runs_to_the_first_day_or_to_the_day_given(call: Call, run: Path) -> None:
@@ -64,7 +64,10 @@ def test_backward_runs_to_the_first_day_or_to_the_day_given(call: Call, run: Pat
         result = call("simulate", "--from", "day4", *args, "-o", "x.h5ad", "--overwrite")
         assert result.code == 0
         assert times_of(Path("x.h5ad")) == [0, 2, 4]
-        assert "from 4 to 0" in result.out
+        assert "of day4 backward from 4 to 0" in result.out
+        assert "Time runs backward, from 4 to 0" in result.err
+    forward = call("simulate", "--from", "day0", "--to", "day2")
+    assert "backward" not in forward.out + forward.err
 
 
 def test_the_number_of_cells_is_the_one_asked_for(call: Call, run: Path) -> None:
@@ -363,7 +366,7 @@ def test_discrete_cells_have_a_tree_and_live_when_it_says(call: Call, run: Path)
 
 
 def test_discrete_says_what_the_days_do_not_tell(call: Call, run: Path) -> None:
-    said = call("simulate", "--from", "day0", "--discrete").err
+    said = call("simulate", "--from", "day0", "--discrete").out
     for part in ("not its parts", "relative to the average cell", "within a range", "no noise"):
         assert part in said
     assert "--turnover" in said
@@ -417,8 +420,16 @@ def test_discrete_needs_growth_and_follows_no_ensemble(
     cellam.save(unsure_model, cells, Path("unsure"))
     result = call("simulate", "--run", "unsure", "--from", "0", "--discrete", "-o", "x.h5ad")
     assert result.code == 0
-    assert "not its ensemble" in result.err
+    assert "not its ensemble" in result.out
     assert "weight_low" not in anndata.read_h5ad("x.h5ad").obs
+
+
+def test_what_families_rest_on_are_caveats(call: Call, run: Path) -> None:
+    found = json.loads(call("simulate", "--from", "day4", "--discrete", "--json").out)
+    names = [caveat["name"] for caveat in found["caveats"]]
+    assert names[:2] == ["turnover", "relative growth"] and "no noise" in names
+    weighted = json.loads(call("simulate", "--from", "day4", "--json").out)["caveats"] or []
+    assert "turnover" not in [caveat["name"] for caveat in weighted]
 
 
 def test_all_discrete_cells_may_die(call: Call, run: Path) -> None:

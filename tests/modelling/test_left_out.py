@@ -22,7 +22,8 @@ def _of(values: list[np.ndarray], names: list[list[str]]) -> tuple[LeftOut, list
     rows = tuple(tuple(np.array([k]) for k in range(a, b)) for a, b in itertools.pairwise(ends))
     models = tuple(tuple(None for _ in day) for day in values)
     sizes = tuple(map(len, values))
-    left = LeftOut("mouse", sizes, tuple(map(tuple, names)), models, rows)  # type: ignore[arg-type]
+    seen = {f"day{k}": of for k, of in enumerate(rows)}
+    left = LeftOut("mouse", sizes, tuple(map(tuple, names)), models, rows, seen)  # type: ignore[arg-type]
     return left, [np.arange(a, b) for a, b in itertools.pairwise(ends)]
 
 
@@ -41,6 +42,15 @@ def test_the_interval_of_a_difference_of_means_is_that_of_welch() -> None:
     welch = stats.ttest_ind(values[1], values[0], equal_var=False).confidence_interval()
     assert (float(low), float(high)) == pytest.approx((welch.low, welch.high))
     assert left.says == "95 % over 3 to 5 replicates a day (obs['mouse'])"
+
+
+def test_the_interval_of_one_day_is_that_of_its_mean() -> None:
+    values = np.random.default_rng(2).normal(size=4)
+    left, _ = _of([np.zeros(3), values], [["a", "b", "c"], ["d", "e", "f", "g"]])
+    found = left.interval_of_day("day1", values.mean(), lambda rows: values[rows - 3].mean())
+    student = stats.ttest_1samp(values, 0).confidence_interval()
+    assert found == pytest.approx((student.low, student.high))
+    assert left.interval_of_day("day9", values.mean(), lambda rows: values[rows].mean()) is None
 
 
 def test_a_replicate_on_two_days_is_one() -> None:

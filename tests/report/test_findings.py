@@ -55,16 +55,17 @@ def test_shares_are_those_of_the_composition(
     model: Model, simulation: Simulation, types: pd.Series
 ) -> None:
     frame = composition(model, simulation, types)
-    found = shares(frame.assign(said=roles(model, frame)), types)
+    found = shares(frame.assign(said=roles(model, frame)))
     assert [row["role"] for row in found["rows"]] == ["start", "training", "training", "training"]
     assert found["left"] == ""
     assert set(found["types"]) == set(types)
     for row, (_, expected) in zip(found["rows"], frame.iterrows(), strict=True):
-        assert sum(s for s, _, _ in row["shares"]) == pytest.approx(1)
-        assert sum(o for _, o, _ in row["shares"]) == pytest.approx(1)
-        for name, (simulated, observed, bias) in zip(found["types"], row["shares"], strict=True):
-            assert simulated == expected["simulated"].get(name, 0)
-            assert observed == expected["observed"].get(name, 0)
+        for name, (said, bias) in zip(found["types"], row["shares"], strict=True):
+            low, high = expected["observed_interval"][name]
+            shown = 100 * np.array(
+                [expected["simulated"][name], expected["observed"][name], low, high]
+            )
+            assert said == "{:.0f} ({:.0f}; {:.0f} to {:.0f})".format(*shown)
             assert bias == expected["bias"].get(name, 0)
 
 

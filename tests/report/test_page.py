@@ -161,7 +161,7 @@ def test_small_types_are_marked_and_rare_columns_left_out_with_a_word() -> None:
     share = {name: (14 - k) / 105 for k, name in enumerate(names)}
     row = {"label": "d", "said": "start", "mass": 1.0, "ess": 3.0}
     frame = pd.DataFrame([{**row, "simulated": share, "observed": share, "bias": {}}])
-    found = shares(frame, pd.Series(names))
+    found = shares(frame)
     assert found["types"] == names[:8]
     assert found["left"] == "6 rarer types are not shown."
     assert len(found["rows"][0]["shares"]) == 8
