@@ -54,6 +54,8 @@ def _print(found: Check) -> None:
     say_cells(found.cells)
     for k, other in enumerate(found.cells.other_times):
         say("also" if k == 0 else "", other.describe())
+    if found.excluded:
+        say("excluded", f"{', '.join(found.excluded)}: read, but not fitted to")
     say("gaps", ", ".join(f"{gap:g}" for gap in found.gaps))
     listed = [f"{key} ({plural(p, 'column')})" for key, p in found.embeddings.items()]
     say("obsm", ", ".join(listed) or "no representation")
@@ -75,12 +77,16 @@ def _print(found: Check) -> None:
 
 
 def _say_design(found: Check) -> None:
+    from cellam.reading.samples import unnamed_replicates
+
     if found.replicates is not None:
         say("design", found.replicates.describe())
         for note in found.replicates.notes():
             say("", note)
     else:
         say("design", "no replicates found: the scores of eval hold sampling of cells only")
+        for note in unnamed_replicates(found.cells):
+            say("", note)
     if found.design is not None:
         for line in found.design.text().splitlines():
             say("", line)

@@ -120,7 +120,7 @@ def table(columns: list[str], rows: list[list[str]]) -> None:
     """Print a table, its first column to the left and the others to the right.
 
     In a file or a pipe it is as wide as it has to be. On a terminal that is too narrow the columns
-    that do not fit stand below, beside the first column again.
+    that do not fit stand below, with the first column again.
     """
     from rich.cells import cell_len  # Chinese characters are two columns wide
 

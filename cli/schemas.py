@@ -87,6 +87,7 @@ CHECK = {
     "cells": _named(COUNT),
     "time_key": TEXT,
     **TIMES,
+    "excluded": _some(TEXT),
     "gaps": NUMBERS,
     "other_times": _some(
         _keys({"column": TEXT, **TIMES, "relation": TEXT, "agrees": FLAG, "plausible": FLAG})

@@ -44,9 +44,11 @@ def say_cells(cells: Cells) -> None:
 
 def say_replicates(cells: Cells) -> None:
     """Print which replicates were found, or were asked for, and what of them is left out."""
-    from cellam.reading.samples import replicates_of
+    from cellam.reading.samples import replicates_of, unnamed_replicates
 
     replicates = replicates_of(cells)
+    for note in unnamed_replicates(cells):
+        say("design", note)
     if replicates is not None:
         say("design", f"{replicates.describe()}; they do not change the fit")
         for note in replicates.notes():

@@ -60,6 +60,8 @@ def test_each_push_and_each_pull_request_is_checked() -> None:
     assert set(on) == {"push", "pull_request"}
     assert targets(path) == {"check", "test", "test-interop", "package"}
     assert pythons(jobs(path)["test"]) >= NAMED  # what we claim is tested
+    of_cellrank = [int(one[2:]) < 12 for one in pythons(jobs(path)["interop"])]
+    assert sorted(of_cellrank) == [False, True]  # another CellRank from 3.12 on
 
 
 def test_what_takes_long_runs_every_week() -> None:

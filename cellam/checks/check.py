@@ -34,7 +34,7 @@ from cellam.reading.cells import Cells, glance
 from cellam.reading.clones import clones_between
 from cellam.reading.design import Design
 from cellam.reading.growth import LEAST, find_genes, given_rates
-from cellam.reading.samples import Replicates, replicates_of
+from cellam.reading.samples import Replicates, replicates_of, unnamed_replicates
 from cellam.reading.signatures import BIRTH, DEATH
 from cellam.reading.snapshots import day_masses
 from cellam.result import Result
@@ -51,6 +51,8 @@ class Check(Result):
     ----------
     cells : Cells
         As a fit reads them.
+    used : tuple of str
+        Labels of the training days: those that are not excluded.
     embeddings : dict of str to int
         Keys of `obsm`, and their numbers of columns.
     layers : tuple of str
@@ -78,6 +80,7 @@ class Check(Result):
     """
 
     cells: Cells
+    used: tuple[str, ...]
     embeddings: dict[str, int]
     layers: tuple[str, ...]
     types: str | None
@@ -100,8 +103,19 @@ class Check(Result):
 
     @property
     def gaps(self) -> list[float]:
-        """Time between the days."""
-        return [b - a for a, b in itertools.pairwise(self.cells.timeline.times)]
+        """Time between the training days."""
+        times = [t for label, t in self._days if label in self.used]
+        return [b - a for a, b in itertools.pairwise(times)]
+
+    @property
+    def excluded(self) -> tuple[str, ...]:
+        """Labels of the other days."""
+        return tuple(label for label, _ in self._days if label not in self.used)
+
+    @property
+    def _days(self) -> list[tuple[str, float]]:
+        timeline = self.cells.timeline
+        return list(zip(timeline.labels, timeline.times, strict=True))
 
     @property
     def facts(self) -> dict[str, str]:
@@ -117,16 +131,15 @@ class Check(Result):
         }
 
     def to_frame(self) -> pd.DataFrame:
-        """A row for each day: label, time, cells, and the gap since the day before."""
-        timeline = self.cells.timeline
-        return pd.DataFrame(
-            {
-                "label": timeline.labels,
-                "time": timeline.times,
-                "cells": [self.cells.counts[label] for label in timeline.labels],
-                "gap": [np.nan, *self.gaps],
-            }
-        )
+        """A row for each day: label, time, cells, whether it is excluded, and the gap.
+
+        The gap is the time since the training day before it, of training days alone.
+        """
+        frame = pd.DataFrame(self._days, columns=["label", "time"])
+        frame["cells"] = frame["label"].map(self.cells.counts)
+        frame["excluded"] = ~frame["label"].isin(self.used)
+        frame["gap"] = frame["time"][~frame["excluded"]].diff()
+        return frame
 
     def to_dict(self) -> dict[str, Any]:
         """All that was found, as plain values."""
@@ -136,6 +149,7 @@ class Check(Result):
             "cells": cells.counts,
             "time_key": cells.time_key,
             **_as_times(cells.timeline),
+            "excluded": list(self.excluded),
             "gaps": self.gaps,
             "other_times": [
                 {
@@ -147,7 +161,7 @@ class Check(Result):
                 }
                 for other in cells.other_times
             ],
-            "notes": [*cells.notes, *cells.timeline.notes],
+            "notes": [*cells.notes, *cells.timeline.notes, *unnamed_replicates(cells)],
             "rep": cells.rep,
             "layer": cells.reading.layer,
             "kind": cells.kind,
@@ -222,6 +236,7 @@ def check(data: str | Path | AnnData, options: ReadOptions | None = None, **chan
         doubts.append(lacking)
     return Check(
         cells,
+        tuple(used),
         {key: shape[1] if shape and len(shape) > 1 else 1 for key, shape in shapes.items()},
         layers,
         str(types.name) if types is not None else None,

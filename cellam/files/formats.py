@@ -226,6 +226,15 @@ _DELIMITERS = {
     ";": ("semicolon", ", delimiter=';'"),
 }
 
+_PROGRAMS = {
+    ".py": "a Python script",
+    ".r": "an R script",
+    ".rmd": "an R notebook",
+    ".ipynb": "a notebook",
+    ".sh": "a shell script",
+    ".md": "a page of text",
+}
+
 
 def _text(head: bytes, path: Path) -> tuple[str, str]:
     """What a text is; anything else is called unknown."""
@@ -238,6 +247,8 @@ def _text(head: bytes, path: Path) -> tuple[str, str]:
         return "a web page, probably the error page of a download", "Download the data again."
     if any(ord(c) < 9 for c in text):
         return "of an unknown format, or damaged", _SAVE
+    if path.suffix.lower() in _PROGRAMS:
+        return f"{_PROGRAMS[path.suffix.lower()]}, not data", "Name the file that has the cells."
     first = next((line for line in text.splitlines() if line and not line.startswith("#")), "")
     fields = first.split("\t")
     if len(fields) in (4, 5) and fields[0].startswith("chr") and fields[1].isdigit():

@@ -22,6 +22,7 @@ from cellam.files.sources import Source
 from cellam.files.stores import SAVE_AGAIN, corrupt
 from cellam.matrix.amounts import Matrix
 from cellam.matrix.rows import Rows, Stored
+from cellam.names import plural
 
 Whole = NDArray[np.int64]
 
@@ -303,6 +304,6 @@ def check_names(names: Collection[Any], noun: str, attribute: str, source: str) 
         return
     repeated = index[index.duplicated()]
     raise DataError(
-        f"{source} has {len(repeated)} repeated {noun} names, e.g. {repeated[0]!r}.",
+        f"{source} has {plural(len(repeated), f'repeated {noun} name')}, e.g. {repeated[0]!r}.",
         f"Run adata.{attribute}_make_unique() and save the data again.",
     )

@@ -171,6 +171,19 @@ def replicates_of(cells: Cells) -> Replicates | None:
     return found
 
 
+def unnamed_replicates(cells: Cells) -> tuple[str, ...]:
+    """How replicates in labels of the time, as "D0_rep1", become known; nothing if they are."""
+    labels = [*cells.timeline.replicates]
+    if not labels or cells.reading.replicate == OFF or replicates_of(cells) is not None:
+        return ()
+    key = cells.time_key
+    return (
+        f"If {labels[0]!r} and the like are replicates, and no conditions, scores and intervals "
+        "can take them as their unit. In Python: "
+        f"adata.obs['replicate'] = adata.obs[{key!r}].astype(str); save, and it is found.",
+    )
+
+
 def find_replicates(cells: Cells) -> Replicates | None:
     """The replicates that a column of `obs` tells of; None where none does.
 

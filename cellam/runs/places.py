@@ -15,6 +15,7 @@ from cellam.runs.claims import is_run, is_stopped
 from cellam.storage import write_atomically, writing
 
 RUNS = "cellam_runs"
+ODD = set("'\"`\\*?")  # in a name: a shell takes them for its own
 LONGEST = 200  # bytes in the name of a run, which file systems limit to 255
 
 
@@ -26,11 +27,13 @@ def named_place(name: str, runs: Path) -> Path:
     ConfigError
         If it cannot be the name of a run.
     """
-    plain = Path(name).name == name and name == name.strip() and not name.startswith(".")
-    if not plain or name in ("", "current") or len(name.encode()) > LONGEST or "\n" in name:
+    plain = Path(name).name == name and name == name.strip() and not name.startswith((".", "-"))
+    odd = not name.isprintable() or set(name) & ODD
+    if not plain or odd or name in ("", "current") or len(os.fsencode(name)) > LONGEST:
         raise ConfigError(
             f"`name={name[:80]!r}` cannot be the name of a run.",
-            "Use a short, plain name; `out` says where runs are kept.",
+            "Use a short, plain name, e.g. letters, digits, - and _; `out` says where runs are "
+            "kept.",
         )
     return runs / name
 

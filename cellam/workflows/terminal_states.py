@@ -97,7 +97,7 @@ def terminal_states(
         ]
         if ancestors and len(later) > 1:  # the last has no later cells to follow
             advice += f" Or find the origins on a later day: `terminal={later[0]}`."
-        raise ConfigError(said, advice) from None
+        raise DataError(said, advice) from None
     states = found.types(days).set_axis(obs.index)
     end = Terminal(label, str(states.name))
     types = resolve_types(obs, days.codes) if key is not None else None

@@ -106,6 +106,10 @@ def test_a_check_has_a_table_json_and_a_short_form(small: anndata.AnnData) -> No
     assert list(frame["label"]) == ["<b>day 0", "day2", "day4", "day7"]
     assert list(frame["time"]) == [0, 2, 4, 7]
     assert list(frame["gap"].iloc[1:]) == [2, 2, 3] and np.isnan(frame["gap"].iloc[0])
+    assert not frame["excluded"].any() and found.excluded == ()
+    rest = check(small, time_map=found.cells.timeline.spellings, exclude=("day2",)).to_frame()
+    assert rest["excluded"].tolist() == [False, True, False, False]
+    assert rest["gap"].fillna(0).tolist() == [0, 0, 4, 3]
     days = small.obs["day"].value_counts()
     assert list(frame["cells"]) == [days[label] for label in frame["label"]]
     read = json.loads(found.to_json(), parse_constant=lambda name: pytest.fail(name))

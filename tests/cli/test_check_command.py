@@ -140,6 +140,8 @@ def test_options_of_the_fit_count_and_what_does_not_is_said(call: Call, here: Pa
         return dict(json.loads(call("check", "small.h5ad", *options, "--json").out))
 
     usual, without = found(), found("--exclude", "day2", "--n-pcs", "3")
+    assert (without["excluded"], without["gaps"]) == (["day2"], [4, 3])
+    assert "excluded  day2: read" in call("check", "small.h5ad", "--exclude", "day2").out
     assert without["estimate"]["seconds"] < usual["estimate"]["seconds"]
     assert without["estimate"]["bytes"] < usual["estimate"]["bytes"]
     assert usual["estimate"]["uncounted"] == without["estimate"]["uncounted"] == []

@@ -27,6 +27,14 @@ INSIDE = {
 }
 
 
+@pytest.fixture(autouse=True)
+def logs(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where the log of a bug is written: not into the folder that all programs share."""
+    folder = tmp_path_factory.mktemp("logs")
+    monkeypatch.setattr("tempfile.tempdir", str(folder))
+    return folder
+
+
 def files(folder: Path) -> dict[str, bytes]:
     return {str(p): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
 
@@ -63,7 +71,7 @@ def test_whatever_happens_inside_is_a_message_and_a_code(
 
 
 def test_a_bug_says_how_to_report_it_and_debug_shows_it(
-    call: Call, run: Path, monkeypatch: pytest.MonkeyPatch
+    call: Call, run: Path, logs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from typer.testing import CliRunner
 
@@ -76,7 +84,7 @@ def test_a_bug_says_how_to_report_it_and_debug_shows_it(
     said = call("info").err
     kept = Path(re.search(r"\S*cellam-bug-\S+\.log", said)[0])
     assert "ZeroDivisionError: by nought" in kept.read_text()
-    kept.unlink()
+    assert kept.parent == logs
     shown = CliRunner().invoke(app, ["--debug", "info"])
     assert shown.exit_code == 70
     assert "Traceback" in shown.stderr

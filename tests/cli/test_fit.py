@@ -92,7 +92,26 @@ def test_a_given_name_is_taken_once_unless_overwritten(
 
 
 @pytest.mark.parametrize(
-    "name", ["a/b", "../a", "/tmp/a", ".", "..", ".hidden", "current", "", " ", "a ", "x" * 300]
+    "name",
+    [
+        "a/b",
+        "../a",
+        "/tmp/a",
+        ".",
+        "..",
+        ".hidden",
+        "current",
+        "",
+        " ",
+        "a ",
+        "x" * 300,
+        "''",
+        '"a"',
+        "a*",
+        "-a",
+        "a\\b",
+        "a\tb",
+    ],
 )
 def test_a_name_that_is_no_plain_name_is_refused(
     call: Call, here: Path, fast: tuple[str, ...], name: str

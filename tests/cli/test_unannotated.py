@@ -104,8 +104,10 @@ def test_the_day_is_not_offered_where_there_are_no_types(
     small.obs = small.obs[["day"]].assign(timepoint=small.obs["day"].astype(str))
     small.write_h5ad("small.h5ad")
     result = call("fates")
-    assert result.code != 0
+    assert result.code == 1
     assert "No cell types are named." in result.err
+    found = call("fates", "--find-states")
+    assert (found.code, "No cell types" in found.err) == (1, False)
     assert "timepoint" not in result.err
     assert "annotate the cells first" in result.err
     assert call("report").code == 0

@@ -12,7 +12,7 @@ import pytest
 import cellam
 from cellam.errors import DataError
 from cellam.reading.cells import Cells
-from cellam.reading.samples import LEAST, find_replicates, replicates_of
+from cellam.reading.samples import LEAST, find_replicates, replicates_of, unnamed_replicates
 
 N = 60
 DAYS = np.repeat([0, 2, 7], N)
@@ -100,3 +100,15 @@ def test_the_fit_is_the_same_with_and_without_and_keeps_what_was_found() -> None
     assert with_.options.replicate == "mouse"
     assert without.options.replicate == "none"
     assert (with_.fit.action.theta == without.fit.action.theta).all()
+
+
+def test_replicates_in_labels_of_the_time_can_be_named_as_is_said(small: anndata.AnnData) -> None:
+    rep = np.arange(len(small)) % 2
+    small.obs["day"] = [f"{d}_rep{k}" for d, k in zip(small.obs["day"], rep, strict=True)]
+    (said,) = unnamed_replicates(cellam.read(small))
+    assert "'day0_rep0'" in said
+    assert unnamed_replicates(cellam.read(small, replicate="none")) == ()
+    exec(said.partition("In Python: ")[2].partition(";")[0], {"adata": small})
+    cells = cellam.read(small)
+    assert unnamed_replicates(cells) == ()
+    assert replicates_of(cells).on("day2") == {"day2_rep0": 20, "day2_rep1": 20}

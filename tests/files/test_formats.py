@@ -136,3 +136,10 @@ def test_a_text_is_told_from_binary_at_the_edge_of_a_character(tmp_path: Path) -
     for shift in range(3):
         path.write_text("a" * shift + "é,€," * 400, encoding="utf-8")
         assert "a comma between columns" in file_error(path).message
+
+
+@pytest.mark.parametrize("name", ["fit.py", "fit.R", "fit.ipynb", "README.md"])
+def test_a_program_is_no_table_of_its_commas(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("import numpy, scipy\n\nprint(numpy, scipy)\n")
+    error = file_error(tmp_path / name)
+    assert "not data" in error.message and "text table" not in error.message
