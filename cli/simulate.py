@@ -115,13 +115,8 @@ def simulate(
     as_json: JsonOption = False,
 ) -> None:
     """Simulate the cells of one day through time, and write them with their weights."""
-    from cellam.errors import ConfigError
     from cellam.workflows.run import open_run
 
-    if start is None and cells is None:
-        raise ConfigError(
-            "No day to start from was given.", "Add `start=DAY`, or new cells with `cells=FILE`."
-        )
     opened = open_run(run)
     say_run(opened.path, as_json=as_json)
     found = opened.simulate(
@@ -266,12 +261,12 @@ def _print_shares(found: SimulationResult) -> None:
     types, of_cell = present(found.composition), found.types
     if of_cell is None or not types:
         return
-    interval = found.over or "95 % interval by the number of cells"
-    over = f" (in square brackets: {found.over})" * bool(found.over)
-    brackets = f" In brackets: share observed on that day, and its {interval}."
+    over = f", in square brackets {found.over}" * bool(found.over)
+    its = "the same interval of it" if found.over else "its 95 % interval by the number of cells"
+    beside = f"; in brackets the share observed on that day and {its}"
     print(
-        f"Shares of obs[{of_cell.name!r}] by weight{over}."
-        f"{brackets * any(found.composition['observed'])} At the start, cells keep their own "
+        f"Shares of obs[{of_cell.name!r}] by weight{over}"
+        f"{beside * any(found.composition['observed'])}. At the start, cells keep their own "
         "types; later, types are those of the ten nearest annotated cells of the "
         f"day.{unannotated(of_cell)}"
     )
@@ -283,12 +278,14 @@ def _print_shares(found: SimulationResult) -> None:
 
 def _print_bias(frame: pd.DataFrame, types: list[str]) -> None:
     """By how much the shares of simulated cells are off for their assignment alone."""
+    from cellam.days.time_labels import named
+
     said = []
     for _, row in frame.iterrows():
         points = {t: round(100 * row["bias"].get(t, 0.0)) for t in types}
         off = ", ".join(f"{t} {n:+d}" for t, n in points.items() if n)
         if row["bias"]:
-            said.append(f"{row['label']}: {off or 'none above 0.5'}")
+            said.append(f"{named(row['label'])}: {off or 'none above 0.5'}")
     if said:
         print(
             "Bias of this assignment, measured on observed cells, in percentage points: "

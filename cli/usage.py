@@ -14,6 +14,7 @@ from cellam.names import closest
 
 from .console import warn
 
+LONGEST = 1_000  # characters of the sentence on a command: never cut
 # Typer gives no other name to it: what any mistake of usage is.
 USAGE: type[Exception] = typer.BadParameter.__bases__[0]
 
@@ -41,6 +42,12 @@ class Commands(TyperGroup):
         if standalone_mode:
             sys.exit(done)
         return done
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """List the commands, each with its whole sentence: typer cuts it at the end of a line."""
+        commands = [(name, self.commands[name]) for name in self.list_commands(ctx)]
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, of.get_short_help_str(LONGEST)) for name, of in commands])
 
 
 def _explain(error: Any) -> None:

@@ -126,7 +126,7 @@ def test_commands_say_what_it_is_over(
             assert table.loc[row["type"], LOW] == pytest.approx(row[LOW])
     moved = json.loads(call("simulate", "--from", "day2", "--json").out)
     assert moved["over"] == over
-    assert "(in square brackets: 95 % over 3" in call("simulate", "--from", "day2").out
+    assert "in square brackets 95 % over 3" in call("simulate", "--from", "day2").out
     chosen = call("simulate", "--from", "day2", "--from-cells", "cell_type == 'myeloid'", "--json")
     assert json.loads(chosen.out)["over"] is None
     shares = pd.read_csv("tables/type_fates.csv").dropna()

@@ -106,7 +106,7 @@ def test_cells_far_from_all_data_are_flagged_and_counted(
 @pytest.mark.parametrize(
     ("args", "code", "said"),
     [
-        ("simulate", 2, "No day to start from was given"),
+        ("simulate", 2, "The run has cells of several times: day0"),
         ("simulate --at day2 --from day2", 2, "none were given"),
         ("simulate --cells all.h5ad", 2, "all.h5ad has cells of several times: day0 (40 cells)"),
         ("simulate --cells new.h5ad --from day4", 2, "has no cells of day4"),
