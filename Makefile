@@ -45,7 +45,7 @@ test-interop: .venv-interop/.installed  ## in an environment with scVelo and Cel
 .venv-interop/.installed: pyproject.toml
 	$(PYTHON) -m venv .venv-interop
 	.venv-interop/bin/python -m pip install --quiet --disable-pip-version-check $(TORCH_ARGS)
-	.venv-interop/bin/python -m pip install --quiet --disable-pip-version-check "$(CELLRANK)" scvelo==0.3.4 pytest
+	.venv-interop/bin/python -m pip install --quiet --disable-pip-version-check "$(CELLRANK)" scvelo==0.3.4 pytest jsonschema
 	.venv-interop/bin/python -m pip install --quiet --disable-pip-version-check --editable .
 	@touch $@
 
