@@ -35,12 +35,12 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from cellam.analysis.assignment import neighbours
-from cellam.analysis.islands import Islands, find_islands
 from cellam.devices import threads
 from cellam.dynamics.actions import Features
 from cellam.dynamics.fitting import add_growth, draw_features
 from cellam.dynamics.paths import Path, build_path
 from cellam.dynamics.transport import exact_plan, squared_distances
+from cellam.modelling.islands import Islands, find_islands
 from cellam.modelling.model import Model
 from cellam.modelling.observed import growth_rates
 

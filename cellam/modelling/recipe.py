@@ -28,6 +28,7 @@ Because: TypeAlias = Literal[
     "least growth",  # that keeps most of the gain over balanced transport
     "no gain",  # over balanced transport by growth, but for noise
     "one day",  # predicts best without growth, which one day cannot rule out
+    "parts grow",  # predicts best without growth, which parts that exchange no cells contradict
     "prior grows",  # predicts best without growth, which the prior that is used contradicts
     "default",
     "predicts best",

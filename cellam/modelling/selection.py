@@ -17,6 +17,7 @@ from cellam.dynamics.fitting import OnProgress, silent
 from cellam.dynamics.objectives import Objective
 from cellam.errors import TrainingError
 from cellam.modelling.clone_share import choose_clones
+from cellam.modelling.islands import find_islands
 from cellam.modelling.prior_share import choose_prior
 from cellam.modelling.recipe import Because, Choice, Part, Reason, Recipe
 from cellam.modelling.trials import CELLS, Trials
@@ -122,10 +123,20 @@ def _choose_coupling(
     good = [k for k, mean in enumerate(means) if mean <= enough]
     without: Because = "no gain" if good[-1] == len(TAUS) else "least growth"
     because: Because = "predicts best" if means[good[-1]] == best else without
-    # One day alone cannot say that nobody grows, nor where the gaps have said that they do.
-    if good[-1] == len(TAUS) and (len(trials.inner) == 1 or prior):
-        because = "prior grows" if prior else "one day"
+    against = _against_none(trials, prior) if good[-1] == len(TAUS) else None
+    if against is not None:
+        because = against
         good = [min(k, len(TAUS) - 1) for k in good]
     names = [candidate.label for candidate in candidates]
     found = tuple(candidates[k] for k in sorted(set(good)))
     return found, trials.reason(because, names, means)
+
+
+def _against_none(trials: Trials, prior: float) -> Because | None:
+    """What speaks against it that nobody grows, where that predicts as well as growth does."""
+    if prior:
+        return "prior grows"
+    # Between them nobody was seen, whom balanced transport would have to send across.
+    if find_islands(trials.days, np.random.default_rng(0)).grow_apart:
+        return "parts grow"
+    return "one day" if len(trials.inner) == 1 else None

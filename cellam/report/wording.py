@@ -30,6 +30,8 @@ _WHY = {
     "cannot rule out growth",
     "prior grows": "the least growth of those tried; path ot predicts {days} {ot}, but the growth "
     "prior that is used contradicts it",
+    "parts grow": "the least growth of those tried; path ot predicts {days} {ot}, but sends cells "
+    "between parts of the data with nothing between them",
     "default": "the default: cells change their velocity gradually at every day",
     "cheapest": "transport between the training days is cheapest with it",
     "nearer": "brings cells nearest to their sisters, in clones that were held out",

@@ -1,9 +1,9 @@
 """Islands: parts of the data between which no cell was seen on its way.
 
 Mass that fades in one place and appears in another is growth, or cells that go there at random
-times. Days alone do not tell these apart (see `growth_range`), save where nothing is found between
-the places. Cells that go from one to the other spend some time on the way, and whoever looks
-often enough meets them there.
+times. Days alone do not tell these apart (see `analysis.growth_range`), save where nothing is found
+between the places. Cells that go from one to the other spend some time on the way, and whoever
+looks often enough meets them there.
 
 Cells are split in two as long as there is a valley between the halves: few cells along the line
 that joins them, and not more than lie as far out on the other sides. Two such parts are islands if
@@ -35,6 +35,7 @@ VALLEY = 0.1  # cells in the middle third of the way, as a share of those in the
 PASSING = 2.0  # standard errors by which there are more of them than as far out on the other side
 UNSTEADY = 0.02  # probability of so uneven a growth, were it steady
 BETTER = 1.0  # log of how much more probable the counts are by conversion than by growth
+UNEQUAL = 0.05  # probability of so different shares on the days, were they the same
 CELLS = 1_000  # a day
 STARTS = 4  # of k-means
 
@@ -61,6 +62,13 @@ class Islands:
     def number(self) -> int:
         """C: 1 where all cells hang together."""
         return int(self.counts.shape[1])
+
+    @property
+    def grow_apart(self) -> bool:
+        """Whether there are several, whose shares of the days differ by more than counting does."""
+        from scipy.stats import chi2_contingency
+
+        return self.number > 1 and float(chi2_contingency(self.counts).pvalue) < UNEQUAL
 
     def locate(self, x: Array) -> Codes:
         """The island of each position (n, d): that of the nearest cell."""

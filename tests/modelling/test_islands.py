@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from cellam import truths
-from cellam.analysis.islands import find_islands
+from cellam.modelling.islands import find_islands
 from cellam.reading.snapshots import Snapshots
 from cellam.truths import Population
 
