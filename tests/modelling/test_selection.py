@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from cellam import truths
 from cellam.dynamics.couplings import Balanced, Unbalanced
 from cellam.dynamics.curves import CURVATURE
 from cellam.dynamics.objectives import Objective
@@ -76,6 +77,18 @@ def test_little_or_no_growth_is_chosen_where_all_cells_move_alike(days, seed):
     """All candidates predict to within sampling noise here, and noise must not decide."""
     coupling = choose(translation(days, seed=seed)).recipe.coupling
     assert isinstance(coupling, Balanced) or coupling.tau >= 1
+
+
+@pytest.mark.parametrize("seed", [0, 3])
+@pytest.mark.parametrize("faster", [0.0, 0.2], ids=["shares stay", "shares change"])
+def test_parts_that_exchange_no_cells_grow_where_their_shares_change(faster, seed):
+    """Two clouds far apart: a balanced plan sends cells across, and predicts well."""
+    truth = truths.still(np.random.default_rng(seed), faster=faster, gap=8.0, n_cells=100)
+    times = tuple(float(t) for t in np.unique(truth.day))
+    choice = choose(snapshots([truth.x[truth.day == t] for t in times], times))
+    assert isinstance(choice.recipe.coupling, Unbalanced) == (faster > 0)
+    assert (choice.reasons["coupling"].because == "parts grow") == (faster > 0)
+    assert any(isinstance(c, Balanced) for c in choice.couplings) == (faster == 0)
 
 
 def test_the_choice_keeps_most_of_the_gain_and_the_reason_holds_the_scores():
