@@ -44,7 +44,7 @@ def drivers(
         typer.Option(
             "--tf",
             help="Print instead the transcription factors whose expression leads in time: human, "
-            "mouse, or a text file with one name a line.",
+            "mouse (both with pip install 'cellam[factors]'), or a text file with one name a line.",
         ),
     ] = None,
     csv: Annotated[

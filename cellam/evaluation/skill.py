@@ -283,15 +283,16 @@ def _sentence(
             "floor."
         )
     if high < 0:
-        floor = ", which is already as close to the day as can be measured" * nothing_to_gain
+        floor = ", which cannot be told from the floor" * nothing_to_gain
         return (
             f"In {metric}, {who} is worse than {rival} ({share}){floor}: use that instead for "
             "this gap."
         )
     if nothing_to_gain:
+        few = "replicates" if over else "cells"
         return (
-            f"In {metric}, {rival} is already as close to the day as can be measured (the "
-            f"floor), so no method can do better here; {who} is not measurably worse ({share})."
+            f"In {metric}, these {few} do not tell {rival} from the floor, so no method can be "
+            f"shown to do better here; {who} is not measurably worse ({share})."
         )
     unsure = f"the difference is within the uncertainty ({share})"
     if value > 0:

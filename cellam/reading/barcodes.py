@@ -31,8 +31,12 @@ MOST = 0.5  # of the cells with a barcode; more have the other one as well
 NONE, SEVERAL = -1, -2
 
 
-def with_barcodes(obs: pd.DataFrame, source: Source, key: str | None) -> pd.DataFrame:
+def with_barcodes(
+    obs: pd.DataFrame, source: Source, key: str | None
+) -> tuple[pd.DataFrame, tuple[str, ...]]:
     """Annotation with a column of clones, where barcodes are a matrix in `obsm` under that name.
+
+    With it, what has to be said of cells that are of no clone for having several.
 
     Parameters
     ----------
@@ -47,11 +51,11 @@ def with_barcodes(obs: pd.DataFrame, source: Source, key: str | None) -> pd.Data
     ConfigError
         If neither has it.
     DataError
-        If the matrix does not hold numbers, or not those of all cells, or most cells with a barcode
-        have those of several clones.
+        If the matrix does not hold numbers, or negative ones, or not those of all cells, or no cell
+        has a barcode, or most that have one have those of several clones.
     """
     if key is None or key in obs:
-        return obs
+        return obs, ()
     if key not in source.keys("obsm"):
         raise ConfigError(
             f"`clones={key!r}`: neither obs nor obsm of {source.name} has it.",
@@ -61,6 +65,11 @@ def with_barcodes(obs: pd.DataFrame, source: Source, key: str | None) -> pd.Data
     where = f"obsm[{key!r}] of {source.name}"
     matrix = sparse.csr_matrix(read_numbers(value, where, "biuf", len(obs)))
     matrix.eliminate_zeros()
+    if not matrix.nnz or matrix.data.min() < 0:
+        what = "negative values" if matrix.nnz else "no barcode of any cell"
+        raise DataError(
+            f"{where} has {what}.", "It needs a 1 where a cell has a barcode, and 0 elsewhere."
+        )
     number = clones_of(matrix)
     barcoded, torn = np.diff(matrix.indptr) > 0, number == SEVERAL
     if torn.sum() > MOST * barcoded.sum():
@@ -72,7 +81,11 @@ def with_barcodes(obs: pd.DataFrame, source: Source, key: str | None) -> pd.Data
         )
     clone = np.full(len(obs), None, dtype=object)
     clone[number >= 0] = [f"clone {c}" for c in number[number >= 0]]
-    return obs.assign(**{key: clone})
+    told = (
+        f"{count_cells(int(torn.sum()))} of the {int(barcoded.sum()):,} with a barcode in {where} "
+        "have barcodes of several clones, and count as cells without one.",
+    )
+    return obs.assign(**{key: clone}), told if torn.any() else ()
 
 
 def clones_of(matrix: Any) -> NDArray[np.int64]:

@@ -276,7 +276,7 @@ def _read(data: str | Path | AnnData, options: ReadOptions, most: int | None = N
     of_genes: Expression | None = None
     velocity: NDArray[np.float32] | None = None
     with opened(data) as source:
-        obs = with_barcodes(annotation(source), source, options.clones)
+        obs, told = with_barcodes(annotation(source), source, options.clones)
         key, timeline, codes, others = read_times(obs, options.time_key, options.time_map)
         codes = codes.astype(np.int64)
         check_names(obs.index, "cell", "obs_names", source.name)
@@ -310,7 +310,7 @@ def _read(data: str | Path | AnnData, options: ReadOptions, most: int | None = N
         genes=genes,
         expression=expression,
         other_times=others,
-        notes=of_genes.notes if of_genes is not None else (),
+        notes=(*(of_genes.notes if of_genes is not None else ()), *told),
         sample=of_genes.sample if of_genes is not None else None,
         velocity=velocity,
     )
@@ -323,7 +323,7 @@ def _as_text(column: Any) -> NDArray[np.str_]:
 def read_obs(data: str | Path | AnnData, clones: str | None = None) -> pd.DataFrame:
     """Read the annotation of the cells alone, with a column `clones` also where `obsm` has it."""
     with opened(data) as source:
-        return with_barcodes(annotation(source), source, clones)
+        return with_barcodes(annotation(source), source, clones)[0]
 
 
 def read_annotation(data: str | Path | AnnData) -> AnnData:

@@ -210,7 +210,7 @@ def _levels(cells: Cells, key: str, rows: NDArray[np.bool_]) -> tuple[NDArray[np
             f"There is no column {key!r} in obs of {cells.source}.",
             offer(key, map(str, cells.obs.columns)),
         )
-    if key == cells.time_key:
+    if key == cells.time_key and not _names_samples(cells, key):
         raise DataError(
             f"obs[{key!r}] holds the time of {cells.source}, so it has no samples of one day.",
             "Name the column with the sample, batch or condition of every cell.",
@@ -226,6 +226,12 @@ def _levels(cells: Cells, key: str, rows: NDArray[np.bool_]) -> tuple[NDArray[np
         )
     _refuse_spellings(key, names, np.bincount(codes[codes >= 0], minlength=len(names)))
     return codes, names
+
+
+def _names_samples(cells: Cells, key: str) -> bool:
+    """Whether labels of the time tell samples of a day apart, as "D0_rep1" and "D0_rep2" do."""
+    labels = cells.obs[key].astype(str).to_numpy()
+    return len(np.unique(labels)) > len(np.unique(cells.codes))
 
 
 def _refuse_spellings(key: str, names: list[str], sizes: NDArray[np.int64]) -> None:

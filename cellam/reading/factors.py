@@ -19,6 +19,7 @@ from pathlib import Path
 from cellam.errors import ConfigError
 
 RELEASE = "JASPAR2026"
+HINT = "Give human, mouse, or a text file with one name a line."
 SPECIES = {"human": "9606", "mouse": "10090"}  # by taxon
 LONGEST = 40  # characters of a symbol; a longer line is no name
 
@@ -63,8 +64,10 @@ def read_factors(of: str | Path | Iterable[str]) -> Factors:
     ConfigError
         If the extra is not installed, or the file cannot be read or holds no names.
     """
-    if isinstance(of, str) and of in SPECIES:
-        return Factors(_of_jaspar(of), RELEASE)
+    if isinstance(of, str) and of.lower() in SPECIES:
+        return Factors(_of_jaspar(of.lower()), RELEASE)
+    if of == "":
+        raise ConfigError("`tf` is empty.", HINT)
     if isinstance(of, str | Path):
         return Factors(_of_file(Path(of)), str(of))
     names = frozenset(name.strip().lower() for name in of) - {""}
@@ -88,18 +91,17 @@ def _of_jaspar(species: str) -> frozenset[str]:
 
 
 def _of_file(path: Path) -> frozenset[str]:
-    hint = "Give human, mouse, or a text file with one name a line."
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         why = "is no text" if isinstance(error, UnicodeDecodeError) else str(error.strerror).lower()
-        raise ConfigError(f"`tf={str(path)!r}` cannot be read: {why}.", hint) from None
+        raise ConfigError(f"`tf={str(path)!r}` cannot be read: {why}.", HINT) from None
     lines = [(n, line.strip()) for n, line in enumerate(text.splitlines(), 1)]
     names = [(n, line) for n, line in lines if line and not line.startswith("#")]
     for n, name in names:
         if len(name) > LONGEST or len(name.split()) > 1 or "," in name or ";" in name:
             shown = name if len(name) <= LONGEST else f"{name[:LONGEST]}…"
-            raise ConfigError(f"Line {n} of {path} is not one name: {shown!r}.", hint)
+            raise ConfigError(f"Line {n} of {path} is not one name: {shown!r}.", HINT)
     if not names:
-        raise ConfigError(f"{path} names no transcription factor.", hint)
+        raise ConfigError(f"{path} names no transcription factor.", HINT)
     return frozenset(name.lower() for _, name in names)

@@ -179,8 +179,7 @@ def unnamed_replicates(cells: Cells) -> tuple[str, ...]:
     key = cells.time_key
     return (
         f"If {labels[0]!r} and the like are replicates, and no conditions, scores and intervals "
-        "can take them as their unit. In Python: "
-        f"adata.obs['replicate'] = adata.obs[{key!r}].astype(str); save, and it is found.",
+        f"can take them as their unit: `replicate={key!r}`.",
     )
 
 

@@ -108,7 +108,7 @@ def test_replicates_in_labels_of_the_time_can_be_named_as_is_said(small: anndata
     (said,) = unnamed_replicates(cellam.read(small))
     assert "'day0_rep0'" in said
     assert unnamed_replicates(cellam.read(small, replicate="none")) == ()
-    exec(said.partition("In Python: ")[2].partition(";")[0], {"adata": small})
-    cells = cellam.read(small)
+    assert "`replicate='day'`" in said
+    cells = cellam.read(small, replicate="day")
     assert unnamed_replicates(cells) == ()
     assert replicates_of(cells).on("day2") == {"day2_rep0": 20, "day2_rep1": 20}

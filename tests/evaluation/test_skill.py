@@ -73,7 +73,7 @@ def test_where_days_do_not_differ_skill_is_finite_and_nothing_is_claimed():
     found = skill(table(values, 0.02), "W1")
     assert np.isfinite([found.value, found.low, found.high]).all()
     assert found.low < 0 < found.high
-    assert "no method can do better here" in found.says
+    assert "no method can be shown to do better here" in found.says
     exact = skill(table({"cellam": 0.0, "ot": 0.0, "floor": 0.0}), "W1")
     assert (exact.value, exact.low, exact.high) == (0, 0, 0)
 
@@ -98,7 +98,7 @@ def test_the_sentence_says_what_the_interval_allows(ours, error, says):
     ("ours", "says", "not_said"),
     [
         (0.60, "is worse than", "no better"),  # the interval leaves zero out, far below it
-        (0.20, "no method can do better here", "worse than the"),
+        (0.20, "no method can be shown to do better here", "worse than the"),
         (0.10, "is better than every baseline", "no method"),  # nearer than the day is to itself
     ],
 )

@@ -6,7 +6,7 @@ from scipy import sparse
 
 import cellam
 from cellam.errors import DataError
-from cellam.reading.barcodes import clones_of
+from cellam.reading.barcodes import SEVERAL, clones_of
 from cellam.reading.cell_types import split_levels
 from cellam.reading.cells import read_obs
 from cellam.reading.clones import read_clones
@@ -74,7 +74,12 @@ def test_later_events_and_doublets_leave_the_clones_of_the_first(adata) -> None:
     matrix[doublets] += matrix[rng.permutation(n)[:5]]
     adata.obsm["X_clone"] = sparse.csr_matrix(matrix)
     every = np.ones(n, dtype=bool)
-    found = read_clones(cellam.read(adata, use_rep="X_true", clones="X_clone"), every)
+    cells = cellam.read(adata, use_rep="X_true", clones="X_clone")
+    (note,) = cells.notes
+    torn = int((clones_of(sparse.csr_matrix(matrix)) == SEVERAL).sum())
+    assert torn >= 5
+    assert note.startswith(f"{torn} cells of the {n} with a barcode")
+    found = read_clones(cells, every)
     known = np.setdiff1d(np.flatnonzero(found >= 0), doublets)  # whose founder is two
     named = set(zip(found[known], founder[known], strict=True))
     assert len({clone for clone, _ in named}) == len(named)  # none is of two founders
@@ -94,3 +99,10 @@ def test_a_matrix_that_tells_no_cells_apart_is_refused(adata) -> None:
     with pytest.raises(DataError, match=r"have barcodes of several clones") as caught:
         cellam.read(adata, use_rep="X_true", clones="X_clone")
     assert "one barcoding event" in caught.value.hint
+
+
+@pytest.mark.parametrize(("value", "phrase"), [(-1, "negative values"), (0, "no barcode")])
+def test_a_matrix_that_says_nothing_is_refused(adata, value: int, phrase: str) -> None:
+    adata.obsm["X_clone"] = sparse.csr_matrix(np.full((adata.n_obs, 2), value))
+    with pytest.raises(DataError, match=phrase):
+        cellam.read(adata, use_rep="X_true", clones="X_clone")

@@ -44,7 +44,7 @@ def test_what_is_no_list_is_refused(tmp_path: Path, content: bytes | None, phras
 def test_without_the_extra_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pyjaspar", None)
     with pytest.raises(ConfigError, match="not installed") as caught:
-        read_factors("human")
+        read_factors("Human")
     assert "pip install 'cellam[factors]'" in caught.value.hint
 
 
