@@ -119,7 +119,8 @@ def test_errors_go_to_stderr_and_results_to_stdout(call: Call, run: Path) -> Non
     ("args", "code"),
     [
         (["fit", "nope.h5ad"], 1),
-        (["simulate"], 2),
+        (["simulate"], 4),  # there is no run
+        (["simulate", "--nope"], 2),
         (["fly"], 2),
         (["--nope"], 2),
         (["info", "--run", "nope"], 4),

@@ -213,7 +213,7 @@ def test_repeated_names_are_refused_with_an_example(small: anndata.AnnData, noun
     else:
         small.obs_names = changed
     error = refusal(small)
-    assert f"1 repeated {noun} names, e.g. {names[1]!r}" in error.message
+    assert f"1 repeated {noun} name, e.g. {names[1]!r}" in error.message
     assert "_names_make_unique()" in error.hint
 
 
