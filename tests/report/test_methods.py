@@ -164,6 +164,7 @@ def test_days_that_are_numbers_are_called_times() -> None:
     assert [named(x) for x in ("day2", "E8.5", "2.5")] == ["day2", "E8.5", "time 2.5"]
 
 
+@pytest.mark.slow
 def test_a_prior_of_growth_is_said_with_its_sources_and_how_much_was_taken(
     demo_path: Path, tmp_path: Path
 ) -> None:
