@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -264,6 +265,8 @@ def test_workers_end_with_their_parent(how: signal.Signals, tmp_path: Path) -> N
         stderr=subprocess.DEVNULL,
         start_new_session=True,
         text=True,
+        # A shell that has started the tests in the background had it ignored.
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
     )
     assert parent.stdout is not None
     children = [int(parent.stdout.readline()) for _ in range(2)]
