@@ -15,6 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cellam.modelling.model import Model
+from cellam.reading.cell_types import read_types
 
 LACKING = 0.2  # share of the cells of a state that are expected, below which they are missing
 EXPECTED = 5  # cells of a state on the terminal day, fewer of which may be missing by chance
@@ -44,8 +45,9 @@ class Missing:
 
         NaN for cells of other types, and 0 for all states if theirs is none of them.
         """
-        stays = types.isin(list(self.before)).to_numpy()
-        same = types.astype(object).to_numpy()[:, None] == np.array(states, dtype=object)
+        names = read_types(types)
+        stays = names.isin(list(self.before)).to_numpy()
+        same = names.astype(object).to_numpy()[:, None] == np.array(states, dtype=object)
         return np.where(stays[:, None], same, np.nan)
 
 
@@ -65,8 +67,9 @@ def missing_states(model: Model, types: pd.Series[Any], terminal: str) -> Missin
     before = [days.index(label) for label in model.training.labels if days.index(label) < end]
     if not before:
         return None
+    names = read_types(types)
     counts = pd.DataFrame(
-        {k: types.iloc[days.rows[k]].value_counts() for k in (*before, end)}
+        {k: names.iloc[days.rows[k]].value_counts() for k in (*before, end)}
     ).fillna(0)
     shares = counts / counts.sum().clip(lower=1)
     previous = shares[before[-1]]

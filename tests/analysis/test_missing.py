@@ -63,3 +63,11 @@ def test_where_no_state_is_missing_there_is_nothing_of_it() -> None:
     model, types = fitted(truths.biased_day(np.random.default_rng(0), n_cells=100))
     assert missing_states(model, types, "6") is None
     assert len(predict_fates(model, "0", types).explanations) == 2
+
+
+def test_states_may_be_numbers(lacking: tuple[Model, pd.Series, Fates]) -> None:
+    model, types, found = lacking
+    numbers = types.map({"A": 0, "B": 1, "C": 2}).astype(int)
+    again = predict_fates(model, "0", numbers)
+    np.testing.assert_array_equal(again.high, found.high)
+    np.testing.assert_array_equal(again.low, found.low)
