@@ -15,9 +15,9 @@ has cells without descendants, w is the mean by the flow.
 
 The range of a probability is that over explanations: the flow from any of the cells that may be
 what was measured; chance, unless hardly any cell's fate differs from those next to it; and
-conversion, by which cells leave at random and grow as little as can be (`growth_range`). Where the
-terminal day lacks a state, its cells may also have stayed in it unmeasured (`missing`). What the
-whole day becomes is known to the error of counting the terminal day.
+conversion, by which cells leave at random and grow as little as can be, or stay in a state that
+the terminal day lacks (`conversion`). What the whole day becomes is known to the error of counting
+the terminal day.
 
 Cells that were not in the fit go their own way, and stand in the place of the observed cell of
 their day that is nearest: the cells that may be what was measured, the scatter of fates, and the
@@ -28,19 +28,17 @@ of a day with very many join those that stand for all (`nearest`).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy import sparse
 
-from cellam.analysis.assignment import reference, reference_of
+from cellam.analysis.assignment import Reference, reference, reference_of
+from cellam.analysis.conversion import Conversion, conversions
 from cellam.analysis.descendants import DRAWS, Joined, join, transitions
-from cellam.analysis.growth_range import converted
-from cellam.analysis.missing import missing_states
 from cellam.analysis.nearest import thinned_day
 from cellam.analysis.terminal import Terminal, position_of
 from cellam.analysis.uncertainty import Spread
@@ -256,19 +254,68 @@ def predict_fates(
     >>> found.states, found.probability.shape
     (('erythroid', 'myeloid'), (900, 2))
     """
+    how: dict[str, Any] = {"terminal": terminal, "kept": kept, "draws": draws, "seed": seed}
+    return next(fates_by_day(model, [start], types, **how))
+
+
+def fates_by_day(
+    model: Model,
+    starts: Iterable[str | Cohort],
+    types: pd.Series[Any],
+    *,
+    terminal: str | None = None,
+    kept: float | None = None,
+    draws: int = DRAWS,
+    seed: int = 0,
+) -> Iterator[Fates]:
+    """As `predict_fates` for several days, in turn; what they have in common is found once.
+
+    Parameters
+    ----------
+    model : Model
+    starts : iterable of str or Cohort
+    types, terminal, kept, draws, seed
+        As for `predict_fates`.
+
+    Raises
+    ------
+    ConfigError, DataError
+        As `predict_fates`.
+    """
     if kept is not None and not 0 <= kept <= 1:
         raise ConfigError(f"`kept={kept!r}` is no share.", "Use a number between 0 and 1.")
-    end = terminal or model.training.labels[-1]
-    states = reference_of(model, end, types)
+    label = terminal or model.training.labels[-1]
+    states = reference_of(model, label, types)
+    end = position_of(model, label)
+    by_chance: tuple[Conversion, ...] | None = None
+    for start in starts:
+        cohort = model.cohort(start)
+        if by_chance is None and position_of(model, cohort.label) < end:
+            by_chance = conversions(model, end, states, types)
+        yield _fates(
+            model, cohort, end, states, types, kept, by_chance or (), draws=draws, seed=seed
+        )
+
+
+def _fates(
+    model: Model,
+    cohort: Cohort,
+    end: int,
+    states: Reference,
+    types: pd.Series[Any],
+    kept: float | None,
+    by_chance: tuple[Conversion, ...],
+    **how: Any,
+) -> Fates:
+    """Fates of the cells of one day; `by_chance` is for the days before the terminal one."""
     of_state = states.memberships()
-    cohort = model.cohort(start)
-    few = thinned_day(model, position_of(model, cohort.label))
+    label = model.snapshots.labels[end]
+    k = position_of(model, cohort.label)
+    few = thinned_day(model, k)
     models = (few.without_ensemble(), *few.members)
-    how: dict[str, Any] = {"draws": draws, "seed": seed}
-    follow = [transitions(m, cohort.label, end, types, **how) for m in models]
-    k, l = follow[0].start, follow[0].end  # noqa: E741
+    follow = [transitions(m, cohort.label, label, types, **how) for m in models]
     joined: list[Joined | None] = [
-        join(m, (k, l), cohort.points, types, **how) if cohort.new or few is not model else None
+        join(m, (k, end), cohort.points, types, **how) if cohort.new or few is not model else None
         for m in models
     ]
     there = reference(few, [k], types)
@@ -278,15 +325,13 @@ def predict_fates(
     masses = [f.mass if new is None else new.mass for f, new in zip(follow, joined, strict=True)]
     n, S = first.own.shape
     explained = [first.flow]
-    if l > k:
+    if k < end:
         beside = slice(None) if joined[0] is None else joined[0].beside
-        explained += [
-            p[beside] for p in _without_growth(few, (k, l), of_state, states.names, types)
-        ]
+        explained += [c.of(k, few.snapshots.points[k])[beside] for c in by_chance]
     explanations = np.stack(explained)
     return Fates(
         cohort.label,
-        Terminal(model.snapshots.labels[l], str(types.name)),
+        Terminal(label, str(types.name)),
         cohort.rows,
         states.names,
         first.own,
@@ -301,22 +346,6 @@ def predict_fates(
         np.array([w.own for w in others]).reshape(-1, n, S),
         np.array(masses[1:]).reshape(-1, n),
     )
-
-
-def _without_growth(
-    model: Model,
-    days: tuple[int, int],
-    of_state: sparse.csr_matrix,
-    names: tuple[str, ...],
-    types: pd.Series[Any],
-) -> Iterator[Array]:
-    """Probabilities, (n, S), by conversion, and if states are missing, with their cells in them."""
-    yield converted(model, *days, of_state)
-    snapshots = model.snapshots
-    missing = missing_states(model, types, snapshots.labels[days[1]])
-    if missing is not None:
-        known = [missing.kept(types.iloc[rows], names) for rows in snapshots.rows]
-        yield converted(model, *days, of_state, known)
 
 
 def _limits(spread: Spread) -> tuple[Array, Array, Array]:

@@ -32,14 +32,11 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 
-from cellam.analysis.assignment import neighbours
 from cellam.devices import threads
 from cellam.dynamics.actions import Features
 from cellam.dynamics.fitting import add_growth, draw_features
 from cellam.dynamics.paths import Path, build_path
-from cellam.dynamics.transport import exact_plan, squared_distances
 from cellam.modelling.islands import Islands, find_islands
 from cellam.modelling.model import Model
 from cellam.modelling.observed import growth_rates
@@ -139,7 +136,7 @@ def growth_range(model: Model) -> GrowthRange:
         islands = find_islands(model.training, rng)
         codes = np.concatenate([islands.locate(x) for x in days.points])
         if has_range(model):
-            least = _least_growth(model, islands, codes)
+            least = least_growth(model, islands, codes)
             others = [*found[1:], *_other_growth(model, rng)]
             if islands.number > 1:  # whatever happens on an island, how it grows is known
                 others = [g + _means(least - g, codes) for g in others]
@@ -148,10 +145,18 @@ def growth_range(model: Model) -> GrowthRange:
     return GrowthRange(np.stack(found), codes, times)
 
 
-def _least_growth(model: Model, islands: Islands, codes: NDArray[np.int64]) -> Array:
+def least_growth(model: Model, islands: Islands, codes: NDArray[np.int64]) -> Array:
     """Growth of all cells, (n,), if all that can be is conversion.
 
     Each island grows at one rate, but for what a growth prior adds to and takes from its cells.
+
+    Parameters
+    ----------
+    model : Model
+    islands : Islands
+        Of the training days.
+    codes : (n,) int array
+        Island of each cell of the data, day by day.
     """
     days = model.training
     counts = islands.counts[[0, -1]]
@@ -207,51 +212,3 @@ def _less(path: Path, features: Features) -> Iterator[tuple[Path, Features]]:
     n = len(path.gaps)
     for k in np.unique(np.linspace(0, n - 1, min(n, GAPS)).round().astype(int)) if n > 1 else ():
         yield replace(path, gaps=path.gaps[:k] + path.gaps[k + 1 :]), still
-
-
-def converted(
-    model: Model,
-    start: int,
-    end: int,
-    of_state: sparse.csr_matrix,
-    known: list[Array] | None = None,
-) -> Array:
-    """Probability of each state, (n, S), for the cells of a day if nobody grows who need not.
-
-    Cells of neighbouring days are paired by exact transport, the masses of the earlier ones having
-    grown at the least rate; of large days, some cells stand for all.
-
-    Parameters
-    ----------
-    model : Model
-    start, end : int
-        Positions of two days, the earlier one first.
-    of_state : (m, S) csr_matrix
-        States of the cells of the later one.
-    known : list of (n, S) arrays, optional
-        Of each day, probabilities that are taken instead of those by transport where its cells set
-        out to the later one; NaN where they are not known.
-    """
-    rng = np.random.default_rng([model.options.seed, 18])
-    days = model.snapshots
-    with threads(model.options.threads):
-        islands = find_islands(model.training, rng)
-        codes = np.concatenate([islands.locate(x) for x in days.points])
-        ends = np.cumsum([0, *(len(x) for x in days.points)])
-        least = _least_growth(model, islands, codes)
-        between = [k for k in range(start + 1, end) if days.labels[k] in model.training.labels]
-        on = [start, *between, end]
-        few = [rng.permutation(len(days.points[k]))[:CELLS] for k in on]
-        p = np.asarray(of_state[few[-1]].todense())
-        for j in range(len(on) - 2, -1, -1):
-            x, y = days.points[on[j]][few[j]], days.points[on[j + 1]][few[j + 1]]
-            gap = days.times[on[j + 1]] - days.times[on[j]]
-            grown = np.exp(least[ends[on[j]] :][few[j]] * gap)
-            plan = exact_plan(
-                squared_distances(x, y), grown / grown.sum(), np.full(len(y), 1 / len(y))
-            )
-            p = plan @ p / plan.sum(1)[:, None]
-            if known is not None and j == len(on) - 2:
-                sure = known[on[j]][few[j]]
-                p = np.where(np.isnan(sure), p, sure)
-    return np.asarray(neighbours(days.points[start], days.points[start][few[0]]) @ p)

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from cellam.analysis.assignment import reference_of
 from cellam.analysis.basis import check_size, drawable, project
-from cellam.analysis.fates import predict_fates
+from cellam.analysis.fates import fates_by_day
 from cellam.analysis.growth_range import growth_range, has_range
 from cellam.analysis.terminal import days_before
 from cellam.analysis.transitions import transition_matrix
@@ -257,12 +257,12 @@ def fates(model: Model, types: pd.Series[Any], *, seed: int = 0) -> CellFates:
     label = days.labels[last]
     end = reference_of(model, label, types)
     probability, least, most = np.full((3, days.n_cells, len(end.names)), np.nan)
-    alone, before = model.without_ensemble(), days_before(model, label)
+    before = days_before(model, label)
+    for found in fates_by_day(model.without_ensemble(), before, types, terminal=label, seed=seed):
+        probability[found.rows], least[found.rows] = found.probability, found.low
+        most[found.rows] = found.high
     for k, (x, rows) in enumerate(zip(days.points, days.rows, strict=True)):
-        if days.labels[k] in before:
-            found = predict_fates(alone, days.labels[k], types, terminal=label, seed=seed)
-            probability[rows], least[rows], most[rows] = found.probability, found.low, found.high
-        else:
+        if days.labels[k] not in before:
             probability[rows] = end.assign(x)
     for ends in (probability, least, most):
         ends[days.rows[last]] = end.memberships().toarray()

@@ -29,6 +29,11 @@ class Action(Protocol):
 
     name: ClassVar[str]
 
+    @property
+    def jumps(self) -> tuple[float, ...]:
+        """Unit times at which its gradient jumps, in order."""
+        ...
+
     def value(self, t: Tensor, x: Tensor) -> Tensor:
         """s, (N,), (N, d) -> (N,)."""
         ...
@@ -145,6 +150,11 @@ class Kernel:
     mean: MeanMotion | None = None
     name: ClassVar[str] = "kernel"
 
+    @property
+    def jumps(self) -> tuple[float, ...]:
+        """The days between the first and the last, if a mean motion is held apart."""
+        return () if self.mean is None else tuple(self.mean.knots[1:-1].tolist())
+
     def to(self, device: torch.device | str) -> Kernel:
         """The same action on another device."""
         mean = None if self.mean is None else self.mean.to(device)
@@ -236,6 +246,11 @@ class MLP:
     biases: tuple[Tensor, ...]
     squared: bool = False
     name: ClassVar[str] = "mlp"
+
+    @property
+    def jumps(self) -> tuple[float, ...]:
+        """None: a network is smooth."""
+        return ()
 
     @staticmethod
     def init(

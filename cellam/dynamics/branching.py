@@ -145,9 +145,7 @@ def _grow(shared: tuple[Way, float], some: tuple[Array, int]) -> Branches:
     level = way.dynamics.growth_level
     saved = [families.where(x)]
     for start, stop in itertools.pairwise(way.times):
-        n, h = way.between(start, stop)
-        for k in range(n if families.any else 0):
-            t = start + k * h
+        for t, h in way.legs(start, stop) if families.any else ():
             x, gain = way.step(t, h, x, x.new_zeros(len(x)), rng)
             grown = gain.double().cpu().numpy()
             grown -= 0.0 if level is None else level.integral(t, t + h)

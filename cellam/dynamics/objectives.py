@@ -189,6 +189,11 @@ class Dynamics:
     growth_range: tuple[float, float] | None = None
     growth_level: Level | None = None
 
+    @property
+    def jumps(self) -> tuple[float, ...]:
+        """Unit times at which the drift jumps, in order."""
+        return self.action.jumps
+
     def drift(self, t: Tensor, x: Tensor) -> Tensor:
         """∇s, (N,), (N, d) -> (N, d), in model coordinates per unit time."""
         return self.action.gradient(t, x)

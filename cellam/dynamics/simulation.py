@@ -1,12 +1,15 @@
 """Simulation: particles and their log-weights along the fitted dynamics, forward or backward.
 
 Without noise, position and log-weight follow an ordinary differential equation, solved by the
-classical Runge–Kutta scheme (order 4); with noise, by Euler–Maruyama (weak order 1).
+classical Runge–Kutta scheme (order 4); with noise, by Euler–Maruyama (weak order 1). The mean
+motion has another velocity after a training day than before it, and across such a jump no scheme
+keeps its order. So no step passes one, and none asks for the velocity on the day itself.
 """
 
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +24,8 @@ from cellam.executors.executor import in_order
 Array = NDArray[np.float64]
 
 STEPS = 32  # Runge–Kutta steps over the whole range of times; noise takes four times as many
+OF_A_GAP = 2  # of these steps, where there are more days than that
+EDGE = 1e-6  # unit time by which the ends of a step are read within it
 
 
 @dataclass(frozen=True)
@@ -81,7 +86,7 @@ def simulate(
     rng : numpy.random.Generator
         Noise; not used when σ = 0.
     steps : int
-        Steps per unit of time; at least one between saved times.
+        Steps per unit of time; at least one between saved times, and between jumps of the velocity.
     chunk : int
         Particles moved at once, which bounds the memory.
 
@@ -178,11 +183,14 @@ class Way:
     steps: int
     device: str
 
-    def between(self, start: float, stop: float) -> tuple[int, float]:
-        """Number and length of the steps from one saved time to the next."""
+    def legs(self, start: float, stop: float) -> Iterator[tuple[float, float]]:
+        """Beginning and length of each step from one saved time to the next."""
         steps = 4 * self.steps if self.dynamics.sigma > 0 else self.steps
-        n = max(1, round(abs(stop - start) * steps))
-        return n, (stop - start) / n
+        first, last = min(start, stop) + EDGE, max(start, stop) - EDGE
+        jumps = [t for t in self.dynamics.jumps if first < t < last]
+        for a, b in itertools.pairwise([start, *(jumps if start < stop else jumps[::-1]), stop]):
+            n = max(1, round(abs(b - a) * steps))
+            yield from ((a + k * (b - a) / n, (b - a) / n) for k in range(n))
 
     def step(
         self, t: float, h: float, x: Tensor, log_w: Tensor, rng: np.random.Generator
@@ -201,9 +209,8 @@ def _move(way: Way, some: tuple[Array, int]) -> tuple[Array, Array]:
     log_w = x.new_zeros(len(x))
     points, log_weights = [x], [log_w]
     for start, stop in itertools.pairwise(way.times):
-        n, h = way.between(start, stop)
-        for k in range(n):
-            x, log_w = way.step(start + k * h, h, x, log_w, rng)
+        for t, h in way.legs(start, stop):
+            x, log_w = way.step(t, h, x, log_w, rng)
         if level is not None:  # it jumps on the days, where no scheme is accurate
             log_w = log_w - level.integral(start, stop)
         points.append(x)
@@ -224,10 +231,11 @@ def _runge_kutta(
         tt = _time(t, x)
         return dynamics.drift(tt, x), dynamics.growth_field(tt, x)
 
-    v1, g1 = rate(t, x)
+    edge = float(np.copysign(EDGE, h))
+    v1, g1 = rate(t + edge, x)
     v2, g2 = rate(t + h / 2, x + h / 2 * v1)
     v3, g3 = rate(t + h / 2, x + h / 2 * v2)
-    v4, g4 = rate(t + h, x + h * v3)
+    v4, g4 = rate(t + h - edge, x + h * v3)
     return x + h / 6 * (v1 + 2 * v2 + 2 * v3 + v4), log_w + h / 6 * (g1 + 2 * g2 + 2 * g3 + g4)
 
 
@@ -239,7 +247,7 @@ def _euler_maruyama(
     log_w: Tensor,
     rng: np.random.Generator,
 ) -> tuple[Tensor, Tensor]:
-    tt = _time(t, x)
+    tt = _time(t + EDGE, x)
     noise = torch.as_tensor(rng.standard_normal(x.shape), dtype=x.dtype, device=x.device)
     moved = x + h * dynamics.drift(tt, x) + dynamics.sigma * h**0.5 * noise
     return moved, log_w + h * dynamics.growth_field(tt, x)

@@ -21,7 +21,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cellam.analysis.assignment import reference_of
-from cellam.analysis.fates import Fates, predict_fates
+from cellam.analysis.fates import Fates, fates_by_day
 from cellam.days.time_labels import named
 from cellam.display import enumerated
 from cellam.evaluation.reliability import interval
@@ -125,10 +125,14 @@ def calibrate(
     each, plain = _losses(cells, sisters)
     if model.relies_on_clones:
         for apart, of in unseen(model.without_ensemble(), sisters, terminal, seed=seed):
-            again = [
-                (predict_fates(apart, label, types, terminal=terminal), rows)
-                for label, rows in sisters.early.items()
-            ]
+            early = sisters.early
+            again = list(
+                zip(
+                    fates_by_day(apart, early, types, terminal=terminal),
+                    early.values(),
+                    strict=True,
+                )
+            )
             in_part = of[sisters.clone]
             tried, alone = _losses(again, sisters)
             each[:, in_part], plain[in_part] = tried[:, in_part], alone[in_part]

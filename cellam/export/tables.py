@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from cellam.analysis.descendants import DRAWS
-from cellam.analysis.fates import predict_fates
+from cellam.analysis.fates import fates_by_day
 from cellam.analysis.growth_range import growth_range, has_range
 from cellam.analysis.over_replicates import (
     HIGH,
@@ -94,11 +94,10 @@ def type_fate_table(
     """
     *before, last = model.training.labels
     alone, parts = model.without_ensemble(), []
-    for day in before:
-        found = predict_fates(alone, day, types, terminal=last, seed=seed)
+    for found in fates_by_day(alone, before, types, terminal=last, seed=seed):
         rows = rows_of(found, types)[:-1]
         for row in fates_over_replicates(found, rows, types, left, draws=DRAWS, seed=seed):
-            part = pd.DataFrame({"day": day, "type": row["type"], "cells": row["cells"],
+            part = pd.DataFrame({"day": found.start, "type": row["type"], "cells": row["cells"],
                                  "fate": found.states, "share": row["fate"].values()})  # fmt: skip
             for end in ("least", "most", LOW, HIGH):
                 part[end] = [np.nan if row[end] is None else row[end][s] for s in found.states]

@@ -42,7 +42,7 @@ class Flow:
     @property
     def steps(self) -> int:
         """Steps of a simulation over all days: the action varies within every gap."""
-        return max(simulation.STEPS, 8 * (len(self.days) - 1))
+        return max(simulation.STEPS, simulation.OF_A_GAP * (len(self.days) - 1))
 
     def units(self, times: Array) -> Array:
         """Unit time of the training days, (T,); outside [0, 1] beyond them."""

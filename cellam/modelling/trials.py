@@ -31,7 +31,7 @@ from cellam.dynamics.fitting import (
 )
 from cellam.dynamics.objectives import Objective
 from cellam.dynamics.paths import Path, build_gap, join
-from cellam.dynamics.simulation import Cloud, from_both_sides
+from cellam.dynamics.simulation import OF_A_GAP, Cloud, from_both_sides
 from cellam.dynamics.velocities import Calibrated, calibrate
 from cellam.errors import TrainingError
 from cellam.limits import INNER
@@ -118,7 +118,7 @@ class Trials:
             still = features.time_independent()
             fit = add_growth(fit, relative, still, rng=rng, particles=PARTICLES)
             time = near.training.unit_time(self.days.times[k])
-            steps = max(STEPS, 6 * (len(near.training) - 1))
+            steps = max(STEPS, OF_A_GAP * (len(near.training) - 1))
             x, w = from_both_sides(fit.dynamics, before, after, time, rng=rng, steps=steps)
         except TrainingError:
             return float("nan")

@@ -9,7 +9,7 @@ import pandas as pd
 
 from cellam.analysis.assignment import reference_of
 from cellam.analysis.descendants import DRAWS
-from cellam.analysis.fates import predict_fates
+from cellam.analysis.fates import fates_by_day
 from cellam.analysis.flows import flow
 from cellam.analysis.over_replicates import fates_over_replicates, rows_of, says_over
 from cellam.checks.caveat import Caveat
@@ -114,7 +114,7 @@ def predict_run_fates(
     how: dict[str, Any] = {"terminal": ends.end.label, "draws": draws, "seed": seed}
     calibration = None if clones is None else _calibration(run, obs, clones, labels, ends, how)
     kept = None if calibration is None else calibration.kept
-    found = tuple(predict_fates(run.model, c, ends.states, kept=kept, **how) for c in cohorts)
+    found = tuple(fates_by_day(run.model, cohorts, ends.states, kept=kept, **how))
     own = begin.types(ends.types)
     if own is None:
         own = pd.Series(None, index=begin.names, dtype=object)
@@ -190,7 +190,7 @@ def _calibration(
     """How far single fates are to be believed, by the cells of the data that have clones."""
     barcodes = clone_column(obs, clones, ends.end.key)
     alone = run.model.without_ensemble()
-    found = tuple(predict_fates(alone, label, ends.states, **how) for label in labels)
+    found = tuple(fates_by_day(alone, labels, ends.states, **how))
     return calibrate(run.model, ends.states, barcodes, found, seed=how["seed"])
 
 

@@ -141,7 +141,7 @@ class Request:
     def fates(self, start: str | None) -> list[Fates]:
         """Fates of the cells of a day, or of all days before the terminal one."""
         from cellam.analysis.assignment import reference_of
-        from cellam.analysis.fates import predict_fates
+        from cellam.analysis.fates import fates_by_day
         from cellam.analysis.terminal import days_before
         from cellam.plots.lineages import check_state
 
@@ -149,7 +149,4 @@ class Request:
         labels = [start] if start is not None else days_before(model, end.label)
         if self.color is not None:
             check_state(self.color, reference_of(model, end.label, states).names, end.label)
-        return [
-            predict_fates(model, label, states, terminal=end.label, seed=self.seed)
-            for label in labels
-        ]
+        return list(fates_by_day(model, labels, states, terminal=end.label, seed=self.seed))

@@ -29,7 +29,9 @@ def growing(t, x):
 def dynamics(growth, drift=still, sigma=0.0, level=None):
     """Stand in for what was fitted; a growth that is a number is the same everywhere."""
     rate = growth if callable(growth) else lambda t, x: growth + 0 * t
-    return SimpleNamespace(drift=drift, growth_field=rate, growth_level=level, sigma=sigma)
+    return SimpleNamespace(
+        drift=drift, growth_field=rate, growth_level=level, sigma=sigma, jumps=()
+    )
 
 
 def families(which, x, *, turnover=0.0, seed=0, steps=8, **kwargs):

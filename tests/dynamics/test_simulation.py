@@ -14,13 +14,14 @@ from cellam.errors import ConfigError, TrainingError
 SINGLE = 1e-5  # positions are in single precision: a hundred roundings or so
 
 
-def dynamics(drift=None, growth=None, sigma=0.0):
+def dynamics(drift=None, growth=None, sigma=0.0, jumps=()):
     """Stand in for what was fitted."""
     return SimpleNamespace(
         drift=drift or (lambda t, x: 0 * x),
         growth_field=growth or (lambda t, x: 0 * t),
         growth_level=None,
         sigma=sigma,
+        jumps=jumps,
     )
 
 
@@ -66,6 +67,24 @@ def test_forward_and_backward_lead_back_to_the_start():
     back = run(which, there.points[-1], [1, 0])
     assert back.points[-1] == pytest.approx(x, abs=1e-4)
     assert back.log_weights[-1] == pytest.approx(-there.log_weights[-1], abs=1e-4)
+
+
+@pytest.mark.parametrize("times", [[0, 1], [1, 0], [0, 0.3, 0.7, 1], [0.7, 0.1], [0.3, 0.9]])
+@pytest.mark.parametrize("steps", [1, 5])
+def test_a_velocity_that_jumps_is_integrated_as_exactly(times, steps):
+    """3, then −5 from 0.3 on, then 1 from 0.7 on: each a cubic's derivative, so exact by Simpson."""
+    knots, rates = torch.tensor([0.3, 0.7]), torch.tensor([3.0, -5.0, 1.0])
+
+    def drift(t, x):
+        after = torch.searchsorted(knots, t.contiguous(), right=True)
+        return (rates[after] + t**2)[:, None].expand_as(x)
+
+    def way(t):
+        return 3 * min(t, 0.3) - 5 * np.clip(t - 0.3, 0, 0.4) + max(t - 0.7, 0) + t**3 / 3
+
+    moved = run(dynamics(drift, jumps=(0.3, 0.7)), np.zeros((2, 3)), times, steps=steps)
+    for time, points in zip(times, moved.points, strict=True):
+        assert points == pytest.approx(np.full((2, 3), way(time) - way(times[0])), abs=SINGLE)
 
 
 @pytest.mark.parametrize("steps", [1, 7])
