@@ -26,6 +26,7 @@ from . import (
     funnel,
     guide,
     info,
+    jacobian,
     logs,
     perturb,
     plot,
@@ -93,6 +94,7 @@ app.command("plot", cls=NamingCommand)(funnel.funnel(plot.plot))
 app.command("report")(funnel.funnel(report.report))
 app.command("export")(funnel.funnel(export.export))
 app.command("drivers")(funnel.funnel(drivers.drivers))
+app.command("jacobian")(funnel.funnel(jacobian.jacobian))
 app.command("schema")(funnel.funnel(schema.schema))
 app.command("guide")(funnel.funnel(guide.guide))
 

@@ -173,6 +173,19 @@ DRIVERS = {
         )
     ),
 }
+JACOBIAN = {
+    **{"run": TEXT, "cells": COUNT, "days": _some(TEXT), "members": COUNT, "warning": TEXT},
+    "pairs": _some(
+        _keys(
+            {
+                **{"gene": TEXT, "other": TEXT, "effect": NUMBER, "cells_low": NUMBER},
+                **{"cells_high": NUMBER, "same_sign": NUMBER, "above": NUMBER},
+                **{"low": NUMBER, "high": NUMBER},
+            },
+            some=("low", "high"),
+        )
+    ),
+}
 EVAL = {
     "run": TEXT,
     "holdout": _some(TEXT),
@@ -407,6 +420,7 @@ SCHEMAS: dict[str, Callable[[], dict[str, Schema]]] = {
     "fates": lambda: FATES,
     "fit": _fit,
     "info": _info,
+    "jacobian": lambda: JACOBIAN,
     "perturb": lambda: PERTURB,
     "simulate": lambda: SIMULATE,
     "validate": lambda: VALIDATE,

@@ -46,6 +46,10 @@ SAME: dict[str, tuple[str, Ask]] = {
         "drivers --of fate:myeloid",
         lambda run: run.drivers("fate:myeloid"),
     ),
+    "jacobian": (
+        "jacobian -g Apaf1 -g Bax --day day2",
+        lambda run: run.jacobian(["Apaf1", "Bax"], day="day2"),
+    ),
     "suggest": (
         "suggest --n-cells 50 --at 3 --at 5",
         lambda run: run.suggest(n_cells=50, at=["3", 5]),
@@ -108,6 +112,7 @@ def check_display(found: Any) -> None:
         ("eval --holdout day2", lambda run, csv: run.evaluate("day2", refits=0, csv=csv)),
         ("fates --from day2", lambda run, csv: run.fates("day2", csv=csv)),
         ("perturb -g Mki67=-3", lambda run, csv: run.perturb("Mki67=-3", csv=csv)),
+        ("jacobian -g Mki67", lambda run, csv: run.jacobian("Mki67", csv=csv)),
         ("drivers --of speed", lambda run, csv: run.drivers("speed", csv=csv)),
         ("validate --clones clone", lambda run, csv: run.validate("clone", csv=csv)),
     ],

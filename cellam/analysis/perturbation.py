@@ -21,9 +21,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cellam.analysis.assignment import reference_of
+from cellam.analysis.genes import find_gene
 from cellam.analysis.terminal import Terminal
 from cellam.analysis.uncertainty import Spread, remoteness
-from cellam.days.time_labels import count_cells, named, offer, variables
+from cellam.days.time_labels import count_cells, named
 from cellam.errors import ConfigError
 from cellam.modelling.cohort import Cohort
 from cellam.modelling.model import Model
@@ -221,7 +222,7 @@ def shift(model: Model, cells: Cells, changes: Sequence[Change], x: Array) -> Ar
             "projected.",
             "Fit without `use_rep` to perturb genes.",
         )
-    genes = [_find(change.gene, space.genes) for change in changes]
+    genes = [find_gene(change.gene, space.genes) for change in changes]
     scaled = cells.kind == "scaled"
     if scaled and any(change.z is None for change in changes):
         raise ConfigError(
@@ -322,7 +323,7 @@ def perturb(
 
 def _expressing(model: Model, cells: Cells, changes: Sequence[Change]) -> NDArray[np.bool_]:
     """Whether each cell of a table was measured to express each gene, (n, g)."""
-    genes = [_find(change.gene, model.space.genes) for change in changes]
+    genes = [find_gene(change.gene, model.space.genes) for change in changes]
     return np.asarray(model.space.expression(cells, genes) > 0)
 
 
@@ -359,14 +360,3 @@ def _effect(before: Array, after: Array, mass_before: Array, mass_after: Array) 
     """Change of each state's share by unchanged mass, and mean change of log mass, (S + 1,)."""
     change = _share(after - before, mass_before)
     return np.append(change, np.log(mass_after / mass_before).mean())
-
-
-def _find(name: str, genes: tuple[str, ...]) -> str:
-    """The gene of that name, in any case where that leaves no doubt."""
-    alike = [gene for gene in genes if gene.lower() == name.lower()]
-    if name in genes or len(alike) == 1:
-        return name if name in genes else alike[0]
-    raise ConfigError(
-        f"Gene {name} is not among the {variables(genes)} of the fit.",
-        f"{offer(name, genes, 5)} A fit keeps the 2,000 most variable genes.",
-    )

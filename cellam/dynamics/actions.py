@@ -50,6 +50,10 @@ class Action(Protocol):
         """Δs, (N,), (N, d) -> (N,)."""
         ...
 
+    def hessian(self, t: Tensor, x: Tensor) -> Tensor:
+        """∇∇s, (N,), (N, d) -> (N, d, d)."""
+        ...
+
 
 @dataclass(frozen=True)
 class Features:
@@ -219,6 +223,13 @@ class Kernel:
         f = self.features
         return -torch.cos(f.phases(t, x)) @ (f.a * self.theta * f.omega.square().sum(-1))
 
+    @_in_blocks
+    def hessian(self, t: Tensor, x: Tensor) -> Tensor:
+        """∇∇s = −Σ θ a cos · ωωᵀ."""
+        f = self.features
+        waves = -torch.cos(f.phases(t, x)) * (f.a * self.theta)
+        return torch.stack([(waves * row) @ f.omega for row in f.omega.T], 1)
+
 
 @dataclass(frozen=True)
 class MLP:
@@ -330,6 +341,14 @@ class MLP:
             spread = (torch.eye(x.shape[1], dtype=x.dtype, device=x.device) - J).square()
             return spread.sum((-2, -1)) - ((x - h) * L).sum(-1)
         return L[:, 0]
+
+    def hessian(self, t: Tensor, x: Tensor) -> Tensor:
+        """∇∇s: each coordinate of the gradient, differentiated by torch."""
+        with torch.enable_grad():
+            at = x.detach().requires_grad_()
+            slope = self.gradient(t, at)
+            rows = [torch.autograd.grad(part.sum(), at, retain_graph=True)[0] for part in slope.T]
+        return torch.stack(rows, 1).detach()
 
     def _forward(self, t: Tensor, x: Tensor) -> tuple[Tensor, list[Tensor]]:
         h = torch.cat([x, (2 * t - 1)[:, None]], 1)

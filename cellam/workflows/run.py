@@ -15,6 +15,7 @@ from cellam.workflows.evaluate import evaluate_run
 from cellam.workflows.export import export_run
 from cellam.workflows.fates import predict_run_fates
 from cellam.workflows.info import describe_run
+from cellam.workflows.jacobian import find_jacobian
 from cellam.workflows.perturb import perturb_run
 from cellam.workflows.plot import plot_run
 from cellam.workflows.report import report_run
@@ -44,6 +45,7 @@ class Run(StoredRun):
     fates = predict_run_fates
     perturb = perturb_run
     drivers = find_drivers
+    jacobian = find_jacobian
     validate = validate_run
     suggest = suggest_run
     plot = plot_run

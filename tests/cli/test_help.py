@@ -26,8 +26,8 @@ def test_help_lists_every_command(call: Callable[..., Any]) -> None:
     result = call("--help")
     assert result.code == 0
     assert set(COMMANDS) == {
-        "check", "fit", "simulate", "eval", "fates", "drivers", "perturb", "validate", "suggest",
-        "compare", "info", "plot", "report", "export", "schema", "guide",
+        "check", "fit", "simulate", "eval", "fates", "drivers", "jacobian", "perturb", "validate",
+        "suggest", "compare", "info", "plot", "report", "export", "schema", "guide",
     }  # fmt: skip
     for name, command in COMMANDS.items():
         assert f"\n  {name}" in result.out

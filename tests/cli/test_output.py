@@ -39,6 +39,7 @@ COMMANDS = {
     "eval": (("--holdout", "day2", "--n-boot", 100, *QUICK, "--refits", 0), "day2"),
     "fates": ((), "day0"),
     "drivers": (("--of", "speed"), "with"),
+    "jacobian": (("-g", "Apaf1", "-g", "Bax"), "genes"),
     "perturb": (("-g", "Apaf1=2"), "cell_type"),
     "validate": (("--clones", "clone", "--n-boot", 100), "correlation"),
     "suggest": (("--n-cells", 50), "time"),

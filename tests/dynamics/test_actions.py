@@ -150,3 +150,18 @@ def test_many_points_in_blocks_have_the_values_of_each(monkeypatch: pytest.Monke
         found = field(t, x)
         assert found.shape == expected.shape
         torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_hessian_is_the_slope_of_the_gradient(name):
+    """Against differences of the gradient, and its trace against the Laplacian."""
+    action = build(name)
+    t, x = (v.detach() for v in points())
+    H, h = action.hessian(t, x), 1e-5
+    assert H.shape == (N, D, D)
+    for k in range(D):
+        step = h * torch.eye(D, dtype=x.dtype)[k]
+        slope = (action.gradient(t, x + step) - action.gradient(t, x - step)) / (2 * h)
+        torch.testing.assert_close(H[:, :, k], slope, rtol=1e-5, atol=1e-6)
+    trace = H.diagonal(dim1=1, dim2=2).sum(-1)
+    torch.testing.assert_close(trace, action.laplacian(t, x), **EXACT)

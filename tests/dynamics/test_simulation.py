@@ -72,7 +72,7 @@ def test_forward_and_backward_lead_back_to_the_start():
 @pytest.mark.parametrize("times", [[0, 1], [1, 0], [0, 0.3, 0.7, 1], [0.7, 0.1], [0.3, 0.9]])
 @pytest.mark.parametrize("steps", [1, 5])
 def test_a_velocity_that_jumps_is_integrated_as_exactly(times, steps):
-    """3, then −5 from 0.3 on, then 1 from 0.7 on: each a cubic's derivative, so exact by Simpson."""
+    """3, then −5 from 0.3 on, then 1 from 0.7 on: parabolas, exact by Simpson."""
     knots, rates = torch.tensor([0.3, 0.7]), torch.tensor([3.0, -5.0, 1.0])
 
     def drift(t, x):
