@@ -15,7 +15,7 @@ from .outputs import written
 def jacobian(
     gene: Annotated[
         list[str],
-        typer.Option("--gene", "-g", help="Gene of the fit; repeatable, 50 at most."),
+        typer.Option("--gene", "-g", help="Gene of the fit; repeatable (maximum number of genes: 50)."),
     ],
     day: Annotated[
         list[str] | None,
