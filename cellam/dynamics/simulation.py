@@ -23,7 +23,7 @@ from cellam.executors.executor import in_order
 
 Array = NDArray[np.float64]
 
-STEPS = 32  # Runge–Kutta steps over the whole range of times; noise takes four times as many
+STEPS = 24  # Runge–Kutta steps over the whole range of times; noise takes four times as many
 OF_A_GAP = 2  # of these steps, where there are more days than that
 EDGE = 1e-6  # unit time by which the ends of a step are read within it
 

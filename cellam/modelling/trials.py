@@ -43,7 +43,7 @@ Array = NDArray[np.float64]
 CELLS = 300  # a day
 FEATURES = 256
 NEAREST = 10  # days at most that are fitted to when one is held out
-STEPS = 24  # of Runge–Kutta over the whole range of times
+STEPS = 12  # of Runge–Kutta over the whole range of times
 PARTICLES = 6_000
 NOISE = 0.003  # of the energy distance of the day before, as it is: less is no difference
 
