@@ -15,7 +15,9 @@ from .outputs import written
 def jacobian(
     gene: Annotated[
         list[str],
-        typer.Option("--gene", "-g", help="Gene of the fit; repeatable (maximum number of genes: 50)."),
+        typer.Option(
+            "--gene", "-g", help="Gene of the fit; repeatable (maximum number of genes: 50)."
+        ),
     ],
     day: Annotated[
         list[str] | None,
