@@ -69,3 +69,10 @@ def test_mistakes_are_told(call: Call, run: Path, args: list[str], code: int, ph
     result = call("drivers", *args)
     assert (result.code, result.out.count("with more")) == (code, 0)
     assert phrase in result.err
+
+
+def test_a_fate_like_none_there_is_guessed_as_none(call: Call, run: Path) -> None:
+    result = call("drivers", "--of", "fate:foo")  # "fate:" is no likeness
+    assert result.code == 2 and "Did you mean" not in result.err
+    assert "Available: fate:erythroid, fate:myeloid." in result.err
+    assert "Did you mean 'fate:myeloid'?" in call("drivers", "--of", "fate:myelod").err
