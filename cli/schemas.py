@@ -172,6 +172,7 @@ DRIVERS = {
             }
         )
     ),
+    "caveats": CAVEATS,
 }
 EVAL = {
     "run": TEXT,

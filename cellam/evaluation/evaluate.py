@@ -123,17 +123,17 @@ class Evaluation:
 
 def _below_floor(table: pd.DataFrame) -> Iterator[str]:
     """What it means to score below the floor, where one does."""
-    found = []
+    found: dict[str, list[str]] = {}
     for (label, metric), rows in table.groupby(["label", "metric"], sort=False):
         values = rows.set_index("method")["value"]
-        below = values.index[values < values.get(FLOOR.name, -np.inf)]
-        if len(below):
-            found.append(f"{', '.join(below)} in {metric} on {named(str(label))}")
+        if (values < values.get(FLOOR.name, -np.inf)).any():
+            found.setdefault(str(label), []).append(str(metric))
     if found:
+        where = "; ".join(f"{', '.join(of)} on {named(label)}" for label, of in found.items())
         yield (
-            f"Below the floor: {'; '.join(found)}. The floor is no bound but what a second sample "
-            "of these cells scores, with the chance in both samples; predictions that average over "
-            "cells have less of it. Read such a score as being at the floor, not as better."
+            f"Below the floor: {where}. The floor is no bound but what a second sample of these "
+            "cells scores, with the chance in both samples; predictions that average over cells "
+            "have less of it. Read such a score as being at the floor, not as better."
         )
 
 
