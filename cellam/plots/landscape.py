@@ -124,6 +124,6 @@ def _bar(axes: NDArray[Any], norm: Normalize) -> None:
         ScalarMappable(norm, style.sequential()), ax=list(axes), shrink=0.8, extend="both"
     )
     bar.set_label(
-        "action s(t, x), less its mean\n(cells move to higher values; pale: few cells of the day)"
+        "action s(t, x), less its mean\n(cells move to higher values;\npale: few cells of the day)"
     )
     bar.outline.set_visible(False)
