@@ -20,6 +20,7 @@ from cellam.analysis.over_replicates import (
     fates_over_replicates,
     growth_over_replicates,
     rows_of,
+    unchanged,
 )
 from cellam.analysis.uncertainty import Followed, follow
 from cellam.days.time_labels import named
@@ -114,6 +115,7 @@ class _Outcome:
             "fates": _fates(model, types, self.left),
             "interval": self.interval,
             "over": self.left.says if self.left is not None else "",
+            "unchanged": unchanged(self.frame),
             "shift": self.shift,
         }
 

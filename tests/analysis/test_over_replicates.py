@@ -22,6 +22,7 @@ from cellam.analysis.over_replicates import (
     fates_over_replicates,
     growth_over_replicates,
     rows_of,
+    unchanged,
 )
 from cellam.experiments import Experiment
 from cellam.modelling.left_out import leave_replicates_out
@@ -180,13 +181,16 @@ def test_shares_of_types_vary_as_those_of_the_mice_do(small: anndata.AnnData) ->
         without = [by_mouse.drop(mouse).sum() for mouse in by_mouse.index]
         shares = pd.DataFrame([counts / counts.sum() for counts in without])
         margin = 4.302653 * np.sqrt(2 / 3 * ((shares - shares.mean()) ** 2).sum())  # t, df 2
+        assert set(row["observed_replicates"]) == set(margin.index)
         for name, (low, high) in row["observed_replicates"].items():
             share = row["observed"][name]
             ends = max(share - margin[name], 0), min(share + margin[name], 1)
+            if margin[name] == 0:  # no mouse has it, or all are of it: no surer than by cells
+                ends = row["observed_interval"][name]
+                assert ends[0] < ends[1]
             assert (low, high) == pytest.approx(ends, abs=1e-6)
-        there = {name for name, off in margin.items() if off > 0}
-        assert set(row["observed_replicates"]) == there
     start = found.iloc[0]
+    assert unchanged(found) and not unchanged(frame)
     for name, ends in start["observed_replicates"].items():
         assert start["simulated_replicates"][name] == pytest.approx(ends)
     last = found.iloc[-1]["simulated_replicates"]
