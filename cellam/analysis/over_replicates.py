@@ -142,8 +142,8 @@ def composition_over_replicates(
     -------
     pandas.DataFrame
         The frame with `simulated_replicates` and `observed_replicates`: both ends of the interval
-        of each share. A share that no replicate changes (0 or 1) has that by the number of cells
-        (`unchanged`): other replicates could change it, and so many cells do not rule out the
+        of each share. It holds at least that by the number of cells (`at_least`): few replicates
+        may agree by chance, as all do on a share of 0, and so many cells do not rule out the
         ends of that interval, which is the least that is not known. A share of a day without types
         in one of the fits has none, nor has one observed on a day with fewer than three
         replicates. The frame as it is without types, without `left`, or where the first day was
@@ -171,14 +171,14 @@ def composition_over_replicates(
     return frame.assign(**columns)
 
 
-def unchanged(frame: pd.DataFrame) -> str:
-    """What the intervals of shares are that no replicate changes, in words; empty without any."""
+def at_least(frame: pd.DataFrame) -> str:
+    """Which intervals over replicates are those of cells, in words; empty where none is."""
     if "simulated_replicates" not in frame:
         return ""
     for of in ("simulated", "observed"):
-        for ends, counted in zip(frame[f"{of}_replicates"], frame[f"{of}_interval"], strict=True):
-            if any(ends[name] == counted[name] for name in ends):
-                return "where no replicate changes a share, that by the number of cells"
+        for ends, by_cells in zip(frame[f"{of}_replicates"], frame[f"{of}_interval"], strict=True):
+            if any({*ends[name]} & {*by_cells[name]} for name in ends):
+                return "at least that by the number of cells"
     return ""
 
 
@@ -204,12 +204,13 @@ def _observed(
 def _of_shares(
     names: list[str], low: Array, high: Array, by_cells: Ends
 ) -> dict[str, tuple[float, float]]:
-    """Intervals within 0 and 1; by cells where nothing varies, none where it is not known."""
-    return {
-        name: (max(float(a), 0.0), min(float(b), 1.0)) if a < b else by_cells[name]
-        for name, a, b in zip(names, low, high, strict=True)
-        if a <= b  # neither is NaN
-    }
+    """Intervals within 0 and 1, at least those by cells; none where it is not known."""
+    found = {}
+    for name, a, b in zip(names, low, high, strict=True):
+        if a <= b:  # neither is NaN
+            least, most = by_cells[name]
+            found[name] = max(min(float(a), least), 0.0), min(max(float(b), most), 1.0)
+    return found
 
 
 def says_over(rows: Rows, left: LeftOut | None) -> str:
