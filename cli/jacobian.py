@@ -45,7 +45,8 @@ def jacobian(
     if as_json:
         give_json(found.to_dict())
         return
-    say("", f"{plural(found.cells, 'cell')} of {', '.join(map(named, found.days))}.")
+    drawn = f"{found.jacobian.cells:,} of " * (found.jacobian.cells < found.cells)
+    say("", f"{drawn}{plural(found.cells, 'cell')} of {', '.join(map(named, found.days))}.")
     print()
     members = found.jacobian.spread is not None
     rows = [

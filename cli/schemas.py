@@ -175,7 +175,8 @@ DRIVERS = {
     "caveats": CAVEATS,
 }
 JACOBIAN = {
-    **{"run": TEXT, "cells": COUNT, "days": _some(TEXT), "members": COUNT, "warning": TEXT},
+    **{"run": TEXT, "cells": COUNT, "drawn": COUNT, "days": _some(TEXT)},
+    **{"members": COUNT, "warning": TEXT},
     "pairs": _some(
         _keys(
             {

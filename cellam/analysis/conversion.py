@@ -36,6 +36,8 @@ CELLS = 300  # a day, that stand for all
 class Conversion:
     """Probabilities by conversion to become the states of one day.
 
+    Those of days that were asked for are kept, as those of earlier days begin from them.
+
     Parameters
     ----------
     model : Model
@@ -51,8 +53,6 @@ class Conversion:
         States whose cells stay what they are; None to let transport decide for all.
     grown : list of (n,) arrays
         Least growth of the cells of each day, per unit of the user's time.
-
-    The probabilities of days that were asked for are kept: those of earlier ones begin from them.
     """
 
     model: Model

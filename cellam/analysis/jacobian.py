@@ -41,6 +41,7 @@ from cellam.modelling.model import Model
 Array = NDArray[np.float64]
 
 MOST = 50  # genes: 1,275 pairs
+CELLS = 10_000  # of more, as many stand for all
 BLOCK = 512  # cells whose matrices are held at once
 ENDS = 0.05, 0.95  # of the cells
 
@@ -52,6 +53,8 @@ class Jacobian:
     Parameters
     ----------
     genes : tuple of str, (g,)
+    cells : int
+        How many cells the numbers are from: of very many some that are drawn.
     pairs : (P, 2) int array
         Positions of the genes of each pair, a gene with itself among them.
     mean : (P,) array
@@ -68,6 +71,7 @@ class Jacobian:
     """
 
     genes: tuple[str, ...]
+    cells: int
     pairs: NDArray[np.int64]
     mean: Array
     low: Array
@@ -141,7 +145,7 @@ def jacobian(model: Model, names: Sequence[str], keep: NDArray[np.bool_] | None 
     names : sequence of str
         Genes of the fit.
     keep : (n,) bool array, optional
-        The cells to use, in the order of the data.
+        The cells to use, in the order of the data; of more than 10,000 as many are drawn.
 
     Raises
     ------
@@ -163,6 +167,11 @@ def jacobian(model: Model, names: Sequence[str], keep: NDArray[np.bool_] | None 
     keep = np.ones(n, dtype=bool) if keep is None else keep
     if not keep.any():
         raise ConfigError("No cell is left.", "Select other cells.")
+    some = np.flatnonzero(keep)
+    if len(some) > CELLS:
+        rng = np.random.default_rng([model.options.seed, 24])
+        keep = np.zeros(n, dtype=bool)
+        keep[rng.choice(some, CELLS, replace=False)] = True
     axes = model.space.components[:, where]  # one scale for all of them, which cancels
     alone, each = model.without_ensemble(), []
     with threads(model.options.threads):
@@ -181,6 +190,7 @@ def jacobian(model: Model, names: Sequence[str], keep: NDArray[np.bool_] | None 
     low, high = np.quantile(effects, ENDS, axis=0)
     return Jacobian(
         genes=genes,
+        cells=int(keep.sum()),
         pairs=pairs,
         mean=means[0],
         low=low,

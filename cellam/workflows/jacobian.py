@@ -35,7 +35,7 @@ class JacobianResult(Result):
     ----------
     run : pathlib.Path
     cells : int
-        Cells that count.
+        Cells that were asked for.
     days : tuple of str
         Labels of their days.
     jacobian : Jacobian
@@ -72,6 +72,7 @@ class JacobianResult(Result):
         return {
             "run": str(self.run),
             "cells": self.cells,
+            "drawn": self.jacobian.cells,
             "days": list(self.days),
             "members": members,
             "pairs": pairs,

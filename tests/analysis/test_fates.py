@@ -15,7 +15,7 @@ import cellam
 from cellam import truths
 from cellam.analysis.assignment import reference_of
 from cellam.analysis.descendants import transitions
-from cellam.analysis.fates import Fates, predict_fates
+from cellam.analysis.fates import Fates, fates_by_day, predict_fates
 from cellam.analysis.flows import flow
 from cellam.analysis.terminal import Terminal
 from cellam.analysis.uncertainty import WIDENING
@@ -253,6 +253,17 @@ def test_tables_have_a_row_for_each_cell_and_for_each_type(
         by_mass = np.average(of[fate], axis=0, weights=of["mass"])
         assert list(row["fate"].values()) == pytest.approx(by_mass.tolist())
         assert row["few"] == (len(of) < 10)
+
+
+def test_days_together_are_each_day_alone(model: Model, types: pd.Series) -> None:
+    """Whatever of them is shared, in any order, and with the terminal day among them refused."""
+    for days in (["day0", "day2", "day4"], ["day4", "day0"]):
+        for found, day in zip(fates_by_day(model, days, types), days, strict=True):
+            alone = predict_fates(model, day, types)
+            for name in ("probability", "low", "high", "explanations", "mass"):
+                np.testing.assert_array_equal(getattr(found, name), getattr(alone, name))
+    with pytest.raises(ConfigError, match="both the start and the end"):
+        list(fates_by_day(model, ["day0", "day7"], types))
 
 
 def test_an_ensemble_gives_a_spread_over_its_members(

@@ -70,3 +70,12 @@ def test_genes_are_refused_that_the_fit_does_not_have(model):
         jacobian(model, ["Apaf2"])
     with pytest.raises(cellam.errors.ConfigError, match="0 genes were given"):
         jacobian(model, [])
+
+
+def test_of_very_many_cells_some_are_drawn(model, monkeypatch):
+    every = jacobian(model, ["Apaf1", "Bax"])
+    monkeypatch.setattr("cellam.analysis.jacobian.CELLS", 100)
+    some = jacobian(model, ["Apaf1", "Bax"])
+    assert every.cells == model.snapshots.n_cells > some.cells == 100
+    scatter = (every.high - every.low) / 3.3  # 5 to 95 % of a normal distribution
+    assert (abs(some.mean - every.mean) < 4 * scatter / 10).all()
