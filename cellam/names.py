@@ -37,17 +37,26 @@ def did_you_mean(text: str, names: Iterable[str]) -> str:
     return f"Did you mean {near!r}? " if near is not None else ""
 
 
-def offer(text: str, names: Iterable[str], at_most: int = 30) -> str:
+def offer(text: str, names: Iterable[str], at_most: int = 30, *, prefix: str = "") -> str:
     """The hint for a name that is not there: the closest one, then those that are.
+
+    A `prefix` that all of them are typed with is no likeness: names are compared without it.
 
     Examples
     --------
     >>> offer("Gata9", ["Gata1", "Klf1", "Spi1"], at_most=2)
     "Did you mean 'Gata1'? Available: Gata1, Klf1 and 1 more."
+    >>> offer("fate:mono", ["Mast", "Mono"], prefix="fate:")
+    "Did you mean 'fate:Mono'? Available: fate:Mast, fate:Mono."
+    >>> offer("fate:foo", ["Mast", "Mono"], prefix="fate:")
+    'Available: fate:Mast, fate:Mono.'
     """
     names = list(dict.fromkeys(names))
+    near = closest(text.removeprefix(prefix), names)
+    meant = f"Did you mean {prefix + near!r}? " if near is not None else ""
+    listed = ", ".join(prefix + name for name in names[:at_most]) or "none"
     more = f" and {len(names) - at_most:,} more" if len(names) > at_most else ""
-    return f"{did_you_mean(text, names)}Available: {', '.join(names[:at_most]) or 'none'}{more}."
+    return f"{meant}Available: {listed}{more}."
 
 
 def known_names(names: Iterable[str], known: Collection[str], noun: str) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .console import give, give_json, plural, say, say_run, table
+from .console import give, give_json, plural, say, say_caveats, say_run, table
 from .options import DataOption, FromCellsOption, GroupbyOption, JsonOption, RunOption
 from .outputs import written
 
@@ -89,6 +89,7 @@ def drivers(
         _print_correlated(found)
     if found.division is not None:
         say("division" if found.division.contradicts else "", str(found.division))
+    say_caveats(found.caveats)
     if found.written is not None:
         give("written", written(found.written))
 

@@ -256,9 +256,10 @@ def _skill_rows(skills: list[Skill], metrics: list[str]) -> list[list[str]]:
     of = {skill.metric: skill for skill in skills}
     lead = of[metrics[0]]
     ends = (lead.least, lead.most) if lead.low != lead.low else (lead.low, lead.high)
-    shares = [f"{of[metric].value:.2f}" for metric in metrics]
-    shares.insert(1, f"{ends[0]:.2f} to {ends[1]:.2f}")
-    rows = [["skill", *shares, "  share of the possible gain over the best baseline"]]
+    shares = [of[metric].shown for metric in metrics]
+    shares.insert(1, f"{ends[0]:.2f} to {ends[1]:.2f}" if lead.possible > 0 else "–")
+    none = "; –: it is at the floor, nothing to gain" * ("–" in shares)
+    rows = [["skill", *shares, f"  share of the possible gain over the best baseline{none}"]]
     if lead.replicates:
         within = [of[metric].to_replicates for metric in metrics]
         shares = ["–" if share != share else f"{share:.2f}" for share in within]

@@ -198,6 +198,11 @@ def _print_legend(found: FatesResult) -> None:
             "fates of single cells. Its range also holds the error of counting the cells of "
             f"{day}."
         )
+    else:
+        print(
+            "No range is given: these follow the trajectories of the fit alone, and other "
+            "explanations of these days may give other origins."
+        )
     if found.over:
         print(f"In square brackets: {found.over}, as measured by fits without each of them.")
     if found.few:

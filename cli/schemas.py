@@ -54,7 +54,7 @@ _SKILL = {
     **dict.fromkeys(("label", "metric", "method"), TEXT),
     **dict.fromkeys(("value", "low", "high"), NUMBER),
     **{"best": TEXT, "says": TEXT, "unit": TEXT, "replicates": COUNT},
-    **dict.fromkeys(("least", "most", "to_replicates"), NUMBER),
+    **dict.fromkeys(("least", "most", "to_replicates", "possible"), NUMBER),
 }
 _SCORE = {
     "time": NUMBER,
@@ -172,6 +172,7 @@ DRIVERS = {
             }
         )
     ),
+    "caveats": CAVEATS,
 }
 JACOBIAN = {
     **{"run": TEXT, "cells": COUNT, "days": _some(TEXT), "members": COUNT, "warning": TEXT},

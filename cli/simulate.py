@@ -67,7 +67,11 @@ def simulate(
     ] = None,
     stochastic: Annotated[
         bool,
-        typer.Option("--stochastic", help="Fail unless the fit has noise."),
+        typer.Option(
+            "--stochastic",
+            help="Insist on random trajectories: an error where the fit has no noise (methods am, "
+            "uam). A fit with noise (eam, ueam) makes them without this option, too.",
+        ),
     ] = False,
     discrete: Annotated[
         bool,
@@ -257,11 +261,13 @@ def _print_composition(
 def _print_shares(found: SimulationResult) -> None:
     """What the shares of the table are, and which types it leaves out."""
     from cellam.analysis.composition import present
+    from cellam.analysis.over_replicates import at_least
 
     types, of_cell = present(found.composition), found.types
     if of_cell is None or not types:
         return
-    over = f", in square brackets {found.over}" * bool(found.over)
+    also = at_least(found.composition)
+    over = f", in square brackets {found.over}{f' ({also})' * bool(also)}" * bool(found.over)
     its = "the same interval of it" if found.over else "its 95 % interval by the number of cells"
     beside = f"; in brackets the share observed on that day and {its}"
     print(

@@ -61,11 +61,23 @@ def _explain(error: Any) -> None:
         sentence = f"{context.command_path} has no option {quote(option)}."
         hint = _elsewhere(option, context) or _near(option, context)
     else:
-        sentence, hint = error.format_message(), ""
+        sentence, hint = error.format_message(), _offered(error)
         sentence += "." if sentence[-1:] not in ".?" else ""
     path = context.command_path if context is not None else "cellam"
     warn(f"cellam: {sentence}")
     warn(f"  {hint}See `{path} --help`.")
+
+
+def _offered(error: Any) -> str:
+    """What could stand where an argument is missing, if it is one of some names."""
+    if type(error).__name__ != "MissingParameter" or error.param is None:
+        return ""
+    offered = error.param.shell_complete(error.ctx, "")
+    known = {item.value: item.help for item in offered if item.type == "plain"}
+    if not all(known.values()):
+        return f"It is one of: {', '.join(known)}. "
+    wide = max(map(len, known), default=0)
+    return "".join(f"{name:{wide}}  {what}\n  " for name, what in known.items())
 
 
 def _elsewhere(option: str, context: Any) -> str:

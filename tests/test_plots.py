@@ -365,11 +365,14 @@ def test_growth_whose_range_holds_zero_is_pale(model: Model) -> None:
         for rate in [growth_rates(model)]
         for least in (0.0, 0.5)
     )
-    for found, alpha in ((none, 0.6), (some, None)):
+    for found, alpha in ((none, 0.4), (some, None)):
         ax = plots.growth(model, found=found)
         drawn = [c for c in ax.collections if isinstance(c, PathCollection) and len(c.get_array())]
         assert {c.get_alpha() for c in drawn} == {alpha}
-        assert (ax.get_legend() is not None) == (alpha is not None)
+        legend = ax.get_legend()
+        assert (legend is not None) == (alpha is not None)
+        if legend is not None:
+            assert legend.get_texts()[0].get_text() == "all are pale: each may as well be 0"
 
 
 def test_ranges_are_drawn_from_their_low_to_their_high_end() -> None:
@@ -637,6 +640,21 @@ def test_a_flow_of_many_types_keeps_its_mass() -> None:
     assert len(left) == len(right) == 20
     assert sum(left) == pytest.approx(frame["before"].sum())
     assert sum(right) == pytest.approx(frame["after"].sum())
+
+
+@pytest.mark.parametrize("n", [3, 9, 14])
+def test_names_beside_thin_bars_of_a_flow_do_not_overlap(n: int) -> None:
+    names = [f"type{k}" for k in range(n)]
+    mass = [0.9, *[0.1 / (n - 1)] * (n - 1)]
+    frame = pd.DataFrame(
+        [(s, s, m, m) for s, m in zip(names, mass, strict=True)],
+        columns=["source", "target", "before", "after"],
+    )
+    ax = plots.flow(frame, ("day2", "day7"))
+    ax.figure.draw_without_rendering()
+    boxes = [text.get_window_extent() for text in ax.texts]
+    for k, one in enumerate(boxes):
+        assert not any(one.overlaps(other) for other in boxes[:k])
 
 
 # --------------------------------------------------------------------------------------- tables

@@ -119,7 +119,7 @@ def check_quantity(model: Model, of: str, types: pd.Series[Any] | None) -> None:
     if of.removeprefix(FATE) not in names:
         raise ConfigError(
             f"`of={of!r}`: no cell of {named(last)}, the last training day, has that type.",
-            offer(of, [FATE + name for name in names]),
+            offer(of, names, prefix=FATE),
         )
 
 

@@ -24,6 +24,7 @@ from cellam.reading.cell_types import read_types
 
 Array = NDArray[np.float64]
 Rows = Sequence[Mapping[str, Any]]
+Ends = Mapping[str, tuple[float, float]]  # of the interval of each type's share
 LOW, HIGH = "replicates_low", "replicates_high"
 
 
@@ -141,9 +142,12 @@ def composition_over_replicates(
     -------
     pandas.DataFrame
         The frame with `simulated_replicates` and `observed_replicates`: both ends of the interval
-        of each share. A share that no replicate changes has none, nor has one of a day without
-        types in one of the fits, or observed on a day with fewer than three replicates. The frame
-        as it is without types, without `left`, or where the first day was not fitted to.
+        of each share. It holds at least that by the number of cells (`at_least`): few replicates
+        may agree by chance, as all do on a share of 0, and so many cells do not rule out the
+        ends of that interval, which is the least that is not known. A share of a day without types
+        in one of the fits has none, nor has one observed on a day with fewer than three
+        replicates. The frame as it is without types, without `left`, or where the first day was
+        not fitted to.
     """
     if left is None or types is None or frame["label"].iloc[0] not in left.fitted:
         return frame
@@ -156,17 +160,34 @@ def composition_over_replicates(
     value = np.array([frame["simulated"].iloc[k][name] for k, name in places])
     day, (low, high) = np.array([k for k, _ in places]), left.interval(value, simulated)
     ends = [
-        _of_shares(list(shares), low[day == k], high[day == k])
-        for k, shares in enumerate(frame["simulated"])
+        _of_shares(list(shares), low[day == k], high[day == k], counted)
+        for k, (shares, counted) in enumerate(
+            zip(frame["simulated"], frame["simulated_interval"], strict=True)
+        )
     ]
-    days = zip(frame["label"], frame["observed"], strict=True)
-    seen = [_observed(left, label, shares, types) for label, shares in days]
+    days = zip(frame["label"], frame["observed"], frame["observed_interval"], strict=True)
+    seen = [_observed(left, label, shares, counted, types) for label, shares, counted in days]
     columns = {"simulated_replicates": pd.Series(ends), "observed_replicates": pd.Series(seen)}
     return frame.assign(**columns)
 
 
+def at_least(frame: pd.DataFrame) -> str:
+    """Which intervals over replicates are those of cells, in words; empty where none is."""
+    if "simulated_replicates" not in frame:
+        return ""
+    for of in ("simulated", "observed"):
+        for ends, by_cells in zip(frame[f"{of}_replicates"], frame[f"{of}_interval"], strict=True):
+            if any({*ends[name]} & {*by_cells[name]} for name in ends):
+                return "at least that by the number of cells"
+    return ""
+
+
 def _observed(
-    left: LeftOut, label: str, shares: Mapping[str, float], types: pd.Series[Any]
+    left: LeftOut,
+    label: str,
+    shares: Mapping[str, float],
+    by_cells: Ends,
+    types: pd.Series[Any],
 ) -> dict[str, tuple[float, float]]:
     """The interval of each share that was observed on a day."""
     names, of_cell = list(shares), read_types(types)
@@ -177,16 +198,19 @@ def _observed(
         return np.asarray(found, dtype=np.float64)
 
     found = left.interval_of_day(label, np.array([*shares.values()]), counted) if names else None
-    return {} if found is None else _of_shares(names, *found)
+    return {} if found is None else _of_shares(names, *found, by_cells)
 
 
-def _of_shares(names: list[str], low: Array, high: Array) -> dict[str, tuple[float, float]]:
-    """Intervals within 0 and 1; none where nothing varies or it is not known."""
-    return {
-        name: (max(float(a), 0.0), min(float(b), 1.0))
-        for name, a, b in zip(names, low, high, strict=True)
-        if a < b
-    }
+def _of_shares(
+    names: list[str], low: Array, high: Array, by_cells: Ends
+) -> dict[str, tuple[float, float]]:
+    """Intervals within 0 and 1, at least those by cells; none where it is not known."""
+    found = {}
+    for name, a, b in zip(names, low, high, strict=True):
+        if a <= b:  # neither is NaN
+            least, most = by_cells[name]
+            found[name] = max(min(float(a), least), 0.0), min(max(float(b), most), 1.0)
+    return found
 
 
 def says_over(rows: Rows, left: LeftOut | None) -> str:

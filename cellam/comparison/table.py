@@ -77,7 +77,8 @@ def reading(found: pd.DataFrame, n_labellings: int) -> str:
     return (
         "95 % is of each row alone. p is over all rows of its table: the share of the "
         f"{n_labellings} labellings of the samples under which any of them is as large. An "
-        "interval may leave out 0 where p is not small: of so many rows, one does by chance."
+        "interval may leave out 0 where p is not small: of so many rows, one does by chance. It "
+        "may hold 0 where p is small: of few samples it is wide, and p assumes less."
     )
 
 

@@ -13,6 +13,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from cellam.coordinates.batch_shift import without_shift
@@ -100,6 +101,7 @@ class Evaluation:
         ]
         if {"W1", "W2"} & set(table["metric"]) and LEAD in set(table["metric"]):
             notes.append(SHRUNK)
+        notes += _below_floor(table)
         return Evaluation(joined, tuple(notes))
 
     def only(
@@ -117,6 +119,22 @@ class Evaluation:
     def rows(self) -> list[dict[str, Any]]:
         """The table as plain rows, for JSON."""
         return self.scores.rows()
+
+
+def _below_floor(table: pd.DataFrame) -> Iterator[str]:
+    """What it means to score below the floor, where one does."""
+    found: dict[str, list[str]] = {}
+    for (label, metric), rows in table.groupby(["label", "metric"], sort=False):
+        values = rows.set_index("method")["value"]
+        if (values < values.get(FLOOR.name, -np.inf)).any():
+            found.setdefault(str(label), []).append(str(metric))
+    if found:
+        where = "; ".join(f"{', '.join(of)} on {named(label)}" for label, of in found.items())
+        yield (
+            f"Below the floor: {where}. The floor is no bound but what a second sample of these "
+            "cells scores, with the chance in both samples; predictions that average over cells "
+            "have less of it. Read such a score as being at the floor, not as better."
+        )
 
 
 def _of_units(scores: Scores) -> Iterator[str]:

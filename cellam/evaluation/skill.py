@@ -70,6 +70,8 @@ class Skill:
     to_replicates : float
         Skill with the distance between replicates in place of the floor; NaN without any, and
         where the best baseline is within it.
+    possible : float
+        The possible gain: how far the best baseline is above the floor.
     """
 
     label: str
@@ -85,6 +87,16 @@ class Skill:
     least: float = float("nan")
     most: float = float("nan")
     to_replicates: float = float("nan")
+    possible: float = float("nan")
+
+    @property
+    def shown(self) -> str:
+        """The value as it stands in a table; a dash where there is nothing that it is a share of.
+
+        Where the best baseline is at the floor, the value is in standard errors of the two: as
+        good as it is for an interval, so little does it say as a number.
+        """
+        return "–" if self.possible <= 0 else f"{self.value:.2f}"
 
 
 def skill(
@@ -138,13 +150,13 @@ def skill(
         draws = values + (draws - values) * np.sqrt(df / rng.chisquare(df, (n_boot, 1)))
     value = float(_share(values[None], least)[0])
     low, high = (float(q) for q in np.quantile(_share(draws, least), _tails()))
-    best = rivals[int(values[2:].argmin())]
+    best, gap = rivals[int(values[2:].argmin())], values[2:].min() - values[1]
     possible = np.quantile(draws[:, 2:].min(1) - draws[:, 1], _tails()[0])
     nothing = bool(possible <= 0)
     single = _Single.of(scores, label, metric, method, best, float(values[1]), least)
     if single is None:
         says = _sentence(method, metric, value, low, high, best, nothing_to_gain=nothing)
-        return Skill(label, metric, method, value, low, high, best, says)
+        return Skill(label, metric, method, value, low, high, best, says, possible=float(gap))
     if len(single.shares) < ENOUGH:
         low = high = float("nan")
         says = _without_interval(method, metric, value, single, best)
@@ -165,6 +177,7 @@ def skill(
         float(single.shares.min()),
         float(single.shares.max()),
         single.share,
+        float(gap),
     )
 
 
@@ -276,11 +289,24 @@ def _sentence(
     who = "cellam" if method == FIT.name else f"cellam, {method},"
     rival = BASELINES[best].noun.format(day="day")
     # The interval decides; that nothing could be gained is no excuse for being worse.
-    if low > 0:
+    if low > 0 and nothing_to_gain:
+        return (
+            f"In {metric}, {who} is better than every baseline, and nearer to the observed cells "
+            f"than a second sample of them (the floor), from which {rival} cannot be told "
+            f"({share})."
+        )
+    if low > 0 and value < 1:
+        # No gap closes by more than all of it: an end above 1 is the chance in the floor.
         return (
             f"In {metric}, {who} is better than every baseline: it closes {100 * value:.0f} % "
-            f"({100 * low:.0f} to {100 * high:.0f} %{over}) of the gap between {rival} and the "
-            "floor."
+            f"({100 * low:.0f} to {100 * min(high, 1.0):.0f} %{over}) of the gap between {rival} "
+            "and the floor."
+        )
+    if low > 0:
+        return (
+            f"In {metric}, {who} is better than every baseline: it closes the whole gap between "
+            f"{rival} and the floor, as far as can be told (at least {100 * min(low, 1.0):.0f} % "
+            f"of it{over}). It is as near to the observed cells as a second sample of them."
         )
     if high < 0:
         floor = ", which cannot be told from the floor" * nothing_to_gain

@@ -123,5 +123,7 @@ def _bar(axes: NDArray[Any], norm: Normalize) -> None:
     bar = figure.colorbar(
         ScalarMappable(norm, style.sequential()), ax=list(axes), shrink=0.8, extend="both"
     )
-    bar.set_label("action s(t, x), less its mean\n(cells move to higher values)")
+    bar.set_label(
+        "action s(t, x), less its mean\n(cells move to higher values;\npale: few cells of the day)"
+    )
     bar.outline.set_visible(False)

@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 
-GAP = 0.055  # between bars of a flow, as a share of the larger side
+LINE = 0.125  # inches between bars of a flow, so that the names of thin ones do not overlap
+AROUND = 0.6  # inches of a flow above and below its bars
 THINNEST = 0.005  # band with a name, as a share of all mass
 WIDTH = 0.04  # of a bar; the sides are 1 apart
 
@@ -73,6 +74,7 @@ def fates(
     Returns
     -------
     matplotlib.axes.Axes
+        Its title has the share of cells that are decided, at least and at most.
 
     Raises
     ------
@@ -118,10 +120,21 @@ def fates(
                 for name, colour in zip(names, each, strict=True)
             ]
             style.legend_beside(axes, handles, names, f"{verb} ({end.label})")
-        days = ", ".join(f.start for f in found)
-        axes.set_title(f"cells of {days}")
+        axes.set_title(_title(found, mixed=color is None, forward=verb == "become"))
         name_axes(axes, where)
     return axes
+
+
+def _title(found: Sequence[Fates], *, mixed: bool, forward: bool) -> str:
+    """Which cells these are, what a mixed colour is, and how many are decided at all."""
+    days = ", ".join(f.start for f in found)
+    lines = [f"cells of {days}{' (mixed colour: several possible)' * mixed}"]
+    if forward:  # backward there is no range
+        sizes = [len(f.rows) for f in found]
+        low, high = np.average([f.decided for f in found], axis=0, weights=sizes)
+        ends = list(dict.fromkeys(f"{100 * end:.0f}" for end in (low, high)))
+        lines.append(f"decided (90 % or more): {' to '.join(ends)} % of the cells")
+    return "\n".join(lines)
 
 
 def flow(
@@ -157,9 +170,11 @@ def flow(
     if colours is None:
         colours = palette(pd.Series([*frame["source"], *frame["target"]]))
     few = {name for name in before.index if cells is not None and cells.get(name, FEW) < FEW}
-    left = _bars(before.sum(axis=1), GAP * most)
-    right = _bars(after.sum(axis=0), GAP * most)
-    with style.drawing(ax, save, size=(style.ONE, max(2.4, 0.9 + 0.19 * len(right)))) as axes:
+    bars = max(len(before.index), len(after.columns))
+    height = max(2.4, 0.9 + 0.24 * bars)
+    gap = most * _gap(bars, height if ax is None else _height(ax))
+    left, right = _bars(before.sum(axis=1), gap), _bars(after.sum(axis=0), gap)
+    with style.drawing(ax, save, size=(style.ONE, height)) as axes:
         u = np.linspace(0, 1, 50)
         bend = 0.5 - 0.5 * np.cos(np.pi * u)
         used_left, used_right = dict(left), dict(right)
@@ -238,6 +253,23 @@ def _gathered(side: pd.DataFrame, names: list[str]) -> pd.DataFrame:
     return grouped.loc[
         [n for n in names if n in grouped.index], [n for n in names if n in grouped.columns]
     ]
+
+
+def _gap(bars: int, height: float) -> float:
+    """Distance between bars, as a share of all mass, that is a line of text on the paper.
+
+    `height` is that of the figure in inches. Where there is no room for so many lines, half of
+    it is left to the bars.
+    """
+    line = LINE / max(height - AROUND, LINE)
+    return line / max(1 - line * (bars - 1), 0.5)
+
+
+def _height(ax: Axes) -> float:
+    """Of given axes and what surrounds them, in inches."""
+    figure = ax.get_figure(root=True)
+    assert figure is not None
+    return float(figure.get_size_inches()[1] * ax.get_position().height) + AROUND
 
 
 def _bars(masses: pd.Series[Any], gap: float) -> dict[str, float]:

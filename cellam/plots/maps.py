@@ -38,6 +38,7 @@ Array = NDArray[np.float64]
 
 GRID = 40  # points of the stream's grid along each axis
 LAYERS = 8  # in which both signs are drawn, so that neither hides the other
+PALE = 0.4  # opacity of a rate that may as well be 0
 BLUR = 0.025  # width of the kernel that averages velocities on it, as a share of the axis
 
 
@@ -143,14 +144,16 @@ def growth(
                 axes.scatter(
                     where.xy[rows, 0], where.xy[rows, 1],
                     c=rate[rows], norm=norm, cmap=style.diverging(), marker=marker,
-                    s=(2.5 if sure else 1.5) * size_of(len(rate)), alpha=None if sure else 0.6,
+                    s=(2.5 if sure else 1.5) * size_of(len(rate)), alpha=None if sure else PALE,
                     linewidths=0.1 * sure, edgecolors=style.COLOURS[7] if sure else "none",
                     rasterized=True,
                 )  # fmt: skip
         if open_.any():
             pale = Line2D(
-                [], [], ls="", marker="^", ms=4, color=style.COLOURS[7], mew=0, alpha=0.6,
-                label=f"pale, {100 * open_.mean():.0f} % of the cells: may as well be 0",
+                [], [], ls="", marker="^", ms=4, color=style.COLOURS[7], mew=0, alpha=PALE,
+                label="all are pale: each may as well be 0"
+                if open_.all()
+                else f"pale, {100 * open_.mean():.0f} % of the cells: may as well be 0",
             )  # fmt: skip
             axes.legend(handles=[pale], loc="upper left", bbox_to_anchor=(0.0, -0.1))
         bar = axes.figure.colorbar(
@@ -229,7 +232,7 @@ def trajectories(
             *(
                 Line2D([], [], color=style.COLOURS[7], lw=float(_width(np.array(w))), marker="o",
                        ms=(size * w) ** 0.5, label=f"weight {w:g}")
-                for w in (0.25, 1.0, 4.0)
+                for w in ((0.25, 1.0, 4.0) if np.ptp(weights) > 0 else ())
             ),
         ]  # fmt: skip
         if far.any():

@@ -265,7 +265,10 @@ def ranges(
         axes.set_yticks(range(len(shown)), marked)
         axes.set_ylim(len(shown) - 0.4, -0.6)
         axes.tick_params(axis="y", length=0)
-        said = [f"growth rate {per_time}", "(dot: mean of the fit; bar: its range)"]
+        said = [
+            f"growth rate {per_time}",
+            "(dot: the fit; bar: all that the days leave open)",
+        ]
         if any(few):
             said.append(f"* fewer than {FEW} cells")
         if len(rows) > len(shown):

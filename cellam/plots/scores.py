@@ -78,7 +78,7 @@ def evaluation(
         if FLOOR in values:
             for k, level in enumerate(values[FLOOR].reindex(labels)):
                 axes.plot([k - 0.45, k + 0.45], [level] * 2, color=style.ink(), ls="--", lw=0.8,
-                          label="floor (best possible)" if k == 0 else None)  # fmt: skip
+                          label="floor (day against itself)" if k == 0 else None)  # fmt: skip
         if replicates is not None:
             _draw_replicates(axes, replicates[replicates["metric"] == metric], labels)
         axes.axhline(0, color=style.ink(), lw=0.6)

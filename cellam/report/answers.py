@@ -14,6 +14,8 @@ from typing import Any
 from cellam.checks.caveat import Caveat
 from cellam.evaluation.sensitivity import Sensitivity
 from cellam.modelling.model import Model
+from cellam.names import plural
+from cellam.plots.populations import FEW
 
 TYPES = 4  # by name in a sentence
 LEAST = 0.01  # of a share or a fate, to be named
@@ -72,8 +74,8 @@ def answer(
 
 def _moved(model: Model, found: Mapping[str, Any]) -> Iterable[str]:
     names, rows = found["shares"]["types"], found["shares"]["rows"]
-    if names and rows[0]["shares"][0] and rows[-1]["shares"][0]:
-        before, after = ([share[1] for share in row["shares"]] for row in (rows[0], rows[-1]))
+    if names and rows[0]["observed"] and rows[-1]["observed"]:
+        before, after = (row["observed"] for row in (rows[0], rows[-1]))
         change = sorted(zip(names, before, after, strict=True), key=lambda t: -abs(t[2] - t[1]))
         shown = [t for t in change if abs(t[2] - t[1]) >= LEAST][:TYPES]
         listed = ", ".join(f"{name} {100 * a:.0f} → {100 * b:.0f} %" for name, a, b in shown)
@@ -94,19 +96,26 @@ def _grew(model: Model, found: Mapping[str, Any]) -> Iterable[str]:
     rows = found["growth_by_type"]
     if rows:
         yield found["growth_said"]
-        some = rows if len(rows) <= TYPES else [*rows[: TYPES // 2], *rows[-TYPES // 2 :]]
+        known = [row for row in rows if row["cells"] >= FEW] or rows  # no anecdotes first
+        some = known if len(known) <= TYPES else [*known[: TYPES // 2], *known[-TYPES // 2 :]]
         relative = "relative to all cells" if model.options.population is None else "absolute"
         rates = [_rates([row[end] for end in ("mean", "low", "high")], some) for row in some]
         listed = ", ".join(
             f"{row['type']} {mean} ({low} to {high})"
             for row, (mean, low, high) in zip(some, rates, strict=True)
         )
-        of = f"the fastest and slowest of {len(rows)} types" if len(some) < len(rows) else "by type"
+        of = "by type" if len(some) == len(rows) else _which(len(known), len(rows))
         yield f"Growth rates {found['per_time']}, {relative}, {of} (range): {listed}."
     elif found["growth"]:
         yield "Growth differs between cells; without cell types it is on the map alone."
     else:
         yield f"This fit has no growth: {model.without_growth[0]}."
+
+
+def _which(known: int, types: int) -> str:
+    """Which of the types have their rates in the sentence."""
+    among = f"{known} types" if known == types else f"{known} types of {FEW} cells or more"
+    return f"the fastest and slowest of {among}" if known > TYPES else f"of {among}"
 
 
 def _rates(values: Sequence[float], rows: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -118,7 +127,10 @@ def _rates(values: Sequence[float], rows: Sequence[Mapping[str, Any]]) -> list[s
 
 def _becomes(found: Mapping[str, Any]) -> Iterable[str]:
     if not found["fates"]:
-        yield "Not known: no column of cell types is at hand."
+        yield (
+            "Not known: no column of cell types is at hand. `cellam fates` looks for states among "
+            "the cells of the last day."
+        )
         return
     rows = [row for row in found["fates"]["rows"] if row["type"] != "all"]
     for row in sorted(rows, key=lambda row: -row["cells"])[: TYPES // 2]:
@@ -157,4 +169,4 @@ def _doubts(model: Model, caveats: Sequence[Caveat] | None) -> Iterable[str]:
     for caveat in caveats[:CAVEATS]:
         yield caveat.finding
     if len(caveats) > CAVEATS:
-        yield f"And {len(caveats) - CAVEATS} more caveats."
+        yield f"And {plural(len(caveats) - CAVEATS, 'more caveat')}."

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from cellam._version import __version__
+from cellam.analysis.basis import find_basis
 from cellam.comparison.compare import LEVEL, Comparison
 from cellam.comparison.effects import Family
 from cellam.comparison.table import reading, shown
@@ -20,6 +21,7 @@ from cellam.storage import write_atomically, writing
 TEMPLATE = "comparison.html.j2"
 DRAWN = ("growth", "fates", "arrival")  # as forest plots
 ROWS = 12  # of a table; a CSV has all
+NAMED = 3  # effects of a family in the first screen
 
 
 def write_comparison(found: Comparison, path: Path, *, data: str) -> None:
@@ -56,6 +58,7 @@ def render_comparison(found: Comparison, *, data: str) -> str:
         cells=f"{found.model.training.n_cells:,}",
         days=len(found.model.training),
         verdict=found.verdict,
+        answers=_answers(found),
         unit=found.unit,
         design=design.rows(),
         design_days=len(design.rows()[0]) - len(design.keys),
@@ -76,6 +79,40 @@ def render_comparison(found: Comparison, *, data: str) -> str:
         ),
         methods=_methods(found),
     )
+
+
+def _answers(found: Comparison) -> list[tuple[str, list[str]]]:
+    """What differs, what cannot be told apart and what to doubt, for the first screen."""
+    effects, there = found.effects, set(found.effects["family"])
+    families = [name for name in found.scale.FAMILIES if name in there]
+    if found.smallest_p is None:
+        few = "There are too few samples for p-values: the differences below may be those of any "
+        return [("What to doubt", [f"{few}two samples. {found.unit}"])]
+    sure = effects[effects["p"] <= LEVEL]
+    differ = [name for name in families if (sure["family"] == name).any()]
+    alike = [name for name in families if name not in differ]
+    says = [f"{name.capitalize()}: {_listed(sure, name)}." for name in differ]
+    doubts = [
+        f"{found.unit} Of {found.n_labellings} labellings no p can be smaller than "
+        f"{found.smallest_p:.2g}, so a small difference may go unseen.",
+        "A change of fates and one of growth can leave the same days.",
+    ]
+    one = found.dynamics_p is None or found.dynamics_p > LEVEL  # as the verdict says
+    return [
+        (
+            "Small p all the same" if one and says else "What differs",
+            says or [f"Nothing at p ≤ {LEVEL:g}, each table taken as a whole."],
+        ),
+        *([("What cannot be told apart", [f"{', '.join(alike)}.".capitalize()])] if alike else []),
+        ("What to doubt", doubts),
+    ]
+
+
+def _listed(sure: pd.DataFrame, name: str) -> str:
+    """The largest effects of a family, with their intervals."""
+    _, rows, left = shown(sure, name, NAMED)
+    listed = "; ".join(f"{item} {effect} ({ends})" for item, effect, ends, *_ in rows)
+    return f"{listed}; and {left} smaller" if left else listed
 
 
 def _family(found: Comparison, family: Family) -> dict[str, Any]:
@@ -119,14 +156,26 @@ def _growth_map(found: Comparison) -> Picture | None:
     _, growth = found.at_cells()
     days = found.model.training
     points = days.to_data_order(np.concatenate(days.points))[:, :2] * space.scale[:2]
-    names = (f"{space.name} 1", f"{space.name} 2")
+    names = find_basis(found.model, None, None).axes
+    per_time = found.model.timeline.per_time
     return picture(
         lambda: plots.difference_map(
-            points, growth, label="difference of growth", axes_names=names
+            points, growth, label=f"difference of growth {per_time}", axes_names=names
         ),
         "difference of growth at every cell",
-        "Difference of growth rates, relative to the population, at every cell.",
+        "Difference of growth rates, relative to the population, at every cell."
+        + _unsure_growth(found.effects),
     )
+
+
+def _unsure_growth(effects: pd.DataFrame) -> str:
+    """That a map of growth shows no difference that is known of; empty where one is."""
+    p = effects.loc[effects["family"] == "growth", "p"]
+    least = float(p.min()) if p.notna().any() else np.nan
+    if least <= LEVEL:
+        return ""
+    known = "no p-value says" if np.isnan(least) else f"at p {least:.2g} nothing says"
+    return f" An estimate, not a finding: {known} that growth differs at all."
 
 
 def _transfer(frame: pd.DataFrame) -> list[list[str]]:

@@ -99,7 +99,8 @@ def shares(frame: pd.DataFrame) -> dict[str, Any]:
     """Composition as a table: for each day its role, mass, effective size, and shares of types.
 
     A share is a pair: what is said of it (`wording.share_text`), and the bias of what was
-    simulated. The table has the eight largest types; `left` says of how many it has not.
+    simulated. `observed` are the shares observed that day, none where no cell is annotated. The
+    table has the eight largest types; `left` says of how many it has not.
     """
     names = present(frame)
     names, rest = names[:MOST_COLUMNS], names[MOST_COLUMNS:]
@@ -110,6 +111,7 @@ def shares(frame: pd.DataFrame) -> dict[str, Any]:
             "mass": row["mass"],
             "ess": row["ess"],
             "shares": [(share_text(row, name), row["bias"].get(name, 0.0)) for name in names],
+            "observed": [row["observed"][name] for name in names if row["observed"]],
         }
         for row in frame.to_dict("records")
     ]

@@ -165,7 +165,7 @@ def _batches(model: Model) -> str:
 def _masses(model: Model) -> str:
     days, population = model.training, model.options.population
     if population is None:
-        grows = model.options.has_growth
+        grows = not model.conserves_mass
         return (
             "Every time point had the same mass, so growth is relative to the population." * grows
         )

@@ -16,6 +16,7 @@ from cellam.analysis.descendants import DRAWS
 from cellam.analysis.fates import predict_fates
 from cellam.analysis.growth_range import GrowthRange, growth_range, has_range
 from cellam.analysis.over_replicates import (
+    at_least,
     composition_over_replicates,
     fates_over_replicates,
     growth_over_replicates,
@@ -114,6 +115,7 @@ class _Outcome:
             "fates": _fates(model, types, self.left),
             "interval": self.interval,
             "over": self.left.says if self.left is not None else "",
+            "at_least": at_least(self.frame),
             "shift": self.shift,
         }
 

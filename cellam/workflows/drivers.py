@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,9 @@ from cellam.analysis.division import Division, compare_division
 from cellam.analysis.drivers import FATE, check_quantity, drivers, quantity
 from cellam.analysis.leads import leads, likeness
 from cellam.analysis.regulators import Regulators, regulators
+from cellam.checks.caveat import Caveat
+from cellam.checks.day_caveats import lacks_states
+from cellam.days.time_labels import named
 from cellam.display import enumerated
 from cellam.errors import ConfigError
 from cellam.export.files import check_csv, write_csv
@@ -54,6 +57,8 @@ class DriversResult(Result):
         Transcription factors that lead, if they were asked for.
     written : pathlib.Path or None
         File of the table, if one was asked for.
+    caveats : tuple of Caveat
+        States that the day lacks on which the fate is read; see `cellam fates`.
     """
 
     run: Path
@@ -65,6 +70,7 @@ class DriversResult(Result):
     division: Division | None
     regulators: Regulators | None
     written: Path | None
+    caveats: tuple[Caveat, ...] = ()
 
     @property
     def facts(self) -> dict[str, str]:
@@ -101,6 +107,7 @@ class DriversResult(Result):
             "genes": len(self.table),
             "drivers": self._drivers(),
             "regulators": self._regulators(),
+            "caveats": [vars(caveat) for caveat in self.caveats],
         }
 
     def _drivers(self) -> list[dict[str, Any]]:
@@ -211,4 +218,11 @@ def find_drivers(
     if path is not None:
         write_csv(frame, path)
     division = compare_division(model, cells) if of == "growth" else None
-    return DriversResult(run.path, of, int(keep.sum()), used, frame, top, division, found, path)
+    lacking: tuple[Caveat, ...] = ()
+    if of.startswith(FATE) and types is not None:  # cells of a state it lacks have other fates
+        last = model.training.labels[-1]  # drivers of no other day can be asked for
+        advice = f"Fit again without {named(last)} (`exclude={last!r}`)."
+        lacking = tuple(replace(c, advice=advice) for c in lacks_states(model, types, last))
+    return DriversResult(
+        run.path, of, int(keep.sum()), used, frame, top, division, found, path, lacking
+    )

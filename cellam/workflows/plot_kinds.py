@@ -62,7 +62,11 @@ def _trajectories(request: Request) -> Any:
 
 def _growth(request: Request) -> Any:
     from cellam import plots
+    from cellam.errors import ConfigError
 
+    if request.model.conserves_mass:  # a map of nothing looks like a map of little
+        why, what = request.model.without_growth
+        raise ConfigError(f"There is no growth to draw: {why}.", f"{what}.")
     return plots.growth(request.model, request.adata, basis=request.basis, save=request.save)
 
 

@@ -78,7 +78,8 @@ def simulate_run(
     from_cells : str or (n,) bool array, optional
         Only cells that fit a query on `obs`, or are marked.
     stochastic : bool
-        Insist on noise.
+        Insist on random trajectories: an error for a fit without noise. One with noise makes them
+        without this, too.
     discrete : bool
         Cells divide and die at random, instead of carrying a weight; as `Model.branch`.
     turnover : float, optional

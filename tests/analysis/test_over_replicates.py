@@ -18,6 +18,7 @@ from cellam.analysis.fates import predict_fates
 from cellam.analysis.over_replicates import (
     HIGH,
     LOW,
+    at_least,
     composition_over_replicates,
     fates_over_replicates,
     growth_over_replicates,
@@ -180,13 +181,15 @@ def test_shares_of_types_vary_as_those_of_the_mice_do(small: anndata.AnnData) ->
         without = [by_mouse.drop(mouse).sum() for mouse in by_mouse.index]
         shares = pd.DataFrame([counts / counts.sum() for counts in without])
         margin = 4.302653 * np.sqrt(2 / 3 * ((shares - shares.mean()) ** 2).sum())  # t, df 2
+        assert set(row["observed_replicates"]) == set(margin.index)
         for name, (low, high) in row["observed_replicates"].items():
             share = row["observed"][name]
-            ends = max(share - margin[name], 0), min(share + margin[name], 1)
-            assert (low, high) == pytest.approx(ends, abs=1e-6)
-        there = {name for name, off in margin.items() if off > 0}
-        assert set(row["observed_replicates"]) == there
+            least, most = row["observed_interval"][name]  # mice that agree are no surer than cells
+            ends = min(share - margin[name], least), max(share + margin[name], most)
+            assert (low, high) == pytest.approx(np.clip(ends, 0, 1), abs=1e-6)
+            assert low < high
     start = found.iloc[0]
+    assert at_least(found) and not at_least(frame)
     for name, ends in start["observed_replicates"].items():
         assert start["simulated_replicates"][name] == pytest.approx(ends)
     last = found.iloc[-1]["simulated_replicates"]

@@ -65,6 +65,10 @@ def test_it_writes_a_table_a_copy_and_a_page(done: tuple[Any, Path], data: Path)
     page = (folder / "page.html").read_text()
     assert "treated against control" in page and "data:image/png" in page
     assert "Does one condition predict the other?" in page
+    first = page[page.index("In short") : page.index("Where they differ")]
+    assert "What differs" in first and "What to doubt" in first
+    assert "no p can be smaller than 0.1" in first  # of two samples against three
+    assert "An estimate, not a finding" in page  # the map of growth
 
 
 def test_nothing_that_is_there_is_replaced_unasked(done: tuple[Any, Path], data: Path) -> None:

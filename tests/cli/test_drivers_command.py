@@ -5,8 +5,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
+
+from cellam import truths
 
 Call = Callable[..., Any]
 
@@ -69,3 +72,25 @@ def test_mistakes_are_told(call: Call, run: Path, args: list[str], code: int, ph
     result = call("drivers", *args)
     assert (result.code, result.out.count("with more")) == (code, 0)
     assert phrase in result.err
+
+
+def test_a_fate_like_none_there_is_guessed_as_none(call: Call, run: Path) -> None:
+    result = call("drivers", "--of", "fate:foo")  # "fate:" is no likeness
+    assert result.code == 2 and "Did you mean" not in result.err
+    assert "Available: fate:erythroid, fate:myeloid." in result.err
+    assert "Did you mean 'fate:myeloid'?" in call("drivers", "--of", "fate:myelod").err
+
+
+def test_a_state_that_the_last_day_lacks_is_said_of_a_fate(
+    call: Call, here: Path, fast: tuple[str, ...]
+) -> None:
+    lacking = truths.missing_state(np.random.default_rng(0), n_cells=80)
+    lacking.to_adata().write_h5ad("lacking.h5ad")
+    assert call("fit", "lacking.h5ad", "--use-rep", "X_true", *fast, "--no-report").code == 0
+    result = call("drivers", "--of", "fate:A")
+    assert result.code == 0
+    assert "caveat" in result.out and "hardly has any C" in result.out
+    assert "Fit again without time 6 (--exclude 6)." in result.out
+    assert "caveat" not in call("drivers", "--of", "speed").out
+    told = json.loads(call("drivers", "--of", "fate:A", "--json").out)
+    assert [caveat["name"] for caveat in told["caveats"]] == ["terminal"]

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from cellam.runs.places import RUNS
+from cellam.workflows.plot_kinds import PICTURES
 
 Call = Callable[..., Any]
 
@@ -145,6 +146,7 @@ def test_exit_codes_tell_mistakes_apart(call: Call, here: Path, args: list[str],
         ("fit x --penalty 1", "cellam fit has no option --penalty.\n  See `cellam fit --help`."),
         ("fate", "No such command 'fate'. Did you mean 'fates'?\n  See `cellam --help`."),
         ("guide a b", "Got unexpected extra argument(s) (b).\n  See `cellam guide --help`."),
+        ("schema", "Missing argument 'COMMAND'.\n  It is one of: check, compare, "),
         ("compare", "Missing argument 'DATA'.\n  See `cellam compare --help`."),
         ("simulate --from", "Option '--from' requires an argument.\n  See"),
     ],
@@ -156,6 +158,16 @@ def test_mistakes_of_usage_are_said_as_all_others_are(
     assert (result.code, result.out) == (2, "")
     assert result.err.startswith(f"cellam: {said}")
     assert len(result.err.splitlines()) == 2
+
+
+def test_a_missing_kind_of_figure_is_answered_with_those_there_are(call: Call, here: Path) -> None:
+    result = call("plot")
+    assert (result.code, result.out) == (2, "")
+    first, *listed, last = result.err.splitlines()
+    assert (first, last) == ("cellam: Missing argument 'KIND'.", "  See `cellam plot --help`.")
+    assert [line.split()[0] for line in listed] == list(PICTURES)
+    assert len({line.index(line.split(maxsplit=1)[1]) for line in listed}) == 1  # in columns
+    assert "`" not in "".join(listed)  # options as they are typed
 
 
 def test_without_a_command_there_is_help(call: Call, here: Path) -> None:

@@ -90,6 +90,7 @@ def test_flow_prints_masses_with_their_sums(
 
 def test_ancestors_are_of_later_days_on_an_earlier_one(call: Call, run: Path) -> None:
     out = call("fates", "--ancestors").out
+    assert "No range is given" in out
     assert "decided" not in out and "one certain origin" in out
     for day in ("day2", "day4", "day7"):
         assert f"of 40 cells of {day} on day0" in out

@@ -215,3 +215,12 @@ def test_pseudobulk_is_of_any_gene_of_the_data(
     assert result.code == 2
     assert f"The data have no gene '{genes[4][:-1]}Q'." in result.err
     assert "needs --genes" in call("plot", "pseudobulk").err
+
+
+def test_no_map_is_drawn_of_growth_that_there_is_not(
+    call: Call, here: Path, fast: tuple[str, ...]
+) -> None:
+    assert call("fit", "small.h5ad", *fast, "--no-report").code == 0
+    result = call("plot", "growth", "-o", "x.png")
+    assert result.code == 2 and not Path("x.png").exists()
+    assert "There is no growth to draw: method am conserves mass" in result.err

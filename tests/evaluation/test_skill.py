@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -91,6 +92,23 @@ def test_the_sentence_says_what_the_interval_allows(ours, error, says):
     found = skill(table({**SCORES, "cellam": ours}, error), "W1")
     assert says in found.says
     assert ("for this gap" in found.says) == (ours > 1.0)
+
+
+def test_no_sentence_closes_more_than_the_whole_gap() -> None:
+    """Scores are of samples, so a prediction may come out below the floor: that is chance."""
+    near = skill(table({**SCORES, "cellam": 0.25}, 0.1), "W1")
+    assert near.value < 1 < near.high and "to 100 %) of the gap" in near.says
+    past = skill(table({**SCORES, "cellam": 0.1}, 0.02), "W1")
+    assert past.value > 1 and "closes the whole gap" in past.says
+    assert "as near to the observed cells as a second sample of them" in past.says
+    assert not re.search(r"1[0-9][1-9] %", near.says + past.says)
+
+
+def test_a_share_of_nothing_is_no_number() -> None:
+    """Where the best baseline is at the floor, skill is in standard errors and not shown."""
+    below = skill(table({"cellam": 0.3, "ot": 0.19, "floor": 0.2}, 0.02), "W1")
+    assert below.possible == pytest.approx(-0.01)
+    assert (below.shown, skill(table(SCORES), "W1").shown) == ("–", "0.75")
 
 
 @pytest.mark.parametrize("best", ["previous", "next", "mixture", "ot"])

@@ -5,18 +5,20 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from cellam.checks.caveat import Caveat
 from cellam.evaluation.sensitivity import AS_FITTED, Answers, Sensitivity
+from cellam.report import findings
 from cellam.report.answers import answer
 
 
 def _asked(**changes: Any) -> dict[str, tuple[str, ...]]:
     """What is said to each question, by its first words."""
     growth = [
-        {"type": "a-b", "mean": 0.1, "low": -0.02, "high": 0.2},
-        {"type": "c", "mean": -0.3, "low": -0.4, "high": -0.1},
+        {"type": "a-b", "cells": 40, "mean": 0.1, "low": -0.02, "high": 0.2},
+        {"type": "c", "cells": 50, "mean": -0.3, "low": -0.4, "high": -0.1},
     ]
     fates = {
         "rows": [
@@ -27,13 +29,16 @@ def _asked(**changes: Any) -> dict[str, tuple[str, ...]]:
         ],
         "decided": "Half are decided.",
     }  # fmt: skip
-    shares = {
-        "types": ["a-b", "c"],
-        "rows": [
-            {"shares": [(0.5, 0.5, 0.0), (0.5, 0.5, 0.0)]},
-            {"shares": [(0.1, 0.2, 0.0), (0.9, 0.7, 0.0)]},
-        ],
-    }
+    days = [({"a-b": 0.5, "c": 0.5}, {}), ({"a-b": 0.2, "c": 0.7}, {"a-b": -0.03, "c": 0.04})]
+    shares = findings.shares(
+        pd.DataFrame(
+            [
+                {"label": f"day{k}", "said": "", "mass": 1.0, "ess": 9.0, "bias": bias,
+                 "observed": observed, "simulated": {"a-b": 0.9, "c": 0.1}}
+                for k, (observed, bias) in enumerate(days)
+            ]
+        )
+    )  # fmt: skip
     found = {
         "key": "type", "start": "day0", "end": "day7", "per_time": "per day", "shift": 1.25,
         "growth_by_type": growth, "growth_said": "However.", "growth": object(),
@@ -68,6 +73,19 @@ def test_growth_has_its_range_and_names_keep_their_hyphens() -> None:
     assert _asked(growth_by_type=[], growth=None)["grew"] == (
         "This fit has no growth: method am conserves mass.",
     )
+
+
+def test_rates_of_a_few_cells_are_not_named_first() -> None:
+    rates = [0.9, 0.4, 0.3, 0.2, 0.1, -0.8]
+    rows = [
+        {"type": f"t{k}", "cells": 3 if abs(r) > 0.5 else 30, "mean": r, "low": r, "high": r}
+        for k, r in enumerate(rates)
+    ]
+    _, said = _asked(growth_by_type=rows)["grew"]
+    assert "of 4 types of 5 cells or more" in said and "t1" in said
+    assert "t0" not in said and "t5" not in said
+    _, said = _asked(growth_by_type=[{**row, "cells": 30} for row in rows])["grew"]
+    assert "the fastest and slowest of 6 types" in said and "t0" in said
 
 
 def test_fates_have_their_range() -> None:
