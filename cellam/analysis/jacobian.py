@@ -156,7 +156,7 @@ def jacobian(model: Model, names: Sequence[str], keep: NDArray[np.bool_] | None 
     --------
     >>> import cellam
     >>> model = cellam.fit(cellam.read("data/demo.h5ad"), n_features=64, tau=1, curvature=1)
-    >>> found = jacobian(model, ["Gata1", "Spi1"])
+    >>> found = jacobian(model, ["Gata1", "Klf1"])
     >>> found.matrix().shape, bool(np.allclose(found.matrix(), found.matrix().T))
     ((2, 2), True)
     """
