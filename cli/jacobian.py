@@ -70,6 +70,11 @@ def jacobian(
         + "cells: 5 to 95 % of the cells; same sign: share of them with that of the mean; above:\n"
         "share of all pairs of genes of the fit with a smaller effect."
     )
+    if found.unclear:
+        print(
+            "None of these effects has the same sign in three quarters of the cells: nothing is to "
+            "be read\nfrom their means. Choose cells that are alike with --from-cells."
+        )
     if not members:
         print("No interval of the effect: this run has no ensemble (`cellam fit --ensemble 8`).")
     say("warning", WARNING)

@@ -20,6 +20,7 @@ from cellam.result import Result
 from cellam.runs.run import StoredRun
 from cellam.workflows.given import Days, day_texts
 
+CLEAR = 0.75  # of the cells with the sign of the mean
 WARNING = (
     "The velocity is the gradient of one function, so the effect of a gene on another equals that "
     "of the other on it: this cannot tell a regulator from its target, nor either from genes that "
@@ -59,6 +60,11 @@ class JacobianResult(Result):
             "cells": f"{self.cells:,} of {enumerated(list(self.days))}",
             "largest": f"{first['gene']} and {first['other']} {first['effect']:+.3g}",
         }
+
+    @property
+    def unclear(self) -> bool:
+        """Whether none of the effects has the same sign in three quarters of the cells."""
+        return bool((self.jacobian.same < CLEAR).all())
 
     def to_frame(self) -> pd.DataFrame:
         """A row for each pair; see `analysis.jacobian.Jacobian.table`."""
