@@ -17,7 +17,9 @@ The range of a probability is that over explanations: the flow from any of the c
 what was measured; chance, unless hardly any cell's fate differs from those next to it; and
 conversion, by which cells leave at random and grow as little as can be, or stay in a state that
 the terminal day lacks (`conversion`). What the whole day becomes is known to the error of counting
-the terminal day.
+the terminal day. Cells of one type together have the same explanations: that a cluster goes one way
+in the fit does not show that its cells are decided. Of the monocytes of larry on day 4 all other
+explanations make 65 to 91 % monocytes, and of their sisters 46 % were.
 
 Cells that were not in the fit go their own way, and stand in the place of the observed cell of
 their day that is nearest: the cells that may be what was measured, the scatter of fates, and the
@@ -76,8 +78,9 @@ class Fates:
         The least and the largest probability over the explanations.
     explanations : (E, n, S) array
         The probabilities by the flow alone, as a mean over alike cells; forward those by
-        conversion; and where states are missing, the same if their cells stay in them (rows sum to
-        less than 1 where the terminal day has none of them).
+        conversion; where states are missing, the same if their cells stay in them (rows sum to less
+        than 1 where the terminal day has none of them); and where chance may decide, those of the
+        whole day.
     mean : (S,) array
         The same by the flow, as a mean over the observed cells of the day by mass (of very many,
         over those that stand for all).
@@ -183,8 +186,8 @@ class Fates:
         """What some cells, (n,) bool, or all of them become together: a row of `by_type`."""
         chosen = np.ones(len(self.rows), dtype=bool) if of is None else of
         fate = by_mass(self.mass[chosen], self.probability[chosen])
-        flow, *conversion = self.explanations[:, chosen]
-        each = np.stack([fate, by_mass(self.mass[chosen], flow), *(p.mean(0) for p in conversion)])
+        flow, *others = self.explanations[:, chosen]
+        each = np.stack([fate, by_mass(self.mass[chosen], flow), *(p.mean(0) for p in others)])
         fewest, largest = (each, each) if of is not None else counted(each, self.ends)
         least, most = fewest.min(0), largest.max(0)
         row = {
@@ -287,13 +290,13 @@ def fates_by_day(
     label = terminal or model.training.labels[-1]
     states = reference_of(model, label, types)
     end = position_of(model, label)
-    by_chance: tuple[Conversion, ...] | None = None
+    converted: tuple[Conversion, ...] | None = None
     for start in starts:
         cohort = model.cohort(start)
-        if by_chance is None and position_of(model, cohort.label) < end:
-            by_chance = conversions(model, end, states, types)
+        if converted is None and position_of(model, cohort.label) < end:
+            converted = conversions(model, end, states, types)
         yield _fates(
-            model, cohort, end, states, types, kept, by_chance or (), draws=draws, seed=seed
+            model, cohort, end, states, types, kept, converted or (), draws=draws, seed=seed
         )
 
 
@@ -304,10 +307,10 @@ def _fates(
     states: Reference,
     types: pd.Series[Any],
     kept: float | None,
-    by_chance: tuple[Conversion, ...],
+    converted: tuple[Conversion, ...],
     **how: Any,
 ) -> Fates:
-    """Fates of the cells of one day; `by_chance` is for the days before the terminal one."""
+    """Fates of the cells of one day; `converted` is for the days before the terminal one."""
     of_state = states.memberships()
     label = model.snapshots.labels[end]
     k = position_of(model, cohort.label)
@@ -327,7 +330,8 @@ def _fates(
     explained = [first.flow]
     if k < end:
         beside = slice(None) if joined[0] is None else joined[0].beside
-        explained += [c.of(k, few.snapshots.points[k])[beside] for c in by_chance]
+        explained += [c.of(k, few.snapshots.points[k])[beside] for c in converted]
+        explained += [np.broadcast_to(first.whole, (n, S))] * first.chance
     explanations = np.stack(explained)
     return Fates(
         cohort.label,

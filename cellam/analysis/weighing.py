@@ -35,7 +35,8 @@ Z = 1.96  # of a 95 % interval
 class Weighed:
     """Probabilities (n, S) of cells: their own, by the flow alone, the least, the largest.
 
-    And of the observed cells of the day (S,) the mean by the flow and what they become as a whole.
+    And of the observed cells of the day (S,) the mean by the flow and what they become as a whole;
+    `chance` says whether it may be chance that decides among them, with that of the whole.
     """
 
     own: Array
@@ -45,6 +46,7 @@ class Weighed:
     mean: Array
     whole: Array
     kept: float
+    chance: bool
 
 
 def weigh(
@@ -75,10 +77,11 @@ def weigh(
         highest = np.maximum(highest[new.beside], own)
     p = mixed(smooth, mean, whole, left)
     low, high = np.minimum(p, lowest), np.maximum(p, highest)
-    if shared < SHARED:  # chance may decide; its mean is known to the error of counting
+    chance = shared < SHARED
+    if chance:  # its mean is known to the error of counting
         fewest, most = counted(whole, of_state.shape[0])
         low, high = np.minimum(low, fewest), np.maximum(high, most)
-    return Weighed(p, smooth, low, high, mean, whole, left)
+    return Weighed(p, smooth, low, high, mean, whole, left, chance)
 
 
 def mixed(alike_: Array, mean: Array, whole: Array, kept: float) -> Array:

@@ -211,7 +211,7 @@ def explain_decided(least: float, most: float) -> str:
         )
     return (
         "These days leave open whether the fates of single cells are decided: from "
-        f"{low} of them (if chance decides later) to {high} (if each follows its own trajectory) "
+        f"{low} of them (if it is left to chance) to {high} (if each follows its own trajectory) "
         "have a fate of 90 % or more."
     )
 

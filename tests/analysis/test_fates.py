@@ -388,6 +388,24 @@ def test_of_cells_that_may_decide_later_the_mean_is_said_where_neighbours_differ
     assert _excess(found.explanations[0], true) > 0.12
 
 
+def test_clusters_of_cells_that_toss_a_coin_later_may_have_even_fates() -> None:
+    population = truths.fork(np.random.default_rng(0), k=0.0, kept=False)
+    cells = cellam.read(population.to_adata(), use_rep="X_true")
+    model = cellam.fit(cells, n_features=128, tau=1, curvature=1)
+    found = predict_fates(model, "0", pd.Series(population.state, name="state"))
+    flow, conversion, chance = found.explanations
+    one_way = flow[:, 0] > 0.5  # two clusters, if somebody were to cut the cloud so
+    cluster = pd.Series("later", index=range(len(population.day)))
+    cluster.iloc[found.rows] = np.where(one_way, "first", "second")
+    state = found.states[0]
+    for row in found.by_type(cluster):
+        of = (cluster.iloc[found.rows] == row["type"]).to_numpy()
+        assert abs(flow[of, 0].mean() - 0.5) > 0.2
+        assert abs(conversion[of, 0].mean() - 0.5) > 0.2
+        assert row["least"][state] - 0.05 < 0.5 < row["most"][state] + 0.05
+        assert abs(chance[of, 0].mean() - 0.5) < 0.05
+
+
 def test_cells_on_separate_arms_are_decided() -> None:
     population = truths.fork(np.random.default_rng(0), kept=True)
     cells = cellam.read(population.to_adata(), use_rep="X_true")
