@@ -11,6 +11,10 @@ what the cells become together, as those in the middle are neighbours of more th
 then lose half of their fates to common ones. So the mean is over cells of the same type alone, and
 by mass (`share_alike`): what each type becomes, and with it the whole day, is what it was before.
 
+Over more than twenty training days a cell is followed to one of them, and from there on in the cells
+observed where it arrives. So a day costs the same however many come after it, and a trajectory
+cannot go on where there are no cells. These days are counted from the end, the same for all.
+
 Where the fit relies on barcodes, its own cells are followed by the pairs of its path from day to
 day instead. The action is a smooth gradient, and loses what a cell no longer
 shows: on a fork whose trait fades, fates by pairs have a correlation of 0.9 with the truth, and by
@@ -19,7 +23,7 @@ the action that is fitted to the same pairs of 0.4.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -28,6 +32,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from cellam.analysis.assignment import Reference, neighbours, reference
+from cellam.analysis.nearest import thinned_day
 from cellam.analysis.terminal import position_of
 from cellam.devices import threads
 from cellam.dynamics.paths import build_gap
@@ -38,6 +43,7 @@ Array = NDArray[np.float64]
 
 ALIKE = 10, 30  # nearest cells that may be what was measured: a tenth of the day within these
 DRAWS = 16  # trajectories of a cell, where the fit has noise
+STAGE = 20  # training days over which a cell is followed at once
 LEAST = 1e-12  # of the largest mass: lighter cells take part as if they had that
 
 
@@ -88,6 +94,90 @@ class Joined:
     beside: NDArray[np.int64]
 
 
+@dataclass(frozen=True)
+class Ways:
+    """Ways of cells to one day. Those of days on which others go on are found once.
+
+    Parameters
+    ----------
+    model : Model
+    end : int
+        Position of that day in the snapshots.
+    types : pandas.Series
+        Type of every cell of the data, in its order. Those of `end` without one stand for nobody.
+    draws : int
+        Trajectories of each cell where the fit has noise; without noise there is one.
+    seed : int
+        For the noise.
+    """
+
+    model: Model
+    end: int
+    types: pd.Series[Any]
+    draws: int = DRAWS
+    seed: int = 0
+    _known: dict[int, tuple[sparse.csr_matrix, Array]] = field(default_factory=dict, repr=False)
+
+    def transitions(self, start: int, few: Model | None = None) -> Transitions:
+        """Those of the cells of a day; of `few`, the model with some cells of that day alone.
+
+        Raises
+        ------
+        ConfigError, DataError
+            As `transitions`.
+        """
+        model = few or self.model
+        label = model.snapshots.labels[start]
+        if start == self.end:
+            raise ConfigError(
+                f"{label} is both the start and the end.", "Choose two different days."
+            )
+        if self.draws < 1:
+            raise ConfigError(f"`draws={self.draws}` simulates no cell.", "Use 1 or more.")
+        if model.relies_on_clones:
+            own, mass = _chained(model, (start, self.end), self.types)
+        else:
+            own, mass = self._arrive(start, model.snapshots.points[start])
+        over_alike = share_alike(reference(model, [start], self.types), mass)
+        return Transitions(start, self.end, own, over_alike, mass)
+
+    def join(self, day: int, x: Array, few: Model) -> Joined:
+        """Those of cells x (n, p) that were not in the fit, in the place of cells of `few`."""
+        own, mass = self._arrive(day, x)
+        beside = neighbours(x, few.snapshots.points[day], 1)
+        return Joined(own, mass, np.asarray(beside.indices, dtype=np.int64))
+
+    def _arrive(self, day: int, x: Array) -> tuple[sparse.csr_matrix, Array]:
+        """Cells of the end for which cells x (n, p) count by their own way, and their masses."""
+        on = self._next(day)
+        n = self.draws if self.model.fit.objective.sigma > 0 else 1
+        times = (self.model.snapshots.times[k] for k in (day, on))
+        moved, w = self.model.follow(np.repeat(x, n, axis=0), *times, seed=self.seed)
+        # (n cells, n trajectories), with the mass of each
+        followed = sparse.csr_matrix((w / n, np.arange(len(w)), n * np.arange(len(x) + 1)))
+        if on == self.end:
+            mass = w.reshape(-1, n).mean(1)
+            joint = followed @ reference(self.model, [on], self.types).nearest(moved)
+        else:
+            if on not in self._known:
+                self._known[on] = self._arrive(on, self._observed(on))
+            alone, onward = self._known[on]
+            there = followed @ neighbours(moved, self._observed(on))
+            mass, joint = there @ onward, there @ sparse.diags(onward) @ alone
+        return sparse.csr_matrix(sparse.diags(1 / mass) @ joint), mass
+
+    def _next(self, day: int) -> int:
+        """The end, or the day on the way at which the cells observed there go on."""
+        labels, trained = self.model.snapshots.labels, self.model.training.labels
+        step = 1 if day < self.end else -1
+        on_the_way = [k for k in range(day + step, self.end, step) if labels[k] in trained]
+        return next(iter(on_the_way[::-1][STAGE - 1 :: STAGE][::-1]), self.end)
+
+    def _observed(self, day: int) -> Array:
+        """Cells of a day that stand for all, (m, p)."""
+        return thinned_day(self.model, day).snapshots.points[day]
+
+
 def transitions(
     model: Model,
     start: str,
@@ -104,12 +194,8 @@ def transitions(
     model : Model
     start, end : str
         Labels or numbers of days within the training days.
-    types : pandas.Series
-        Type of every cell of the data, in its order. Those of `end` without one stand for nobody.
-    draws : int
-        Trajectories of each cell where the fit has noise; without noise there is one.
-    seed : int
-        For the noise.
+    types, draws, seed
+        As of `Ways`.
 
     Raises
     ------
@@ -119,72 +205,14 @@ def transitions(
     DataError
         If no cell of `end` has a type.
     """
-    days = model.snapshots
     k, l = position_of(model, start), position_of(model, end)  # noqa: E741
-    if k == l:
-        raise ConfigError(
-            f"{days.labels[k]} is both the start and the end.", "Choose two different days."
-        )
-    if draws < 1:
-        raise ConfigError(f"`draws={draws}` simulates no cell.", "Use 1 or more.")
-    if model.relies_on_clones:
-        own, mass = _chained(model, (k, l), types)
-    else:
-        own, mass = _arrive(model, days.points[k], (k, l), types, draws=draws, seed=seed)
-    over_alike = share_alike(reference(model, [k], types), mass)
-    return Transitions(k, l, own, over_alike, mass)
-
-
-def join(
-    model: Model,
-    day: tuple[int, int],
-    x: Array,
-    types: pd.Series[Any],
-    *,
-    draws: int = DRAWS,
-    seed: int = 0,
-) -> Joined:
-    """Follow cells x (n, p) that were not in the fit from one observed day to another.
-
-    Parameters
-    ----------
-    model : Model
-    day : (int, int)
-        Positions of the days in the snapshots.
-    x : (n, p) array
-        Model coordinates.
-    types, draws, seed
-        As for `transitions`.
-    """
-    own, mass = _arrive(model, x, day, types, draws=draws, seed=seed)
-    nearest = neighbours(x, model.snapshots.points[day[0]], 1)
-    return Joined(own, mass, np.asarray(nearest.indices, dtype=np.int64))
-
-
-def _arrive(
-    model: Model,
-    x: Array,
-    days: tuple[int, int],
-    types: pd.Series[Any],
-    *,
-    draws: int,
-    seed: int,
-) -> tuple[sparse.csr_matrix, Array]:
-    """Cells of the later day for which cells x (n, p) count by their own way, and their masses."""
-    n = draws if model.fit.objective.sigma > 0 else 1
-    times = (model.snapshots.times[k] for k in days)
-    moved, w = model.follow(np.repeat(x, n, axis=0), *times, seed=seed)
-    mass = w.reshape(-1, n)
-    share = mass / mass.sum(1, keepdims=True)
-    of_ways = sparse.csr_matrix((share.ravel(), np.arange(len(w)), n * np.arange(len(x) + 1)))
-    arrived = reference(model, [days[1]], types).nearest(moved)
-    return of_ways @ arrived, mass.mean(1)  # (n cells, n trajectories) @ (n trajectories, m)
+    return Ways(model, l, types, draws, seed).transitions(k)
 
 
 def _chained(
     model: Model, days: tuple[int, int], types: pd.Series[Any]
 ) -> tuple[sparse.csr_matrix, Array]:
-    """As `_arrive`, for all cells of a day, by the pairs between the days on the way."""
+    """As `Ways._arrive`, for all cells of a day, by the pairs between the days on the way."""
     recipe, snapshots = model.choice.recipe, model.snapshots
     first, last = sorted(days)
     fitted = [k for k in range(first + 1, last) if snapshots.labels[k] in model.training.labels]

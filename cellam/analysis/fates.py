@@ -40,7 +40,7 @@ from numpy.typing import NDArray
 
 from cellam.analysis.assignment import Reference, reference, reference_of
 from cellam.analysis.conversion import Conversion, conversions
-from cellam.analysis.descendants import DRAWS, Joined, join, transitions
+from cellam.analysis.descendants import DRAWS, Joined, Ways
 from cellam.analysis.nearest import thinned_day
 from cellam.analysis.terminal import Terminal, position_of
 from cellam.analysis.uncertainty import Spread
@@ -290,36 +290,34 @@ def fates_by_day(
     label = terminal or model.training.labels[-1]
     states = reference_of(model, label, types)
     end = position_of(model, label)
+    members = (model.without_ensemble(), *model.members)
+    ways = tuple(Ways(m, end, types, draws, seed) for m in members)
     converted: tuple[Conversion, ...] | None = None
     for start in starts:
         cohort = model.cohort(start)
         if converted is None and position_of(model, cohort.label) < end:
             converted = conversions(model, end, states, types)
-        yield _fates(
-            model, cohort, end, states, types, kept, converted or (), draws=draws, seed=seed
-        )
+        yield _fates(model, cohort, states, ways, kept, converted or ())
 
 
 def _fates(
     model: Model,
     cohort: Cohort,
-    end: int,
     states: Reference,
-    types: pd.Series[Any],
+    ways: tuple[Ways, ...],
     kept: float | None,
     converted: tuple[Conversion, ...],
-    **how: Any,
 ) -> Fates:
     """Fates of the cells of one day; `converted` is for the days before the terminal one."""
-    of_state = states.memberships()
-    label = model.snapshots.labels[end]
+    end, types, of_state = ways[0].end, ways[0].types, states.memberships()
     k = position_of(model, cohort.label)
     few = thinned_day(model, k)
-    models = (few.without_ensemble(), *few.members)
-    follow = [transitions(m, cohort.label, label, types, **how) for m in models]
+    follow = [
+        way.transitions(k, m)
+        for way, m in zip(ways, (few.without_ensemble(), *few.members), strict=True)
+    ]
     joined: list[Joined | None] = [
-        join(m, (k, end), cohort.points, types, **how) if cohort.new or few is not model else None
-        for m in models
+        way.join(k, cohort.points, few) if cohort.new or few is not model else None for way in ways
     ]
     there = reference(few, [k], types)
     first, *others = (
@@ -335,7 +333,7 @@ def _fates(
     explanations = np.stack(explained)
     return Fates(
         cohort.label,
-        Terminal(label, str(types.name)),
+        Terminal(model.snapshots.labels[end], str(types.name)),
         cohort.rows,
         states.names,
         first.own,

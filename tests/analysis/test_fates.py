@@ -114,6 +114,27 @@ def test_noise_takes_several_ways_that_the_seed_decides(
     assert (abs(many.matrix - other.matrix)).max() > 0
 
 
+@pytest.mark.parametrize("backward", [False, True])
+def test_a_long_way_goes_on_in_the_cells_observed_on_a_day_between(
+    model: Model, types: pd.Series, monkeypatch: pytest.MonkeyPatch, backward: bool
+) -> None:
+    """Over more training days than a stage; the cells there count, annotated or not."""
+    days = ["day0", "day2", "day7"]
+    if backward:
+        days = ["day7", "day4", "day0"]
+    one_type = pd.Series("cell", index=types.index, name="each")
+    there = transitions(model, days[0], days[1], one_type)
+    onward = transitions(model, days[1], days[2], types)
+    monkeypatch.setattr("cellam.analysis.descendants.STAGE", 2)
+    found = transitions(model, days[0], days[2], types)
+    mass = there.mass * (there.alone @ onward.mass)
+    np.testing.assert_allclose(found.mass, mass, rtol=1e-9)
+    by_mass = there.alone.toarray() * there.mass[:, None] * onward.mass
+    np.testing.assert_allclose(
+        found.alone.toarray() * found.mass[:, None], by_mass @ onward.alone.toarray(), atol=1e-9
+    )
+
+
 def test_ways_of_one_cell_count_by_their_mass(
     noisy_model: Model, each: pd.Series, monkeypatch: pytest.MonkeyPatch
 ) -> None:
