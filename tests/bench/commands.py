@@ -6,19 +6,15 @@ with barcodes) and on cite (29,394 cells in ready components), both from ../shar
 
 from __future__ import annotations
 
-import os
-import resource
-import subprocess
 import tempfile
 import time
 from pathlib import Path
 
 import h5py
-from counts import CELLAM
+from measuring import measured
 
 SHARED = Path(__file__).parents[2].parent / "shared" / "data"
 TABLE = Path(__file__).with_name("COMMANDS.md")
-LIMIT = 16 * 2**30  # bytes of address space
 FACTORS = ["Gata1", "Gata2", "Cebpa", "Cebpe", "Irf8", "Klf4", "Myc", "Runx1", "Meis1", "Gfi1"]
 SHOWN = {
     "larry": "larry.h5ad",
@@ -45,30 +41,6 @@ CITE = (
     "simulate --from 2 --discrete --turnover 0.2 --run cite",
     "eval --holdout 3 --sweep --no-report --run cite",
 )
-
-
-def measured(command: str, folder: Path) -> tuple[float, float, str]:
-    """CPU seconds, peak memory (MB), and what a command printed."""
-
-    def limited() -> None:
-        resource.setrlimit(resource.RLIMIT_AS, (LIMIT, LIMIT))
-
-    with (folder / "printed").open("w+") as out:
-        process = subprocess.Popen(
-            [str(CELLAM), *command.split()],
-            cwd=folder,
-            stdout=out,
-            stderr=subprocess.STDOUT,
-            env={**os.environ, "OMP_NUM_THREADS": "1"},
-            preexec_fn=limited,
-        )
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        out.seek(0)
-        said = out.read()
-    if process.returncode:
-        raise SystemExit(f"{command} ended with {process.returncode}\n{said}")
-    return usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, said
 
 
 def as_modality(data: Path, to: Path) -> None:
@@ -98,10 +70,10 @@ def main() -> None:
         files["h5mu"] = files["h5mu"] / "rna"
         rows = []
         for text in (*LARRY, *CITE):
-            cpu, peak, said = measured(text.format(**files), folder)
+            cost = measured(*text.format(**files).split(), folder=folder)
             shown = text.format(**SHOWN)
-            print(f"$ cellam {shown}\n{said}\n", flush=True)
-            rows.append(f"| `{shown}` | {cpu:.1f} | {peak:,.0f} |")
+            print(f"$ cellam {shown}\n{cost.out}{cost.err}\n", flush=True)
+            rows.append(f"| `{shown}` | {cost.cpu:.1f} | {cost.peak:,.0f} |")
     head = (
         "# What the newer commands cost\n\nWritten by `python tests/bench/commands.py`, "
         f"{began}; one thread.\n\n| cellam | CPU s | MB |\n|---|---|---|\n"

@@ -9,25 +9,19 @@ runs in a process of its own that may take 12 GB of address space; files are rem
 from __future__ import annotations
 
 import argparse
-import os
-import resource
 import shutil
-import subprocess
-import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from measuring import measured
 from scipy import sparse
 
-CELLAM = Path(sys.executable).with_name("cellam")
 DAYS = (0, 1, 2, 4, 7)
 DISTINCT = 5_000  # cells of a day that are drawn
 SHARE = 0.07  # of the counts that are not zero
-MOST = 12_000_000_000  # bytes of address space
 COMMANDS = {  # in this order: the later ones use the run of `fit`
     "check": "check {data}",
     "fit": "fit {data} --threads 1",
@@ -128,25 +122,6 @@ def write(path: Path, n: int, genes: int) -> None:
         root.close()
 
 
-def measured(command: list[str], folder: Path) -> tuple[float, float, float]:
-    """CPU seconds, wall seconds and peak memory (MB) of a command."""
-
-    def limited() -> None:
-        resource.setrlimit(resource.RLIMIT_AS, (MOST, MOST))
-
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    began = time.monotonic()
-    process = subprocess.Popen(
-        command, cwd=folder, stdout=subprocess.DEVNULL, env=environment, preexec_fn=limited
-    )
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise SystemExit(f"{command} ended with {process.returncode}")
-    cpu = usage.ru_utime + usage.ru_stime
-    return cpu, time.monotonic() - began, usage.ru_maxrss / 1024
-
-
 def main() -> None:
     """Print a row of the table for every size and command."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
@@ -166,8 +141,8 @@ def main() -> None:
             write(data, n, asked.genes)
             for command in asked.commands:
                 words = COMMANDS[command].format(data=data).split()
-                cpu, wall, peak = measured([str(CELLAM), *words], folder)
-                spent = f"{cpu:.1f} | {wall:.1f} | {peak:,.0f}"
+                cost = measured(*words, folder=folder)
+                spent = f"{cost.cpu:.1f} | {cost.wall:.1f} | {cost.peak:,.0f}"
                 print(f"| {n:,} | .{asked.format} | {command} | {spent} |", flush=True)
 
 

@@ -9,14 +9,13 @@ on both. Then the command on real data (with ../shared/data): seconds, memory, a
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
 import anndata
 import numpy as np
 import pandas as pd
+from measuring import measured
 from scipy.linalg import expm
 
 import cellam
@@ -80,21 +79,6 @@ def known() -> list[str]:
     return lines
 
 
-def _cellam(*args: str | Path) -> tuple[str, float, float]:
-    """What a command prints, its CPU seconds, and its memory in MB."""
-    script = (
-        "import resource, subprocess, sys; r = subprocess.run(sys.argv[1:], check=True); "
-        "u = resource.getrusage(resource.RUSAGE_CHILDREN); "
-        "print(u.ru_utime + u.ru_stime, u.ru_maxrss, file=sys.stderr)"
-    )
-    line = [sys.executable, "-c", script, sys.executable, "-m", "cellam", *map(str, args)]
-    done = subprocess.run(line, capture_output=True, text=True)
-    if done.returncode:
-        sys.exit(done.stderr)
-    seconds, memory = map(float, done.stderr.split()[-2:])
-    return done.stdout, seconds, memory / 1e3
-
-
 def real() -> list[str]:
     """Rows of the table of real data."""
     lines = [
@@ -104,14 +88,14 @@ def real() -> list[str]:
     for file, genes in REAL.items():
         with tempfile.TemporaryDirectory() as folder:
             fit = ("--time-key", "day", "--no-report", "--out", folder, "--name", "run")
-            _cellam("fit", SHARED / file, *fit)
+            measured("fit", SHARED / file, *fit)
             words = [word for gene in genes for word in ("-g", gene)]
-            said, cpu, peak = _cellam("jacobian", *words, "--json", "--run", Path(folder) / "run")
-        first = json.loads(said)["pairs"][0]
+            cost = measured("jacobian", *words, "--json", "--run", Path(folder) / "run")
+        first = json.loads(cost.out)["pairs"][0]
         lines.append(
             f"| {file} | {', '.join(genes)} | {first['gene']}, {first['other']}: "
             f"{first['effect']:+.3f} | {100 * first['same_sign']:.0f} % | "
-            f"{100 * first['above']:.0f} % | {cpu:.1f} | {peak:,.0f} |"
+            f"{100 * first['above']:.0f} % | {cost.cpu:.1f} | {cost.peak:,.0f} |"
         )
     return lines
 

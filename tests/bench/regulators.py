@@ -9,8 +9,6 @@ factors of JASPAR (`pip install 'cellam[factors]'`).
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +16,7 @@ from pathlib import Path
 import anndata
 import numpy as np
 import pandas as pd
+from measuring import measured
 
 import cellam
 from cellam.analysis.drivers import drivers, quantity
@@ -129,34 +128,17 @@ def _simulated() -> Iterator[str]:
     )
 
 
-def _cellam(*args: object) -> tuple[str, float, float]:
-    """What a command prints, its CPU seconds, and its memory in GB."""
-    line = [sys.executable, "-m", "cellam", *map(str, args)]
-    script = (
-        "import resource, subprocess, sys; r = subprocess.run(sys.argv[1:], check=True); "
-        "u = resource.getrusage(resource.RUSAGE_CHILDREN); "
-        "print(u.ru_utime + u.ru_stime, u.ru_maxrss, file=sys.stderr)"
-    )
-    done = subprocess.run([sys.executable, "-c", script, *line], capture_output=True, text=True)
-    if done.returncode:
-        sys.exit(done.stderr)
-    seconds, memory = map(float, done.stderr.split()[-2:])
-    return done.stdout, seconds, memory / 1e6
-
-
 def _real(name: str, file: Path, questions: list[str], *options: str) -> Iterator[str]:
     with tempfile.TemporaryDirectory() as folder:
-        _cellam("fit", file, "--out", folder, "--name", name, "--no-report", *options)
+        measured("fit", file, "--out", folder, "--name", name, "--no-report", *options)
         run = Path(folder) / name
         for of in questions:
-            said, seconds, memory = _cellam(
-                "drivers", "--of", of, "--tf", "mouse", "--json", "--run", run
-            )
-            told = json.loads(said)["regulators"]
+            cost = measured("drivers", "--of", of, "--tf", "mouse", "--json", "--run", run)
+            told = json.loads(cost.out)["regulators"]
             yield (
                 f"### {name}, {of}\n\n{told['factors']} factors expressed, {told['others']} other "
-                f"genes, {told['leading']} factors with q < 0.05; {seconds:.0f} s of CPU time, "
-                f"{memory:.2f} GB."
+                f"genes, {told['leading']} factors with q < 0.05; {cost.cpu:.0f} s of CPU time, "
+                f"{cost.peak / 1e3:.2f} GB."
             )
             yield "| factor | before | after | lead | above | p | q |\n" + 7 * "|---" + "|"
             for row in told["table"]:

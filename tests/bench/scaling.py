@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from counts import CELLAM, measured
+from measuring import measured
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -85,9 +85,8 @@ def cost_of_commands(sizes: Sequence[int], dims: int = 20) -> Iterator[str]:
             data = Path(folder) / "cells.h5ad"
             replicate(n, dims, data)
             for name, text in COMMANDS.items():
-                command = [str(CELLAM), *text.format(data=data).split()]
-                cpu, _, peak = measured(command, Path(folder))
-                yield f"| {n:,} | {name} | {cpu:.1f} | {peak:,.0f} |"
+                cost = measured(*text.format(data=data).split(), folder=Path(folder))
+                yield f"| {n:,} | {name} | {cost.cpu:.1f} | {cost.peak:,.0f} |"
 
 
 def demo_population(n: int) -> AnnData:
@@ -225,10 +224,9 @@ def main() -> None:
             with tempfile.TemporaryDirectory() as folder:
                 data = Path(folder) / "cells.h5ad"
                 replicate(n, dims, data)
-                command = [str(CELLAM), "fit", str(data), "--use-rep", "X_pca"]
-                command += ["--threads", str(asked.threads)]
-                _, seconds, peak = measured(command, Path(folder))
-            lines.append(f"| {n:,} | {dims} | {seconds:.1f} | {peak:,.0f} |")
+                words = "fit", data, "--use-rep", "X_pca", "--threads", asked.threads
+                cost = measured(*words, folder=Path(folder))
+            lines.append(f"| {n:,} | {dims} | {cost.wall:.1f} | {cost.peak:,.0f} |")
             print(lines[-1], file=sys.stderr, flush=True)
     lines += [
         "",

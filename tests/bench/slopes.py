@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 import counts
 import numpy as np
-from counts import CELLAM, measured
+from measuring import measured
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -78,8 +78,8 @@ def cost(what: str, size: int) -> Iterator[tuple[str, float, float]]:
         for command, text in COMMANDS.items():
             words = text.format(data=data, second=2 if what == "genes" else 1)
             words += more if command == "fit" else ""
-            cpu, _, peak = measured([str(CELLAM), *words.split()], folder)
-            yield command, cpu, peak
+            spent = measured(*words.split(), folder=folder)
+            yield command, spent.cpu, spent.peak
 
 
 def main() -> None:

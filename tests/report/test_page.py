@@ -306,6 +306,10 @@ def test_data_of_other_cells_are_refused(
 # ---------------------------------------------------------------------------------- in a browser
 
 
+# A container has little shared memory: without the last, pictures of long pages may fail.
+CHROMIUM = ["--no-sandbox", "--disable-dev-shm-usage"]
+
+
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     playwright = pytest.importorskip(
@@ -316,7 +320,7 @@ def browser() -> Iterator[Any]:
     if path is None:
         pytest.skip("no chromium: apt-get install chromium")
     with playwright.sync_playwright() as driver:
-        opened = driver.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        opened = driver.chromium.launch(executable_path=path, args=CHROMIUM)
         yield opened
         opened.close()
 
