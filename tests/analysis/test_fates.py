@@ -455,6 +455,7 @@ def test_shares_are_known_to_the_error_of_counting(k: int) -> None:
     np.testing.assert_allclose((1 - high[1], 1 - low[1]), wilson, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_what_a_whole_day_becomes_is_known_to_the_error_of_counting_the_terminal_day() -> None:
     """Two still populations of which one doubles: shares of the last day are 1/3 and 2/3."""
     inside = []

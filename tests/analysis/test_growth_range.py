@@ -61,6 +61,7 @@ def test_sizes_of_the_population_say_how_much_growth_there_is_at_least() -> None
     assert found["A"][0] > 0.4
 
 
+@pytest.mark.slow
 def test_a_prior_that_is_borne_out_stays_growth_without_conversion() -> None:
     rng = np.random.default_rng(1)
     population = truths.still(rng, gap=8.0, faster=0.5, share=0.2, days=(0.0, 3.0))

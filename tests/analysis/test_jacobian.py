@@ -31,10 +31,12 @@ def test_it_cannot_tell_which_gene_acts_on_the_other():
     assert 0.1 < J.loc["a", "b"] < 0.35
 
 
+@pytest.mark.slow
 def test_turning_motion_is_not_seen():
     assert abs(found_in(SYSTEMS["turning"], 0).matrix().to_numpy()).max() < 0.06
 
 
+@pytest.mark.slow
 def test_a_hidden_cause_looks_like_an_effect():
     """Neither gene acts on the other; the test that this must not be called regulation."""
     assert found_in(SYSTEMS["same cause"], 0).matrix().loc["a", "b"] > 0.08

@@ -150,6 +150,7 @@ def test_with_two_mice_on_a_day_nothing_is_said(small: anndata.AnnData) -> None:
     ) == rows_of(found, types)
 
 
+@pytest.mark.slow
 def test_a_type_that_one_fit_lacks_has_none(small: anndata.AnnData) -> None:
     adata = _mice(small, 3)
     cells = cellam.read(adata, replicate="mouse")

@@ -33,6 +33,7 @@ def test_simulate_and_fates_say_what_the_fit_found(call, doubted: Path) -> None:
 
 
 @pytest.mark.usefixtures("undrawn")
+@pytest.mark.slow
 def test_a_run_of_which_no_caveats_were_looked_for_says_so(call, run: Path) -> None:
     assert "cellam report does" in call("simulate", "--from", "day2").out
     assert cellam.open_run(run).fates("day2").caveats is None

@@ -34,9 +34,14 @@ def test_check_says_what_is_there_and_what_to_type_next(
     "options",
     [
         (),
-        ("--time-key", "day", "--use-rep", "X_latent"),
-        ("--time-map", "day0=0,day2=48,day4=96,day7=168", "--layer", "counts"),
-        ("--n-top-genes", "30", "--whiten", "--exclude", "day4"),
+        pytest.param(("--time-key", "day", "--use-rep", "X_latent"), marks=pytest.mark.slow),
+        pytest.param(
+            ("--time-map", "day0=0,day2=48,day4=96,day7=168", "--layer", "counts"),
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            ("--n-top-genes", "30", "--whiten", "--exclude", "day4"), marks=pytest.mark.slow
+        ),
     ],
 )
 def test_what_it_says_to_type_next_is_a_fit_of_the_same_data(

@@ -58,6 +58,7 @@ def test_a_closed_stream_changes_nothing(run: Path, here: Path, warm: Warm, clos
     assert shell(here, warm.command, f"cellam info {closed}").returncode == 0
 
 
+@pytest.mark.slow
 def test_closed_streams_change_nothing_from_the_very_start(here: Path) -> None:
     assert shell(here, COLD, "cellam check small.h5ad <&- >&- 2>&-").returncode == 0
 

@@ -37,6 +37,7 @@ def scored(run: Path, scores: Evaluation) -> Path:
     return run
 
 
+@pytest.mark.slow
 def test_genes_in_another_order_give_the_same_scores_and_other_genes_none(
     call: Call, run: Path, small: anndata.AnnData
 ) -> None:
@@ -151,6 +152,7 @@ def test_the_last_day_is_an_extrapolation(call: Call, scored: Path) -> None:
 
 
 @pytest.mark.usefixtures("undrawn")
+@pytest.mark.slow
 def test_controls_are_scored_once_and_are_in_the_report(
     call: Call, scored: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -285,6 +287,7 @@ def test_more_draws_of_the_bootstrap_fit_nothing_and_hardly_change_the_interval(
     assert lows[0]["low"] == pytest.approx(lows[1]["low"], abs=0.1 * width)
 
 
+@pytest.mark.slow
 def test_the_counterpart_may_be_left_out_and_is_fitted_when_asked_for(
     call: Call, run: Path
 ) -> None:
@@ -338,6 +341,7 @@ def test_a_metric_that_the_data_do_not_allow_is_refused(call: Call, scored: Path
     assert "--population" in result.err
 
 
+@pytest.mark.slow
 def test_refits_widen_the_interval_are_kept_and_asked_for_again(call: Call, run: Path) -> None:
     def interval(*args: str) -> tuple[int, float]:
         found = call("eval", "--holdout", "day2", "--metrics", "W1", "--json", *args)
@@ -354,6 +358,7 @@ def test_refits_widen_the_interval_are_kept_and_asked_for_again(call: Call, run:
     assert "--refits 3" in call("eval", "--holdout", "day2", "--refits", "3").err
 
 
+@pytest.mark.slow
 def test_other_settings_are_announced_printed_and_kept(call: Call, scored: Path) -> None:
     one, other = (Answers({"day2": s}, {"a": 0.1}, {"a": {"x": f, "y": 1 - f}})
                   for s, f in ((0.4, 0.9), (-0.2, 0.6)))  # fmt: skip

@@ -64,6 +64,7 @@ def test_a_copy_has_all_of_the_data_and_ours(
     assert sorted(p.name for p in here.iterdir() if p.name.startswith(".")) == []
 
 
+@pytest.mark.slow
 def test_what_is_written_is_what_python_says(
     call: Call, run: Path, here: Path, small: anndata.AnnData
 ) -> None:
@@ -143,6 +144,7 @@ def test_the_input_is_never_written_to(call: Call, run: Path, here: Path) -> Non
     assert _sha(Path("small.h5ad")) == before
 
 
+@pytest.mark.slow
 def test_a_full_disk_leaves_nothing(
     call: Call, run: Path, here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -178,6 +180,7 @@ def test_keys_of_the_user_stop_it(call: Call, rich: Path, here: Path) -> None:
     assert not Path("out.h5ad").exists()
 
 
+@pytest.mark.slow
 def test_an_export_can_be_exported_again(call: Call, run: Path, here: Path) -> None:
     assert call("export", "--into", "out.h5ad", "--cellrank").code == 0
     assert call("export", "--data", "out.h5ad", "--into", "again.h5ad", "--cellrank").code == 0

@@ -143,6 +143,7 @@ def test_mistakes_are_told(
     assert not (run / "fates").exists()
 
 
+@pytest.mark.slow
 def test_noise_is_drawn_by_seed_and_not_run_backward(call: Call, noisy_run: Path) -> None:
     def rows(*args: object) -> Any:
         return json.loads(call("fates", "--from", "day0", "--json", *args).out)["days"]

@@ -272,6 +272,7 @@ def test_a_prior_of_growth_is_said_kept_and_evaluated_beside_the_fit_without_it(
     assert "fitted without the growth prior" in again.out
 
 
+@pytest.mark.slow
 def test_rates_of_a_column_that_changed_since_the_fit_are_noticed(call: Call, here: Path) -> None:
     adata = anndata.read_h5ad(here / "small.h5ad")
     adata.obs["rate"] = np.linspace(-1.0, 1.0, adata.n_obs)
@@ -306,6 +307,7 @@ def test_a_prior_or_population_that_means_nothing_is_refused(
     assert runs(here) == []
 
 
+@pytest.mark.slow
 def test_a_table_of_counts_is_the_population(
     call: Call, here: Path, growing: tuple[str, ...]
 ) -> None:

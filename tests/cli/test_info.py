@@ -83,6 +83,7 @@ def test_a_reader_may_go_away(run: Path, warm: Warm, args: str) -> None:
     assert "bug" not in done.stderr
 
 
+@pytest.mark.slow
 def test_info_shows_the_growth_of_types_and_says_where_it_cannot(
     call: Call, run: Path, here: Path
 ) -> None:

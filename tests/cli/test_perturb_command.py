@@ -21,6 +21,7 @@ def test_the_table_has_a_row_for_each_fate_and_one_for_growth(call: Call, run: P
     assert "--ensemble 8" in result.out
 
 
+@pytest.mark.slow
 def test_an_ensemble_gives_intervals(call: Call, unsure_run: Path) -> None:
     out = call("perturb", "-g", "Apaf1=2").out
     assert "90 %  same sign" in out and "of 8" in out and "--ensemble" not in out

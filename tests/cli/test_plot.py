@@ -66,6 +66,7 @@ def _with_halves(small: anndata.AnnData) -> None:
     small.write_h5ad("small.h5ad")
 
 
+@pytest.mark.slow
 def test_options_reach_the_picture(call: Call, scored: Path, small: anndata.AnnData) -> None:
     _with_halves(small)
 
@@ -155,6 +156,7 @@ def test_a_file_that_is_named_is_not_replaced_unless_asked(call: Call, run: Path
     assert call("plot", "history", "-o", ".").code == 4
 
 
+@pytest.mark.slow
 def test_without_the_data_the_own_coordinates_can_be_drawn(call: Call, run: Path) -> None:
     shutil.move("small.h5ad", "moved.h5ad")
     result = call("plot", "velocity")
@@ -166,6 +168,7 @@ def test_without_the_data_the_own_coordinates_can_be_drawn(call: Call, run: Path
     assert call("plot", "velocity", "--basis", "latent", "--data", "moved.h5ad").code == 0
 
 
+@pytest.mark.slow
 def test_trends_are_drawn_by_fate_start_or_column(
     call: Call, run: Path, small: anndata.AnnData
 ) -> None:

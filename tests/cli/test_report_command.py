@@ -19,6 +19,7 @@ Call = Callable[..., Any]
 pytestmark = pytest.mark.usefixtures("undrawn")
 
 
+@pytest.mark.slow
 def test_a_report_is_written_into_the_run_and_again(call: Call, run: Path, here: Path) -> None:
     result = call("report")
     assert (result.code, result.err) == (0, "")

@@ -112,6 +112,7 @@ def test_noise_is_left_out_and_said_so(call: Call, noisy_run: Path) -> None:
     assert "noise of the fit is left out" in result.out
 
 
+@pytest.mark.slow
 def test_a_day_that_was_left_out_need_not_be_measured_again(call: Call, run: Path) -> None:
     options = ["--exclude", "day2", "--n-features", 32, "--n-pcs", 3, "--no-report"]
     assert call("fit", "small.h5ad", *options).code == 0

@@ -78,6 +78,7 @@ def test_transfer_tells_whose_dynamics_lead_to_the_next_day(moving: Comparison) 
     assert (frame["own"] < 0.3 * frame["other"]).all() and (frame["common"] < frame["other"]).all()
 
 
+@pytest.mark.slow
 def test_a_difference_of_growth_is_found_with_its_size() -> None:
     """Of populations at rest, growth is what their log odds gain."""
     cells = _two(_growing, n=80)
@@ -130,6 +131,7 @@ def test_every_effect_has_an_interval_p_and_a_control(null: Comparison) -> None:
     assert np.isfinite(effects["control"]).all()
 
 
+@pytest.mark.slow
 def test_it_is_plain_json_and_the_same_again(null: Comparison) -> None:
     told = json.loads(null.to_json())
     assert told["samples"] == [4, 4] and told["labellings"] == 35
@@ -138,6 +140,7 @@ def test_it_is_plain_json_and_the_same_again(null: Comparison) -> None:
     assert _compared(**small).to_json() == _compared(**small).to_json()
 
 
+@pytest.mark.slow
 def test_three_samples_cannot_reach_the_level_and_it_says_so() -> None:
     found = _compared(n_samples=(3, 3), n_cells=15, delay=2.0)
     assert found.smallest_p == pytest.approx(0.1) and not found.changed
@@ -151,6 +154,7 @@ def test_three_samples_cannot_reach_the_level_and_it_says_so() -> None:
         ({"block": "litter"}, "So few samples that could be exchanged cannot give p below 0.056"),
     ],
 )
+@pytest.mark.slow
 def test_what_keeps_p_from_being_small_is_said(asked: dict[str, Any], says: str) -> None:
     adata = Experiment(n_samples=(4, 4), n_cells=12, days=(0.0, 2.0)).to_adata(
         np.random.default_rng(0)
@@ -175,6 +179,7 @@ def test_samples_of_one_day_each_are_compared_too() -> None:
     assert found.n_labellings == 99 and found.dynamics_p is not None
 
 
+@pytest.mark.slow
 def test_cells_of_a_third_condition_take_no_part() -> None:
     adata = Experiment(n_cells=20, n_samples=(3, 3), days=(0.0, 2.0)).to_adata(
         np.random.default_rng(0)

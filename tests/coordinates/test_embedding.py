@@ -260,6 +260,7 @@ def test_shares_of_a_whole_are_embedded_as_the_counts_that_they_were(
         assert abs(np.corrcoef(a, b)[0, 1]) > 0.99
 
 
+@pytest.mark.slow
 def test_more_genes_than_two_thousand_are_selected_on_training_cells() -> None:
     rng = np.random.default_rng(0)
     counts = rng.poisson(rng.gamma(1, 1, 2_100) * rng.uniform(0.2, 2, (60, 2_100)))

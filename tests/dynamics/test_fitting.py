@@ -98,6 +98,7 @@ def test_entropic_dynamics_keep_the_variance_of_an_ornstein_uhlenbeck_process(ac
 
 
 @pytest.mark.parametrize("action", ["kernel", SLOW_NETWORK])
+@pytest.mark.slow
 def test_brownian_motion_is_noise_without_drift(action):
     """Bridges between the ends of Brownian paths are Brownian paths: ∇s = 0."""
     sigma, rng = 0.6, np.random.default_rng(0)
@@ -125,7 +126,7 @@ def weight_change(gap=4.0, v=0.1):
     return truth, x, masses, joined([x, x], [0.0, 1.0], masses=masses)
 
 
-@pytest.mark.parametrize("kind", ["tied", "own", "mlp"])
+@pytest.mark.parametrize("kind", ["tied", "own", pytest.param("mlp", marks=pytest.mark.slow)])
 def test_masses_change_in_place_and_nobody_moves(kind):
     _, x, masses, path = weight_change()
     if kind == "own":

@@ -74,6 +74,7 @@ def test_a_time_between_days_starts_as_the_day_before_it(noisy_cells: Cells) -> 
     assert _masses(model, 1.0, 5.0)[-1] == pytest.approx(1.0, abs=0.02)
 
 
+@pytest.mark.slow
 def test_a_run_keeps_them_and_a_run_without_them_opens(noisy_cells: Cells, tmp_path: Path) -> None:
     model = cellam.fit(noisy_cells, ensemble=8, **FAST)
     path = tmp_path / "run"

@@ -58,7 +58,7 @@ class OnlySamples:
 
 
 @pytest.mark.parametrize("q", [Moving(), Followed()], ids=["samples", "path"])
-@pytest.mark.parametrize("action", ["kernel", "mlp"])
+@pytest.mark.parametrize("action", ["kernel", pytest.param("mlp", marks=pytest.mark.slow)])
 def test_a_translation_is_found_in_the_units_of_the_user(q, action):
     fitted = cellam.fit_action(q, action=action, times=(START, STOP), **SMALL[action])
     x = q.sample(np.full(1_000, START), np.random.default_rng(0))
@@ -79,6 +79,7 @@ def test_a_translation_is_found_in_the_units_of_the_user(q, action):
 
 
 @pytest.mark.parametrize("action", ["kernel", "mlp"])
+@pytest.mark.slow
 def test_noise_is_in_the_units_of_the_user(action):
     """q_t = N(0, 2 + 4t): pure diffusion with σ = 2, so that the drift is zero."""
 
@@ -183,6 +184,7 @@ def test_the_script_of_the_guide_runs_as_it_stands(monkeypatch):
     assert "._" not in script
 
 
+@pytest.mark.slow
 def test_neither_pandas_nor_anndata_is_imported():
     script = """
 import sys

@@ -159,6 +159,7 @@ def test_counts_and_scores_are_those_of_the_clones(
     assert of(found.table, "mean", "Brier")["value"] == pytest.approx(brier)
 
 
+@pytest.mark.slow
 def test_the_same_seed_draws_the_same_clones(
     rep_model: Model, sides: pd.Series, clones: pd.Series
 ) -> None:

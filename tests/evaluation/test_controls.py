@@ -35,6 +35,7 @@ def test_of_forty_permuted_data_sets_two_at_most_have_a_skill_above_zero() -> No
     assert sum(_permuted(seed).low > 0 for seed in range(100, 140)) <= 2
 
 
+@pytest.mark.slow
 def test_a_population_that_moves_is_worse_predicted_with_random_partners() -> None:
     population = truths.fork(np.random.default_rng(0), speed=1.5, n_cells=120, d=3)
     cells = cellam.read(population.to_adata(), use_rep="X_true")

@@ -151,6 +151,7 @@ def test_a_model_that_saw_the_day_is_never_scored_on_it(cells):
     assert set(found.table["fit_seconds"]) != {model.seconds}
 
 
+@pytest.mark.slow
 def test_scores_are_in_the_units_of_the_representation(rep_cells, small):
     small.obsm["X_latent"] = 10 * small.obsm["X_latent"]
     tenfold = cellam.read(small, use_rep="X_latent")
@@ -288,6 +289,7 @@ def test_a_kept_table_is_complete_if_it_has_all_that_is_asked_for(every):
     assert not is_complete(lacking, known, counterparts=["balanced"], refits=0)
 
 
+@pytest.mark.slow
 def test_another_time_changes_no_byte(cells, every):
     """Nor does who does the work: tests/test_executors.py."""
     again = evaluate(cells, "all", **HELD)

@@ -94,6 +94,7 @@ def test_three_replicates_are_the_unit_of_the_interval(three: Evaluation) -> Non
     assert found.least <= found.value <= found.most
 
 
+@pytest.mark.slow
 def test_all_of_it_holds_where_only_some_cells_of_a_day_are_followed() -> None:
     cells = cellam.read(course(3, 0.5), use_rep="X_map", time_key="day")
     model = cellam.fit(cells, exclude=("1",), **FAST)

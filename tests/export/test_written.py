@@ -78,6 +78,7 @@ def test_a_copy_is_equal_and_takes_what_is_new(
         assert packed == ["gzip" if source == "packed.h5ad" else None] * 2
 
 
+@pytest.mark.slow
 def test_text_with_a_mask_is_written_as_text(large: anndata.AnnData, tmp_path: Path) -> None:
     """With pandas 3 all names are such text; anndata 0.12 writes it only where it is asked to."""
     given = [*(f"cell{k}" for k in range(299)), None]

@@ -200,6 +200,7 @@ def test_turning_a_matrix_by_genes_takes_no_more_memory_than_was_asked_for_and_n
     assert asked < 2 * taken
 
 
+@pytest.mark.slow
 def test_by_cells_more_is_read_than_there_is_memory_for_all(tmp_path: Path) -> None:
     """A stored matrix of 120 MB, compressed by far, with an address space of 75 MB to spare."""
     data = np.zeros((1_000, 30_000), np.float32)

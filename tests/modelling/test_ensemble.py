@@ -40,11 +40,13 @@ def test_the_fit_itself_is_the_same_with_and_without_an_ensemble(
     assert alone.options == model.without_ensemble().options
 
 
+@pytest.mark.slow
 def test_a_larger_ensemble_begins_with_the_smaller_one(cells: Cells, model: Model) -> None:
     larger = cellam.fit(cells, **{**FAST, "ensemble": 9})
     assert [theta(fit) for fit in larger.ensemble[:8]] == [theta(fit) for fit in model.ensemble]
 
 
+@pytest.mark.slow
 def test_a_held_out_day_is_not_looked_at_by_any_member(small) -> None:
     days = (small.obs["day"] == "day4").to_numpy()
     before = cellam.fit(cellam.read(small), exclude=("day4",), **FAST)
@@ -85,6 +87,7 @@ def test_a_run_that_lost_its_members_is_refused(model: Model) -> None:
         from_files(files, seconds=0.0)
 
 
+@pytest.mark.slow
 def test_a_stopped_ensemble_goes_on_to_the_same_bytes(
     cells: Cells, model: Model, tmp_path: Path
 ) -> None:

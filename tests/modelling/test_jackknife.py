@@ -46,6 +46,7 @@ def test_of_a_mean_the_variance_is_that_of_the_textbook() -> None:
     assert freedom([np.zeros(3), np.zeros(4)]) == 0
 
 
+@pytest.mark.slow
 def test_one_replicate_of_one_day_is_missing_in_each_fit() -> None:
     cells = mice_of({0: 3, 1: 2, 2: 1})
     model = cellam.fit(cells, **FAST)

@@ -75,6 +75,7 @@ def test_a_replicate_on_two_days_is_one() -> None:
     assert found["others"][1] - found["others"][0] > 5 * (found["same"][1] - found["same"][0])
 
 
+@pytest.mark.slow
 def test_each_fit_misses_one_mouse_and_has_the_same_features() -> None:
     cells = mice_of({0: 3, 1: 4, 2: 3})
     model = cellam.fit(cells, **FAST)

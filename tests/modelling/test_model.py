@@ -65,6 +65,7 @@ def without_day4(cells, options):
     ],
     ids=["uam, noise", "uam, reversed genes", "ueam", "mlp"],
 )
+@pytest.mark.slow
 def test_a_day_that_is_held_out_is_never_looked_at(small, cells, options, change):
     held = (small.obs["day"] == "day4").to_numpy()
     counts = small.X.toarray()
@@ -185,6 +186,7 @@ def test_a_day_between_is_predicted_from_both_sides(moving, moved):
     assert shift == pytest.approx(3.0 * M, abs=0.15)
 
 
+@pytest.mark.slow
 def test_steps_are_fine_enough_for_many_days():
     """A cloud that swings to and fro over thirty days, followed with far more steps."""
     rng = np.random.default_rng(0)
@@ -338,8 +340,10 @@ def test_times_and_cells_that_do_not_fit_together_are_refused(moved, start, opti
 
 @pytest.mark.parametrize(
     "action",
-    [{"action": "kernel", "n_features": 32}, {"action": "mlp", "steps": 30}],
-    ids=["kernel", "mlp"],
+    [
+        pytest.param({"action": "kernel", "n_features": 32}, id="kernel"),
+        pytest.param({"action": "mlp", "steps": 30}, id="mlp", marks=pytest.mark.slow),
+    ],
 )
 @pytest.mark.parametrize("path", PATH_NAMES)
 @pytest.mark.parametrize("method", METHODS)

@@ -39,6 +39,7 @@ def test_they_differ_in_the_fit_alone(without: Model) -> None:
         assert (one.fit.action.theta == other.fit.action.theta).all()
 
 
+@pytest.mark.slow
 def test_masses_are_kept_where_they_are_scored_and_move_no_other_score(without: Model) -> None:
     found, rng = refit(without, 4), np.random.default_rng(0)
     assert not any(m.fit.growth_levels for m in found.models)

@@ -72,14 +72,16 @@ def test_growth_is_chosen_where_shares_change_and_nobody_moves():
     assert found[choice.recipe.coupling.label] < found["ot"]
 
 
-@pytest.mark.parametrize(("days", "seed"), [(3, 0), (4, 1), (5, 2)])
+@pytest.mark.parametrize(
+    ("days", "seed"), [(3, 0), (4, 1), pytest.param(5, 2, marks=pytest.mark.slow)]
+)
 def test_little_or_no_growth_is_chosen_where_all_cells_move_alike(days, seed):
     """All candidates predict to within sampling noise here, and noise must not decide."""
     coupling = choose(translation(days, seed=seed)).recipe.coupling
     assert isinstance(coupling, Balanced) or coupling.tau >= 1
 
 
-@pytest.mark.parametrize("seed", [0, 3])
+@pytest.mark.parametrize("seed", [0, pytest.param(3, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("faster", [0.0, 0.2], ids=["shares stay", "shares change"])
 def test_parts_that_exchange_no_cells_grow_where_their_shares_change(faster, seed):
     """Two clouds far apart: a balanced plan sends cells across, and predicts well."""
@@ -106,6 +108,7 @@ def test_the_choice_keeps_most_of_the_gain_and_the_reason_holds_the_scores():
     assert reason.days == 1
 
 
+@pytest.mark.slow
 def test_one_day_that_is_predicted_best_without_growth_does_not_rule_growth_out():
     """So the weakest growth is taken, and the reason is not that it keeps any gain."""
     choice = choose(translation(3))
@@ -150,6 +153,7 @@ def test_without_growth_mass_is_only_moved(objective):
     assert choice.reasons["coupling"].because == "conserved"
 
 
+@pytest.mark.slow
 def test_progress_counts_to_its_end():
     seen = []
     choose(translation(4, n=60), on_progress=seen.append)
@@ -159,6 +163,7 @@ def test_progress_counts_to_its_end():
     assert {p.total for p in counts} == {n}
 
 
+@pytest.mark.slow
 def test_what_is_fitted_to_choose_does_not_grow_with_the_days(monkeypatch):
     """Each day that is held out is predicted from the nearest others; near the ends too."""
     fitted = []
@@ -181,6 +186,7 @@ def test_what_is_fitted_to_choose_does_not_grow_with_the_days(monkeypatch):
         assert all(sum(gap > 1.5 * min(gaps) for gap in gaps) == 1 for gaps in fitted)
 
 
+@pytest.mark.slow
 def test_the_same_seed_makes_the_same_choice():
     assert choose(shares_change(100)) == choose(shares_change(100))
 
@@ -201,7 +207,14 @@ def expecting(days, factor):
     return replace(days, prior=rates)
 
 
-@pytest.mark.parametrize(("factor", "share"), [(1.0, 1.0), (2.0, 0.5), (10.0, 0.1)])
+@pytest.mark.parametrize(
+    ("factor", "share"),
+    [
+        pytest.param(1.0, 1.0, marks=pytest.mark.slow),
+        (2.0, 0.5),
+        pytest.param(10.0, 0.1, marks=pytest.mark.slow),
+    ],
+)
 def test_of_expected_growth_so_much_is_taken_as_is_true(factor, share):
     choice = choose(expecting(shares_change(), factor))
     assert choice.recipe.prior == share

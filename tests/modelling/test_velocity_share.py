@@ -84,6 +84,7 @@ def test_velocities_show_what_the_days_do_not_and_are_turned_round(model, plain)
     assert "280 of 320 training cells" in said and "were turned round" in said
 
 
+@pytest.mark.slow
 def test_velocities_that_tell_nothing_leave_the_fit_as_it_is(adata, plain):
     random = fitted(adata, "random")
     assert random.choice.recipe.velocity == 0
@@ -103,6 +104,7 @@ def test_two_days_cannot_judge_them(adata):
 
 
 @pytest.mark.usefixtures("few_halves")
+@pytest.mark.slow
 def test_velocities_of_a_held_out_day_are_not_seen(adata):
     other = adata.copy()
     other.obsm["turned"][(other.obs["day"] == 2).to_numpy()] = 5.0
@@ -113,6 +115,7 @@ def test_velocities_of_a_held_out_day_are_not_seen(adata):
 
 
 @pytest.mark.usefixtures("few_halves")
+@pytest.mark.slow
 def test_units_of_coordinates_do_not_matter(adata):
     """Stretched coordinates with velocities stretched alike are the same cells, once whitened."""
     stretched = adata.copy()
@@ -144,6 +147,7 @@ def test_a_recipe_and_a_run_remember_them(adata, model, tmp_path):
 
 
 @pytest.mark.usefixtures("few_halves")
+@pytest.mark.slow
 def test_scores_of_a_held_out_day_have_the_fit_without_velocities(adata):
     cells = cellam.read(adata, use_rep="X_true", velocity="turned")
     how = {"method": "am", "n_features": 200, "refits": 4, "metrics": ("energy",)}
