@@ -324,7 +324,14 @@ _TIME = {
 SUGGEST = {
     **{"run": TEXT, "cells": COUNT, "explanations": _some(TEXT), "times": _some(_keys(_TIME))},
     **{"suggested": NUMBER, "told": FLAG, "middle": NUMBER},
-    "growth": _maybe(_keys({"type": TEXT, "low": NUMBER, "high": NUMBER})),
+    "growth": _maybe(
+        _keys(
+            {
+                **{"type": TEXT, "low": NUMBER, "high": NUMBER, "difference": NUMBER},
+                "range": _maybe(NUMBERS),
+            }
+        )
+    ),
     "says": _some(TEXT),
 }
 
