@@ -48,7 +48,12 @@ def drivers(
         ),
     ] = None,
     csv: Annotated[
-        Path | None, typer.Option("--csv", help="Write the table of all genes to this CSV file.")
+        Path | None,
+        typer.Option(
+            "--csv",
+            help="Write the table of all genes to this CSV file; its p and q count cells, not "
+            "replicates.",
+        ),
     ] = None,
     as_json: JsonOption = False,
     seed: Annotated[
@@ -99,10 +104,11 @@ def _print_correlated(found: DriversResult) -> None:
     _print_top(found)
     print()
     print(
-        "Correlation within days; q: false discovery rate over all genes; expressing: share of "
-        "these cells\nthat express the gene (of scaled expression: more than its mean). Growth, "
-        "speed and fates are\ncomputed from expression, so this ranks genes; it does not identify "
-        "causes."
+        "Correlation within days; expressing: share of these cells that express the gene (of scaled "
+        "expression:\nmore than its mean); q: false discovery rate over all genes, if cells were "
+        "independent. Those of one\nanimal or dish are not, and replicates are not used: q is "
+        "smaller than it should be. Growth, speed and\nfates are computed by the fit from "
+        "expression, so this ranks genes; it does not identify causes."
     )
 
 
