@@ -104,9 +104,9 @@ def _print_correlated(found: DriversResult) -> None:
     _print_top(found)
     print()
     print(
-        "Correlation within days; expressing: share of these cells that express the gene (of scaled "
-        "expression:\nmore than its mean); q: false discovery rate over all genes, if cells were "
-        "independent. Those of one\nanimal or dish are not, and replicates are not used: q is "
+        "Correlation within days; expressing: share of these cells that express the gene (of "
+        "scaled expression:\nmore than its mean); q: false discovery rate over all genes, if cells "
+        "were independent. Those of one\nanimal or dish are not, and replicates are not used: q is "
         "smaller than it should be. Growth, speed and\nfates are computed by the fit from "
         "expression, so this ranks genes; it does not identify causes."
     )

@@ -280,7 +280,7 @@ PERTURB = {
     "from": TEXT,
     "new_cells": _maybe(TEXT),
     "cells": COUNT,
-    "terminal": TERMINAL,
+    "terminal": _keys({"day": TEXT, "column": _maybe(TEXT)}),
     "members": COUNT,
     "fates": _some(
         _keys(
@@ -290,6 +290,7 @@ PERTURB = {
     ),
     "log_mass": _keys({"change": NUMBER, **_INTERVAL}, some=_INTERVAL),
     "off_manifold": _keys({"before": NUMBER, "after": NUMBER}),
+    "caveats": CAVEATS,
 }
 SIMULATE = {
     **{"run": TEXT, "from": TEXT, "new_cells": _maybe(TEXT), "cells": COUNT},
