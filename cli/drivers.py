@@ -44,7 +44,8 @@ def drivers(
         typer.Option(
             "--tf",
             help="Print instead the transcription factors whose expression leads in time: human, "
-            "mouse (both with pip install 'cellam[factors]'), or a text file with one name a line.",
+            "mouse (both need the extra: pip install '.[factors]' in a clone of cellam), or a text "
+            "file with one name a line.",
         ),
     ] = None,
     csv: Annotated[
