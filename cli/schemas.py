@@ -105,6 +105,7 @@ CHECK = {
         _keys(
             {
                 **{"key": TEXT, "levels": COUNT, "confounded": FLAG},
+                "everywhere": FLAG,
                 **{"groups": _some(_some(TEXT)), "within": _maybe(TEXT)},
             }
         )
