@@ -87,8 +87,8 @@ def drivers(
     if as_json:
         give_json(found.to_dict())
         return
-    of_days = ", ".join(map(named, found.days))
-    say("", f"{plural(found.cells, 'cell')} of {of_days}; {plural(len(found.table), 'gene')}.")
+    of_days, genes = ", ".join(map(named, found.days)), plural(len(found.table), "gene")
+    say("", f"{plural(found.cells, 'cell')} of {of_days}; {genes} that vary in these cells.")
     if found.regulators is not None:
         _print_regulators(found, found.regulators)
     else:

@@ -64,6 +64,13 @@ def test_it_says_that_the_fit_saw_no_perturbation_and_what_else_the_fit_doubts(
     assert [caveat["name"] for caveat in told] == ["unseen", "growth range", "made up"]
 
 
+def test_genes_are_said_to_be_the_most_variable_only_where_some_were_left_out(
+    call: Call, run: Path
+) -> None:
+    err = call("perturb", "-g", "Apaff=2").err
+    assert "Did you mean 'Apaf1'" in err and "most variable" not in err
+
+
 def test_where_doubts_were_not_looked_for_it_says_so(call: Call, run: Path) -> None:
     assert "cellam report does" in call("perturb", "-g", "Apaf1=2").out
 
