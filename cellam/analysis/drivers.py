@@ -170,8 +170,8 @@ def check_quantity(model: Model, of: str, types: pd.Series[Any] | None) -> None:
     if types is None:
         raise ConfigError(
             f"`of={of!r}`: no column of obs is recognised as cell types.",
-            "Choose the column with `groupby`. Without one, add the states that `cellam fates` "
-            "finds to obs: see `cellam guide fates`.",
+            "Choose the column with `groupby`. Without one, add the states to obs that "
+            "`cellam fates` finds, if it finds any: see `cellam guide fates`.",
         )
     last = model.training.labels[-1]
     names = reference_of(model, last, types).names
