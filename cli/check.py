@@ -68,7 +68,7 @@ def _print(found: Check) -> None:
     if found.velocities is not None:
         known = f"{found.velocities:,} of {plural(len(found.cells), 'cell')}"
         say("velocity", f"obsm[{found.cells.reading.velocity!r}], of {known}")
-    say("batches", "; ".join(map(_batch, found.batches)) or "none found")
+    say("batches", "; ".join(_batch(found, batch) for batch in found.batches) or "none found")
     for k, species in enumerate(found.genes):
         say("growth" if k == 0 else "", _growth_genes(found, species))
     for name, takes in _takes(found.estimate):
@@ -126,9 +126,14 @@ def _clones(before: str, after: str, n: int) -> str:
     return f"{plural(n, 'clone')} of both {before} and {after}{few}"
 
 
-def _batch(batch: Batch) -> str:
-    where = "each on one day only" if batch.confounded else "some on several days"
-    return f"{batch.where}, {batch.levels} of them, {where}"
+def _batch(found: Check, batch: Batch) -> str:
+    where = "some on several days"
+    if batch.confounded or batch.everywhere:
+        where = "each on one day only" if batch.confounded else "each on every day"
+    whose = " (the replicates)" * (
+        found.replicates is not None and batch.key == found.replicates.key
+    )
+    return f"{batch.where}{whose}, {batch.levels} of them, {where}"
 
 
 def _growth_genes(found: Check, species: str) -> str:

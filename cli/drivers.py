@@ -44,11 +44,17 @@ def drivers(
         typer.Option(
             "--tf",
             help="Print instead the transcription factors whose expression leads in time: human, "
-            "mouse (both with pip install 'cellam[factors]'), or a text file with one name a line.",
+            "mouse (both need the extra: pip install '.[factors]' in a clone of cellam), or a text "
+            "file with one name a line.",
         ),
     ] = None,
     csv: Annotated[
-        Path | None, typer.Option("--csv", help="Write the table of all genes to this CSV file.")
+        Path | None,
+        typer.Option(
+            "--csv",
+            help="Write the table of all genes to this CSV file; its p and q count cells, not "
+            "replicates.",
+        ),
     ] = None,
     as_json: JsonOption = False,
     seed: Annotated[
@@ -81,8 +87,8 @@ def drivers(
     if as_json:
         give_json(found.to_dict())
         return
-    of_days = ", ".join(map(named, found.days))
-    say("", f"{plural(found.cells, 'cell')} of {of_days}; {plural(len(found.table), 'gene')}.")
+    of_days, genes = ", ".join(map(named, found.days)), plural(len(found.table), "gene")
+    say("", f"{plural(found.cells, 'cell')} of {of_days}; {genes} that vary in these cells.")
     if found.regulators is not None:
         _print_regulators(found, found.regulators)
     else:
@@ -99,10 +105,11 @@ def _print_correlated(found: DriversResult) -> None:
     _print_top(found)
     print()
     print(
-        "Correlation within days; q: false discovery rate over all genes; expressing: share of "
-        "these cells\nthat express the gene (of scaled expression: more than its mean). Growth, "
-        "speed and fates are\ncomputed from expression, so this ranks genes; it does not identify "
-        "causes."
+        "Correlation within days; expressing: share of these cells that express the gene (of "
+        "scaled expression:\nmore than its mean); q: false discovery rate over all genes, if cells "
+        "were independent. Those of one\nanimal or dish are not, and replicates are not used: q is "
+        "smaller than it should be. Growth, speed and\nfates are computed by the fit from "
+        "expression, so this ranks genes; it does not identify causes."
     )
 
 

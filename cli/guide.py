@@ -23,7 +23,7 @@ def guide(
     """Show a page of the guide, or the list of its pages."""
     from cellam.guide.topics import find_topic
 
-    if topic is None:
+    if topic is None or topic.lower().removesuffix(".md") == "index":
         _list()
     elif sys.stdout.isatty():
         _show(find_topic(topic).for_terminal())

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from . import completion
-from .console import give, give_json, plural, say, say_run, table, warn
+from .console import give, give_json, plural, say, say_caveats, say_run, table, warn
 from .options import (
     AtOption,
     CsvOverwriteOption,
@@ -23,7 +23,7 @@ from .options import (
 from .outputs import written
 
 if TYPE_CHECKING:
-    from cellam.analysis.perturbation import Perturbation
+    from cellam.workflows.perturb import PerturbationResult
 
 
 def perturb(
@@ -87,18 +87,24 @@ def perturb(
             f"{result.whose}; of these, {result.expressing}",
         )
         print()
-        _print(found)
+        _print(result)
         print()
+        if not result.strayed:  # which is a warning
+            say("off data", result.outlying + ".")
+        if not result.looked:
+            say_caveats(None)
+        say_caveats(result.caveats)
     for warning in result.warnings:
         warn(warning)
     if result.written is not None and not as_json:
         give("written", written(result.written))
 
 
-def _print(found: Perturbation) -> None:
+def _print(result: PerturbationResult) -> None:
     """A row for each fate and one for growth: before, after, and the change with its interval."""
     from cellam.days.time_labels import named
 
+    found = result.perturbation
     S, K = len(found.states), len(found.effects) - 1
     rows = []
     for k in [*(-abs(found.effects[0, :S])).argsort(kind="stable"), S]:
@@ -113,8 +119,9 @@ def _print(found: Perturbation) -> None:
         rows.append(row)
     sure = ["90 %", "same sign"] if K else []
     table([found.terminal.key, "before", "after", "change", *sure], rows)
+    what = f"obs[{found.terminal.key!r}]" if result.found is None else "found state"
     print(
-        f"Share of each obs[{found.terminal.key!r}] in the descendants on "
+        f"Share of each {what} in the descendants on "
         f"{named(found.terminal.label)}, by mass, without the perturbation; then its change, in "
         "percentage points.\nLog mass: that of the descendants of each cell; above 0, the "
         "perturbation increases it."

@@ -105,6 +105,7 @@ CHECK = {
         _keys(
             {
                 **{"key": TEXT, "levels": COUNT, "confounded": FLAG},
+                "everywhere": FLAG,
                 **{"groups": _some(_some(TEXT)), "within": _maybe(TEXT)},
             }
         )
@@ -280,7 +281,7 @@ PERTURB = {
     "from": TEXT,
     "new_cells": _maybe(TEXT),
     "cells": COUNT,
-    "terminal": TERMINAL,
+    "terminal": _keys({"day": TEXT, "column": _maybe(TEXT)}),
     "members": COUNT,
     "fates": _some(
         _keys(
@@ -290,6 +291,7 @@ PERTURB = {
     ),
     "log_mass": _keys({"change": NUMBER, **_INTERVAL}, some=_INTERVAL),
     "off_manifold": _keys({"before": NUMBER, "after": NUMBER}),
+    "caveats": CAVEATS,
 }
 SIMULATE = {
     **{"run": TEXT, "from": TEXT, "new_cells": _maybe(TEXT), "cells": COUNT},
@@ -324,7 +326,14 @@ _TIME = {
 SUGGEST = {
     **{"run": TEXT, "cells": COUNT, "explanations": _some(TEXT), "times": _some(_keys(_TIME))},
     **{"suggested": NUMBER, "told": FLAG, "middle": NUMBER},
-    "growth": _maybe(_keys({"type": TEXT, "low": NUMBER, "high": NUMBER})),
+    "growth": _maybe(
+        _keys(
+            {
+                **{"type": TEXT, "low": NUMBER, "high": NUMBER, "difference": NUMBER},
+                "range": _maybe(NUMBERS),
+            }
+        )
+    ),
     "says": _some(TEXT),
 }
 

@@ -269,7 +269,7 @@ def _print_shares(found: SimulationResult) -> None:
     also = at_least(found.composition)
     over = f", in square brackets {found.over}{f' ({also})' * bool(also)}" * bool(found.over)
     its = "the same interval of it" if found.over else "its 95 % interval by the number of cells"
-    beside = f"; in brackets the share observed on that day and {its}"
+    beside = f"; in brackets the share observed on that day and {its} (*: the share is outside)"
     print(
         f"Shares of obs[{of_cell.name!r}] by weight{over}"
         f"{beside * any(found.composition['observed'])}. At the start, cells keep their own "

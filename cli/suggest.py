@@ -65,8 +65,9 @@ def suggest(
 
 def _print_times(found: Suggestion) -> None:
     """A row for each time, in their order; of very many those where most is open."""
-    from cellam.workflows.suggest import percent
+    from cellam.workflows.suggest import SURE, percent
 
+    alike = bool((found.table["right"] > SURE).all())  # the column would say the same of each
     best = found.table["score"].iloc[found.best]
     shown = found.table.nlargest(MOST, "score").sort_values("time")
     rows = [
@@ -75,17 +76,21 @@ def _print_times(found: Suggestion) -> None:
             f"{row['after']} to {row['before']}",
             f"{100 * row['score']:.0f} %",
             f"{row['noise']:.1f}",
-            percent(row["right"]),
+            *[percent(row["right"])] * (not alike),
             "–" if row["needed"] != row["needed"] else f"{row['needed']:,.0f}",
         ]
         for _, row in shown.iterrows()
     ]
-    table(["time", "between", "open", "noise", "right", "needed"], rows)
+    table(["time", "between", "open", "noise", *["right"] * (not alike), "needed"], rows)
+    right = "right: how often these would name the right one of the two"
+    if alike:
+        right = f"At every time these would name the right one of the two in {percent(1)} of cases"
     more = len(found.table) - len(shown)
     print(
         f"open: how far the explanations disagree, times the length of the gap, as a share of the "
         f"largest (*). noise: distance of the two that are told apart best, in units of sampling "
-        f"noise of {found.n_cells:,} new cells. right: how often these would name the right one "
-        "of the two. needed: cells to be right in 95 % of cases; – where no number is enough."
+        f"noise of {found.n_cells:,} new cells. {right}, if one is right and cells differ by "
+        "chance alone: animals and batches add to that. needed: cells to be right in 95 % of "
+        "cases; – where no number is enough."
         f"{f' {more:,} more times are in --csv and --json.' if more else ''}"
     )

@@ -62,7 +62,7 @@ def say_model(model: Model) -> None:
     from cellam.report.wording import explain
 
     space = model.space
-    kind = f"obsm[{space.rep!r}]" if space.rep else f"PCA of {variables(space.genes)}"
+    kind = f"obsm[{space.rep!r}]" if space.rep else _pca(model)
     whitened = ", whitened" if space.whitened else ""
     chosen = space.rep is None and model.options.n_pcs is None and space.n_dims < N_PCS
     why = f", those of {N_PCS} that other cells confirm" if chosen else ""
@@ -149,3 +149,13 @@ def say_growth(model: Model, cells: Cells, found: GrowthRange | None, left: Left
     division = compare_division(model, cells)
     if division is not None:
         say("" if rows else "growth", str(division))
+
+
+def _pca(model: Model) -> str:
+    """Of which genes it is: all that there are, or the most variable ones."""
+    from cellam.options import N_TOP_GENES
+
+    genes = model.space.genes
+    if len(genes) < (model.options.n_top_genes or N_TOP_GENES):
+        return f"PCA of {variables(genes)}"
+    return f"PCA of the {len(genes):,} most variable genes"

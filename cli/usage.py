@@ -14,6 +14,10 @@ from cellam.names import closest
 
 from .console import warn
 
+INSTEAD = {  # what to do for an option that one would look for
+    ("fit", "--groupby"): "A fit needs no cell types; what it prints of them is by the column that "
+    "is recognised by its name, such as cell_type. ",
+}
 LONGEST = 1_000  # characters of the sentence on a command: never cut
 # Typer gives no other name to it: what any mistake of usage is.
 USAGE: type[Exception] = typer.BadParameter.__bases__[0]
@@ -84,7 +88,8 @@ def _elsewhere(option: str, context: Any) -> str:
     """Which other commands have an option of that very name."""
     commands = context.find_root().command.commands
     found = [name for name, command in commands.items() if option in _options(command)]
-    return f"It is an option of {', '.join(found)}. " if found else ""
+    instead = INSTEAD.get((context.command.name, option), "")
+    return f"{instead}It is an option of {', '.join(found)}. " if found else ""
 
 
 def _near(option: str, context: Any) -> str:

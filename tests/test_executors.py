@@ -198,7 +198,7 @@ def test_without_a_scheduler_or_dask_it_says_what_to_do(monkeypatch: pytest.Monk
     monkeypatch.setitem(sys.modules, "distributed", None)
     with pytest.raises(ConfigError) as caught, executing(cluster="tcp://127.0.0.1:1"):
         pass
-    assert "pip install 'cellam[cluster]'" in caught.value.hint
+    assert "In a clone of cellam: pip install '.[cluster]'" in caught.value.hint
 
 
 @pytest.mark.parametrize("place", ["127.0.0.1", "nonsense://x"])

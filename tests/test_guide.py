@@ -128,6 +128,10 @@ def test_into_a_pipe_a_page_is_its_markdown(call: Callable[..., Any], name: str)
     assert shown.out.startswith("# ") and "<!--" not in shown.out and "\x1b" not in shown.out
 
 
+def test_the_index_is_the_list(call: Callable[..., Any]) -> None:
+    assert call("guide", "index").out == call("guide").out
+
+
 def test_an_unknown_topic_gets_the_closest_one(call: Callable[..., Any]) -> None:
     shown = call("guide", "grwth")
     assert shown.code == 2

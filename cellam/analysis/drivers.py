@@ -6,9 +6,10 @@ otherwise go with everything else that does. It is a partial correlation given t
     r = Σ (x − x̄_day)(y − ȳ_day) / √(Σ (x − x̄_day)² Σ (y − ȳ_day)²),
 
 tested against zero by Student's t with n − days − 1 degrees of freedom, and corrected for the
-number of genes by Benjamini and Hochberg [1]_. Growth, speed and fates are themselves read from
-the expression by the model, so small p-values are the rule: they rank genes and do not show
-that a gene is a cause.
+number of genes by Benjamini and Hochberg [1]_. Cells are counted as if they were independent, and
+those of one animal or dish are not; replicates are not looked at. Growth, speed and fates are
+themselves read from the expression by the model, so small p-values are the rule: they rank genes
+and do not show that a gene is a cause.
 
 References
 ----------
@@ -18,6 +19,7 @@ References
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -26,7 +28,8 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from cellam.analysis.assignment import reference_of
-from cellam.analysis.results import fates
+from cellam.analysis.growth_range import growth_range, has_range
+from cellam.analysis.results import CellFates, fates
 from cellam.coordinates.normalisation import log_normalised
 from cellam.days.time_labels import did_you_mean, named, offer
 from cellam.errors import ConfigError, DataError
@@ -34,6 +37,8 @@ from cellam.matrix.moments import add_rows
 from cellam.matrix.rows import Rows
 from cellam.modelling.model import Model
 from cellam.modelling.observed import growth_rates, velocities
+from cellam.names import closest
+from cellam.reading.cell_types import read_types
 from cellam.reading.cells import Cells
 
 Array = NDArray[np.float64]
@@ -42,10 +47,71 @@ FATE = "fate:"
 FEWEST = 10  # cells beyond the days, to speak of a correlation
 
 
+@dataclass(frozen=True)
+class Quantity:
+    """A number of each cell that genes are correlated with.
+
+    Parameters
+    ----------
+    model : Model
+    of : str
+        "growth", "speed" or "fate:TYPE".
+    values : (n,) array
+        In the order of the data.
+    meant : (n,) bool array
+        The cells that it says something about: for fates those before the last training day.
+    fates : CellFates or None
+        All fates, if it is one of them.
+    """
+
+    model: Model
+    of: str
+    values: Array
+    meant: NDArray[np.bool_]
+    fates: CellFates | None = None
+
+    def ends(self) -> tuple[Array, Array] | None:
+        """Ends of its range, (n,) both, by all that explains the days; None where it has none."""
+        if self.fates is not None:
+            k = self.fates.names.index(self.of.removeprefix(FATE))
+            return self.fates.least[:, k], self.fates.most[:, k]
+        if self.of != "growth" or not has_range(self.model):
+            return None
+        days = self.model.snapshots
+        low, high = (days.to_data_order(end) for end in growth_range(self.model).ends)
+        return low, high
+
+
 def quantity(
     model: Model, of: str, types: pd.Series[Any] | None = None, *, seed: int = 0
 ) -> tuple[Array, NDArray[np.bool_]]:
-    """The number of each cell that genes are correlated with.
+    """The number of each cell that genes are correlated with: the values of `measure`, and who.
+
+    Parameters
+    ----------
+    model, of, types, seed
+        As for `measure`.
+
+    Returns
+    -------
+    y : (n,) array
+        In the order of the data.
+    meant : (n,) bool array
+        The cells that it says something about: for fates those before the last training day.
+
+    Raises
+    ------
+    ConfigError
+        As `measure`.
+    """
+    found = measure(model, of, types, seed=seed)
+    return found.values, found.meant
+
+
+def measure(
+    model: Model, of: str, types: pd.Series[Any] | None = None, *, seed: int = 0
+) -> Quantity:
+    """What genes are correlated with, for every cell.
 
     Parameters
     ----------
@@ -58,13 +124,6 @@ def quantity(
     seed : int
         For noise, where the dynamics have it.
 
-    Returns
-    -------
-    y : (n,) array
-        In the order of the data.
-    meant : (n,) bool array
-        The cells that it says something about: for fates those before the last training day.
-
     Raises
     ------
     ConfigError
@@ -74,7 +133,7 @@ def quantity(
     days = model.snapshots
     rows = days.data_rows
     meant = np.ones(days.n_cells, dtype=bool)
-    y = np.empty(days.n_cells)
+    y, found = np.empty(days.n_cells), None
     if of == "growth":
         y[rows] = growth_rates(model)
     elif of == "speed":
@@ -85,7 +144,7 @@ def quantity(
         y = found.probability[:, found.names.index(of.removeprefix(FATE))]
         for k, time in enumerate(days.times):
             meant[days.rows[k]] = time < model.training.times[-1]
-    return y, meant
+    return Quantity(model, of, y, meant, found)
 
 
 def check_quantity(model: Model, of: str, types: pd.Series[Any] | None) -> None:
@@ -106,13 +165,13 @@ def check_quantity(model: Model, of: str, types: pd.Series[Any] | None) -> None:
     if not of.startswith(FATE):
         raise ConfigError(
             f"`of={of!r}`: there is no such quantity.",
-            f"{did_you_mean(of, ['growth', 'speed'])}Use growth, speed, or fate:TYPE.",
+            f"{_meant(model, of, types)}Use growth, speed, or fate:TYPE.",
         )
     if types is None:
         raise ConfigError(
             f"`of={of!r}`: no column of obs is recognised as cell types.",
-            "Choose the column with `groupby`. Without one, add the states that `cellam fates` "
-            "finds to obs: see `cellam guide fates`.",
+            "Choose the column with `groupby`. Without one, add the states to obs that "
+            "`cellam fates` finds, if it finds any: see `cellam guide fates`.",
         )
     last = model.training.labels[-1]
     names = reference_of(model, last, types).names
@@ -121,6 +180,16 @@ def check_quantity(model: Model, of: str, types: pd.Series[Any] | None) -> None:
             f"`of={of!r}`: no cell of {named(last)}, the last training day, has that type.",
             offer(of, names, prefix=FATE),
         )
+
+
+def _meant(model: Model, of: str, types: pd.Series[Any] | None) -> str:
+    """A question with what was meant by a quantity that is none: perhaps the fate of a type."""
+    if types is not None:
+        last = model.snapshots.rows[model.timeline.index(model.training.labels[-1])]
+        names = sorted({str(name) for name in read_types(types).iloc[last].dropna()})
+        if (near := closest(of, names)) is not None:
+            return f"Did you mean {FATE + near!r}? "
+    return did_you_mean(of, ["growth", "speed"])
 
 
 def drivers(cells: Cells, y: Array, keep: NDArray[np.bool_] | None = None) -> pd.DataFrame:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cellam.days.time_labels import offer, variables
 from cellam.errors import ConfigError
+from cellam.options import N_TOP_GENES
 
 
 def find_gene(name: str, genes: tuple[str, ...]) -> str:
@@ -22,7 +23,8 @@ def find_gene(name: str, genes: tuple[str, ...]) -> str:
     alike = [gene for gene in genes if gene.lower() == name.lower()]
     if name in genes or len(alike) == 1:
         return name if name in genes else alike[0]
+    kept = f" A fit keeps the {N_TOP_GENES:,} most variable genes (`n_top_genes`)."
     raise ConfigError(
         f"Gene {name} is not among the {variables(genes)} of the fit.",
-        f"{offer(name, genes, 5)} A fit keeps the 2,000 most variable genes.",
+        f"{offer(name, genes, 5)}{kept * (len(genes) == N_TOP_GENES)}",
     )

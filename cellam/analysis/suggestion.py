@@ -16,6 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cellam.analysis.explanations import Explanation, Open, left_open
+from cellam.analysis.growth_range import growth_range, has_range
 from cellam.analysis.telling import RIGHT, Clouds
 from cellam.devices import threads
 from cellam.errors import ConfigError
@@ -28,6 +29,7 @@ PLACES = (0.25, 0.5, 0.75)  # of a gap, at which times are tried
 FEW = 12  # gaps up to which all of these are; of more, only the middle
 COMMON = 10  # cells of a type whose growth is said
 SAME = 1e-3  # of the log of a mass over all days: less is no difference
+HARDLY = 0.1  # of the range of growth: a day that settles less hardly narrows it
 
 
 @dataclass(frozen=True)
@@ -124,20 +126,54 @@ def suggest(model: Model, n_cells: int, times: Iterable[float] | None = None) ->
     return Suggestion(n_cells, left, table)
 
 
-def growth_told(found: Suggestion, types: NDArray[np.object_]) -> tuple[str, float, float] | None:
+@dataclass(frozen=True)
+class GrowthTold:
+    """What the explanations say of the growth of a type around the suggested time.
+
+    Parameters
+    ----------
+    type : str
+        The one on which they differ most.
+    low, high : float
+        The least and the largest rate of its cells of the day before, in the gap after it, per unit
+        of the user's time. Cells that become fewer may as well have changed their type, at random
+        times: that share is left out, as no snapshot tells it (`growth_range`).
+    whole : (float, float) or None
+        The range of its growth over all days by all that explains these, conversion included: the
+        one that a fit prints. None if the fit has none.
+    """
+
+    type: str
+    low: float
+    high: float
+    whole: tuple[float, float] | None
+
+    @property
+    def difference(self) -> float:
+        """By how much the explanations differ: what a new day can settle."""
+        return self.high - self.low
+
+    @property
+    def hardly(self) -> bool:
+        """Whether that is next to nothing of the whole range."""
+        return self.whole is not None and self.difference < HARDLY * (self.whole[1] - self.whole[0])
+
+
+def growth_told(model: Model, found: Suggestion, types: NDArray[np.object_]) -> GrowthTold | None:
     """The type on whose growth around the suggested time the explanations differ most, and how far.
 
     Parameters
     ----------
+    model : Model
     found : Suggestion
+        Of that model.
     types : (n,) object array
         Type of every cell of the data; None where it has none.
 
     Returns
     -------
-    (str, float, float) or None
-        With the least and the largest rate of its cells of the day before, per unit of the user's
-        time; None where no type has ten cells there, or none differs.
+    GrowthTold or None
+        None where no type has ten cells on the day before, or none differs.
     """
     days = found.left.days
     k = days.index(str(found.table["after"].iloc[found.best]))
@@ -150,7 +186,14 @@ def growth_told(found: Suggestion, types: NDArray[np.object_]) -> tuple[str, flo
             rates = [e.growth_of(k, mine) / span for e in found.left.explanations]
             ranges.append((name, min(rates), max(rates)))
     widest = max(ranges, key=lambda row: row[2] - row[1], default=None)
-    return widest if widest is not None and widest[2] - widest[1] > SAME / span else None
+    if widest is None or not widest[2] - widest[1] > SAME / span:
+        return None
+    whole = None
+    if has_range(model):
+        of_type = types[model.snapshots.data_rows] == widest[0]
+        _, *ends = growth_range(model).mean(of_type)
+        whole = (ends[0], ends[1])
+    return GrowthTold(*widest, whole)
 
 
 def _usual(days: Snapshots) -> list[float]:

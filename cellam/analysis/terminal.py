@@ -64,7 +64,7 @@ def parse_terminal(
         raise ConfigError(
             "No column of obs is recognised as cell types.",
             f"{list_offers(obs, model.snapshots.codes, f'terminal={label}:COLUMN')} "
-            "Without one, add the states that `cellam fates` finds to obs: see "
+            "Without one, add the states to obs that `cellam fates` finds, if it finds any: see "
             "`cellam guide fates`.",
         )
     return Terminal(label, key)

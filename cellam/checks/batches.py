@@ -40,6 +40,8 @@ class Batch:
         Number of batches.
     confounded : bool
         Whether each batch is in one day only, so batches and days cannot be told apart.
+    everywhere : bool
+        Whether each batch is on every day.
     groups : tuple of tuple of str
         Labels of days, in groups that no batch links to one another; a single one where all are
         linked.
@@ -51,6 +53,7 @@ class Batch:
     key: str
     levels: int
     confounded: bool
+    everywhere: bool
     groups: tuple[tuple[str, ...], ...]
     within: str | None = None
 
@@ -102,6 +105,7 @@ def find_batches(cells: Cells, labels: Collection[str] | None = None) -> list[Ba
                 key,
                 len(names),
                 bool(((counts > 0).sum(0) == 1).all()),
+                len(kept) > 1 and bool((counts > 0).all()),
                 tuple(tuple(cells.timeline.labels[kept[k]] for k in part) for part in parts),
                 min(coarser, key=lambda other: len(split[other][1])) if coarser else None,
             )

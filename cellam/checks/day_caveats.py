@@ -12,7 +12,7 @@ from scipy.spatial.distance import cdist
 
 from cellam.analysis.missing import missing_states
 from cellam.checks.caveat import Caveat
-from cellam.days.time_labels import count_cells, named
+from cellam.days.time_labels import named
 from cellam.modelling.model import Model
 from cellam.reading.cell_types import read_types, resolve_types
 from cellam.reading.cells import Cells
@@ -21,7 +21,6 @@ from cellam.reading.snapshots import Snapshots
 COMPARED = 600  # cells of all days, between which distances are taken
 SHUFFLES = 199
 CHANCE = 0.05
-RARE = 5  # cells of a type
 SHOWN = 5  # by name
 
 
@@ -45,9 +44,7 @@ def day_caveats(model: Model, cells: Cells) -> Iterator[Caveat]:
         )
     types = resolve_types(cells.obs, model.snapshots.codes)
     if types is not None:
-        known = read_types(types)
-        yield from lacks_states(model, known, days.labels[-1])
-        yield from _rare(days, known)
+        yield from lacks_states(model, read_types(types), days.labels[-1])
 
 
 def _two_days(model: Model) -> Iterator[Caveat]:
@@ -111,17 +108,3 @@ def lacks_states(model: Model, types: pd.Series[Any], terminal: str) -> Iterator
         "cells are given other fates, and only the ranges hold that they were not measured.",
         advice,
     )
-
-
-def _rare(days: Snapshots, types: pd.Series[Any]) -> Iterator[Caveat]:
-    counts = types.iloc[days.data_rows].value_counts()
-    rare = counts[(counts > 0) & (counts <= RARE)]
-    if len(rare):
-        listed = ", ".join(f"{name} ({count_cells(int(n))})" for name, n in rare[:SHOWN].items())
-        more = f" and {len(rare) - SHOWN} more" if len(rare) > SHOWN else ""
-        yield Caveat(
-            "rare types",
-            f"{'One type has' if len(rare) == 1 else f'{len(rare)} types have'} at most {RARE} "
-            f"cells over all days: {listed}{more}. Their growth and fates are anecdotes.",
-            f"Join rare types with related ones in obs[{str(types.name)!r}].",
-        )

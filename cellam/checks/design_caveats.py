@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
+import numpy as np
+
 from cellam.checks.batches import LINK, Batch, find_batches
 from cellam.checks.caveat import Caveat
 from cellam.checks.conditions import Pool, find_pools
@@ -14,10 +16,12 @@ from cellam.checks.duplicates import find_duplicates
 from cellam.days.time_labels import count_cells, named
 from cellam.display import in_words
 from cellam.matrix.expression import RAW
+from cellam.reading.cell_types import resolve_types
 from cellam.reading.cells import Cells
 
 FEW = 40  # cells a day; below that its mean alone is off by a sixth of a standard deviation
-SHOWN = 5  # conditions by name
+SHOWN = 5  # conditions and types by name
+RARE = 5  # cells of a type
 LISTED = 3  # days of few cells with a caveat each; more have one together
 
 
@@ -29,6 +33,7 @@ def of_design(cells: Cells, labels: Collection[str] | None = None) -> list[Cavea
         *_pooled(find_pools(cells, used)),
         *_duplicates(cells),
         *few_cells({label: n for label, n in cells.counts.items() if label in used}),
+        *_rare_types(cells, used),
     ]
 
 
@@ -111,6 +116,24 @@ def _duplicates(cells: Cells) -> Iterator[Caveat]:
         f"{found.second!r} have the same values in all {values}.",
         f"Keep one copy of each. In Python: adata = adata[~{frame}.duplicated().to_numpy()].copy()",
     )
+
+
+def _rare_types(cells: Cells, labels: Collection[str]) -> Iterator[Caveat]:
+    types = resolve_types(cells.obs, cells.codes)
+    if types is None:
+        return
+    kept = [k for k, label in enumerate(cells.timeline.labels) if label in labels]
+    counts = types[np.isin(cells.codes, kept)].value_counts()
+    rare = counts[(counts > 0) & (counts <= RARE)]
+    if len(rare):
+        listed = ", ".join(f"{name} ({count_cells(int(n))})" for name, n in rare[:SHOWN].items())
+        more = f" and {len(rare) - SHOWN} more" if len(rare) > SHOWN else ""
+        yield Caveat(
+            "rare types",
+            f"{'One type has' if len(rare) == 1 else f'{len(rare)} types have'} at most {RARE} "
+            f"cells over all days: {listed}{more}. Their growth and fates are anecdotes.",
+            f"Join rare types with related ones in obs[{str(types.name)!r}].",
+        )
 
 
 def few_cells(counts: Mapping[str, int]) -> Iterator[Caveat]:

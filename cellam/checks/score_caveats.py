@@ -61,12 +61,12 @@ def score_caveats(scores: Scores | None) -> Iterator[Caveat]:
             if sure:
                 first = metrics[0]
                 theirs, ours = (float(both[first][method]) for method in (name, FIT.name))
-                how = COUNTERPARTS[name].how
+                how, given = COUNTERPARTS[name].how, COUNTERPARTS[name].given
                 yield Caveat(
                     "counterpart",
                     f"On {named(label)} the same fit {how} ({name}) predicts better in every "
                     f"metric ({first} {theirs:.3g}, cellam {ours:.3g}).",
-                    f"Compare its answers before you believe these: fit again {how}.",
+                    f"Compare its answers before you believe these: fit again {how} ({given}).",
                 )
 
 

@@ -24,6 +24,8 @@ class Counterpart:
         Ends "the same fit …".
     stream : int
         See `contenders.Method`.
+    given : str
+        What to give for such a fit.
     change : callable
         Options of the counterpart; None where the fit has none. Those that concern growth are
         without its prior.
@@ -32,6 +34,7 @@ class Counterpart:
     name: str
     how: str
     stream: int
+    given: str
     change: Callable[[Options], Options | None]
 
     @property
@@ -79,11 +82,25 @@ def _without_prior(options: Options) -> dict[str, Any]:
 COUNTERPARTS = {
     counterpart.name: counterpart
     for counterpart in (
-        Counterpart("balanced", "with mass conserved", 1, _balanced),
-        Counterpart("unbalanced", "with growth", 2, _unbalanced),
-        Counterpart("no-prior", "without the growth prior", 8, _no_prior),
-        Counterpart("no-clones", "without barcodes", 9, _no_clones),
-        Counterpart("no-velocity", "without the given velocities", 10, _no_velocity),
+        Counterpart(
+            "balanced",
+            "with mass conserved",
+            1,
+            "`method='am'`; with noise `method='eam'`",
+            _balanced,
+        ),
+        Counterpart(
+            "unbalanced",
+            "with growth",
+            2,
+            "`method='uam'`; with noise `method='ueam'`",
+            _unbalanced,
+        ),
+        Counterpart("no-prior", "without the growth prior", 8, "all but `growth_prior`", _no_prior),
+        Counterpart("no-clones", "without barcodes", 9, "all but `clones`", _no_clones),
+        Counterpart(
+            "no-velocity", "without the given velocities", 10, "all but `velocity`", _no_velocity
+        ),
     )
 }
 

@@ -48,7 +48,7 @@ class Cluster:
         except ImportError:
             raise ConfigError(
                 "Dask is not installed, which `cluster` needs.",
-                "Install it: pip install 'cellam[cluster]'; or use `workers=4`, which needs none.",
+                "In a clone of cellam: pip install '.[cluster]'. Or use `workers=4`.",
             ) from None
         if isinstance(place, Client):
             found = Cluster(place, owned=False)

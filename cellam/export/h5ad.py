@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from cellam.analysis.genes import find_gene
 from cellam.analysis.transitions import Gap
 from cellam.analysis.uncertainty import Followed, remoteness
 from cellam.days.time_labels import offer, variables
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def genes_of(model: Model, asked: str) -> list[str]:
-    """The genes to decode: "all", "none", or names with commas between them.
+    """The genes to decode: "all", "none", or names with commas between them, in any case.
 
     Raises
     ------
@@ -41,14 +42,12 @@ def genes_of(model: Model, asked: str) -> list[str]:
     if asked == "all":
         return list(model.space.genes)
     names = [name.strip() for name in asked.split(",") if name.strip()]
-    missing = [name for name in names if name not in model.space.genes]
-    if missing or not names:
+    if not names:
         raise ConfigError(
-            f"`genes={asked!r}`: {missing[0] if missing else 'no name'} is not among the "
-            f"{variables(model.space.genes)} of the fit.",
-            offer("".join(missing[:1]), model.space.genes, 5),
+            f"`genes={asked!r}`: no name is among the {variables(model.space.genes)} of the fit.",
+            offer("", model.space.genes, 5),
         )
-    return list(dict.fromkeys(names))
+    return list(dict.fromkeys(find_gene(name, model.space.genes) for name in names))
 
 
 def cell_table(

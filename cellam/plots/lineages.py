@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,6 +32,7 @@ Array = NDArray[np.float64]
 LINE = 0.125  # inches between bars of a flow, so that the names of thin ones do not overlap
 AROUND = 0.6  # inches of a flow above and below its bars
 THINNEST = 0.005  # band with a name, as a share of all mass
+TITLE = 45  # characters of a line above a map
 WIDTH = 0.04  # of a bar; the sides are 1 apart
 
 
@@ -120,7 +122,8 @@ def fates(
                 for name, colour in zip(names, each, strict=True)
             ]
             style.legend_beside(axes, handles, names, f"{verb} ({end.label})")
-        axes.set_title(_title(found, mixed=color is None, forward=verb == "become"))
+        # To the right there is room beside the axes; a centred title is cut at the left.
+        axes.set_title(_title(found, mixed=color is None, forward=verb == "become"), loc="left")
         name_axes(axes, where)
     return axes
 
@@ -128,7 +131,10 @@ def fates(
 def _title(found: Sequence[Fates], *, mixed: bool, forward: bool) -> str:
     """Which cells these are, what a mixed colour is, and how many are decided at all."""
     days = ", ".join(f.start for f in found)
-    lines = [f"cells of {days}{' (mixed colour: several possible)' * mixed}"]
+    lines = textwrap.wrap(f"cells of {days}", TITLE)
+    if len(lines) > 1:
+        lines = [f"cells of {len(found)} days, {found[0].start} to {found[-1].start}"]
+    lines += ["mixed colour: several possible"] * mixed
     if forward:  # backward there is no range
         sizes = [len(f.rows) for f in found]
         low, high = np.average([f.decided for f in found], axis=0, weights=sizes)

@@ -83,7 +83,7 @@ def composition(
     x = np.array([(0.6 * n + 1.4) * (k // n) + k % n for k in range(len(pairs))])
     with style.drawing(ax, save, size=(_width(len(frame), shares.shape[1]), 2.5)) as axes:
         _stack(axes, x, shares, colours)
-        highest = _whiskers(axes, x, shares, ranges)
+        _whiskers(axes, x, shares, ranges)
         axes.set_xticks(x, [side for side, _ in pairs], fontsize=style.SMALL)
         for k, (label, what) in enumerate(zip(frame["label"], told, strict=True)):
             for text, down, weight in ((str(label), -13, "bold"), (what, -22, "normal")):
@@ -93,7 +93,7 @@ def composition(
                     ha="center", va="top", fontweight=weight,
                     fontsize=style.FONT if weight == "bold" else style.SMALL,
                 )  # fmt: skip
-        axes.set(ylabel="share of cells (%)", ylim=(0, highest))
+        axes.set(ylabel="share of cells (%)", ylim=(0, 1))
         observed = "obs.: observed; " * (n == 2)
         over = "over replicates" if kind == "replicates" else "by the number of cells"
         counted = f"\n| : 95 % interval {over}" * any(map(bool, ranges))
@@ -151,17 +151,19 @@ def _whiskers(
     x: NDArray[np.float64],
     shares: pd.DataFrame,
     ranges: Sequence[Mapping[str, tuple[float, float]]],
-) -> float:
-    """Draw the interval of each larger share, where its bar ends; where the highest ends, or 1."""
-    highest = 1.0
+) -> None:
+    """Draw the interval of each larger share, where its bar ends: at the top, or if it would rise
+    above 100 %, at the bottom.
+    """
     for place, (_, of_bar), range_ in zip(x, shares.iterrows(), ranges, strict=True):
         base = of_bar.cumsum() - of_bar
         drawn = [name for name in of_bar.index[of_bar >= LABELLED] if name in range_]
         for name, side in zip(drawn, itertools.cycle((0.4, -0.4, 0.3, -0.3)), strict=False):
             low, high = (base[name] + end for end in range_[name])
-            axes.vlines(place + side, low, high, color="#000000", linewidth=0.7)
-            highest = max(highest, high)
-    return highest
+            if high > 1:
+                top = base[name] + of_bar[name]
+                low, high = (top - end for end in reversed(range_[name]))
+            axes.vlines(place + side, max(low, 0.0), high, color="#000000", linewidth=0.7)
 
 
 def mass(

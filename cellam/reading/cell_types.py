@@ -147,7 +147,10 @@ def list_offers(obs: pd.DataFrame, days: NDArray[np.int64], choose: str = "") ->
     """A sentence with the columns that may name cell types, and with how to choose one of them."""
     offered = offer_types(obs, days)
     if not offered:
-        return "No column of obs looks like cell types: annotate the cells first."
+        return (
+            f"No other column could stand for cell types (2 to {MOST_TYPES} values that are not "
+            "the time): annotate the cells first."
+        )
     how = f" Choose one: `{choose}`." if choose else ""
     return f"Columns that may name cell types: {', '.join(offered)}.{how}"
 

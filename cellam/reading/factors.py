@@ -82,7 +82,7 @@ def _of_jaspar(species: str) -> frozenset[str]:
     except ImportError:
         raise ConfigError(
             f"`tf={species!r}`: the list of transcription factors is not installed.",
-            "Install it: pip install 'cellam[factors]'; or give a file with one name a line.",
+            "In a clone of cellam: pip install '.[factors]'. Or give a file with one name a line.",
         ) from None
     found = jaspardb(release=RELEASE).fetch_motifs(
         collection="CORE", species=list(SPECIES.values())

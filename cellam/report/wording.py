@@ -57,7 +57,8 @@ def share_text(row: Mapping[Any, Any], name: str, unit: str = "", *, compared: b
     """The share of a type in a row of a composition, beside the observed one, in %.
 
     Both with their interval over replicates where there are some, in square brackets for the
-    simulated one; else the observed one with that by the number of its cells.
+    simulated one; else the observed one with that by the number of its cells. A simulated share
+    outside the interval of the observed one has a star.
 
     Examples
     --------
@@ -67,6 +68,8 @@ def share_text(row: Mapping[Any, Any], name: str, unit: str = "", *, compared: b
     >>> over = {"simulated_replicates": {"B": (0.6, 0.75)}, "observed_replicates": {}}
     >>> share_text({**shares, **over}, "B")
     '68 [60 to 75] (70)'
+    >>> share_text({**shares, "observed_interval": {"B": (0.69, 0.72)}}, "B", " %")
+    '68 % (70; 69 to 72)*'
     """
     if not row["simulated"]:
         return "–"  # no cell of that day is annotated, or none lives
@@ -77,9 +80,12 @@ def share_text(row: Mapping[Any, Any], name: str, unit: str = "", *, compared: b
     if not row["observed"]:
         return f"{said} (–)"
     of_cells = row.get("observed_interval", {})
-    beside = _ends(row.get("observed_replicates", of_cells).get(name))
+    interval = row.get("observed_replicates", of_cells).get(name)
+    beside = _ends(interval)
+    share = row["simulated"].get(name, 0.0)
+    outside = interval is not None and not interval[0] <= share <= interval[1]
     observed = f"{100 * row['observed'].get(name, 0.0):.0f}"
-    return f"{said} ({'; '.join([observed, *([beside] if beside else [])])})"
+    return f"{said} ({'; '.join([observed, *([beside] if beside else [])])}){'*' * outside}"
 
 
 def _ends(interval: tuple[float, float] | None) -> str:

@@ -303,7 +303,7 @@ def read_manifest(path: Path) -> dict[str, Any]:
         raise RunError(
             f"{path} has format {manifest.get('format')}, and cellam {__version__} reads formats "
             f"up to {FORMAT}.",
-            "Update cellam: pip install -U cellam.",
+            "Update cellam: pull the newest version in its clone, and there: pip install .",
         )
     for name in manifest["files"]:
         if Path(name).name != name:

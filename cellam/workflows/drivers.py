@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from cellam.analysis.division import Division, compare_division
-from cellam.analysis.drivers import FATE, check_quantity, drivers, quantity
+from cellam.analysis.drivers import FATE, Quantity, check_quantity, drivers, measure
 from cellam.analysis.leads import leads, likeness
 from cellam.analysis.regulators import Regulators, regulators
 from cellam.checks.caveat import Caveat
 from cellam.checks.day_caveats import lacks_states
+from cellam.checks.range_caveats import open_fate, open_growth
 from cellam.days.time_labels import named
 from cellam.display import enumerated
 from cellam.errors import ConfigError
@@ -58,7 +60,8 @@ class DriversResult(Result):
     written : pathlib.Path or None
         File of the table, if one was asked for.
     caveats : tuple of Caveat
-        States that the day lacks on which the fate is read; see `cellam fates`.
+        States that the day lacks on which the fate is read (see `cellam fates`), and growth or a
+        fate that the days leave open.
     """
 
     run: Path
@@ -194,7 +197,8 @@ def find_drivers(
     factors = read_factors(tf) if tf is not None else None
     rows = select_rows(obs, from_cells) if from_cells is not None else None
     cells = run.read_expression(source)
-    y, keep = quantity(model, of, types, seed=seed)
+    measured = measure(model, of, types, seed=seed)
+    y, keep = measured.values, measured.meant
     if rows is not None:
         keep &= np.isin(np.arange(len(cells)), rows)
     if days:
@@ -218,11 +222,25 @@ def find_drivers(
     if path is not None:
         write_csv(frame, path)
     division = compare_division(model, cells) if of == "growth" else None
-    lacking: tuple[Caveat, ...] = ()
+    doubts: tuple[Caveat, ...] = ()
     if of.startswith(FATE) and types is not None:  # cells of a state it lacks have other fates
         last = model.training.labels[-1]  # drivers of no other day can be asked for
         advice = f"Fit again without {named(last)} (`exclude={last!r}`)."
-        lacking = tuple(replace(c, advice=advice) for c in lacks_states(model, types, last))
+        doubts = tuple(replace(c, advice=advice) for c in lacks_states(model, types, last))
+    doubts = (*doubts, *_open(measured, keep))
     return DriversResult(
-        run.path, of, int(keep.sum()), used, frame, top, division, found, path, lacking
+        run.path, of, int(keep.sum()), used, frame, top, division, found, path, doubts
     )
+
+
+def _open(measured: Quantity, keep: NDArray[np.bool_]) -> Iterator[Caveat]:
+    """A caveat where other explanations of the days would rank other genes."""
+    ends = measured.ends()
+    if ends is None:
+        return
+    low, high = (end[keep] for end in ends)
+    if measured.of == "growth":
+        yield from open_growth(low, high)
+    else:
+        name = measured.of.removeprefix(FATE)
+        yield from open_fate(name, measured.values[keep], low, high)

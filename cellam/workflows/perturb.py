@@ -11,15 +11,18 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cellam.analysis.perturbation import Changes, Perturbation, parse_changes, perturb
-from cellam.analysis.terminal import parse_terminal
+from cellam.analysis.states import FoundStates
+from cellam.checks.caveat import Caveat
+from cellam.checks.range_caveats import unseen_change
 from cellam.days.time_labels import named
 from cellam.display import enumerated
 from cellam.export.files import check_csv, write_csv
 from cellam.reading.queries import Query
 from cellam.result import Result
 from cellam.runs.run import StoredRun
-from cellam.workflows.given import Day, day_text
+from cellam.workflows.given import Day
 from cellam.workflows.starters import NewCells, file_of, starters
+from cellam.workflows.terminal_states import doubts, terminal_states
 
 TOO_MANY = 0.1  # of the cells off the data, beyond those that were before
 
@@ -42,7 +45,13 @@ class PerturbationResult(Result):
     outside : (n,) bool array or None
         Which of the new cells lie outside the observed data, unchanged; None for those of the data.
     notes : tuple of str
-        What was assumed of new cells.
+        What was assumed of new cells, and of states that were found.
+    caveats : tuple of Caveat
+        What the fit cannot know of a perturbation, and its reasons for doubt.
+    looked : bool
+        Whether this version has looked for reasons to doubt the fit.
+    found : FoundStates or None
+        The states of the terminal day, where no column names them.
     """
 
     run: Path
@@ -52,6 +61,9 @@ class PerturbationResult(Result):
     new: str | None = None
     outside: NDArray[np.bool_] | None = None
     notes: tuple[str, ...] = ()
+    caveats: tuple[Caveat, ...] = ()
+    looked: bool = True
+    found: FoundStates | None = None
 
     @property
     def facts(self) -> dict[str, str]:
@@ -90,14 +102,27 @@ class PerturbationResult(Result):
                 f"({self.expressing}). Choose cells that express more of it with `start` or "
                 "`from_cells`, or change more genes."
             )
-        before, after = found.remote
-        if after > before + TOO_MANY:
+        if self.strayed:
             said.append(
-                f"{100 * after:.0f} % of the perturbed cells lie outside the observed data "
-                f"(unperturbed: {100 * before:.0f} %), so no data support their prediction. Use "
-                "a smaller shift, or fewer genes."
+                f"{self.outlying}, so no data support their prediction. Use a smaller shift, or "
+                "fewer genes."
             )
         return tuple(said)
+
+    @property
+    def strayed(self) -> bool:
+        """Whether the change takes so many cells out of the data that none support it."""
+        before, after = self.perturbation.remote
+        return after > before + TOO_MANY
+
+    @property
+    def outlying(self) -> str:
+        """How many of the cells lie outside the observed data, with the change and without it."""
+        before, after = self.perturbation.remote
+        return (
+            f"{100 * after:.0f} % of the perturbed cells lie outside the observed data "
+            f"(unperturbed: {100 * before:.0f} %)"
+        )
 
     @property
     def expressing(self) -> str:
@@ -144,11 +169,15 @@ class PerturbationResult(Result):
             "from": found.start,
             "new_cells": self.new,
             "cells": len(found.rows),
-            "terminal": {"day": found.terminal.label, "column": found.terminal.key},
+            "terminal": {
+                "day": found.terminal.label,
+                "column": found.terminal.key if self.found is None else None,
+            },
             "members": len(found.effects) - 1,
             "fates": effects[:-1],
             "log_mass": effects[-1],
             "off_manifold": {"before": found.remote[0], "after": found.remote[1]},
+            "caveats": [vars(caveat) for caveat in self.caveats],
         }
 
 
@@ -185,9 +214,10 @@ def perturb_run(
     from_cells : str or (n,) bool array, optional
         Only cells that fit a query on `obs`, or are marked.
     terminal : str, optional
-        DAY:COLUMN or one of them; the last training day and the cell types without it.
+        DAY:COLUMN or one of them; the last training day and the cell types without it. Where no
+        column is named or recognised, states are found among the cells of that day, as for fates.
     seed : int
-        For noise.
+        For noise, and for `analysis.states.find_states`.
     csv : path, optional
         File for a row for each cell.
     overwrite : bool
@@ -211,11 +241,12 @@ def perturb_run(
     for file in (source, file_of(cells)):
         check_csv(path, overwrite, file)
     read = run.read(source)
-    end = parse_terminal(model, read.obs, day_text(terminal) if terminal is not None else None)
+    ends = terminal_states(run, read.obs, terminal, seed=seed)
     begin = starters(run, cells, at, read.obs, new_batch=new_batch)
     first = model.training.labels[0] if begin.new is None else None
     cohort = begin.among(begin.one(start if start is not None else first), from_cells)
-    found = perturb(model, read, changes, cohort, read.obs[end.key], terminal=end.label, seed=seed)
+    found = perturb(model, read, changes, cohort, ends.states, terminal=ends.end.label, seed=seed)
+    known = doubts(run, ends)
     result = PerturbationResult(
         run.path,
         found,
@@ -223,7 +254,10 @@ def perturb_run(
         path,
         begin.source,
         None if begin.new is None else begin.outside(cohort),
-        begin.notes,
+        (*begin.notes, *(ends.found.notes if ends.found is not None else ())),
+        (*unseen_change(model), *(known or ())),
+        known is not None,
+        ends.found,
     )
     if path is not None:
         write_csv(result.to_frame(), path)

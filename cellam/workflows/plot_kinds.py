@@ -209,11 +209,13 @@ def _listed(genes: str | None, there: Sequence[str]) -> list[str]:
     from cellam.errors import ConfigError
 
     names = list(dict.fromkeys(name for part in (genes or "").split(",") if (name := part.strip())))
-    for name in names:
-        if name not in there:
+    for k, name in enumerate(names):
+        alike = [gene for gene in there if gene.lower() == name.lower()]
+        if name not in there and len(alike) != 1:
             raise ConfigError(f"The data have no gene {name!r}.", offer(name, there, 5))
+        names[k] = name if name in there else alike[0]
     _check_number(genes, len(names))
-    return names
+    return list(dict.fromkeys(names))
 
 
 def _genes_to_draw(model: Model, genes: str | None) -> list[str]:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cellam.analysis.suggestion import Suggestion, growth_told, suggest
+from cellam.analysis.suggestion import GrowthTold, Suggestion, growth_told, suggest
 from cellam.analysis.telling import RIGHT
 from cellam.days.time_labels import count_cells, named
 from cellam.display import enumerated
@@ -26,11 +26,14 @@ HARDLY = (
     "largest gap in tests (`cellam guide next-day`): let what is practical decide between them."
 )
 CONVERSION = (
-    "No day tells growth from cells that change place at random times: both look the same on every "
-    "day. Numbers of living cells or lineage barcodes do."
+    "Where cells become fewer here and more there, no day tells growth and death from cells that "
+    "change place at random times: both look the same on every day. Numbers of living cells or "
+    "lineage barcodes do."
 )
+SURE = 0.995  # a probability that is printed as more than 99 %
 QUESTIONS = {  # that a new day would settle
-    "growth": "how much of the change is growth and how much is motion",
+    "growth": "how much of the change is motion and how much is cells that become fewer here and "
+    "more there",
     "course": "whether cells move straight from day to day or turn gradually",
 }
 
@@ -43,9 +46,9 @@ class SuggestionResult(Result):
     ----------
     run : pathlib.Path
     suggestion : Suggestion
-    growth : (str, float, float) or None
+    growth : GrowthTold or None
         The cell type on whose growth around the suggested time the explanations differ most, and
-        its least and largest rate; None without cell types, or where growth is not what differs.
+        how far; None without cell types, or where growth is not what differs.
     written : pathlib.Path or None
         File of the table, if one was asked for.
     notes : tuple of str
@@ -54,7 +57,7 @@ class SuggestionResult(Result):
 
     run: Path
     suggestion: Suggestion
-    growth: tuple[str, float, float] | None
+    growth: GrowthTold | None
     written: Path | None
     notes: tuple[str, ...]
     _model: Model = field(compare=False)
@@ -91,8 +94,14 @@ class SuggestionResult(Result):
         found, table = self.suggestion, self.suggestion.table
         growth = None
         if self.growth is not None:
-            name, low, high = self.growth
-            growth = {"type": name, "low": low, "high": high}
+            whole = self.growth.whole
+            growth = {
+                "type": self.growth.type,
+                "low": self.growth.low,
+                "high": self.growth.high,
+                "difference": self.growth.difference,
+                "range": None if whole is None else list(whole),
+            }
         return {
             "run": str(self.run),
             "cells": found.n_cells,
@@ -145,16 +154,23 @@ class SuggestionResult(Result):
 
     def _settled(self) -> tuple[str, ...]:
         row = self._best
-        said = " and ".join(QUESTIONS[part] for part in row["settles"].split(" and "))
+        said = ", and ".join(QUESTIONS[part] for part in row["settles"].split(" and "))
         settles = f"It would settle, {self._where(row)}, {said}."
         if self.growth is None:
             return (settles,)
-        name, low, high = self.growth
-        return (
-            settles,
-            f"Growth of {name} {self._where(row)} is {low:+.2g} to {high:+.2g} "
-            f"{self._model.timeline.per_time}, by the explanations left open.",
+        found, per = self.growth, self._model.timeline.per_time
+        said = (
+            f"By these explanations the growth of {found.type} {self._where(row)} differs by "
+            f"{found.difference:.2g} {per}, the most of all types."
         )
+        if found.whole is not None:
+            low, high = found.whole
+            said += (
+                f" Its range over all days, {low:+.2g} to {high:+.2g} {per}, also holds cells that "
+                "change their type at random times"
+            )
+            said += ": this day would hardly narrow it." if found.hardly else "."
+        return (settles, said)
 
     def _baseline(self) -> str:
         found, days = self.suggestion, self.suggestion.left.days
@@ -186,7 +202,7 @@ def percent(share: float) -> str:
     >>> percent(0.97), percent(0.9999)
     ('97 %', '>99 %')
     """
-    return ">99 %" if share > 0.995 else f"{100 * share:.0f} %"
+    return ">99 %" if share > SURE else f"{100 * share:.0f} %"
 
 
 def suggest_run(
@@ -236,7 +252,7 @@ def suggest_run(
     growth = None
     if types is not None and "growth" in found.table["settles"].iloc[found.best]:
         of_cell = np.array([t if isinstance(t, str) else None for t in types], dtype=object)
-        growth = growth_told(found, of_cell)
+        growth = growth_told(model, found, of_cell)
     notes = (*known.notes, *_left_out(model))
     return SuggestionResult(run.path, found, growth, path, notes, model)
 

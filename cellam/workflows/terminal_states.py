@@ -12,6 +12,8 @@ import pandas as pd
 from cellam.analysis.drivers import drivers
 from cellam.analysis.states import FoundStates, find_states
 from cellam.analysis.terminal import Terminal, days_before, parse_place
+from cellam.checks.caveat import Caveat
+from cellam.checks.day_caveats import lacks_states
 from cellam.errors import ConfigError, DataError
 from cellam.reading.cell_types import list_offers, read_types, resolve_types
 from cellam.runs.run import StoredRun
@@ -102,6 +104,18 @@ def terminal_states(
     end = Terminal(label, str(states.name))
     types = resolve_types(obs, days.codes) if key is not None else None
     return TerminalStates(end, states, types, found)
+
+
+def doubts(run: StoredRun, ends: TerminalStates) -> tuple[Caveat, ...] | None:
+    """Reasons to doubt the fit, with those of these terminal states for those of the last day.
+
+    None where they were not looked for, and the states have none.
+    """
+    known = run.caveats()
+    lacking = tuple(lacks_states(run.model, ends.states, ends.end.label))
+    if known is None:
+        return lacking or None
+    return (*lacking, *(caveat for caveat in known if caveat.name != "terminal"))
 
 
 def markers(run: StoredRun, source: Path, states: pd.Series[Any]) -> dict[str, tuple[str, ...]]:

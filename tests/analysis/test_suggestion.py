@@ -12,6 +12,7 @@ from cellam.analysis.explanations import left_open
 from cellam.analysis.suggestion import growth_told, suggest
 from cellam.errors import ConfigError
 from cellam.modelling.model import Model
+from cellam.report.findings import growth_by_type
 
 N = 80  # cells a day
 
@@ -121,9 +122,23 @@ def test_growth_is_said_of_the_type_on_which_explanations_differ_most(model: Mod
     assert found.names == taus  # on two days there is no turn
     assert found.table["settles"].tolist() == ["growth"]
     types = np.array(["a", "b"] * 80, dtype=object)
-    name, low, high = growth_told(found, types)
-    assert name in ("a", "b") and low < high
-    assert growth_told(found, np.full(160, None)) is None
+    told = growth_told(free, found, types)
+    assert told.type in ("a", "b") and told.difference == told.high - told.low > 0
+    assert growth_told(free, found, np.full(160, None)) is None
+
+
+def test_the_range_beside_it_is_that_of_the_fit_and_a_day_settles_but_its_difference(
+    model: Model,
+) -> None:
+    """Of two states that exchange nothing, or may exchange all: the same question, other days."""
+    free = cellam.fit(_cells_of(model), n_features=32, n_pcs=3)
+    found = suggest(free, 50, [1.0])
+    far = np.concatenate(free.snapshots.points)[:, 0] > 0
+    types = np.where(free.snapshots.to_data_order(far), "up", "down").astype(object)
+    told = growth_told(free, found, types)
+    rows = {row["type"]: row for row in growth_by_type(free, pd.Series(types))}
+    assert told.whole == (rows[told.type]["low"], rows[told.type]["high"])
+    assert told.hardly == (told.difference < 0.1 * (told.whole[1] - told.whole[0]))
 
 
 def _cells_of(model: Model) -> cellam.Cells:

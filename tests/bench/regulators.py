@@ -3,7 +3,7 @@
 A fork of known truth: in each arm a factor is switched on before its targets, and with it a gene
 that does nothing and has the same hidden cause. Each kind of gene is asked about in turn, as if its
 genes were the factors. Then larry and klein (with ../shared/data), by the command itself, with the
-factors of JASPAR (`pip install 'cellam[factors]'`).
+factors of JASPAR (`pip install '.[factors]'`).
 """
 
 from __future__ import annotations

@@ -14,6 +14,7 @@ import pytest
 
 import cellam
 from cellam.checks import check as checks
+from cellam.checks.caveats import caveats
 from cellam.checks.check import check
 from cellam.errors import CellamError
 from cellam.options import ReadOptions
@@ -37,11 +38,39 @@ def test_days_with_few_cells_and_too_little_memory_are_caveats(
     small: anndata.AnnData, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     thin = small[small.obs["day"].ne("day2") | (np.arange(160) % 8 == 0)].copy()
+    del thin.obs["cell_type"]  # of which few are left as well
     monkeypatch.setattr(checks, "available_memory", lambda: 10**8)
     monkeypatch.setattr(checks, "resident_memory", lambda: 10**8)
     found = check(thin)
     assert [c.name for c in found.caveats] == ["cells", "memory"]
     assert "day2 has only 5 cells" in found.caveats[0].finding
+
+
+def test_types_of_a_few_cells_are_named_as_by_the_fit_and_one_of_six_is_not(
+    small: anndata.AnnData,
+) -> None:
+    state = small.obs["cell_type"].astype(str).to_numpy()
+    state[:3], state[10:16] = "odd", "few"
+    small.obs["cell_type"] = state
+    (caveat,) = check(small).caveats
+    assert caveat.name == "rare types" and "odd (3 cells)" in caveat.finding
+    assert "few (" not in caveat.finding
+    cells = cellam.read(small)
+    model = cellam.fit(cells, n_features=32, n_pcs=3)
+    assert caveat in caveats(model, cells)
+    assert not any("odd (" in c.finding for c in check(small, exclude=["day0"]).caveats)
+
+
+@pytest.mark.parametrize(
+    ("donor", "said"),
+    [(np.tile(["a", "b"], 80), (False, True)), (np.repeat(["a", "b"], 80), (False, False))],
+)
+def test_a_batch_on_every_day_is_told_from_one_on_several(
+    small: anndata.AnnData, donor: np.ndarray, said: tuple[bool, bool]
+) -> None:
+    small.obs["donor"] = donor
+    (batch,) = check(small).batches
+    assert (batch.confounded, batch.everywhere) == said
 
 
 @pytest.mark.parametrize("kind", ["file", "object"])

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
@@ -91,15 +89,6 @@ def test_with_two_days_the_advice_names_no_earlier_day() -> None:
     (caveat,) = lacks_states(model, population.to_adata().obs["state"], "6")
     assert "terminal=" not in caveat.advice
     assert "day in between" in caveat.advice
-
-
-def test_a_type_of_a_few_cells_is_named_and_one_of_six_is_not() -> None:
-    population = truths.conversion(rng(), n_cells=80)
-    state = population.state.astype("U3")
-    state[:3], state[10:16] = "odd", "few"
-    said = found(replace(population, state=state))["rare types"]
-    assert "odd (3 cells)" in said
-    assert "few (" not in said
 
 
 def test_a_part_of_the_demo_has_none(model: Model, cells: Cells) -> None:

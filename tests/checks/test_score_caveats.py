@@ -30,7 +30,9 @@ def test_a_counterpart_that_is_ahead_throughout_is_said() -> None:
     (caveat,) = score_caveats(scores({"cellam": (2.0, 3.0, 1.0), "balanced": (1.0, 2.0)}))
     assert "with mass conserved (balanced) predicts better in every metric" in caveat.finding
     assert "W1 1, cellam 2" in caveat.finding
-    assert caveat.advice.endswith(".")
+    assert caveat.advice.endswith(
+        "fit again with mass conserved (`method='am'`; with noise `method='eam'`)."
+    )
 
 
 def test_one_that_is_ahead_in_one_metric_or_by_chance_is_not() -> None:

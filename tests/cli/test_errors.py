@@ -142,6 +142,8 @@ def test_exit_codes_tell_mistakes_apart(call: Call, here: Path, args: list[str],
          "check, fit. See `cellam compare --help`."),
         ("fit x --holdout day2", "cellam fit has no option --holdout.\n  It is an option of eval, "
          "plot. See `cellam fit --help`."),
+        ("fit x --groupby state", "cellam fit has no option --groupby.\n  A fit needs no cell "
+         "types; what"),
         ("fit x --sede 1", "cellam fit has no option --sede.\n  Did you mean --seed? See"),
         ("fit x --penalty 1", "cellam fit has no option --penalty.\n  See `cellam fit --help`."),
         ("fate", "No such command 'fate'. Did you mean 'fates'?\n  See `cellam --help`."),

@@ -5,8 +5,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import anndata
+import numpy as np
 import pandas as pd
 import pytest
+
+import cellam
+from cellam.checks.caveat import Caveat
 
 Call = Callable[..., Any]
 
@@ -45,6 +50,54 @@ def test_cells_and_their_fates_are_written(call: Call, run: Path, tmp_path: Path
 
 def test_cells_that_leave_the_data_are_warned_of(call: Call, run: Path) -> None:
     assert "no data support" in call("perturb", "-g", "Apaf1=80", "-g", "Aurka=80").err
+
+
+def test_it_says_that_the_fit_saw_no_perturbation_and_what_else_the_fit_doubts(
+    call: Call, run: Path
+) -> None:
+    cellam.open_run(run).keep_caveats([Caveat("made up", "Nothing is as it seems.", "Look again.")])
+    out = call("perturb", "-g", "Apaf1=2").out
+    assert "caveat    The fit has seen no perturbation" in out
+    assert "No growth is needed of any of the cells" in out
+    assert "caveat    Nothing is as it seems. Look again." in out
+    assert "off data  " in out and "cellam report does" not in out
+    told = json.loads(call("perturb", "-g", "Apaf1=2", "--json").out)["caveats"]
+    assert [caveat["name"] for caveat in told] == ["unseen", "growth range", "made up"]
+
+
+def test_genes_are_said_to_be_the_most_variable_only_where_some_were_left_out(
+    call: Call, run: Path
+) -> None:
+    err = call("perturb", "-g", "Apaff=2").err
+    assert "Did you mean 'Apaf1'" in err and "most variable" not in err
+
+
+def test_where_doubts_were_not_looked_for_it_says_so(call: Call, run: Path) -> None:
+    assert "cellam report does" in call("perturb", "-g", "Apaf1=2").out
+
+
+def test_without_cell_types_the_states_are_those_of_fates(call: Call, here: Path) -> None:
+    """Two arms whose cells express other genes, on day 2 apart, and no column that names them."""
+    rng = np.random.default_rng(0)
+    day = np.repeat([0, 1, 2], 60)
+    arm = np.arange(180) % 3 == 0
+    rate = np.full((180, 20), 10.0)
+    rate[:, :10] *= np.where(arm, 2.0, 0.5)[:, None] ** day[:, None]
+    counts = rng.poisson(rate).astype(np.float32)
+    adata = anndata.AnnData(
+        counts, obs=pd.DataFrame({"day": day}, index=[f"c{k}" for k in range(180)])
+    )
+    adata.var_names = [f"gene{k}" for k in range(20)]
+    adata.write_h5ad("arms.h5ad")
+    options = ["--n-features", "32", "--tau", "1", "--no-report", "--n-pcs", "3"]
+    assert call("fit", "arms.h5ad", *options).code == 0
+    fates = json.loads(call("fates", "--json").out)
+    result = call("perturb", "-g", "gene0=+2")
+    assert result.code == 0 and "Share of each found state in the descendants" in result.out
+    told = json.loads(call("perturb", "-g", "gene0=+2", "--json").out)
+    assert told["terminal"] == fates["terminal"] == {"day": "2", "column": None}
+    states = [state["state"] for state in fates["found"]["states"]]
+    assert sorted(effect["state"] for effect in told["fates"]) == sorted(states) != []
 
 
 @pytest.mark.parametrize(

@@ -2,11 +2,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
+
+from cellam.analysis.suggestion import suggest
+from cellam.modelling.model import Model
+from cellam_cli.suggest import _print_times
 
 Call = Callable[..., Any]
 
@@ -94,9 +99,29 @@ def test_growth_is_said_where_it_is_what_would_be_settled(call: Call, here: Path
     assert {row["settles"] for row in found["times"]} == {"growth"}
     growth = found["growth"]
     assert growth["type"] in {"progenitor", "myeloid", "erythroid", "intermediate"}
-    assert growth["low"] < growth["high"]
-    said = f"Growth of {growth['type']} between day0 and day7 is {growth['low']:+.2g} to"
-    assert any(sentence.startswith(said) for sentence in found["says"])
+    assert growth["difference"] == pytest.approx(growth["high"] - growth["low"]) != 0
+    said = f"the growth of {growth['type']} between day0 and day7 differs by "
+    assert any(f"{said}{growth['difference']:.2g}" in sentence for sentence in found["says"])
+    known = json.loads(call("info", "--run", "two", "--json").out)["growth"]["by_type"]
+    row = next(row for row in known if row["type"] == growth["type"])
+    assert growth["range"] == pytest.approx([row["low"], row["high"]])
+    whole = f"Its range over all days, {row['low']:+.2g} to {row['high']:+.2g} per day"
+    assert any(whole in sentence for sentence in found["says"])
+
+
+def test_a_column_that_says_the_same_of_every_time_is_a_sentence(
+    model: Model, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = suggest(model, 200, [1.0, 5.5])
+    sure = replace(found, table=found.table.assign(right=[0.996, 0.9999]))
+    _print_times(sure)
+    out = capsys.readouterr().out
+    assert out.splitlines()[0].split() == ["time", "between", "open", "noise", "needed"]
+    assert "At every time these would name the right one of the two in >99 % of cases" in out
+    _print_times(replace(found, table=found.table.assign(right=[0.99, 0.9999])))
+    some = capsys.readouterr().out
+    assert "right: how often" in some and some.splitlines()[0].split()[4] == "right"
+    assert all("animals and batches add to that" in text for text in (out, some))
 
 
 def test_without_the_data_there_is_a_note_and_no_growth(call: Call, run: Path) -> None:

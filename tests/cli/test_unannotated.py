@@ -110,5 +110,7 @@ def test_the_day_is_not_offered_where_there_are_no_types(
     assert (found.code, "No cell types" in found.err) == (1, False)
     assert "timepoint" not in result.err
     assert "annotate the cells first" in result.err
+    drawn = call("plot", "composition", "--out", "c.png").err
+    assert drawn.count("No column") == 1 and "No other column could stand for" in drawn
     assert call("report").code == 0
     assert "timepoint" not in (run / "report.html").read_text()

@@ -103,6 +103,7 @@ def test_none_all_and_repeated_genes(model: Model) -> None:
     assert genes_of(model, "none") == []
     assert genes_of(model, "all") == list(model.space.genes)
     assert genes_of(model, f" {b} , {a},{b},") == [b, a]
+    assert genes_of(model, f"{b.upper()},{a.lower()},{b}") == [b, a]
 
 
 @pytest.mark.parametrize("asked", ["Nonsense", "", ",", " "])

@@ -45,7 +45,7 @@ def test_without_the_extra_it_is_said_what_to_install(monkeypatch: pytest.Monkey
     monkeypatch.setitem(sys.modules, "pyjaspar", None)
     with pytest.raises(ConfigError, match="not installed") as caught:
         read_factors("Human")
-    assert "pip install 'cellam[factors]'" in caught.value.hint
+    assert "In a clone of cellam: pip install '.[factors]'" in caught.value.hint
 
 
 def test_dimers_name_two_factors(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -69,7 +69,7 @@ def test_dimers_name_two_factors(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.slow
 def test_factors_of_jaspar_are_those_of_both_species() -> None:
-    pytest.importorskip("pyjaspar", reason="no pyjaspar: pip install 'cellam[factors]'")
+    pytest.importorskip("pyjaspar", reason="no pyjaspar: pip install '.[factors]'")
     found = read_factors("human").names
     # Of mouse, of human, of a dimer; a housekeeping gene is none.
     assert {"spi1", "gata1", "pou5f1", "max"} <= found and "actb" not in found

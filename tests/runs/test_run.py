@@ -235,7 +235,7 @@ def test_a_newer_format_asks_for_an_update(run: Run) -> None:
     rewrite_manifest(run, format=3)
     error = refusal(run.path)
     assert "format 3" in error.message
-    assert "pip install -U cellam" in error.hint
+    assert "in its clone, and there: pip install ." in error.hint
 
 
 @pytest.mark.parametrize("name", ["../x", "/etc/passwd", "a/b", "..", "", "sub/../options.json"])
