@@ -307,7 +307,8 @@ SIMULATE = {
             {
                 **{"label": TEXT, "time": NUMBER, "mass": NUMBER, "ess": NUMBER},
                 **_OF_TYPES,
-                **{"off_manifold": NUMBER, "mass_interval": NUMBERS},
+                **{"off_manifold": NUMBER, "off_manifold_by_weight": NUMBER},
+                **{"off_manifold_observed": NUMBER, "mass_interval": NUMBERS},
             },
             some=(*_OF_TYPES, "mass_interval"),
         )
