@@ -201,6 +201,7 @@ EVAL = {
         )
     ),
     "skill": _some(_keys(_SKILL)),
+    "verdicts": _named(TEXT),
     "controls": _some(
         _keys(
             {
