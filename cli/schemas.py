@@ -269,7 +269,8 @@ FATES = {
         _keys(
             {
                 **{"kept": NUMBER, "halves": NUMBERS, "before": SHARES, "clones": COUNT},
-                **{"cells": COUNT, "brier": SHARES, "gain": _named(NUMBERS), "says": TEXT},
+                **{"cells": COUNT, "brier": SHARES, "gain": _named(NUMBERS), "used": FLAG},
+                "says": TEXT,
             }
         )
     ),
