@@ -138,7 +138,7 @@ def compare(
     print(found.verdict)
     for family in found.scale.items():
         _print(found, family)
-    if says := reading(found.effects, found.n_labellings):
+    if says := reading(found.effects, found.n_labellings, first):
         print()
         print(says)
     _print_transfer(found.transfer)
@@ -157,7 +157,7 @@ def _print(found: Comparison, name: str) -> None:
     print()
     table(columns, rows)
     more = f"; {plural(left, 'smaller one')} not shown" if left else ""
-    unit = f" ({family.unit})" if family.unit else ""
+    unit = f" ({family.shown_unit})" if family.shown_unit else ""
     print(f"{family.what[0].upper()}{family.what[1:]}{unit}{more}.")
 
 

@@ -151,7 +151,7 @@ def _print(found: EvaluationResult) -> None:
 
     for label in found.holdout:
         cached = "; saved scores of an earlier evaluation" if label in found.earlier else ""
-        ours = [skill for skill in found.skills if (skill.label, skill.method) == (label, "cellam")]
+        ours = found.skills_on(label)
         _print_day(found.evaluation.scores.of(label), ours, label, cached)
     print()
     for control in found.controls:
@@ -188,6 +188,7 @@ def _print_day(scores: Scores, skills: list[Skill], label: str, cached: str) -> 
     """Methods by rows, metrics by columns, best first; the floor and the skill last."""
     from cellam.days.time_labels import named
     from cellam.evaluation.contest import descriptions
+    from cellam.evaluation.skill import verdict
 
     frame = scores.table
     first = frame.iloc[0]
@@ -224,8 +225,8 @@ def _print_day(scores: Scores, skills: list[Skill], label: str, cached: str) -> 
     width = max(len(row[-1]) for row in rows)
     columns = ["", metrics[0], "on each" if ranges else "95 %", *metrics[1:], ""]
     table(columns, [[*row[:-1], row[-1].ljust(width)] for row in rows])
-    for skill in skills[:1]:
-        print(skill.says)
+    if skills:
+        print(verdict(skills))
 
 
 def _ranges(scores: Scores, label: str, metric: str) -> dict[str, tuple[float, float]]:

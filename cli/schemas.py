@@ -202,6 +202,7 @@ EVAL = {
         )
     ),
     "skill": _some(_keys(_SKILL)),
+    "verdicts": _named(TEXT),
     "controls": _some(
         _keys(
             {
@@ -269,7 +270,8 @@ FATES = {
         _keys(
             {
                 **{"kept": NUMBER, "halves": NUMBERS, "before": SHARES, "clones": COUNT},
-                **{"cells": COUNT, "brier": SHARES, "gain": _named(NUMBERS), "says": TEXT},
+                **{"cells": COUNT, "brier": SHARES, "gain": _named(NUMBERS), "used": FLAG},
+                "says": TEXT,
             }
         )
     ),
@@ -309,7 +311,8 @@ SIMULATE = {
             {
                 **{"label": TEXT, "time": NUMBER, "mass": NUMBER, "ess": NUMBER},
                 **_OF_TYPES,
-                **{"off_manifold": NUMBER, "mass_interval": NUMBERS},
+                **{"off_manifold": NUMBER, "off_manifold_by_weight": NUMBER},
+                **{"off_manifold_observed": NUMBER, "mass_interval": NUMBERS},
             },
             some=(*_OF_TYPES, "mass_interval"),
         )

@@ -28,6 +28,7 @@ from .workers import with_workers
 if TYPE_CHECKING:
     import pandas as pd
 
+    from cellam.analysis.outside import Outside
     from cellam.analysis.uncertainty import Followed
     from cellam.modelling.families import Families
     from cellam.modelling.model import Model
@@ -165,7 +166,7 @@ def simulate(
         found.composition, found.types, _masses(found.followed), model.training.times, size
     )
     _print_shares(found)
-    _say_remote(found.cells, model, float(moved.times[-1]))
+    _say_remote(found, model)
     print()
     say_caveats(found.caveats)
     if found.written is not None:
@@ -202,37 +203,36 @@ def _masses(followed: Followed | None) -> dict[float, str]:
     }
 
 
-def _when(model: Model, time: float) -> str:
-    """How a time is called: by its day, where it has one."""
+def _say_remote(found: SimulationResult, model: Model) -> None:
+    """How many simulated cells lie outside the data, on the worst of the days and beyond them."""
+    from cellam.analysis.outside import percent, worst
     from cellam.days.time_labels import named
 
-    times = model.timeline.times
-    return named(model.timeline.labels[times.index(time)] if time in times else f"{time:g}")
-
-
-def _say_remote(obs: pd.DataFrame, model: Model, end: float) -> None:
-    """How many simulated cells lie outside the data, on the worst of the days and beyond them."""
-    far = obs.groupby("cellam_time")["off_manifold"].agg(["sum", "size"])
-    if end not in far.index:  # all have died
-        far.loc[end] = 0
     first, last = model.training.times[0], model.training.times[-1]
-    worst = float(far.index.to_numpy()[int(far["sum"].to_numpy().argmax())])
-    for time, what in ((worst, "off data"), (end, "beyond")):
-        n, N = far.to_numpy()[far.index == time][0].tolist()
-        share = (
-            f"{n:,} of {plural(N, 'cell')} ({100 * n / max(N, 1):.0f} %) lie outside the observed "
-            f"data at {_when(model, time)}"
+    within = [each for each in found.outside if first <= each.time <= last]
+    end = found.outside[-1]
+
+    def called(time: float) -> str:
+        return named(model.timeline.label_at(time))
+
+    def share(far: Outside) -> str:
+        return (
+            f"{far.n:,} of {plural(far.cells, 'cell')} ({percent(far.share)}; by weight "
+            f"{percent(far.weight)}) lie outside the observed data at "
+            f"{called(far.time)}; of the observed cells of {named(far.day)} "
+            f"{percent(far.observed)} do"
         )
-        beyond = end - last if end > last else first - end
-        if what == "beyond" and beyond > 0:
-            edge = last if end > last else first
-            give(
-                what,
-                f"{_when(model, end)} lies {beyond:g} outside the training days: motion and "
-                f"growth are those of {_when(model, edge)}; {share}",
-            )
-        elif what == "off data" and n > 0 and (beyond <= 0 or time != end):
-            say(what, f"{share} (flagged off_manifold)")
+
+    if within:
+        say("off data", f"{share(worst(within))} (flagged off_manifold)")
+    beyond = end.time - last if end.time > last else first - end.time
+    if beyond > 0:
+        edge = called(last if end.time > last else first)
+        give(
+            "beyond",
+            f"{called(end.time)} lies {beyond:g} outside the training days: "
+            f"motion and growth are those of {edge}; {share(end)}",
+        )
 
 
 def _print_composition(

@@ -204,12 +204,38 @@ def remoteness(model: Model, x: Array) -> Array:
         that stand for all: `nearest`). Above 1 a cell is where few were seen, and what is said of
         it rests on no data.
     """
-    days = model.training.points
-    observed = np.concatenate(days)[stand_ins(*map(len, days))]
-    n = min(NEIGHBOURS, len(observed) - 1)
-    usual = observed
+    observed, own, _ = _observed(model)
+    away = nearest(x, observed, min(NEIGHBOURS, len(observed) - 1))[0].mean(1)
+    return np.asarray(away / _usual(own))
+
+
+def observed_outside(model: Model) -> Array:
+    """Share of the observed cells of each training day whose `remoteness` is above 1, (K,).
+
+    Of a cell, the distance is to the others. Over all days the share is 1 %, of sparse days more.
+    """
+    _, own, day = _observed(model)
+    K = len(model.training)
+    outside = np.bincount(day, own > _usual(own), minlength=K)
+    return np.asarray(outside / np.maximum(np.bincount(day, minlength=K), 1))
+
+
+def _observed(model: Model) -> tuple[Array, Array, NDArray[np.int64]]:
+    """Cells to search, the mean distance of some of them to their nearest, and the days of these.
+
+    The first is (m, d); the others are (n,), of all of them where they are few enough.
+    """
+    sizes = [len(x) for x in model.training.points]
+    kept = stand_ins(*sizes)
+    observed = np.concatenate(model.training.points)[kept]
+    some = np.arange(len(observed))
     if len(observed) > ENOUGH:
-        usual = observed[np.random.default_rng(0).choice(len(observed), ENOUGH, replace=False)]
-    own = nearest(usual, observed, n + 1)[0][:, 1:].mean(1)  # the nearest is the cell itself
-    away = nearest(x, observed, n)[0].mean(1)
-    return np.asarray(away / max(float(np.quantile(own, FAR)), 1e-12))
+        some = np.random.default_rng(0).choice(len(observed), ENOUGH, replace=False)
+    n = min(NEIGHBOURS, len(observed) - 1)
+    own = nearest(observed[some], observed, n + 1)[0][:, 1:].mean(1)  # the first is the cell itself
+    return observed, own, np.repeat(np.arange(len(sizes)), sizes)[kept[some]]
+
+
+def _usual(own: Array) -> float:
+    """The distance beyond which a cell is outside."""
+    return max(float(np.quantile(own, FAR)), 1e-12)

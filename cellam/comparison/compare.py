@@ -48,6 +48,10 @@ from cellam.result import Result
 Array = NDArray[np.float64]
 
 LEVEL = 0.05
+OPEN = (
+    "These days do not tell whether cells move, turn or grow otherwise, as each of them can leave "
+    "the same days: a small p of motion, fates or growth may be the doing of another of the three."
+)
 
 
 @dataclass(frozen=True, repr=False)
@@ -126,7 +130,12 @@ class Comparison(Result):
                 f"One dynamics is enough for {first} and {second} ({p}). A single small p-value in "
                 "the tables is then chance, or a difference of the cells that were there before."
             )
-        return f"The dynamics of {second} and {first} differ ({p})."
+        least = self.dynamics_p <= self.smallest_p * (1 + 1e-9)
+        allowed = ", the smallest that they allow" * least
+        return (
+            f"The dynamics of {second} and {first} differ ({p}{allowed}): the same cells lead to "
+            f"other days. {OPEN}"
+        )
 
     @property
     def _too_few(self) -> str:

@@ -34,6 +34,8 @@ Array = NDArray[np.float64]
 COMMON = 2_000  # cells at which velocity and growth are compared
 FOLLOWED = 200  # cells of the first day whose fates are compared
 FEW = 10  # cells of a type, for its growth or its fates
+SHARES = ("fates", "arrival", "composition")  # families of shares: shown in percentage points
+POINTS = "percentage points"
 STEPS = 2  # of Runge-Kutta in a gap
 
 
@@ -53,6 +55,11 @@ class Family:
     name: str
     what: str
     unit: str
+
+    @property
+    def shown_unit(self) -> str:
+        """The unit in which effects are shown: of shares, which are numbers from 0 to 1, points."""
+        return POINTS if self.name in SHARES else self.unit
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cellam.comparison.effects import Scale, spread
-from cellam.comparison.relabelling import false_discovery, in_scatter, p_values
+from cellam.comparison.effects import SHARES, Scale, spread
+from cellam.comparison.relabelling import false_discovery, in_scatter, p_values, smallest_p
 from cellam.comparison.samples import Codes, Samples
 
 Array = NDArray[np.float64]
@@ -31,7 +31,7 @@ def shown(frame: pd.DataFrame, family: str, most: int) -> tuple[list[str], list[
     """The largest effects of a family as text: columns, rows, and how many rows are left out.
 
     Effects that are 0 under every labelling are no rows. All numbers of a family have the same
-    decimals, three digits of the largest effect.
+    decimals, three digits of the largest effect; shares are in percentage points, with one.
 
     Parameters
     ----------
@@ -45,9 +45,12 @@ def shown(frame: pd.DataFrame, family: str, most: int) -> tuple[list[str], list[
     size = rows["effect"].abs().sort_values(ascending=False, kind="stable")
     tested = bool(frame["p"].notna().any())
     decimals = int(np.clip(2 - np.floor(np.log10(size.max())), 0, 6)) if len(rows) else 0
+    factor = 1.0
+    if family in SHARES:
+        decimals, factor = 1, 100.0
 
     def number(value: float, sign: str = "+") -> str:
-        return "–" if np.isnan(value) else f"{value:{sign}.{decimals}f}"
+        return "–" if np.isnan(value) else f"{factor * value:{sign}.{decimals}f}"
 
     texts = [
         [
@@ -63,23 +66,44 @@ def shown(frame: pd.DataFrame, family: str, most: int) -> tuple[list[str], list[
     return columns, texts, max(len(rows) - most, 0)
 
 
-def reading(found: pd.DataFrame, n_labellings: int) -> str:
-    """What a row's interval and its p-value say, where they need not agree; empty without p-values.
+def reading(found: pd.DataFrame, n_labellings: int, first: str) -> str:
+    """What the columns of the tables say, and what they do not, a line each.
 
     Parameters
     ----------
     found : pandas.DataFrame
         `Comparison.effects`.
     n_labellings : int
+    first : str
+        The condition that is the reference.
     """
+    control = ""
+    if found["control"].notna().any():
+        control = (
+            f"Control: the largest such difference between two groups of samples of {first} alone; "
+            "an effect that is no larger is nothing."
+        )
     if not found["p"].notna().any():
-        return ""
-    return (
-        "95 % is of each row alone. p is over all rows of its table: the share of the "
-        f"{n_labellings} labellings of the samples under which any of them is as large. An "
-        "interval may leave out 0 where p is not small: of so many rows, one does by chance. It "
-        "may hold 0 where p is small: of few samples it is wide, and p assumes less."
-    )
+        return control
+    tables, least = found["family"].nunique(), smallest_p(n_labellings)
+    reached = ""
+    if (found["p"] <= least * (1 + 1e-9)).any():
+        reached = (
+            f"{least:.2g} is the smallest p that {n_labellings} labellings allow: no other "
+            "labelling gives as much, and a larger effect would have no smaller p. "
+        )
+    says = [
+        f"p is over all rows of its table, but not over the {tables} tables: the share of the "
+        f"{n_labellings} labellings of the samples under which any of the rows is as large. "
+        f"{reached}",
+        "A small p says that the conditions differ, and not that they do in this row: what a "
+        "treatment does to growth can show in motion and fates, and the other way round.",
+        control,
+        "95 % is of each row alone. An interval may leave out 0 where p is not small: of so many "
+        "rows, one does by chance. It may hold 0 where p is small: of few samples it is wide, and "
+        "p assumes less.",
+    ]
+    return "\n".join(line.strip() for line in says if line)
 
 
 def effects_table(scale: Scale, units: Samples, measured: list[dict[str, Array]]) -> pd.DataFrame:

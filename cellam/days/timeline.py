@@ -60,6 +60,16 @@ class Timeline:
         """How an axis of time is called: "time (days)"."""
         return f"time ({self.unit}s)" if self.unit else "time"
 
+    def label_at(self, time: float) -> str:
+        """The label of a time: that of the day, where it is one, else the number.
+
+        Examples
+        --------
+        >>> Timeline(("0", "2"), (0.0, 2.0), "", {"0": 0.0, "2": 2.0}, ()).label_at(1.5)
+        '1.5'
+        """
+        return self.labels[self.times.index(time)] if time in self.times else spell(time)
+
     def index(self, text: str | float) -> int:
         """Return the index of the snapshot at a time given as label or number.
 

@@ -7,6 +7,8 @@ fates are not known: the mean fate of all cells is calibrated, and says nothing.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -65,6 +67,46 @@ def calibration_error(table: pd.DataFrame) -> float:
     """Mean distance of predicted and observed over the bins of `reliability`, by their pairs."""
     off = (table["predicted"] - table["observed"]).abs()
     return float(np.average(off, weights=table["pairs"]))
+
+
+def verdict(table: pd.DataFrame) -> str:
+    """Whether probabilities are found as often as said: on average, and where they are worst.
+
+    The average is over pairs, of which most have a small probability, so the row that is farthest
+    off is named where it is off by more than chance, or by twice the average.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        As from `reliability`, with intervals.
+    """
+    predicted, found, low, high = (
+        table[name].to_numpy(dtype=float) for name in ("predicted", "observed", "low", "high")
+    )
+    average, off = calibration_error(table), np.abs(predicted - found)
+    most = table.iloc[int(table["pairs"].argmax())]
+    says = (
+        f"Probabilities are off by {100 * average:.1f} percentage points on average; "
+        f"{100 * most['pairs'] / table['pairs'].sum():.0f} % of them are in the row {_row(most)}."
+    )
+    beyond = (predicted < low) | (predicted > high)
+    k = int(np.where(beyond | (not beyond.any()), off, -1.0).argmax())
+    worst = table.iloc[k]
+    if off[k] <= (average if beyond.any() else 2 * average):
+        return says
+    too = "high" if worst["predicted"] > worst["observed"] else "low"
+    where = f"In {beyond.sum()} of {len(table)} rows the interval leaves out what was predicted"
+    chance = f"{where}. " if beyond.any() else "No row is off by more than chance. "
+    return (
+        f"{says} {chance}The worst is {_row(worst)}, where probabilities are too {too}: "
+        f"{100 * worst['predicted']:.0f} % predicted, {100 * worst['observed']:.0f} % found "
+        f"(95 % {100 * worst['low']:.0f} to {100 * worst['high']:.0f} %, "
+        f"{worst['pairs']:,.0f} pairs of a cell and a state)."
+    )
+
+
+def _row(row: pd.Series[Any]) -> str:
+    return f"{100 * row['from']:.0f} to {100 * row['to']:.0f} %"
 
 
 def interval(value: str, low: str, high: str, drawn: Array) -> dict[str, float]:

@@ -27,12 +27,14 @@ possible, and scores against each of them for the prediction and the baselines:
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cellam.days.time_labels import named
+from cellam.display import in_words
 from cellam.evaluation.baselines import BASELINES
 from cellam.evaluation.contenders import FIT, FLOOR
 from cellam.evaluation.scores import Scores
@@ -154,15 +156,24 @@ def skill(
     possible = np.quantile(draws[:, 2:].min(1) - draws[:, 1], _tails()[0])
     nothing = bool(possible <= 0)
     single = _Single.of(scores, label, metric, method, best, float(values[1]), least)
+    theirs = float(values[2:].min())
+    told = _Told(
+        method, metric, best, float(values[0]), theirs, value, low, high, len(rivals), "", nothing
+    )
+    beyond = ""
+    if "extrapolation" in rows and bool(rows["extrapolation"].iloc[0]):
+        beyond = (
+            f" This is an extrapolation: all training days lie on one side of {named(label)}"
+            f"{', so there is no other baseline' if len(rivals) == 1 else ''}."
+        )
     if single is None:
-        says = _sentence(method, metric, value, low, high, best, nothing_to_gain=nothing)
+        says = told.says + beyond
         return Skill(label, metric, method, value, low, high, best, says, possible=float(gap))
     if len(single.shares) < ENOUGH:
         low = high = float("nan")
         says = _without_interval(method, metric, value, single, best)
     else:
-        over = f", over {len(single.shares)} replicates"
-        says = _sentence(method, metric, value, low, high, best, over, nothing_to_gain=nothing)
+        says = replace(told, over=f", over {len(single.shares)} replicates").says
     return Skill(
         label,
         metric,
@@ -171,7 +182,7 @@ def skill(
         low,
         high,
         best,
-        f"{says} {single.says}",
+        f"{says} {single.says}{beyond}",
         REPLICATES,
         len(single.shares),
         float(single.shares.min()),
@@ -231,7 +242,7 @@ class _Single:
 
 def _without_interval(method: str, metric: str, value: float, single: _Single, best: str) -> str:
     """What two replicates say, of which no interval can be made."""
-    who = "cellam" if method == FIT.name else f"cellam, {method},"
+    who = _name(method)
     rival = BASELINES[best].noun.format(day="day")
     n = int((single.shares > 0).sum())
     each = " and ".join(f"{share:.2f}" for share in single.shares)
@@ -274,57 +285,108 @@ def _share(scores: Array, least: float) -> Array:
     return share
 
 
-def _sentence(
-    method: str,
-    metric: str,
-    value: float,
-    low: float,
-    high: float,
-    best: str,
-    over: str = "",
-    *,
-    nothing_to_gain: bool,
-) -> str:
-    share = f"skill {value:.2f}, {low:.2f} to {high:.2f}{over}"
-    who = "cellam" if method == FIT.name else f"cellam, {method},"
-    rival = BASELINES[best].noun.format(day="day")
-    # The interval decides; that nothing could be gained is no excuse for being worse.
-    if low > 0 and nothing_to_gain:
-        return (
-            f"In {metric}, {who} is better than every baseline, and nearer to the observed cells "
-            f"than a second sample of them (the floor), from which {rival} cannot be told "
-            f"({share})."
-        )
-    if low > 0 and value < 1:
-        # No gap closes by more than all of it: an end above 1 is the chance in the floor.
-        return (
-            f"In {metric}, {who} is better than every baseline: it closes {100 * value:.0f} % "
-            f"({100 * low:.0f} to {100 * min(high, 1.0):.0f} %{over}) of the gap between {rival} "
-            "and the floor."
-        )
-    if low > 0:
-        return (
-            f"In {metric}, {who} is better than every baseline: it closes the whole gap between "
-            f"{rival} and the floor, as far as can be told (at least {100 * min(low, 1.0):.0f} % "
-            f"of it{over}). It is as near to the observed cells as a second sample of them."
-        )
-    if high < 0:
-        floor = ", which cannot be told from the floor" * nothing_to_gain
-        return (
-            f"In {metric}, {who} is worse than {rival} ({share}){floor}: use that instead for "
-            "this gap."
-        )
-    if nothing_to_gain:
-        few = "replicates" if over else "cells"
-        return (
-            f"In {metric}, these {few} do not tell {rival} from the floor, so no method can be "
-            f"shown to do better here; {who} is not measurably worse ({share})."
-        )
-    unsure = f"the difference is within the uncertainty ({share})"
-    if value > 0:
-        what = "replicates" if over else "cells"
-        return f"In {metric}, {who} is ahead of {rival}, but {unsure}; more {what} could settle it."
-    return (
-        f"In {metric}, {who} is no better than {rival}: {unsure}, and that is the simpler "
-        "choice for this gap."
-    )
+@dataclass(frozen=True)
+class _Told:
+    """What a sentence on a method and the best baseline is made of.
+
+    Parameters
+    ----------
+    method, metric, best : str
+    ours, theirs : float
+        Scores of the method and of the best baseline.
+    value, low, high : float
+        Skill.
+    n_rivals : int
+        Baselines that were scored.
+    over : str
+        What the interval is over, where it is not over cells; begins with a comma.
+    nothing : bool
+        Whether the best baseline cannot be told from the floor.
+    """
+
+    method: str
+    metric: str
+    best: str
+    ours: float
+    theirs: float
+    value: float
+    low: float
+    high: float
+    n_rivals: int
+    over: str
+    nothing: bool
+
+    @property
+    def says(self) -> str:
+        """The sentence. What it says of the two scores is what the table shows of them."""
+        share = f"skill {self.value:.2f}, {self.low:.2f} to {self.high:.2f}{self.over}"
+        rival = BASELINES[self.best].noun.format(day="day")
+        every = "every baseline" if self.n_rivals > 1 else f"{rival}, the only baseline"
+        who = f"In {self.metric}, {_name(self.method)}"
+        # The interval decides; that nothing could be gained is no excuse for being worse.
+        if self.low > 0 and self.nothing:
+            return (
+                f"{who} is better than {every}, and nearer to the observed cells than a second "
+                f"sample of them (the floor), from which {rival} cannot be told ({share})."
+            )
+        if self.low > 0 and self.value < 1:
+            # No gap closes by more than all of it: an end above 1 is the chance in the floor.
+            return (
+                f"{who} is better than {every}: it closes {100 * self.value:.0f} % "
+                f"({100 * self.low:.0f} to {100 * min(self.high, 1.0):.0f} %{self.over}) of the "
+                f"gap between {rival} and the floor."
+            )
+        if self.low > 0:
+            return (
+                f"{who} is better than {every}: it closes the whole gap between {rival} and the "
+                f"floor, as far as can be told (at least {100 * min(self.low, 1.0):.0f} % of "
+                f"it{self.over}). It is as near to the observed cells as a second sample of them."
+            )
+        if self.high < 0:
+            floor = ", which cannot be told from the floor" * self.nothing
+            return f"{who} is worse than {rival} ({share}){floor}: use that instead for this gap."
+        scores = f"{self.ours:.3g} against {self.theirs:.3g}"
+        unsure = f"the difference is within the uncertainty ({share})"
+        what = "replicates" if self.over else "cells"
+        if self.theirs > self.ours:
+            if self.nothing:
+                return (
+                    f"{who} is ahead of {rival} ({scores}), but as these {what} do not tell "
+                    "the baseline from the floor, no method can be shown to do better here "
+                    f"({share})."
+                )
+            return f"{who} is ahead of {rival}, but {unsure}; more {what} could settle it."
+        behind = f"is behind {rival} ({scores})" if self.ours > self.theirs else f"equals {rival}"
+        if self.nothing:
+            return (
+                f"{who} {behind}, which these {what} do not tell from the floor, so no method can "
+                f"be shown to do better here; {unsure}, and the baseline is the simpler choice "
+                "for this gap."
+            )
+        return f"{who} {behind}: {unsure}, and that is the simpler choice for this gap."
+
+
+def _name(method: str) -> str:
+    return "cellam" if method == FIT.name else f"cellam, {method},"
+
+
+def verdict(found: Sequence[Skill]) -> str:
+    """What the skills of one fit on one day allow to say.
+
+    Parameters
+    ----------
+    found : sequence of Skill
+        In every metric; the first is that by which the verdict goes.
+
+    Returns
+    -------
+    str
+        The sentence of the first, and the metrics in which the fit stands otherwise.
+    """
+    first, *others = found
+    sign = np.sign(first.value)
+    against = [other.metric for other in others if np.sign(other.value) * sign < 0]
+    if not against:
+        return first.says
+    stands = "behind the best baseline" if sign > 0 else "ahead of the best baseline"
+    return f"{first.says} In {in_words(against)} it is {stands}."

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from cellam.coordinates.placing import place
 from cellam.coordinates.space import Space
-from cellam.days.time_labels import named, spell
+from cellam.days.time_labels import named
 from cellam.days.timeline import Timeline
 from cellam.errors import ConfigError
 from cellam.reading.cells import Cells
@@ -128,7 +128,7 @@ def new_cohorts(
     for time in np.unique(times).tolist():
         rows = np.flatnonzero(times == time)
         x = placed.points[rows]
-        found.append(Cohort(_label(timeline, time), time, x, rows, cells, True, placed.notes))
+        found.append(Cohort(timeline.label_at(time), time, x, rows, cells, True, placed.notes))
     return tuple(found)
 
 
@@ -149,9 +149,4 @@ def point_cohort(timeline: Timeline, space: Space, points: Array, at: str | floa
         )
     time = timeline.position(at)
     rows = np.arange(len(x))
-    return Cohort(_label(timeline, time), time, space.from_coordinates(x), rows, new=True)
-
-
-def _label(timeline: Timeline, time: float) -> str:
-    """The label of a time: that of the day, where it is one."""
-    return timeline.labels[timeline.times.index(time)] if time in timeline.times else spell(time)
+    return Cohort(timeline.label_at(time), time, space.from_coordinates(x), rows, new=True)

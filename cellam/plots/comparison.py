@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from cellam.comparison.effects import POINTS, SHARES
 from cellam.plots import style
 from cellam.plots.scatter import size_of
 
@@ -40,6 +41,10 @@ def effects(
     rows = frame[frame["family"] == family]
     largest = rows["effect"].abs().sort_values(ascending=False).index[:MOST]
     rows = rows.loc[sorted(largest)].iloc[::-1]
+    # As they are shown everywhere; the table has shares of 1.
+    scale, unit = (100.0, POINTS) if family in SHARES else (1.0, rows["unit"].iloc[0])
+    numbers = ["effect", "low", "high", "control"]
+    rows = rows.assign(**{name: scale * rows[name] for name in numbers})
     y = np.arange(len(rows))
     with style.drawing(ax, save, size=(style.ONE, max(1.3, 0.16 * len(rows) + 0.8))) as axes:
         control = rows["control"].to_numpy()
@@ -55,7 +60,10 @@ def effects(
         axes.plot(rows["effect"], y, "o", color=style.COLOURS[0], ms=3.5, label="difference, 95 %")
         axes.axvline(0, color=style.ink(), lw=0.8)
         axes.set_yticks(y, list(rows["item"]))
-        axes.set(xlabel=_unit(rows["unit"].iloc[0]), ylim=(-0.6, len(rows) - 0.4))
+        axes.set(
+            xlabel=f"difference ({unit})",
+            ylim=(-0.6, len(rows) - 0.4),
+        )
         axes.locator_params(axis="x", nbins=6)
         axes.grid(axis="x", lw=0.4, alpha=0.4)
         axes.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=2)
@@ -141,7 +149,3 @@ def samples(
 def _width(places: int) -> float:
     """Inches for so many days, those of each type beside those of the next."""
     return max(style.ONE, min(1.2 + 0.16 * places, style.TWO))
-
-
-def _unit(unit: str) -> str:
-    return f"difference ({unit})" if unit else "difference of shares"

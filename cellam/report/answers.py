@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cellam.checks.caveat import Caveat
+from cellam.checks.outside_caveats import OFF_DATA
 from cellam.evaluation.sensitivity import Sensitivity
 from cellam.modelling.model import Model
 from cellam.names import plural
@@ -166,7 +167,8 @@ def _doubts(model: Model, caveats: Sequence[Caveat] | None) -> Iterable[str]:
         return
     if not caveats:
         yield "No caveat was found."
-    for caveat in caveats[:CAVEATS]:
+    # What cells become, on the same screen, rests on where they go.
+    for caveat in sorted(caveats, key=lambda caveat: caveat.name != OFF_DATA)[:CAVEATS]:
         yield caveat.finding
     if len(caveats) > CAVEATS:
         yield f"And {plural(len(caveats) - CAVEATS, 'more caveat')}."

@@ -10,7 +10,7 @@ import pandas as pd
 
 from cellam._version import __version__
 from cellam.analysis.basis import find_basis
-from cellam.comparison.compare import LEVEL, Comparison
+from cellam.comparison.compare import LEVEL, OPEN, Comparison
 from cellam.comparison.effects import Family
 from cellam.comparison.table import reading, shown
 from cellam.plots import comparison as plots
@@ -67,7 +67,7 @@ def render_comparison(found: Comparison, *, data: str) -> str:
             for name in found.scale.FAMILIES
             if name in set(found.effects["family"])
         ],
-        reading=reading(found.effects, found.n_labellings),
+        reading=reading(found.effects, found.n_labellings, first),
         growth_map=_growth_map(found),
         transfer=_transfer(found.transfer),
         transfer_what=(
@@ -91,11 +91,14 @@ def _answers(found: Comparison) -> list[tuple[str, list[str]]]:
     sure = effects[effects["p"] <= LEVEL]
     differ = [name for name in families if (sure["family"] == name).any()]
     alike = [name for name in families if name not in differ]
-    says = [f"{name.capitalize()}: {_listed(sure, name)}." for name in differ]
+    says = [
+        f"{name.capitalize()} ({found.scale.family(name).shown_unit}): {_listed(sure, name)}."
+        for name in differ
+    ]
     doubts = [
         f"{found.unit} Of {found.n_labellings} labellings no p can be smaller than "
         f"{found.smallest_p:.2g}, so a small difference may go unseen.",
-        "A change of fates and one of growth can leave the same days.",
+        OPEN,
     ]
     one = found.dynamics_p is None or found.dynamics_p > LEVEL  # as the verdict says
     return [
@@ -120,7 +123,7 @@ def _family(found: Comparison, family: Family) -> dict[str, Any]:
     return {
         "title": family.name.capitalize(),
         "what": f"{family.what[0].upper()}{family.what[1:]}"
-        + (f", {family.unit}" if family.unit else "")
+        + (f", {family.shown_unit}" if family.shown_unit else "")
         + f": {found.samples.conditions[1]} less {found.samples.conditions[0]}."
         + (f" The {ROWS} largest." if left else ""),
         "columns": ["", *columns[1:]],
@@ -194,7 +197,7 @@ def _methods(found: Comparison) -> list[str]:
         "cells of each condition have beyond it, in velocity and in growth, was fitted to the "
         "remainder with one ridge, which draws it to zero where a condition has few cells.",
         "Growth is that of a type less that of all cells of its days, as days tell nothing of "
-        "totals. A change of fates and one of growth can leave the same days.",
+        "totals. Changes of motion, of fates and of growth can leave the same days.",
     ]
     if found.smallest_p is not None:
         said.append(

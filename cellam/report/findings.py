@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -10,6 +11,7 @@ import pandas as pd
 
 from cellam.analysis.composition import present
 from cellam.analysis.growth_range import GrowthRange, growth_range, has_range
+from cellam.analysis.outside import Outside, percent
 from cellam.analysis.uncertainty import UNSURE, growth_spread, relative_sd
 from cellam.modelling.model import Model
 from cellam.modelling.simulated import Simulation
@@ -95,27 +97,37 @@ def unsure_by_type(model: Model, types: pd.Series[Any] | None) -> list[dict[str,
 MOST_COLUMNS = 8  # of a table: types, the largest first
 
 
-def shares(frame: pd.DataFrame) -> dict[str, Any]:
+def shares(frame: pd.DataFrame, far: Iterable[Outside] = ()) -> dict[str, Any]:
     """Composition as a table: for each day its role, mass, effective size, and shares of types.
 
     A share is a pair: what is said of it (`wording.share_text`), and the bias of what was
-    simulated. `observed` are the shares observed that day, none where no cell is annotated. The
+    simulated. `observed` are the shares observed that day, none where no cell is annotated;
+    `outside` says how many simulated cells lie outside the observed data, where `far` has them. The
     table has the eight largest types; `left` says of how many it has not.
     """
     names = present(frame)
     names, rest = names[:MOST_COLUMNS], names[MOST_COLUMNS:]
+    away = {each.time: each for each in far}
     rows = [
         {
             "label": row["label"],
             "role": row["said"],
             "mass": row["mass"],
             "ess": row["ess"],
+            "outside": _outside(away.get(row["time"]) if away else None),
             "shares": [(share_text(row, name), row["bias"].get(name, 0.0)) for name in names],
             "observed": [row["observed"][name] for name in names if row["observed"]],
         }
         for row in frame.to_dict("records")
     ]
     return {"types": names, "rows": rows, "left": left_out_of_table(len(rest))}
+
+
+def _outside(found: Outside | None) -> str:
+    """Of the cells, of their weight, and of the observed cells."""
+    if found is None:
+        return "–"
+    return f"{percent(found.share)}, {percent(found.weight)} ({percent(found.observed)})"
 
 
 def left_out_of_table(n: int) -> str:

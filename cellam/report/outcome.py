@@ -15,6 +15,7 @@ from cellam.analysis.composition import composition, roles
 from cellam.analysis.descendants import DRAWS
 from cellam.analysis.fates import predict_fates
 from cellam.analysis.growth_range import GrowthRange, growth_range, has_range
+from cellam.analysis.outside import Outside, outside
 from cellam.analysis.over_replicates import (
     at_least,
     composition_over_replicates,
@@ -22,7 +23,7 @@ from cellam.analysis.over_replicates import (
     growth_over_replicates,
     rows_of,
 )
-from cellam.analysis.uncertainty import Followed, follow
+from cellam.analysis.uncertainty import Followed, follow, remoteness
 from cellam.days.time_labels import named
 from cellam.modelling.left_out import LeftOut
 from cellam.modelling.model import Model
@@ -111,7 +112,7 @@ class _Outcome:
             "unsure": unsure_by_type(model, types),
             "mass": self.mass() if grows else None,
             "composition": self.composition() if types is not None else None,
-            "shares": shares(self.frame),
+            "shares": shares(self.frame, self.outside),
             "fates": _fates(model, types, self.left),
             "interval": self.interval,
             "over": self.left.says if self.left is not None else "",
@@ -204,6 +205,19 @@ class _Outcome:
             frame, self.types, self.left, lambda m: m.simulate(start, seed=seed)
         )
         return frame.assign(said=roles(self.model, frame))
+
+    @property
+    def outside(self) -> tuple[Outside, ...]:
+        """How many of the followed cells lie outside the observed data on the days."""
+        days = np.isin(self.moved.times, self.frame["time"])
+        moved = replace(
+            self.moved,
+            times=self.moved.times[days],
+            points=self.moved.points[days],
+            log_weights=self.moved.log_weights[days],
+        )
+        far = remoteness(self.model, self.model.space.from_coordinates(moved.positions)) > 1
+        return outside(self.model, moved, far)
 
     @property
     def interval(self) -> str:

@@ -14,7 +14,7 @@ from cellam.evaluation.contest import descriptions
 from cellam.evaluation.controls import Controlled
 from cellam.evaluation.heldout import predict_day
 from cellam.evaluation.scores import Scores
-from cellam.evaluation.skill import Skill, skills
+from cellam.evaluation.skill import Skill, skills, verdict
 from cellam.modelling.model import Model
 from cellam.plots import maps, scores
 from cellam.reading.samples import ENOUGH
@@ -61,13 +61,14 @@ def score_tables(
     for label in scored.labels:
         day = scored.of(label)
         found = skills(day, seed=seed)
+        ours = [each for each in found if each.method == FIT.name]
         days.append(
             {
                 "named": named(label),
                 "extrapolation": bool(day.table["extrapolation"].iloc[0]),
                 "n": int(day.table["n"].iloc[0]),
                 "draws": int(day.table["draws"].iloc[0]),
-                "verdict": found[0].says if found else "No baseline was scored.",
+                "verdict": verdict(ours) if ours else "No baseline was scored.",
                 "skills": found,
                 "metrics": list(dict.fromkeys(day.table["metric"])),
                 "over": _over(day.table),

@@ -31,7 +31,7 @@ from cellam.evaluation.scores import Scores, check_n_boot
 from cellam.evaluation.scoring import N_BOOT
 from cellam.evaluation.sensitivity import AS_FITTED, Sensitivity
 from cellam.evaluation.sensitivity import sweep as sweep_settings
-from cellam.evaluation.skill import Skill, skills
+from cellam.evaluation.skill import Skill, skills, verdict
 from cellam.evaluation.units import sizes_on
 from cellam.export.files import check_csv, write_csv
 from cellam.limits import REFITS
@@ -112,6 +112,16 @@ class EvaluationResult(Result):
             "caveats": str(len(self.caveats)),
         }
 
+    @property
+    def verdicts(self) -> dict[str, str]:
+        """What the scores of each day allow to say of the fit; of none without a baseline."""
+        ours = {label: self.skills_on(label) for label in self.holdout}
+        return {label: verdict(found) for label, found in ours.items() if found}
+
+    def skills_on(self, label: str) -> list[Skill]:
+        """Skills of the fit on one day, by metric."""
+        return [s for s in self.skills if (s.label, s.method) == (label, FIT.name)]
+
     def to_frame(self) -> pd.DataFrame:
         """A row for each day, method and metric, with the skill beside those that have one.
 
@@ -139,6 +149,7 @@ class EvaluationResult(Result):
             "rows": self.evaluation.rows(),
             "replicates": self.evaluation.scores.of_replicates(),
             "skill": [asdict(skill) for skill in self.skills],
+            "verdicts": self.verdicts,
             "controls": [asdict(control) | {"says": control.says} for control in self.controls],
             "notes": list(self.evaluation.notes),
             "caveats": [asdict(caveat) for caveat in self.caveats],

@@ -113,7 +113,7 @@ def predict_run_fates(
     cohorts = begin.on(labels)
     how: dict[str, Any] = {"terminal": ends.end.label, "draws": draws, "seed": seed}
     calibration = None if clones is None else _calibration(run, obs, clones, labels, ends, how)
-    kept = None if calibration is None else calibration.kept
+    kept = None if calibration is None else calibration.used
     found = tuple(fates_by_day(run.model, cohorts, ends.states, kept=kept, **how))
     own = begin.types(ends.types)
     if own is None:

@@ -183,4 +183,6 @@ class FatesResult(Result):
 
     def _calibration(self) -> dict[str, Any] | None:
         found = self.calibration
-        return None if found is None else asdict(found) | {"says": found.says}
+        if found is None:
+            return None
+        return asdict(found) | {"used": found.helps, "says": found.says}

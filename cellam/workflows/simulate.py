@@ -8,10 +8,12 @@ from pathlib import Path
 import pandas as pd
 
 from cellam.analysis.composition import composition
+from cellam.analysis.outside import Outside, outside, worst
 from cellam.analysis.over_replicates import composition_over_replicates
 from cellam.analysis.uncertainty import Followed, follow
 from cellam.checks.caveat import Caveat
 from cellam.checks.family_caveats import family_caveats
+from cellam.checks.outside_caveats import OFF_DATA, outside_caveat
 from cellam.checks.score_caveats import beyond_last
 from cellam.days.time_labels import named
 from cellam.errors import ConfigError, DataError
@@ -149,6 +151,9 @@ def simulate_run(
     over, lacking = "", ""
     if families is None and not chosen:
         frame, over, lacking = _over_replicates(run, known, frame, cohort, course)
+    table = cell_table(model, moved, names, followed)
+    far = outside(model, moved, table["off_manifold"].to_numpy(dtype=bool))
+    who = f"{len(moved.rows):,} cells of {named(cohort.label)}"
     result = SimulationResult(
         run=run.path,
         start=cohort.label,
@@ -158,7 +163,8 @@ def simulate_run(
         followed=followed,
         types=own,
         composition=frame,
-        cells=cell_table(model, moved, names, followed),
+        cells=table,
+        outside=far,
         tree=None if families is None else tree_table(families, names),
         written=path,
         over=over,
@@ -171,7 +177,7 @@ def simulate_run(
             *(() if asked else left_away),
             *([lacking] if lacking else []),
         ),
-        caveats=_doubts(run, moved),
+        caveats=_doubts(run, moved, far, who),
         _model=model,
         _names=tuple(names),
         _genes=tuple(named_genes if asked else genes_of(model, usual)),
@@ -265,10 +271,18 @@ def _usual_genes(model: Model, moved: Moved) -> tuple[str, tuple[str, ...]]:
     )
 
 
-def _doubts(run: StoredRun, moved: Moved) -> tuple[Caveat, ...] | None:
-    """Reasons to doubt the fit, families of cells, and what lies beyond its last day."""
+def _doubts(
+    run: StoredRun, moved: Moved, far: tuple[Outside, ...], who: str
+) -> tuple[Caveat, ...] | None:
+    """Reasons to doubt the fit, families of cells, and what lies beyond its last day.
+
+    Which cells leave the data is that of the cells followed here, not of those of the fit.
+    """
     known, days = run.caveats(), run.model.training
+    known = None if known is None else tuple(c for c in known if c.name != OFF_DATA)
     own = list(family_caveats(run.model)) if isinstance(moved, Families) else []
+    found = worst(far)
+    own.extend(outside_caveat(found, who, named(run.model.timeline.label_at(found.time))))
     if moved.times.max() > days.times[-1]:
         own.append(beyond_last(run.evaluation(days.labels[-1]), days.labels[-1]))
     return (*own, *(known or ())) if own else known

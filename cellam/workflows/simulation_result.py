@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from cellam.analysis.composition import present
+from cellam.analysis.outside import Outside
 from cellam.analysis.uncertainty import Followed
 from cellam.checks.caveat import Caveat
 from cellam.days.time_labels import named
@@ -50,6 +51,9 @@ class SimulationResult(Result):
         A row for each cell and saved time: cellam_time, origin, trajectory, weight, remoteness,
         off_manifold, and with an ensemble their uncertainty; of families also cell, parent,
         generation, born, ended and ending.
+    outside : tuple of Outside
+        How many of them lie outside the observed data at every saved time, beside how many
+        observed cells do.
     tree : pandas.DataFrame or None
         Every cell of the families, whether it lives at a saved time or not: `uns["cellam_tree"]`.
     written : pathlib.Path or None
@@ -71,6 +75,7 @@ class SimulationResult(Result):
     types: pd.Series[Any] | None
     composition: pd.DataFrame
     cells: pd.DataFrame
+    outside: tuple[Outside, ...]
     tree: pd.DataFrame | None
     written: Path | None
     over: str
@@ -129,10 +134,16 @@ class SimulationResult(Result):
         """Masses and shares on every observed day, and how many cells lie outside the data."""
         times = self.simulation.times
         low, high = self.followed.mass.interval() if self.followed else (None, None)
-        away = self.cells.groupby("cellam_time")["off_manifold"].mean()
+        away = {each.time: each for each in self.outside}
         days = []
         for row in self.composition.to_dict("records"):
-            day = {**row, "off_manifold": float(away.get(row["time"], 0.0))}
+            far = away[row["time"]]
+            day = {
+                **row,
+                "off_manifold": far.share,
+                "off_manifold_by_weight": far.weight,
+                "off_manifold_observed": far.observed,
+            }
             if low is not None and high is not None:
                 k = int(np.flatnonzero(times == row["time"])[0])
                 day["mass_interval"] = [float(low[k]), float(high[k])]

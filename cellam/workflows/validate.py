@@ -12,6 +12,7 @@ from cellam.analysis.terminal import parse_terminal
 from cellam.display import enumerated
 from cellam.dynamics.fitting import OnProgress, Progress, silent
 from cellam.evaluation.clones import OURS, Validation, validate, verdict
+from cellam.evaluation.reliability import verdict as of_reliability
 from cellam.evaluation.scores import check_n_boot
 from cellam.export.files import check_csv, write_csv
 from cellam.modelling.model import Model
@@ -50,8 +51,9 @@ class ValidationResult(Result):
 
     @property
     def verdict(self) -> str:
-        """What the gains over the other methods allow to say."""
-        return verdict(self.validation.table)
+        """What the gains over the other methods allow to say, and how reliable the fates are."""
+        found = self.validation
+        return f"{verdict(found.table)}\n{of_reliability(found.reliability)}"
 
     @property
     def facts(self) -> dict[str, str]:

@@ -74,6 +74,7 @@ def test_json_is_the_run_the_days_the_rows_and_the_notes(call: Call, run: Path) 
         "rows",
         "replicates",
         "skill",
+        "verdicts",
         "controls",
         "notes",
         "caveats",
@@ -255,7 +256,8 @@ def test_the_skill_stands_below_the_table_and_in_a_sentence(call: Call, scored: 
     assert row[1:5] == [
         f"{skill['value']:.2f}", f"{skill['low']:.2f}", "to", f"{skill['high']:.2f}"
     ]  # fmt: skip
-    assert skill["says"] in lines
+    assert what["verdicts"]["day2"] in lines
+    assert what["verdicts"]["day2"].startswith(skill["says"])
 
 
 def test_skill_is_over_the_baselines_asked_for(call: Call, scored: Path) -> None:

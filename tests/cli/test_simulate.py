@@ -1,14 +1,19 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import anndata
 import numpy as np
 import pytest
+
+from cellam.modelling.model import Model
+from cellam.modelling.simulated import Simulation
 
 Call = Callable[..., Any]
 
@@ -336,6 +341,37 @@ def test_cells_that_leave_the_data_are_marked(call: Call, run: Path, tmp_path: P
     assert far.sum() > 0.8 * 40
     assert f"{far.sum()} of 40 cells (" in result.out
     assert (obs["off_manifold"] == (obs["remoteness"] > 1)).all()
+
+
+def test_how_many_lie_outside_is_said_beside_the_observed_ones(call: Call, run: Path) -> None:
+    out = call("simulate", "--from", "day0").out
+    assert re.search(r"off data  \d+ of 40 cells \(.* %; by weight .* %\) lie outside", out)
+    assert re.search(r"of the observed cells of day\d .* % do", out)
+    days = json.loads(call("simulate", "--from", "day0", "--json").out)["days"]
+    assert all(0 <= d["off_manifold_by_weight"] <= 1 for d in days)
+    assert all(0 <= d["off_manifold_observed"] < 0.1 for d in days)
+
+
+def test_cells_that_leave_the_data_are_a_caveat_of_the_cells_followed(
+    call: Call, run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is theirs: what the fit says of the cells of its first day is not said again."""
+    args = ("simulate", "--from", "day0", "--json")
+
+    def caveats(call: Call) -> list[str]:
+        found = json.loads(call(*args).out)["caveats"]
+        return [c["finding"] for c in found or () if c["name"] == "off data"]
+
+    assert caveats(call) == []
+    own = Model.trajectories
+
+    def far(self: Model, *asked: Any, **more: Any) -> Simulation:
+        m = own(self, *asked, **more)
+        return replace(m, points=m.points + 30 * (m.times > 5)[:, None, None])
+
+    monkeypatch.setattr(Model, "trajectories", far)
+    (said,) = caveats(call)
+    assert "100 % of 40 cells of day0" in said and "of the observed cells of day7" in said
 
 
 def test_discrete_cells_have_a_tree_and_live_when_it_says(call: Call, run: Path) -> None:

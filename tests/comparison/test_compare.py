@@ -12,8 +12,10 @@ import pytest
 
 import cellam
 from cellam.comparison.compare import Comparison, compare
+from cellam.comparison.table import reading, shown
 from cellam.errors import ConfigError
 from cellam.experiments import Experiment
+from cellam.plots.comparison import effects
 from cellam.toys import Branching
 
 QUICK = {"path": "uot", "tau": 1.0, "n_features": 100}
@@ -60,6 +62,41 @@ def test_a_difference_of_speed_is_found_with_its_size(moving: Comparison) -> Non
     assert motion["control"] < 0.5 * motion["effect"]
     assert moving.changed and moving.dynamics_p == moving.smallest_p == pytest.approx(1 / 35)
     assert moving.verdict.startswith("The dynamics of treated and control differ (p = 0.029")
+
+
+def test_what_a_difference_may_be_of_is_left_open_with_the_smallest_p(moving: Comparison) -> None:
+    """Speed alone differs here, and in the drug data division alone: snapshots show neither."""
+    said = moving.verdict
+    assert "(p = 0.029 over 35 labellings, the smallest that they allow)" in said
+    assert "whether cells move, turn or grow otherwise" in said
+
+
+def test_tables_say_what_p_control_and_the_numbers_are(moving: Comparison) -> None:
+    says = reading(moving.effects, moving.n_labellings, "control")
+    tables = moving.effects["family"].nunique()
+    assert f"p is over all rows of its table, but not over the {tables} tables" in says
+    assert "0.029 is the smallest p that 35 labellings allow" in says
+    assert "not that they do in this row" in says
+    assert "Control: the largest such difference between two groups of samples of control" in says
+    large = moving.effects.assign(p=0.4)
+    assert "is the smallest p" not in reading(large, 35, "control")
+    untested = reading(moving.effects.assign(p=np.nan), 1, "control")
+    assert untested.startswith("Control: ") and " p " not in untested
+
+
+def test_shares_are_shown_in_percentage_points_and_kept_as_shares(moving: Comparison) -> None:
+    row = moving.effects.query("family == 'composition'").iloc[0]
+    _, rows, _ = shown(moving.effects, "composition", 99)
+    (said,) = [r for r in rows if r[0] == row["item"]]
+    assert said[1] == f"{100 * row['effect']:+.1f}" and said[-1] == f"{100 * row['control']:.1f}"
+    assert abs(row["effect"]) <= 1
+    assert moving.scale.family("composition").shown_unit == "percentage points"
+    ax = effects(moving.effects, "composition")
+    drawn = np.sort(ax.get_lines()[0].get_xdata())
+    np.testing.assert_allclose(
+        drawn, np.sort(100 * moving.effects.query("family == 'composition'")["effect"])
+    )
+    assert ax.get_xlabel() == "difference (percentage points)"
 
 
 def test_the_condition_that_is_ahead_has_a_negative_delay(moving: Comparison) -> None:

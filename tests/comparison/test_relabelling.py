@@ -81,7 +81,7 @@ def test_false_discovery_by_benjamini_and_hochberg() -> None:
 def test_tables_have_one_number_of_decimals_and_no_rows_of_nothing() -> None:
     frame = pd.DataFrame(
         {
-            "family": "fates",
+            "family": "growth",
             "item": ["a", "b", "c"],
             "effect": [0.1234, -0.0056, 0.0],
             "low": [0.05, -0.02, 0.0],
@@ -90,7 +90,9 @@ def test_tables_have_one_number_of_decimals_and_no_rows_of_nothing() -> None:
             "control": [0.01, 0.02, 0.0],
         }
     )
-    columns, rows, left = shown(frame, "fates", 1)
-    assert columns == ["fates", "difference", "95 %", "p", "control"]
+    columns, rows, left = shown(frame, "growth", 1)
+    assert columns == ["growth", "difference", "95 %", "p", "control"]
     assert rows == [["a", "+0.123", "+0.050 to +0.200", "0.029", "0.010"]] and left == 1
-    assert len(shown(frame, "fates", 5)[1]) == 2
+    assert len(shown(frame, "growth", 5)[1]) == 2
+    points = shown(frame.assign(family="fates"), "fates", 1)[1]
+    assert points == [["a", "+12.3", "+5.0 to +20.0", "0.029", "1.0"]]

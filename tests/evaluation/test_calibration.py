@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ import cellam
 from cellam.analysis.fates import Fates, predict_fates
 from cellam.errors import ConfigError, DataError
 from cellam.evaluation.calibration import calibrate
-from cellam.evaluation.reliability import calibration_error, reliability
+from cellam.evaluation.reliability import calibration_error, reliability, verdict
 from cellam.modelling.model import Model
 
 LATE = "day7"
@@ -74,6 +75,40 @@ def test_barcodes_at_random_leave_the_mean_fate(
     assert told.brier["calibrated"] == pytest.approx(told.brier["mean fate"], rel=0.05)
     assert told.gain["uncalibrated"][1] > 0
     assert "better than uncalibrated" in told.says
+
+
+def test_what_scores_worse_on_other_clones_is_not_used(
+    rep_model: Model, sides: pd.Series, clones: pd.Series, found: list[Fates]
+) -> None:
+    """What is used is what has the lower score on clones that took no part, sure or not."""
+    told = calibrate(rep_model, sides, clones, found)
+    assert told.helps == (told.brier["calibrated"] < told.brier["uncalibrated"])
+    for gain in (-0.027, 0.0):
+        worse = replace(told, gain={**told.gain, "uncalibrated": (gain, -0.119, 0.039)})
+        assert worse.used is None and "so the fates here are uncalibrated" in worse.says
+    better = replace(told, gain={**told.gain, "uncalibrated": (0.04, -0.01, 0.1)})
+    assert better.used == told.kept and "are uncalibrated" not in better.says
+
+
+def test_a_worst_row_does_not_hide_behind_the_average() -> None:
+    """Of larry: 3 points on average, and 27 where fates are said to be likely."""
+    rows = [
+        (0.0, 0.1, 1928, 0.02, 0.03, 0.03, 0.04),
+        (0.2, 0.3, 44, 0.25, 0.25, 0.14, 0.37),
+        (0.6, 0.7, 87, 0.66, 0.47, 0.38, 0.58),
+        (0.7, 0.8, 53, 0.71, 0.44, 0.30, 0.61),
+    ]
+    names = ["from", "to", "pairs", "predicted", "observed", "low", "high"]
+    table = pd.DataFrame(rows, columns=names)
+    says = verdict(table)
+    assert says.startswith("Probabilities are off by 2.4 percentage points on average; 91 % of")
+    assert "In 3 of 4 rows the interval leaves out what was predicted" in says
+    assert "The worst is 70 to 80 %, where probabilities are too high: 71 % predicted" in says
+    assert "44 % found (95 % 30 to 61 %, 53 pairs of a cell and a state)." in says
+    wide = table.assign(low=0.0, high=1.0)
+    assert "No row is off by more than chance. The worst is 70 to 80 %" in verdict(wide)
+    right = table.assign(predicted=table["observed"])
+    assert "worst" not in verdict(right) and "off by 0.0 percentage" in verdict(right)
 
 
 def test_each_half_is_scored_with_what_the_other_one_tells(
@@ -163,7 +198,7 @@ def test_the_command_says_what_clones_tell_and_uses_it(
     assert set(told["brier"]) == {"calibrated", "uncalibrated", "mean fate"}
     assert what["written"] != plain["written"]
     found = cellam.open_run(barcoded).fates("day2", clones="clone")
-    assert found.days[0].kept == told["kept"]
+    assert (found.days[0].kept == told["kept"]) is told["used"]
     frame = pd.read_csv(what["written"])
     np.testing.assert_allclose(frame["fate_erythroid"], found.to_frame()["fate_erythroid"])
     said = call("fates", "--from", "day2", "--clones", "clone").out
@@ -193,6 +228,7 @@ def test_validate_prints_the_reliability(call: Callable[..., Any], barcoded: Pat
     said = call(*args)
     assert said.code == 0
     assert "reliability of cellam" in said.out
+    assert "Probabilities are off by" in said.out
     what = json.loads(call(*args, "--json").out)
     assert sum(row["pairs"] for row in what["reliability"]) % what["cells"] == 0
     assert {"from", "to", "predicted", "observed", "low", "high"} <= set(what["reliability"][0])

@@ -11,7 +11,7 @@ import pytest
 from equal import assert_equal
 
 from cellam.evaluation.scores import Scores
-from cellam.evaluation.skill import skill, skills
+from cellam.evaluation.skill import skill, skills, verdict
 
 
 def table(values: dict[str, float], error: float = 0.0, metric: str = "W1") -> Scores:
@@ -84,7 +84,11 @@ def test_where_days_do_not_differ_skill_is_finite_and_nothing_is_claimed():
     [
         (0.4, 0.01, "better than every baseline: it closes 75 % (72 to 78 %) of the gap"),
         (0.98, 0.1, "is ahead of optimal-transport interpolation, but the difference is within"),
-        (1.02, 0.1, "is no better than optimal-transport interpolation: the difference is within"),
+        (
+            1.02,
+            0.1,
+            "is behind optimal-transport interpolation (1.02 against 1): the difference is within",
+        ),
         (2.0, 0.1, "is worse than optimal-transport interpolation"),
     ],
 )
@@ -117,7 +121,7 @@ def test_a_share_of_nothing_is_no_number() -> None:
     [
         (0.60, "is worse than", "no better"),  # the interval leaves zero out, far below it
         (0.20, "no method can be shown to do better here", "worse than the"),
-        (0.10, "is better than every baseline", "no method"),  # nearer than the day is to itself
+        (0.10, ", the only baseline, and nearer", "no method"),  # nearer than the day is to itself
     ],
 )
 def test_a_baseline_at_the_floor_does_not_hide_who_is_worse(best, ours, says, not_said):
@@ -165,3 +169,45 @@ def test_no_order_decides_the_interval():
     turned = replace(scores, table=scores.table[::-1].reset_index(drop=True))
     assert_equal(skill(scores, "W1", baselines=["ot", "previous", "mixture"]), one)
     assert_equal(skill(turned, "W1"), one)
+
+
+@pytest.mark.parametrize("error", [0.05, 0.5, 5.0, 50.0])
+@pytest.mark.parametrize("ours", [0.1, 0.21, 0.9, 1.1, 20.0])
+@pytest.mark.parametrize("theirs", [0.19, 1.0])
+def test_no_sentence_is_kinder_than_the_two_scores(ours, theirs, error):
+    """However wide the interval: a score that is higher than a baseline's is behind, or worse.
+
+    Of larry, day 6 held out, 19.3 beside 0.0465 was once "not measurably worse".
+    """
+    found = skill(table({"cellam": ours, "previous": 3.0, "ot": theirs, "floor": 0.2}, error), "W1")
+    kind = ("better than every", "is ahead of")
+    assert any(word in found.says for word in kind) == (ours < theirs)
+    assert ("is behind" in found.says or "is worse" in found.says) == (ours > theirs)
+    assert "not measurably worse" not in found.says
+    if ours > theirs:
+        assert "for this gap" in found.says
+
+
+def test_a_day_with_training_days_on_one_side_is_said_to_be_extrapolated():
+    scores = table({"cellam": 0.4, "previous": 1.0, "floor": 0.2}, 0.01)
+    inner = skill(scores, "W1").says
+    assert (
+        "extrapolation" not in inner and "better than the unchanged day before, the only" in inner
+    )
+    beyond = replace(scores, table=scores.table.assign(extrapolation=True))
+    says = skill(beyond, "W1").says
+    assert says.endswith(
+        "This is an extrapolation: all training days lie on one side of day2, so there is no other "
+        "baseline."
+    )
+    assert "every baseline" not in says
+
+
+def test_metrics_in_which_the_fit_stands_otherwise_are_in_the_verdict():
+    behind = {**SCORES, "cellam": 2.0}
+    both = Scores.join([table(SCORES, metric="energy"), table(behind), table(behind, metric="W2")])
+    assert verdict(skills(both)).endswith(" In W1 and W2 it is behind the best baseline.")
+    turned = Scores.join([table(behind), table(SCORES, metric="energy")])
+    assert verdict(skills(turned)).endswith(" In energy it is ahead of the best baseline.")
+    alike = Scores.join([table(SCORES), table(SCORES, metric="energy")])
+    assert verdict(skills(alike)) == skills(alike)[0].says

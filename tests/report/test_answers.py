@@ -119,6 +119,12 @@ def test_what_to_doubt(caveats: Any, says: str) -> None:
     assert len(said) == min(4, 1 if not caveats else len(caveats))
 
 
+def test_that_cells_leave_the_data_stands_before_the_other_caveats() -> None:
+    """What becomes what, on the same screen, rests on it."""
+    others = [Caveat("a", f"Finding {k}.", "") for k in range(5)]
+    assert _asked(caveats=[*others, Caveat("off data", "Far off.", "")])["doubt"][0] == "Far off."
+
+
 def test_other_settings_are_told_where_they_were_asked_for() -> None:
     assert _asked()["doubt"] == ("No caveat was found.",)
     as_fitted, other = (Answers({"day2": value}, {}, {}) for value in (0.4, 0.3))

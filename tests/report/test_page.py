@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from html.parser import HTMLParser
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import anndata
@@ -20,6 +19,7 @@ import pytest
 from PIL import Image
 
 import cellam
+from cellam.checks.caveat import Caveat
 from cellam.evaluation.evaluate import evaluate
 from cellam.modelling.model import Model
 from cellam.modelling.rotation import Rotation
@@ -90,7 +90,7 @@ def full(tmp_path_factory: pytest.TempPathFactory, _small: anndata.AnnData) -> W
     )
     for day, refits in (("day4", 4), ("day7", 0)):
         run.keep(evaluate(cells, day, model.options, metrics=["W1", "energy"], refits=refits))
-    caveats = [SimpleNamespace(finding="day2 has <few> cells.", advice="Sequence more.")]
+    caveats = [Caveat("cells", "day2 has <few> cells.", "Sequence more.")]
     path = folder / "report.html"
     write_report(run, path, caveats=caveats)
     text = path.read_text(encoding="utf-8")
