@@ -192,9 +192,9 @@ def _print_legend(found: FatesResult) -> None:
     )
     if not found.ancestors:
         print(
-            "In brackets the range: cells follow the trajectories of the fit alone, or leave at random "
-            "and grow as little as these days allow, or, on a day on which neighbouring cells differ "
-            "in their fates, these are left to chance.\n"
+            "In brackets the range: cells follow the trajectories of the fit alone, or leave at "
+            "random and grow as little as these days allow, or, on a day on which neighbouring "
+            "cells differ in their fates, these are left to chance.\n"
             "The row all is the mean fate of all cells, by mass. These days fix it far better than "
             "fates of single cells. Its range also holds the error of counting the cells of "
             f"{day}."
