@@ -12,8 +12,6 @@ from cellam.analysis.descendants import DRAWS
 from cellam.analysis.fates import fates_by_day
 from cellam.analysis.flows import flow
 from cellam.analysis.over_replicates import fates_over_replicates, rows_of, says_over
-from cellam.checks.caveat import Caveat
-from cellam.checks.day_caveats import lacks_states
 from cellam.display import enumerated
 from cellam.errors import ConfigError, DataError
 from cellam.evaluation.calibration import Calibration, calibrate
@@ -28,7 +26,7 @@ from cellam.workflows.days import start_days
 from cellam.workflows.fates_result import FatesResult
 from cellam.workflows.given import Day, Days
 from cellam.workflows.starters import NewCells, Starters, file_of, starters
-from cellam.workflows.terminal_states import TerminalStates, markers, terminal_states
+from cellam.workflows.terminal_states import TerminalStates, doubts, markers, terminal_states
 
 
 def predict_run_fates(
@@ -143,7 +141,7 @@ def predict_run_fates(
         names=begin.names,
         recognised=dict(zip(states.names, map(float, states.recognised()), strict=True)),
         calibration=calibration,
-        caveats=_doubts(run, ends, ancestors=ancestors),
+        caveats=doubts(run, ends, ancestors=ancestors),
         written=path,
         rows=rows,
         over=says_over([row for of_day in rows for row in of_day], left),
@@ -220,12 +218,3 @@ def _left_out(begin: Starters, labels: tuple[str, ...]) -> tuple[str, ...]:
         return ()
     listed = enumerated([f"{cohort.label} ({len(cohort):,})" for cohort in left])
     return (f"Cells of {begin.source} that are not followed: {listed}.",)
-
-
-def _doubts(run: StoredRun, ends: TerminalStates, *, ancestors: bool) -> tuple[Caveat, ...] | None:
-    """Reasons to doubt the fit, with those of these terminal states for those of the last day."""
-    known = run.caveats()
-    lacking = () if ancestors else tuple(lacks_states(run.model, ends.states, ends.end.label))
-    if known is None:
-        return lacking or None
-    return (*lacking, *(caveat for caveat in known if caveat.name != "terminal"))

@@ -106,13 +106,16 @@ def terminal_states(
     return TerminalStates(end, states, types, found)
 
 
-def doubts(run: StoredRun, ends: TerminalStates) -> tuple[Caveat, ...] | None:
+def doubts(
+    run: StoredRun, ends: TerminalStates, *, ancestors: bool = False
+) -> tuple[Caveat, ...] | None:
     """Reasons to doubt the fit, with those of these terminal states for those of the last day.
 
-    None where they were not looked for, and the states have none.
+    None where they were not looked for, and the states have none. Of `ancestors`, which go to an
+    earlier day, a state that this lacks says nothing.
     """
     known = run.caveats()
-    lacking = tuple(lacks_states(run.model, ends.states, ends.end.label))
+    lacking = () if ancestors else tuple(lacks_states(run.model, ends.states, ends.end.label))
     if known is None:
         return lacking or None
     return (*lacking, *(caveat for caveat in known if caveat.name != "terminal"))
