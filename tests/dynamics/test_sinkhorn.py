@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cellam.dynamics.sinkhorn import TOLERANCE, solve_relaxed
+from cellam.dynamics.sinkhorn import TOLERANCE, _Accelerated, solve_relaxed
 from cellam.dynamics.transport import _pot, squared_distances
 
 
@@ -99,3 +99,46 @@ def test_an_iteration_that_ends_early_says_so_and_by_how_much():
     assert (early.converged, early.iterations) == (False, 5)
     assert early.residual > TOLERANCE >= late.residual
     assert late.converged and late.iterations < 1_000
+
+
+@pytest.mark.parametrize("tau", [0.3, 3.0])
+def test_combined_rounds_are_fewer_than_plain_ones_and_end_nearer(tau, monkeypatch):
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((150, 4))
+    y = rng.standard_normal((200, 4)) + 3 * (rng.random((200, 1)) < 0.3)
+    problem = squared_distances(x, y) / 10, even(150), even(200)
+    exact = solve_relaxed(*problem, tau=tau, entropy=0.01, tolerance=1e-10)
+    found = solve_relaxed(*problem, tau=tau, entropy=0.01)
+    monkeypatch.setattr(_Accelerated, "next", lambda self, image, residual, size: image)
+    plain = solve_relaxed(*problem, tau=tau, entropy=0.01)
+    assert exact.converged
+    assert found.converged
+    assert plain.converged
+    assert found.iterations < plain.iterations / 3
+
+    def off(one):
+        return np.abs(np.log(one.rows / exact.rows)).max()
+
+    assert off(found) < max(off(plain), 1e-4)
+    assert off(plain) < TOLERANCE
+
+
+def test_a_combination_that_leads_away_is_given_up(monkeypatch):
+    """The rounds then go on as plain ones, from the best that they had."""
+    rng = np.random.default_rng(0)
+    x, y = rng.standard_normal((30, 3)), rng.standard_normal((40, 3)) + 2
+    problem = squared_distances(x, y), even(30), even(40)
+    good = solve_relaxed(*problem, tau=1.0, entropy=0.1, tolerance=1e-9)
+    for away in (1e3, 1e8, np.inf, np.nan):
+        monkeypatch.setattr(
+            np.linalg, "lstsq", lambda steps, _, rcond, away=away: (np.full(steps.shape[1], away),)
+        )
+        found = solve_relaxed(*problem, tau=1.0, entropy=0.1, tolerance=1e-9)
+        assert found.converged
+        assert found.plan == pytest.approx(good.plan, abs=1e-8)
+
+
+def test_a_cost_that_is_no_number_ends_at_once_and_is_not_called_an_optimum():
+    found = solve_relaxed(np.full((3, 2), np.nan), even(3), even(2), tau=1.0, entropy=0.01)
+    assert not found.converged
+    assert found.iterations < 3
