@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 from cellam.modelling.model import Model
 from cellam.modelling.observed import growth_rates
@@ -90,6 +89,8 @@ def compare_division(model: Model, cells: Cells) -> Division | None:
 
 def _within(values: Array, codes: NDArray[np.int64]) -> Array:
     """Ranks within each day, between -1 and 1 and about their mean."""
+    from scipy.stats import rankdata  # a second of imports, for a question asked once
+
     ranks = np.empty(len(values))
     for code in np.unique(codes):
         of = codes == code
