@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from cellam.analysis.assignment import reference_of
 from cellam.analysis.genes import find_gene
 from cellam.analysis.terminal import Terminal
-from cellam.analysis.uncertainty import Spread, remoteness
+from cellam.analysis.uncertainty import Spread
 from cellam.days.time_labels import count_cells, named
 from cellam.errors import ConfigError
 from cellam.modelling.cohort import Cohort
@@ -316,7 +316,10 @@ def perturb(
         states.names,
         *own,
         np.array([_effect(*own), *(_effect(*follow(m)) for m in model.members)]),
-        (float((remoteness(model, x) > 1).mean()), float((remoteness(model, moved) > 1).mean())),
+        (
+            float((model.support.remoteness(x) > 1).mean()),
+            float((model.support.remoteness(moved) > 1).mean()),
+        ),
         tuple(int(n) for n in expressing.sum(0)),
     )
 

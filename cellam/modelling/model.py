@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -25,6 +26,8 @@ from cellam.modelling.kinetic import Kinetic
 from cellam.modelling.recipe import Choice
 from cellam.modelling.rotation import Rotation
 from cellam.modelling.simulated import Simulation
+from cellam.modelling.stages import Stages
+from cellam.modelling.support import Support
 from cellam.options import Options
 from cellam.reading.cells import Cells
 from cellam.reading.growth import PriorSource
@@ -160,9 +163,20 @@ class Model(Displayed):
             "Fit with `path='uot'`",
         )
 
-    @property
+    @cached_property
     def _flow(self) -> Flow:
-        return Flow(self.fit, self.training, self.options.threads)
+        coupling = self.choice.recipe.coupling
+        return Flow(self.fit, self.training, self.options.threads, coupling)
+
+    @property
+    def support(self) -> Support:
+        """Where the cells of the training days are."""
+        return self._flow.support
+
+    @property
+    def stages(self) -> Stages:
+        """How far cells are followed at once, and where they go on as observed ones."""
+        return self._flow.stages
 
     def velocity(self, time: float, x: Array) -> Array:
         """∇s at model coordinates x (n, p), in model coordinates per unit of the user's time."""

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from cellam.analysis.basis import find_basis
 from cellam.analysis.growth_range import GrowthRange, growth_range
-from cellam.analysis.uncertainty import UNSURE, growth_spread, relative_sd, remoteness
+from cellam.analysis.uncertainty import UNSURE, growth_spread, relative_sd
 from cellam.days.time_labels import named
 from cellam.modelling.model import Model
 from cellam.modelling.observed import growth_rates
@@ -220,7 +220,7 @@ def trajectories(
             c=np.full(N, simulation.times[-1]), cmap=style.sequential(), norm=norm,
             edgecolors=ring, linewidths=0.4, zorder=3,
         )  # fmt: skip
-        far = remoteness(model, x[-N:]) > 1
+        far = model.support.remoteness(x[-N:]) > 1
         axes.scatter(
             xy[-1, far, 0], xy[-1, far, 1], marker="x", s=3 * size, c=ring, linewidths=0.9, zorder=4
         )

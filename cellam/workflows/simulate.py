@@ -8,7 +8,6 @@ from pathlib import Path
 import pandas as pd
 
 from cellam.analysis.composition import composition
-from cellam.analysis.outside import Outside, outside, worst
 from cellam.analysis.over_replicates import composition_over_replicates
 from cellam.analysis.uncertainty import Followed, follow
 from cellam.checks.caveat import Caveat
@@ -24,6 +23,7 @@ from cellam.modelling.cohort import Cohort, day_cohort
 from cellam.modelling.course import Course
 from cellam.modelling.families import Families, Moved
 from cellam.modelling.model import Model
+from cellam.modelling.outside import Outside, outside, worst
 from cellam.modelling.simulated import Simulation
 from cellam.reading.queries import Query
 from cellam.runs.claims import SIMULATIONS
@@ -152,7 +152,7 @@ def simulate_run(
     if families is None and not chosen:
         frame, over, lacking = _over_replicates(run, known, frame, cohort, course)
     table = cell_table(model, moved, names, followed)
-    far = outside(model, moved, table["off_manifold"].to_numpy(dtype=bool))
+    far = outside(model.training, model.support, moved, table["off_manifold"].to_numpy(dtype=bool))
     who = f"{len(moved.rows):,} cells of {named(cohort.label)}"
     result = SimulationResult(
         run=run.path,
