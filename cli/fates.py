@@ -172,8 +172,8 @@ def _print_states(found: FoundStates, markers: Mapping[str, Sequence[str]]) -> N
 
 def _print_legend(found: FatesResult) -> None:
     """What the columns are, and how many cells take no part."""
-    from cellam.analysis.fates import FEW
     from cellam.days.time_labels import named
+    from cellam.limits import FEW
 
     day, kin = named(found.terminal.label), "ancestors" if found.ancestors else "descendants"
     what = f"obs[{found.terminal.key!r}]" if found.found is None else "found state"
@@ -213,6 +213,11 @@ def _print_legend(found: FatesResult) -> None:
         print(
             f"Hard to distinguish from other types on {day}: {listed} (share of the observed "
             "cells that are recognised). Shares of these types are uncertain."
+        )
+    if found.rare:
+        print(
+            f"Fewer than {FEW} cells on {day}, too few to tell how well they are recognised: "
+            f"{', '.join(found.rare)}."
         )
     if (n := int(found.types.isna().sum())) and found.found is None:
         print(

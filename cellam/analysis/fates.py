@@ -46,6 +46,7 @@ from cellam.analysis.terminal import Terminal, position_of
 from cellam.analysis.uncertainty import Spread
 from cellam.analysis.weighing import by_mass, counted, mixed, weigh
 from cellam.errors import ConfigError
+from cellam.limits import FEW
 from cellam.modelling.cohort import Cohort
 from cellam.modelling.model import Model
 from cellam.reading.cell_types import UNANNOTATED, read_types
@@ -53,7 +54,6 @@ from cellam.reading.cell_types import UNANNOTATED, read_types
 Array = NDArray[np.float64]
 
 DECIDED = 0.9  # probability of a fate
-FEW = 10  # cells: a row from fewer says little
 
 
 @dataclass(frozen=True)

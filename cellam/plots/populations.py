@@ -15,6 +15,7 @@ from cellam.analysis.composition import present
 from cellam.analysis.uncertainty import Spread
 from cellam.days.time_labels import named
 from cellam.errors import DataError
+from cellam.limits import FEW
 from cellam.modelling.model import Model
 from cellam.modelling.simulated import Simulation
 from cellam.plots import style
@@ -24,7 +25,6 @@ from cellam.reading.palette import NONE, Palette, palette
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-FEW = 5  # cells: fewer are an anecdote, and marked
 MOST_TYPES = 20  # drawn by name; the others share one bar
 OTHERS = "others"
 LABELLED = 0.08  # share from which a bar has its number and interval

@@ -53,6 +53,8 @@ def test_all_contenders_are_printed_with_all_scores(call: Call, run: Path) -> No
     for name in SCORES:
         assert f"{name} {'↑' if name in ('correlation', 'AUROC') else '↓'}" in result.out
     assert "gain of cellam over" in result.out
+    assert "If they were calibrated, " in result.out  # which is no finding
+    assert "the fates of `cellam fates` without --clones" in result.out
 
 
 def test_json_and_csv_hold_the_table(call: Call, run: Path, barcoded: anndata.AnnData) -> None:
