@@ -155,7 +155,7 @@ def _print(found: EvaluationResult) -> None:
         _print_day(found.evaluation.scores.of(label), ours, label, cached)
     print()
     for control in found.controls:
-        say("control", f"{named(control.label)}: {control.says}")
+        give("control", f"{named(control.label)}: {control.says}")
     for note in found.evaluation.notes:
         say("note", note)
     if found.sensitivity is not None:
@@ -181,7 +181,7 @@ def _print_sweep(found: Sensitivity) -> None:
     print()
     table(["setting", *days, "growth moved", "fates moved"], rows)
     print("Moved: by the largest change of a type, in a rate per unit of time and in a share.")
-    say("sweep", found.says)
+    give("sweep", found.says)
 
 
 def _print_day(scores: Scores, skills: list[Skill], label: str, cached: str) -> None:

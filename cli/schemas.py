@@ -258,11 +258,12 @@ FATES = {
                 **{"day": TEXT, "cells": COUNT, "states": _some(TEXT)},
                 "types": _some(_keys({"type": TEXT, **_BECOME}, some=_UNSURE)),
                 "all": _keys(_BECOME, some=_UNSURE),
+                "observed": _named(NUMBERS),
                 "flow": _some(
                     _keys({"source": TEXT, "target": TEXT, "before": NUMBER, "after": NUMBER})
                 ),
             },
-            some=("flow",),
+            some=("flow", "observed"),
         )
     ),
     "recognised": SHARES,

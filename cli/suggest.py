@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .console import give, give_json, say, say_run, table, warn
+from .console import give, give_json, say_run, table, warn
 from .options import CsvOverwriteOption, DataOption, JsonOption, RunOption
 from .outputs import written
 
@@ -52,7 +52,7 @@ def suggest(
     if as_json:
         give_json(found.to_dict())
         return
-    say("open", f"{len(found.suggestion.names)} explanations: {'; '.join(found.suggestion.names)}")
+    give("open", f"{len(found.suggestion.names)} explanations: {'; '.join(found.suggestion.names)}")
     print()
     _print_times(found.suggestion)
     print()

@@ -347,6 +347,8 @@ def _fates(
         ),
         "mixed_up": ends.mixed_up(),
         "rare": ends.rare,
+        "observed": dict(zip(found.states, 100 * found.whole, strict=True)),
+        "left_out": found.left_out(rows[-1]),
     }
 
 

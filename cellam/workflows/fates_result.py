@@ -146,6 +146,9 @@ class FatesResult(Result):
                 "types": self.rows[k][:-1],
                 "all": {key: v for key, v in self.rows[k][-1].items() if key != "type"},
             }
+            if (observed := f.observed) is not None:
+                ends = zip(f.states, *(each.tolist() for each in observed), strict=True)
+                day["observed"] = {state: list(each) for state, *each in ends}
             days.append(day | ({"flow": self.flows[k].to_dict("records")} if self.flows else {}))
         return {
             "run": str(self.run),
