@@ -339,6 +339,7 @@ SUGGEST = {
         )
     ),
     "says": _some(TEXT),
+    "caveats": _maybe(CAVEATS),
 }
 
 VALIDATE = {

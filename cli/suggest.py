@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .console import give, give_json, say_run, table, warn
+from .console import give, give_json, say_caveats, say_run, table, warn
 from .options import CsvOverwriteOption, DataOption, JsonOption, RunOption
 from .outputs import written
 
@@ -58,6 +58,7 @@ def suggest(
     print()
     for sentence in found.says:
         print(sentence)
+    say_caveats(found.caveats)
     if found.written is not None:
         print()
         give("written", written(found.written))

@@ -132,10 +132,29 @@ class Comparison(Result):
             )
         least = self.dynamics_p <= self.smallest_p * (1 + 1e-9)
         allowed = ", the smallest that they allow" * least
-        return (
-            f"The dynamics of {second} and {first} differ ({p}{allowed}): the same cells lead to "
-            f"other days. {OPEN}"
-        )
+        return f"The dynamics of {second} and {first} differ ({p}{allowed}). {self._rests} {OPEN}"
+
+    @property
+    def _rests(self) -> str:
+        """Which of the two families the verdict goes by show it, as their tables do."""
+        small = self.effects[self.effects["p"] <= LEVEL]
+        motion, arrival = (bool((small["family"] == name).any()) for name in ("motion", "arrival"))
+        if motion and arrival:
+            return (
+                "Cells move otherwise (motion), and the same cells lead to other shares of types "
+                "than one dynamics makes of them (arrival)."
+            )
+        if motion:
+            return (
+                "This rests on how cells move (motion). No row of arrival is told from chance: to "
+                "which other shares of types it leads does not show."
+            )
+        if arrival:
+            return (
+                "This rests on which types the same cells lead to (arrival); that of motion is not "
+                "told from chance."
+            )
+        return "This rests on all rows of arrival together; none of them is told from chance alone."
 
     @property
     def _too_few(self) -> str:
