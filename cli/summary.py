@@ -23,6 +23,8 @@ AT_MOST = 8  # types on one line
 
 def say_cells(cells: Cells) -> None:
     """Print what the data are understood to be."""
+    from cellam.days.time_labels import named
+
     what = (
         f"obsm[{cells.rep!r}], {cells.matrix.shape[1]} columns"
         if cells.form is None
@@ -38,6 +40,14 @@ def say_cells(cells: Cells) -> None:
             f"{len(cells.sample):,} cells, some of each day; all else from all cells",
         )
     say("times", f"obs[{cells.time_key!r}]: {cells.timeline.describe()}")
+    if not cells.timeline.unit and all(named(x) != x for x in cells.timeline.labels):
+        first = cells.timeline.labels[0]
+        say(
+            "",
+            f"numbers without a unit, whatever the column is called: {first} is said as "
+            f"{named(first)}, rates are per unit of time, and labels such as day{first} would name "
+            "the unit",
+        )
     say("cells", ", ".join(f"{label}: {n:,}" for label, n in cells.counts.items()))
     for note in cells.timeline.notes:
         say("", note)

@@ -36,6 +36,7 @@ from cellam.plots.maps import on_grid
 from cellam.reading.cells import Cells
 from cellam.reading.palette import find_palette, palette
 from cellam.report.findings import growth_by_type
+from cellam.report.wording import share_text
 
 
 @pytest.fixture(scope="module")
@@ -470,6 +471,25 @@ def test_larger_shares_of_a_composition_have_their_intervals(frame: pd.DataFrame
     bare = frame.drop(columns=["observed_interval", "simulated_interval"])
     ax = plots.composition(bare)
     assert not ax.collections and "interval" not in ax.get_xlabel()
+
+
+def test_simulated_shares_outside_the_observed_interval_have_the_star_of_the_table() -> None:
+    row = {
+        "label": "d",
+        "observed": {"a": 0.7, "b": 0.29, "c": 0.01},
+        "simulated": {"a": 0.6, "b": 0.39, "c": 0.01},
+        "observed_interval": {"a": (0.65, 0.75), "b": (0.2, 0.4), "c": (0.02, 0.03)},
+        "simulated_interval": {},
+    }
+    ax = plots.composition(pd.DataFrame([row]))
+    stars = [t for t in ax.texts if t.get_text() == "*"]
+    (bar,) = (c[1] for c in ax.containers if c.get_label() == "a")
+    (star,) = stars  # b is inside, and c too thin
+    assert star.get_position()[1] == pytest.approx(bar.get_y() + bar.get_height() / 2)
+    assert share_text(row, "a").endswith("*") and not share_text(row, "b").endswith("*")
+    assert "outside the interval of the observed share" in ax.get_xlabel()
+    near = {**row, "simulated": row["observed"]}
+    assert "outside" not in plots.composition(pd.DataFrame([near])).get_xlabel()
 
 
 def test_many_types_share_a_bar() -> None:

@@ -34,13 +34,13 @@ from cellam.comparison.table import dynamics_p, effects_table
 from cellam.comparison.transfer import transfer
 from cellam.comparison.units import find_samples
 from cellam.dynamics.fitting import OnProgress, Progress, silent
-from cellam.errors import ConfigError
+from cellam.errors import ConfigError, DataError
 from cellam.executors.executor import in_order
 from cellam.modelling.model import Model
 from cellam.modelling.pipeline import fit
 from cellam.names import plural
 from cellam.options import Options
-from cellam.reading.cell_types import resolve_types
+from cellam.reading.cell_types import list_offers, resolve_types
 from cellam.reading.cells import Cells
 from cellam.reading.samples import OFF, find_replicates
 from cellam.result import Result
@@ -334,6 +334,11 @@ def compare(
             "Leave it out.",
         )
     check_closed_form(options)
+    if groupby is not None and groupby not in cells.obs:
+        raise DataError(
+            f"There is no column {groupby!r} in obs of {cells.source}.",
+            list_offers(cells.obs, cells.codes),
+        )
     types = resolve_types(cells.obs, cells.codes, groupby)
     if types is not None and types.name == condition:
         raise ConfigError(

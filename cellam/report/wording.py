@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from cellam.analysis.composition import strays
 from cellam.analysis.growth_range import INSTEAD
 from cellam.dynamics.couplings import Balanced, Coupling
 from cellam.dynamics.fitting import Solved, Trained
@@ -83,8 +84,7 @@ def share_text(row: Mapping[Any, Any], name: str, unit: str = "", *, compared: b
     of_cells = row.get("observed_interval", {})
     interval = row.get("observed_replicates", of_cells).get(name)
     beside = _ends(interval)
-    share = row["simulated"].get(name, 0.0)
-    outside = interval is not None and not interval[0] <= share <= interval[1]
+    outside = strays(row, name)
     observed = f"{100 * row['observed'].get(name, 0.0):.0f}"
     return f"{said} ({'; '.join([observed, *([beside] if beside else [])])}){'*' * outside}"
 

@@ -56,6 +56,7 @@ def test_a_fit_of_a_representation_takes_the_genes_of_x(call: Call, rep_run: Pat
     ("args", "code", "phrase"),
     [
         (["--of", "size"], 2, "there is no such quantity"),
+        (["--of", "APAF1"], 2, "Apaf1 is a gene: `cellam plot trends` with --genes Apaf1 draws"),
         (["--of", "fate:neuron"], 2, "fate:myeloid"),
         (
             ["--of", "fate:myeloid", "--day", "day7"],

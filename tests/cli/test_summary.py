@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from cellam_cli.summary import AT_MOST, largest_first, rates
+import anndata
+import numpy as np
+import pandas as pd
+import pytest
+
+import cellam
+from cellam_cli.summary import AT_MOST, largest_first, rates, say_cells
 
 
 def row(name: str, cells: int, mean: float) -> dict[str, Any]:
@@ -24,3 +30,14 @@ def test_types_that_are_left_out_are_counted_and_a_place_is_named() -> None:
     assert said.startswith(f"t{AT_MOST + 3} +0")
     assert said.endswith(" and 3 more with 3 cells or fewer (in the report and `cellam info`)")
     assert "1 more with 1 cell (in" in rates(rows[2:])
+
+
+@pytest.mark.parametrize(("labels", "said"), [((2, 4), True), (("day2", "day4"), False)])
+def test_days_without_a_unit_are_explained(
+    capsys: pytest.CaptureFixture[str], labels: tuple[object, object], said: bool
+) -> None:
+    obs = pd.DataFrame({"day": np.repeat(labels, 20)}, index=[f"c{k}" for k in range(40)])
+    x = np.random.default_rng(0).standard_normal((40, 2))
+    say_cells(cellam.read(anndata.AnnData(obs=obs, obsm={"X_z": x}), use_rep="X_z"))
+    out = capsys.readouterr().out
+    assert ("2 is said as time 2, rates are per unit of time" in out) == said
