@@ -240,6 +240,7 @@ def _most(found: Fates) -> list[str]:
 
 def _print_fates(found: Fates, of_types: Sequence[Mapping[str, Any]]) -> None:
     from cellam.analysis.over_replicates import HIGH, LOW
+    from cellam.days.time_labels import named
 
     states = _most(found)
     rows = []
@@ -260,7 +261,9 @@ def _print_fates(found: Fates, of_types: Sequence[Mapping[str, Any]]) -> None:
     if (observed := found.observed) is not None:
         ends = {s: each for s, *each in zip(found.states, *observed, strict=True)}
         shares = ["{:.0f} % ({:.0f} to {:.0f})".format(*(100 * x for x in ends[s])) for s in states]
-        rows.append([f"observed on {found.terminal.label}", f"{found.ends:,}", "", "", *shares])
+        rows.append(
+            [f"observed on {named(found.terminal.label)}", f"{found.ends:,}", "", "", *shares]
+        )
     table([found.start, "cells", "mass", "entropy", *states], rows)
     left = len(found.states) - len(states)
     if left:

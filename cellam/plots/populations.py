@@ -87,7 +87,7 @@ def composition(
         _whiskers(axes, x, shares, ranges)
         away = [_away(row) if of == "simulated" else set() for _, row in frame.iterrows()
                 for of in sides.values()]  # fmt: skip
-        _stars(axes, x, shares, away)
+        drawn = _stars(axes, x, shares, away)
         axes.set_xticks(x, [side for side, _ in pairs], fontsize=style.SMALL)
         for k, (label, what) in enumerate(zip(frame["label"], told, strict=True)):
             for text, down, weight in ((str(label), -13, "bold"), (what, -22, "normal")):
@@ -102,7 +102,7 @@ def composition(
         over = "over replicates" if kind == "replicates" else "by the number of cells"
         starred = (
             f"\n* : outside the interval of the observed share (from {100 * STARRED:.0f} % on)"
-        ) * any(away)
+        ) * bool(drawn)
         counted = f"\n| : 95 % interval {over}" * any(map(bool, ranges))
         axes.set_xlabel(
             f"{observed}sim.: simulated, by weight{counted}{starred}",
@@ -163,12 +163,15 @@ def _away(row: pd.Series[Any]) -> set[str]:
 
 def _stars(
     axes: Axes, x: NDArray[np.float64], shares: pd.DataFrame, away: Sequence[set[str]]
-) -> None:
-    """Mark the shares of some types, next to their part of the bar, if that is not too thin."""
+) -> int:
+    """Mark shares of some types next to their part of the bar, but for thin ones; how many."""
+    drawn = 0
     for place, (_, of_bar), names in zip(x, shares.iterrows(), away, strict=True):
         middle = of_bar.cumsum() - of_bar / 2
         for name in of_bar.index[of_bar >= STARRED].intersection(sorted(names)):
             axes.text(place + 0.5, middle[name], "*", ha="left", va="center", fontsize=style.FONT)
+            drawn += 1
+    return drawn
 
 
 def _whiskers(
