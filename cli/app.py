@@ -69,7 +69,10 @@ def _options(
         bool, typer.Option("--verbose", "-v", help="Print the log to stderr as well.")
     ] = False,
     quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", help="Print results only: no notes, no progress.")
+        bool,
+        typer.Option(
+            "--quiet", "-q", help="Print results only: no notes, no progress; caveats go to stderr."
+        ),
     ] = False,
     debug: Annotated[
         bool, typer.Option("--debug", help="Show tracebacks and the warnings of libraries.")

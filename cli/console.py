@@ -113,7 +113,14 @@ def say_caveats(caveats: Iterable[Caveat] | None) -> None:
     if caveats is None:
         say("note", "Reasons to doubt this fit were not looked for; cellam report does.")
     for caveat in caveats or ():
-        say("caveat", f"{caveat.finding} {caveat.advice}")
+        say_doubt("caveat", f"{caveat.finding} {caveat.advice}")
+
+
+def say_doubt(label: str, text: str) -> None:
+    """Print a reason for doubt: to stderr where only results are asked for."""
+    say(label, text)
+    if quiet:
+        warn(f"{label:<9} {text}")
 
 
 def table(columns: list[str], rows: list[list[str]]) -> None:

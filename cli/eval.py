@@ -155,7 +155,7 @@ def _print(found: EvaluationResult) -> None:
         _print_day(found.evaluation.scores.of(label), ours, label, cached)
     print()
     for control in found.controls:
-        say("control", f"{named(control.label)}: {control.says}")
+        give("control", f"{named(control.label)}: {control.says}")
     for note in found.evaluation.notes:
         say("note", note)
     if found.sensitivity is not None:
@@ -181,13 +181,14 @@ def _print_sweep(found: Sensitivity) -> None:
     print()
     table(["setting", *days, "growth moved", "fates moved"], rows)
     print("Moved: by the largest change of a type, in a rate per unit of time and in a share.")
-    say("sweep", found.says)
+    give("sweep", found.says)
 
 
 def _print_day(scores: Scores, skills: list[Skill], label: str, cached: str) -> None:
     """Methods by rows, metrics by columns, best first; the floor and the skill last."""
     from cellam.days.time_labels import named
-    from cellam.evaluation.contest import descriptions
+    from cellam.evaluation.contest import descriptions, variants
+    from cellam.evaluation.scoring import CLOUDS
     from cellam.evaluation.skill import verdict
 
     frame = scores.table
@@ -199,7 +200,7 @@ def _print_day(scores: Scores, skills: list[Skill], label: str, cached: str) -> 
     marked = f" ({'; '.join(marks)})" if marks else ""
     print()
     print(
-        f"{named(label)} held out{marked}: {first['n']:,} cells in each cloud, mean of "
+        f"{named(label)} held out{marked}: {first['n']:,} cells in each cloud ({CLOUDS}), mean of "
         f"{first['draws']} draws{cached}"
     )
     wide = frame.pivot(index="method", columns="metric", values="value")
@@ -225,6 +226,8 @@ def _print_day(scores: Scores, skills: list[Skill], label: str, cached: str) -> 
     width = max(len(row[-1]) for row in rows)
     columns = ["", metrics[0], "on each" if ranges else "95 %", *metrics[1:], ""]
     table(columns, [[*row[:-1], row[-1].ljust(width)] for row in rows])
+    if says := variants(frame):
+        print(says)
     if skills:
         print(verdict(skills))
 

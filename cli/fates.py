@@ -65,7 +65,7 @@ def fates(
         str | None,
         typer.Option(
             help="Column of obs with lineage barcodes, by which fates of single cells are "
-            "calibrated and scored."
+            "calibrated and scored. Ranges, figures, the report and exports are not calibrated."
         ),
     ] = None,
     draws: Annotated[
@@ -126,14 +126,14 @@ def fates(
         say(noun, f"of {plural(len(f.rows), 'cell')} of {whose}{named(f.start)} on {end}")
         _print_fates(f, found.rows[k])
         if not ancestors:  # to which conversion is no explanation
-            say("decided", explain_decided(*f.decided))
+            give("decided", explain_decided(*f.decided))
         if flow:
             print()
             _print_flow(found.flows[k], f)
     if found.calibration is not None:
         print()
         for k, line in enumerate(found.calibration.says.splitlines()):
-            say("" if k else "clones", line)
+            give("" if k else "clones", line)
     print()
     _print_legend(found)
     print()
@@ -172,8 +172,8 @@ def _print_states(found: FoundStates, markers: Mapping[str, Sequence[str]]) -> N
 
 def _print_legend(found: FatesResult) -> None:
     """What the columns are, and how many cells take no part."""
-    from cellam.analysis.fates import FEW
     from cellam.days.time_labels import named
+    from cellam.limits import FEW
 
     day, kin = named(found.terminal.label), "ancestors" if found.ancestors else "descendants"
     what = f"obs[{found.terminal.key!r}]" if found.found is None else "found state"
@@ -197,8 +197,14 @@ def _print_legend(found: FatesResult) -> None:
             "cells differ in their fates, these are left to chance.\n"
             "The row all is the mean fate of all cells, by mass. These days fix it far better than "
             "fates of single cells. Its range also holds the error of counting the cells of "
-            f"{day}."
+            f"{day}. Below it stands what was observed on {day}, with its 95 % interval by the "
+            "number of cells."
         )
+        if any(f.left_out(found.rows[k][-1]) for k, f in enumerate(found.days)):
+            print(
+                "Star next to a share of the row all: its range leaves out the observed share, so "
+                "the fit is off by more than counting."
+            )
     else:
         print(
             "No range is given: these follow the trajectories of the fit alone, and other "
@@ -213,6 +219,11 @@ def _print_legend(found: FatesResult) -> None:
         print(
             f"Hard to distinguish from other types on {day}: {listed} (share of the observed "
             "cells that are recognised). Shares of these types are uncertain."
+        )
+    if found.rare:
+        print(
+            f"Fewer than {FEW} cells on {day}, too few to tell how well they are recognised: "
+            f"{', '.join(found.rare)}."
         )
     if (n := int(found.types.isna().sum())) and found.found is None:
         print(
@@ -229,21 +240,30 @@ def _most(found: Fates) -> list[str]:
 
 def _print_fates(found: Fates, of_types: Sequence[Mapping[str, Any]]) -> None:
     from cellam.analysis.over_replicates import HIGH, LOW
+    from cellam.days.time_labels import named
 
     states = _most(found)
     rows = []
     ranged = len(found.explanations) > 1
+    missed = found.left_out(of_types[-1])  # the row of all cells
     for row in of_types:
-        sd, low = row.get("sd", {}), row.get(LOW)
+        sd, low, whole = row.get("sd", {}), row.get(LOW), row is of_types[-1]
         shares = [
             f"{100 * row['fate'][s]:.0f} %"
             + (f" ± {100 * sd[s]:.0f}" if sd else "")
             + (f" ({100 * row['least'][s]:.0f} to {100 * row['most'][s]:.0f})" if ranged else "")
             + (f" [{100 * low[s]:.0f} to {100 * row[HIGH][s]:.0f}]" if low else "")
+            + "*" * (whole and s in missed)
             for s in states
         ]
         numbers = [f"{row['cells']:,}", mass_text(row["mass"]), f"{row['entropy']:.2f}"]
         rows.append([row["type"] + " *" * row["few"], *numbers, *shares])
+    if (observed := found.observed) is not None:
+        ends = {s: each for s, *each in zip(found.states, *observed, strict=True)}
+        shares = ["{:.0f} % ({:.0f} to {:.0f})".format(*(100 * x for x in ends[s])) for s in states]
+        rows.append(
+            [f"observed on {named(found.terminal.label)}", f"{found.ends:,}", "", "", *shares]
+        )
     table([found.start, "cells", "mass", "entropy", *states], rows)
     left = len(found.states) - len(states)
     if left:

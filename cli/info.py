@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from cellam.limits import FEW
+
 from .console import give_json, results, say, say_run, table, warn
 from .options import DataOption, JsonOption, RunOption
 from .outputs import shown
-from .summary import over_replicates, say_model, unannotated
+from .summary import few_cells, largest_first, marked, over_replicates, say_model, unannotated
 
 if TYPE_CHECKING:
     from cellam.workflows.info import InfoResult
@@ -53,13 +55,14 @@ def _print(opened: Run, found: InfoResult) -> None:
     scores = opened.scores()
     if types is not None and growth:
         relative = "relative " if model.options.population is None else ""
+        growth = largest_first(growth)
         print()
         what = f"{relative}growth {model.timeline.per_time} by {types.name}"
         over = [] if not found.over else ["over replicates"]
         table(
             [what, "cells", "mean", "range", *over, "sd", "growing"],
             [
-                [row["type"], f"{row['cells']:,}", f"{row['mean']:+.3f}",
+                [marked(row), f"{row['cells']:,}", f"{row['mean']:+.3f}",
                  f"{row['low']:+.3f} to {row['high']:+.3f}",
                  *[over_replicates(row, "+.3f") for _ in over], f"{row['sd']:.3f}",
                  f"{100 * row['growing']:.0f} %"]
@@ -70,11 +73,13 @@ def _print(opened: Run, found: InfoResult) -> None:
             "mean: of the fit; range: what explains these days as well; sd: over cells; growing: "
             "share of the cells with a rate above 0 in the fit."
         )
+        if growth[-1]["cells"] < FEW:
+            print(few_cells())
         if found.over:
             print(f"over replicates: {found.over}, as measured by fits without each of them.")
         if rest := unannotated(types).strip():
             print(rest)
-        print(explain_growth(growth, model.options.population is None))
+        print(explain_growth(growth, model.options.population is None, model.choice))
     rows = []
     for day in [scores.of(label) for label in scores.labels] if scores is not None else []:
         frame, (label,) = day.table, day.labels

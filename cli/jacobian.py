@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from .console import give, give_json, plural, say, say_run, table
+from .console import give, give_json, plural, say, say_doubt, say_run, table
 from .options import CsvOverwriteOption, DataOption, FromCellsOption, JsonOption, RunOption
 from .outputs import written
 
@@ -77,6 +77,6 @@ def jacobian(
         )
     if not members:
         print("No interval of the effect: this run has no ensemble (`cellam fit --ensemble 8`).")
-    say("warning", WARNING)
+    say_doubt("warning", WARNING)
     if found.written is not None:
         give("written", written(found.written))

@@ -90,7 +90,7 @@ def perturb(
         _print(result)
         print()
         if not result.strayed:  # which is a warning
-            say("off data", result.outlying + ".")
+            give("off data", result.outlying + ".")
         if not result.looked:
             say_caveats(None)
         say_caveats(result.caveats)
@@ -124,7 +124,9 @@ def _print(result: PerturbationResult) -> None:
         f"Share of each {what} in the descendants on "
         f"{named(found.terminal.label)}, by mass, without the perturbation; then its change, in "
         "percentage points.\nLog mass: that of the descendants of each cell; above 0, the "
-        "perturbation increases it."
+        "perturbation increases it.\nBoth sides follow the trajectories of the fit alone, as "
+        "`cellam simulate` does. `cellam fates` leaves a part to chance and draws it to what the "
+        "terminal day is made of, so its row all may differ from the column before."
     )
     print(
         "Same sign: number of ensemble fits in which the change has the same sign."

@@ -258,11 +258,12 @@ FATES = {
                 **{"day": TEXT, "cells": COUNT, "states": _some(TEXT)},
                 "types": _some(_keys({"type": TEXT, **_BECOME}, some=_UNSURE)),
                 "all": _keys(_BECOME, some=_UNSURE),
+                "observed": _named(NUMBERS),
                 "flow": _some(
                     _keys({"source": TEXT, "target": TEXT, "before": NUMBER, "after": NUMBER})
                 ),
             },
-            some=("flow",),
+            some=("flow", "observed"),
         )
     ),
     "recognised": SHARES,
@@ -338,6 +339,7 @@ SUGGEST = {
         )
     ),
     "says": _some(TEXT),
+    "caveats": _maybe(CAVEATS),
 }
 
 VALIDATE = {

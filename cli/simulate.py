@@ -224,7 +224,7 @@ def _say_remote(found: SimulationResult, model: Model) -> None:
         )
 
     if within:
-        say("off data", f"{share(worst(within))} (flagged off_manifold)")
+        give("off data", f"{share(worst(within))} (flagged off_manifold)")
     beyond = end.time - last if end.time > last else first - end.time
     if beyond > 0:
         edge = called(last if end.time > last else first)

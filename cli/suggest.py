@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .console import give, give_json, say, say_run, table, warn
+from .console import give, give_json, say_caveats, say_run, table, warn
 from .options import CsvOverwriteOption, DataOption, JsonOption, RunOption
 from .outputs import written
 
@@ -52,12 +52,13 @@ def suggest(
     if as_json:
         give_json(found.to_dict())
         return
-    say("open", f"{len(found.suggestion.names)} explanations: {'; '.join(found.suggestion.names)}")
+    give("open", f"{len(found.suggestion.names)} explanations: {'; '.join(found.suggestion.names)}")
     print()
     _print_times(found.suggestion)
     print()
     for sentence in found.says:
         print(sentence)
+    say_caveats(found.caveats)
     if found.written is not None:
         print()
         give("written", written(found.written))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from cellam.limits import FEW
 from cellam.names import variables
 
 from .console import plural, say
@@ -22,6 +23,8 @@ AT_MOST = 8  # types on one line
 
 def say_cells(cells: Cells) -> None:
     """Print what the data are understood to be."""
+    from cellam.days.time_labels import named
+
     what = (
         f"obsm[{cells.rep!r}], {cells.matrix.shape[1]} columns"
         if cells.form is None
@@ -37,6 +40,14 @@ def say_cells(cells: Cells) -> None:
             f"{len(cells.sample):,} cells, some of each day; all else from all cells",
         )
     say("times", f"obs[{cells.time_key!r}]: {cells.timeline.describe()}")
+    if not cells.timeline.unit and all(named(x) != x for x in cells.timeline.labels):
+        first = cells.timeline.labels[0]
+        say(
+            "",
+            f"numbers without a unit, whatever the column is called: {first} is said as "
+            f"{named(first)}, rates are per unit of time, and labels such as day{first} would name "
+            "the unit",
+        )
     say("cells", ", ".join(f"{label}: {n:,}" for label, n in cells.counts.items()))
     for note in cells.timeline.notes:
         say("", note)
@@ -112,6 +123,33 @@ def unannotated(types: pd.Series[Any]) -> str:
     return f" {n:,} of {plural(len(types), 'cell')} {verb} unannotated and not included."
 
 
+def largest_first(rows: Iterable[dict[str, Any]]) -> tuple[dict[str, Any], ...]:
+    """Rows of types, the one with most cells first."""
+    return tuple(sorted(rows, key=lambda row: -row["cells"]))
+
+
+def marked(row: Mapping[str, Any]) -> str:
+    """The type of a row, with a star where it has few cells."""
+    return f"{row['type']}{' *' * (row['cells'] < FEW)}"
+
+
+def few_cells() -> str:
+    """What the star is."""
+    return f"*: fewer than {FEW} cells; not reliable."
+
+
+def rates(rows: Sequence[Mapping[str, Any]]) -> str:
+    """The growth of the first types with its range, and how many more there are and where."""
+    listed = ", ".join(
+        f"{marked(row)} {row['mean']:+.2g} ({row['low']:+.2g} to {row['high']:+.2g})"
+        for row in rows[:AT_MOST]
+    )
+    if not (left := rows[AT_MOST:]):
+        return listed
+    most = plural(left[0]["cells"], "cell") + " or fewer" * (len(left) > 1)
+    return f"{listed} and {len(left)} more with {most} (in the report and `cellam info`)"
+
+
 def over_replicates(row: Mapping[str, Any], format: str) -> str:
     """The interval of a row over replicates; a dash where there is none."""
     from cellam.analysis.over_replicates import HIGH, LOW
@@ -130,22 +168,20 @@ def say_growth(model: Model, cells: Cells, found: GrowthRange | None, left: Left
 
     types, rows = growth_of_types(model, cells.obs, found)
     if types is not None and rows:
-        listed = ", ".join(
-            f"{row['type']} {row['mean']:+.2g} ({row['low']:+.2g} to {row['high']:+.2g})"
-            for row in rows[:AT_MOST]
-        )
-        more = f" and {len(rows) - AT_MOST} more" if len(rows) > AT_MOST else ""
+        rows = largest_first(rows)
         relative = ", relative" if model.options.population is None else ""
         say(
             "growth",
             f"{model.timeline.per_time}{relative}, mean of each {types.name} and its range: "
-            f"{listed}{more}{'.' * bool(rest := unannotated(types))}{rest}",
+            f"{rates(rows)}{'.' * bool(rest := unannotated(types))}{rest}",
         )
+        if any(row["cells"] < FEW for row in rows[:AT_MOST]):
+            say("", few_cells())
         ranged = growth_over_replicates(model, rows, types, left)
         if over := says_over(ranged, left):
-            ends = (f"{row['type']} {over_replicates(row, '+.2g')}" for row in ranged[:AT_MOST])
+            ends = (f"{marked(row)} {over_replicates(row, '+.2g')}" for row in ranged[:AT_MOST])
             say("", f"{over}: {', '.join(ends)}")
-        say("", explain_growth(rows, model.options.population is None))
+        say("", explain_growth(rows, model.options.population is None, model.choice))
     division = compare_division(model, cells)
     if division is not None:
         say("" if rows else "growth", str(division))

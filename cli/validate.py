@@ -113,7 +113,8 @@ def _print_scores(frame: pd.DataFrame) -> None:
         print()
     print(
         f"In brackets: 95 % intervals over clones. A gain above 0 means that {OURS} is better, "
-        "also where lower scores are better."
+        "also where lower scores are better.\nScored are the fates of `cellam fates` without "
+        "--clones: no barcode has calibrated them."
     )
 
 
@@ -135,7 +136,8 @@ def _print_reliability(frame: pd.DataFrame) -> None:
         ],
     )
     print(
-        "Calibrated probabilities are found as often as predicted, in every row. 95 %: over clones."
+        "If they were calibrated, probabilities would be found as often as predicted, in every "
+        "row. 95 %: over clones."
     )
 
 

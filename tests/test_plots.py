@@ -36,6 +36,7 @@ from cellam.plots.maps import on_grid
 from cellam.reading.cells import Cells
 from cellam.reading.palette import find_palette, palette
 from cellam.report.findings import growth_by_type
+from cellam.report.wording import share_text
 
 
 @pytest.fixture(scope="module")
@@ -472,6 +473,25 @@ def test_larger_shares_of_a_composition_have_their_intervals(frame: pd.DataFrame
     assert not ax.collections and "interval" not in ax.get_xlabel()
 
 
+def test_simulated_shares_outside_the_observed_interval_have_the_star_of_the_table() -> None:
+    row = {
+        "label": "d",
+        "observed": {"a": 0.7, "b": 0.29, "c": 0.01},
+        "simulated": {"a": 0.6, "b": 0.39, "c": 0.01},
+        "observed_interval": {"a": (0.65, 0.75), "b": (0.2, 0.4), "c": (0.02, 0.03)},
+        "simulated_interval": {},
+    }
+    ax = plots.composition(pd.DataFrame([row]))
+    stars = [t for t in ax.texts if t.get_text() == "*"]
+    (bar,) = (c[1] for c in ax.containers if c.get_label() == "a")
+    (star,) = stars  # b is inside, and c too thin
+    assert star.get_position()[1] == pytest.approx(bar.get_y() + bar.get_height() / 2)
+    assert share_text(row, "a").endswith("*") and not share_text(row, "b").endswith("*")
+    assert "outside the interval of the observed share" in ax.get_xlabel()
+    near = {**row, "simulated": row["observed"]}
+    assert "outside" not in plots.composition(pd.DataFrame([near])).get_xlabel()
+
+
 def test_many_types_share_a_bar() -> None:
     shares = {f"t{k}": 0.04 for k in range(25)}
     frame = pd.DataFrame([{"label": "d", "observed": shares, "simulated": shares}])
@@ -636,11 +656,11 @@ def test_a_flow_of_few_cells_is_pale_and_has_a_star() -> None:
         [("a", "a", 0.9, 0.9), ("b", "a", 0.1, 0.1)],
         columns=["source", "target", "before", "after"],
     )
-    ax = plots.flow(frame, ("day2", "day7"), cells={"a": 40, "b": 4})
+    ax = plots.flow(frame, ("day2", "day7"), cells={"a": 40, "b": 9})
     assert {"a 0.90", "b * 0.10"} < {t.get_text() for t in ax.texts}
     assert sorted(c.get_alpha() for c in ax.collections) == [0.2, 0.55]
-    assert "fewer than 5 cells" in ax.get_xlabel()
-    assert plots.flow(frame, ("day2", "day7"), cells={"a": 40, "b": 5}).get_xlabel() == ""
+    assert "fewer than 10 cells" in ax.get_xlabel()
+    assert plots.flow(frame, ("day2", "day7"), cells={"a": 40, "b": 10}).get_xlabel() == ""
 
 
 def test_a_flow_of_many_types_keeps_its_mass() -> None:
@@ -721,7 +741,7 @@ def test_a_design_has_the_cells_of_each_group_and_day(small: anndata.AnnData) ->
 
 
 def test_a_mean_over_few_cells_is_open_and_has_no_interval() -> None:
-    rows = [("A", "x", 0, 9.0), ("A", "x", 2, 4.0), ("A", "y", 0, 9.0), ("A", "y", 2, 9.0)]
+    rows = [("A", "x", 0, 19.0), ("A", "x", 2, 9.0), ("A", "y", 0, 19.0), ("A", "y", 2, 10.0)]
     frame = pd.DataFrame(rows, columns=["gene", "group", "time", "cells"])
     frame = frame.assign(mean=frame["time"] * 1.0, low=-1.0, high=3.0)
     (panel,) = plots.pseudobulk(frame, time="time (days)")
@@ -731,17 +751,17 @@ def test_a_mean_over_few_cells_is_open_and_has_no_interval() -> None:
     white = [len(m.get_xdata()) for m in marks if m.get_markerfacecolor() == "#ffffff"]
     assert white == [1]
     assert panel.get_xlabel() == "time (days)"
-    assert "fewer than 5 cells" in panel.figure.legends[0].get_title().get_text()
+    assert "fewer than 10 cells" in panel.figure.legends[0].get_title().get_text()
 
 
 def test_a_group_of_few_cells_is_dashed_and_has_no_band() -> None:
-    rows = [("A", group, t, n) for group, n in (("x", 9), ("y", 4)) for t in (0, 1)]
+    rows = [("A", group, t, n) for group, n in (("x", 10), ("y", 9)) for t in (0, 1)]
     frame = pd.DataFrame(rows, columns=["gene", "group", "time", "cells"])
     (panel,) = plots.trends(frame.assign(mean=1.0, low=0.0, high=2.0))
     assert [line.get_linestyle() for line in panel.lines] == ["-", "--"]
     assert len(panel.collections) == 1
     listed = [t.get_text() for t in panel.figure.legends[0].get_texts()]
-    assert listed == ["x (9)", "y (4) *"]
+    assert listed == ["x (10)", "y (9) *"]
 
 
 # ------------------------------------------------------------------------------------ landscape

@@ -21,6 +21,7 @@ from scipy import sparse
 from cellam.analysis.terminal import position_of
 from cellam.dynamics.nearest import nearest, nearest_others, stand_ins
 from cellam.errors import DataError
+from cellam.limits import FEW
 from cellam.modelling.model import Model
 from cellam.reading.cell_types import MOST_TYPES, read_types
 
@@ -108,9 +109,19 @@ class Reference:
         return np.asarray(np.bincount(codes, own, len(self.names)) / np.maximum(counts, 1))
 
     def mixed_up(self) -> dict[str, float]:
-        """Types of which less than 80 % of the cells are recognised, and how much of each is."""
+        """Types of which less than 80 % of the cells are recognised, and how much of each is.
+
+        Of `rare` types nothing is said: fewer cells than neighbours are asked for have others among
+        these wherever they are.
+        """
         found = zip(self.names, self.recognised(), strict=True)
-        return {name: float(share) for name, share in found if share < RECOGNISED}
+        return {n: float(p) for n, p in found if p < RECOGNISED and n not in self.rare}
+
+    @property
+    def rare(self) -> tuple[str, ...]:
+        """Types with fewer than ten cells."""
+        counts = np.bincount(self.codes[self.annotated], minlength=len(self.names))
+        return tuple(name for name, n in zip(self.names, counts, strict=True) if n < FEW)
 
     def _shares(self, places: NDArray[np.int64]) -> Array:
         counts = np.bincount(self.codes[places], minlength=len(self.names))

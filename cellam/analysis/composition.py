@@ -7,6 +7,7 @@ ESS of their masses, however many cells each has become. It holds no error of th
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,17 @@ from cellam.analysis.weighing import counted
 from cellam.modelling.families import Moved
 from cellam.modelling.model import Model
 from cellam.reading.cell_types import read_types
+
+
+def strays(row: Mapping[Any, Any] | pd.Series[Any], name: str) -> bool:
+    """Whether a simulated share of a type is outside the interval of the observed one.
+
+    That over replicates where the row has it, else by the number of cells.
+    """
+    of_cells = row.get("observed_interval", {})
+    interval = row.get("observed_replicates", of_cells).get(name)
+    share = row["simulated"].get(name, 0.0)
+    return interval is not None and not interval[0] <= share <= interval[1]
 
 
 def composition(

@@ -189,6 +189,9 @@ def _meant(model: Model, of: str, types: pd.Series[Any] | None) -> str:
         names = sorted({str(name) for name in read_types(types).iloc[last].dropna()})
         if (near := closest(of, names)) is not None:
             return f"Did you mean {FATE + near!r}? "
+    genes = {gene.lower(): gene for gene in model.space.genes}
+    if (gene := genes.get(of.lower())) is not None:
+        return f"{gene} is a gene: `cellam plot trends` with `genes={gene}` draws it. "
     return did_you_mean(of, ["growth", "speed"])
 
 

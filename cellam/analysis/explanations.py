@@ -4,6 +4,9 @@ Each coupling that predicts the training days well enough (`Choice.couplings`) j
 way, with more growth or less, and between two days the cells may go straight or turn gradually. On
 the training days all of these agree; between them they do not, and a new day would tell.
 
+Where a path without growth predicted the one day that could be held out as well, and the fit has
+growth only as one day cannot rule it out, that path is open too.
+
 The share of growth that may be conversion instead (`growth_range`) is not among them: for every
 share the cells are at the same places at all times, which no snapshot tells apart.
 """
@@ -15,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cellam.dynamics.couplings import Coupling, Unbalanced
+from cellam.dynamics.couplings import Balanced, Coupling, Unbalanced
 from cellam.dynamics.curves import CURVATURE, curve
 from cellam.dynamics.paths import Gap, Path, build_path
 from cellam.modelling.model import Model
@@ -105,6 +108,9 @@ def left_open(model: Model) -> Open:
         (recipe.curvature, 0.0 if recipe.curvature else CURVATURE) if free else (recipe.curvature,)
     )
     couplings = [recipe.coupling, *(c for c in model.choice.couplings if c != recipe.coupling)]
+    reason = model.choice.reasons.get("coupling")
+    if reason is not None and reason.because == "one day":
+        couplings.append(Balanced())
     found: list[Explanation] = []
     for coupling in couplings:
         straight = build_path(days, coupling, rng)

@@ -30,7 +30,7 @@ of a day with very many join those that stand for all (`nearest`).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,6 +45,7 @@ from cellam.analysis.terminal import Terminal, position_of
 from cellam.analysis.uncertainty import Spread
 from cellam.analysis.weighing import by_mass, counted, mixed, weigh
 from cellam.errors import ConfigError
+from cellam.limits import FEW
 from cellam.modelling.cohort import Cohort
 from cellam.modelling.model import Model
 from cellam.modelling.observed import thinned_day
@@ -53,7 +54,6 @@ from cellam.reading.cell_types import UNANNOTATED, read_types
 Array = NDArray[np.float64]
 
 DECIDED = 0.9  # probability of a fate
-FEW = 10  # cells: a row from fewer says little
 
 
 @dataclass(frozen=True)
@@ -90,6 +90,8 @@ class Fates:
         Cells of the terminal day that have a state.
     kept : float
         c, the share of every cell that follows its own way.
+    forward : bool
+        Whether cells were followed to a later day.
     members : (M, n, S) array
         The probabilities of each member of the ensemble; M = 0 without one.
     member_mass : (M, n) array
@@ -109,6 +111,7 @@ class Fates:
     whole: Array
     ends: int
     kept: float
+    forward: bool
     members: Array
     member_mass: Array
 
@@ -131,6 +134,24 @@ class Fates:
         """
         least, most = (float((p.max(1) >= DECIDED).mean()) for p in (self.low, self.high))
         return least, most
+
+    @property
+    def observed(self) -> tuple[Array, Array, Array] | None:
+        """Share of each state on the terminal day, (S,), and its 95 % interval by the number of
+        cells.
+
+        None for ancestors: what a day came from is not observed.
+        """
+        if not self.forward:
+            return None
+        return self.whole, *counted(self.whole, self.ends)
+
+    def left_out(self, row: Mapping[str, Any]) -> frozenset[str]:
+        """States of which the range of a row of all cells leaves out the observed share."""
+        if not self.forward:
+            return frozenset()
+        shares = zip(self.states, self.whole, strict=True)
+        return frozenset(s for s, w in shares if not row["least"][s] <= w <= row["most"][s])
 
     def table(self, names: pd.Index[Any], types: pd.Series[Any]) -> pd.DataFrame:
         """One row for each cell: its name, day, own type, mass, entropy and probabilities.
@@ -345,6 +366,7 @@ def _fates(
         first.whole,
         of_state.shape[0],
         first.kept,
+        k < end,
         np.array([w.own for w in others]).reshape(-1, n, S),
         np.array(masses[1:]).reshape(-1, n),
     )

@@ -48,6 +48,10 @@ FEATURES = 256  # of their growth fields
 PARTICLES = 6_000
 GAPS = 6  # that are left out in turn
 ERRORS = 1.96  # standard errors of counting: 95 %
+INSTEAD = (  # of growth, where its range holds 0: said alike by all that prints it
+    "cells that change from one type to another at random times would leave the same days "
+    "without growth"
+)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from cellam.analysis.growth_range import growth_range, has_range
+from cellam.analysis.growth_range import INSTEAD, growth_range, has_range
 from cellam.checks.caveat import Caveat
 from cellam.modelling.model import Model
 
@@ -37,9 +37,9 @@ def open_growth(
         who = f"any of {of}" if share == 1 else f"{100 * share:.0f} % of {of}"
         yield Caveat(
             "growth range",
-            f"No growth is needed of {who} to explain these days: the range of their growth holds "
-            "0, as cells that change their type at random times would do it as well. What is said "
-            f"here of {what} is of this fit, one explanation of several.",
+            f"These days do not tell whether {who} grow or shrink: the range of their growth holds "
+            f"0, as {INSTEAD}. What is said here of {what} is of this fit, one explanation of "
+            "several.",
             "Do not read it as division or death without numbers of living cells (`population`) or "
             "lineage barcodes.",
         )

@@ -34,13 +34,13 @@ from cellam.comparison.table import dynamics_p, effects_table
 from cellam.comparison.transfer import transfer
 from cellam.comparison.units import find_samples
 from cellam.dynamics.fitting import OnProgress, Progress, silent
-from cellam.errors import ConfigError
+from cellam.errors import ConfigError, DataError
 from cellam.executors.executor import in_order
 from cellam.modelling.model import Model
 from cellam.modelling.pipeline import fit
 from cellam.names import plural
 from cellam.options import Options
-from cellam.reading.cell_types import resolve_types
+from cellam.reading.cell_types import list_offers, resolve_types
 from cellam.reading.cells import Cells
 from cellam.reading.samples import OFF, find_replicates
 from cellam.result import Result
@@ -132,10 +132,29 @@ class Comparison(Result):
             )
         least = self.dynamics_p <= self.smallest_p * (1 + 1e-9)
         allowed = ", the smallest that they allow" * least
-        return (
-            f"The dynamics of {second} and {first} differ ({p}{allowed}): the same cells lead to "
-            f"other days. {OPEN}"
-        )
+        return f"The dynamics of {second} and {first} differ ({p}{allowed}). {self._rests} {OPEN}"
+
+    @property
+    def _rests(self) -> str:
+        """Which of the two families the verdict goes by show it, as their tables do."""
+        small = self.effects[self.effects["p"] <= LEVEL]
+        motion, arrival = (bool((small["family"] == name).any()) for name in ("motion", "arrival"))
+        if motion and arrival:
+            return (
+                "Cells move otherwise (motion), and the same cells lead to other shares of types "
+                "than one dynamics makes of them (arrival)."
+            )
+        if motion:
+            return (
+                "This rests on how cells move (motion). No row of arrival is told from chance: to "
+                "which other shares of types it leads does not show."
+            )
+        if arrival:
+            return (
+                "This rests on which types the same cells lead to (arrival); that of motion is not "
+                "told from chance."
+            )
+        return "This rests on all rows of arrival together; none of them is told from chance alone."
 
     @property
     def _too_few(self) -> str:
@@ -315,6 +334,11 @@ def compare(
             "Leave it out.",
         )
     check_closed_form(options)
+    if groupby is not None and groupby not in cells.obs:
+        raise DataError(
+            f"There is no column {groupby!r} in obs of {cells.source}.",
+            list_offers(cells.obs, cells.codes),
+        )
     types = resolve_types(cells.obs, cells.codes, groupby)
     if types is not None and types.name == condition:
         raise ConfigError(

@@ -26,6 +26,7 @@ from cellam.comparison.samples import Codes, Samples
 from cellam.comparison.surplus import Surplus
 from cellam.dynamics.actions import Kernel
 from cellam.dynamics.simulation import simulate
+from cellam.limits import FEW
 from cellam.modelling.model import Model
 from cellam.reading.cell_types import read_types
 
@@ -33,7 +34,6 @@ Array = NDArray[np.float64]
 
 COMMON = 2_000  # cells at which velocity and growth are compared
 FOLLOWED = 200  # cells of the first day whose fates are compared
-FEW = 10  # cells of a type, for its growth or its fates
 SHARES = ("fates", "arrival", "composition")  # families of shares: shown in percentage points
 POINTS = "percentage points"
 STEPS = 2  # of Runge-Kutta in a gap

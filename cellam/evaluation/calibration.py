@@ -34,6 +34,11 @@ Array = NDArray[np.float64]
 
 N_BOOT = 1_000
 NOT_USED = " They do not score better, so the fates here are uncalibrated: as without clones."
+USED = (
+    "\nCalibrated here are the shares and their entropy, in the table, the CSV and the flow. The "
+    "ranges and the line of decided cells are not: they are what the days leave open without "
+    "clones. Figures, the report and exports are not calibrated either."
+)
 TRIED = np.linspace(0.0, 1.0, 101)  # shares; the first is the mean fate
 
 
@@ -93,7 +98,7 @@ class Calibration:
             f"of the clones; without clones, {enumerated(before)}).\nBrier on clones that took no "
             f"part in it: {scores}. Calibrated fates are {better} uncalibrated ones (gain "
             f"{value:.3f}, 95 % {low:.3f} "
-            f"to {high:.3f}).{'' if self.helps else NOT_USED}"
+            f"to {high:.3f}).{USED if self.helps else NOT_USED}"
         )
 
 

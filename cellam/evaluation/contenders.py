@@ -55,7 +55,7 @@ class Own:
 
 
 FIT = Own("cellam", "the days on both sides, simulated to the held-out day by the fit", stream=0)
-FORWARD = Own("forward", "the day before alone, simulated to the held-out day", stream=0)
+FORWARD = Own("forward", "as cellam, but from the day before alone", stream=0)
 FLOOR = Own("floor", "one half of the observed cells, scored against the other half", stream=7)
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from cellam.display import enumerated
 from cellam.errors import ConfigError
 from cellam.evaluation.baselines import BASELINES, baselines
 from cellam.evaluation.contenders import (
@@ -62,6 +63,23 @@ def descriptions(table: pd.DataFrame) -> dict[str, str]:
         elif "next" in scored:
             found[FIT.name] = "the day after, simulated backward by the fit"
     return found
+
+
+def variants(table: pd.DataFrame) -> str:
+    """Which rows are of cellam too, with one thing changed, in a sentence; empty without one.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        Scores of a day: a row for each method and metric.
+    """
+    there = [n for n in (FORWARD.name, *COUNTERPARTS) if n in set(table["method"])]
+    if not there:
+        return ""
+    return (
+        f"Variants of cellam, with one thing changed: {enumerated(there)}. The skill and the "
+        f"verdict are those of the row {FIT.name}."
+    )
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,7 @@ class Counterpart:
     @property
     def description(self) -> str:
         """In a table of scores."""
-        return f"the same, fitted {self.how}"
+        return f"as cellam, but fitted {self.how}"
 
 
 def _balanced(options: Options) -> Options | None:

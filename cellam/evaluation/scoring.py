@@ -132,6 +132,11 @@ def _drawn(contest: Contest, units: Units | None, n: int) -> NDArray[np.int64]:
     return np.concatenate(drawn)
 
 
+CLOUDS = (  # where that number comes from, for what prints it
+    f"the least of: half of the held-out day, each day that predicts it, and {N_MAX:,}"
+)
+
+
 def _size(contest: Contest, n_cells: int | None) -> int:
     # Systematic draws from the smallest cloud leave every row with the same number of cells.
     m = len(contest.truth)

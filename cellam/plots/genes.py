@@ -12,8 +12,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cellam.analysis.trends import ALL
+from cellam.limits import FEW
 from cellam.plots import style
-from cellam.plots.populations import FEW
 from cellam.reading.palette import NONE, Palette, palette
 
 if TYPE_CHECKING:

@@ -17,9 +17,10 @@ from cellam.analysis.basis import find_basis
 from cellam.analysis.fates import Fates
 from cellam.days.time_labels import named, offer
 from cellam.errors import ConfigError
+from cellam.limits import FEW
 from cellam.modelling.model import Model
 from cellam.plots import style
-from cellam.plots.populations import FEW, MOST_TYPES, OTHERS
+from cellam.plots.populations import MOST_TYPES, OTHERS
 from cellam.plots.scatter import name_axes, size_of
 from cellam.reading.palette import NONE, Palette, palette, types_palette
 

@@ -11,10 +11,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cellam.analysis.composition import present
+from cellam.analysis.composition import present, strays
 from cellam.analysis.uncertainty import Spread
 from cellam.days.time_labels import named
 from cellam.errors import DataError
+from cellam.limits import FEW
 from cellam.modelling.model import Model
 from cellam.modelling.simulated import Simulation
 from cellam.plots import style
@@ -24,10 +25,10 @@ from cellam.reading.palette import NONE, Palette, palette
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-FEW = 5  # cells: fewer are an anecdote, and marked
 MOST_TYPES = 20  # drawn by name; the others share one bar
 OTHERS = "others"
 LABELLED = 0.08  # share from which a bar has its number and interval
+STARRED = 0.02  # of a bar: stars of thinner parts would cover each other
 
 
 def composition(
@@ -84,6 +85,9 @@ def composition(
     with style.drawing(ax, save, size=(_width(len(frame), shares.shape[1]), 2.5)) as axes:
         _stack(axes, x, shares, colours)
         _whiskers(axes, x, shares, ranges)
+        away = [_away(row) if of == "simulated" else set() for _, row in frame.iterrows()
+                for of in sides.values()]  # fmt: skip
+        drawn = _stars(axes, x, shares, away)
         axes.set_xticks(x, [side for side, _ in pairs], fontsize=style.SMALL)
         for k, (label, what) in enumerate(zip(frame["label"], told, strict=True)):
             for text, down, weight in ((str(label), -13, "bold"), (what, -22, "normal")):
@@ -96,9 +100,13 @@ def composition(
         axes.set(ylabel="share of cells (%)", ylim=(0, 1))
         observed = "obs.: observed; " * (n == 2)
         over = "over replicates" if kind == "replicates" else "by the number of cells"
+        starred = (
+            f"\n* : outside the interval of the observed share (from {100 * STARRED:.0f} % on)"
+        ) * bool(drawn)
         counted = f"\n| : 95 % interval {over}" * any(map(bool, ranges))
         axes.set_xlabel(
-            f"{observed}sim.: simulated, by weight{counted}", labelpad=24 if any(told) else 14
+            f"{observed}sim.: simulated, by weight{counted}{starred}",
+            labelpad=24 if any(told) else 14,
         )
         for k, (_, shares_of_day) in enumerate(pairs):
             if k % n == n - 1 and not shares_of_day:
@@ -144,6 +152,26 @@ def _stack(axes: Axes, x: NDArray[np.float64], shares: pd.DataFrame, colours: Pa
                     bbox={"boxstyle": "round,pad=0.1", "fc": "#ffffff", "ec": "none"},
                 )  # fmt: skip
         base = base + height
+
+
+def _away(row: pd.Series[Any]) -> set[str]:
+    """Types whose simulated share has a star in the table of a simulation."""
+    if not row["observed"] or not row["simulated"]:
+        return set()
+    return {name for name in row["simulated"] if strays(row, name)}
+
+
+def _stars(
+    axes: Axes, x: NDArray[np.float64], shares: pd.DataFrame, away: Sequence[set[str]]
+) -> int:
+    """Mark shares of some types next to their part of the bar, but for thin ones; how many."""
+    drawn = 0
+    for place, (_, of_bar), names in zip(x, shares.iterrows(), away, strict=True):
+        middle = of_bar.cumsum() - of_bar / 2
+        for name in of_bar.index[of_bar >= STARRED].intersection(sorted(names)):
+            axes.text(place + 0.5, middle[name], "*", ha="left", va="center", fontsize=style.FONT)
+            drawn += 1
+    return drawn
 
 
 def _whiskers(

@@ -60,7 +60,7 @@ def heatmap(
         rest = sum(whole["fate"][name] for name in left)
         said = [
             f"descendants on {days[1]}: % of mass,",
-            "and its range",
+            "and its range, not calibrated by barcodes",
             *_notes(of_types, left, rest),
         ]
         axes.set_xlabel("\n".join(said))

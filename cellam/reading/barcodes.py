@@ -22,17 +22,20 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from cellam.days.time_labels import count_cells
-from cellam.errors import ConfigError, DataError
+from cellam.errors import CellamError, DataError
 from cellam.files.sources import Source
 from cellam.matrix.matrices import read_numbers
-from cellam.names import offer
+from cellam.reading.barcode_columns import offer_barcodes
 
 MOST = 0.5  # of the cells with a barcode; more have the other one as well
 NONE, SEVERAL = -1, -2
 
 
 def with_barcodes(
-    obs: pd.DataFrame, source: Source, key: str | None
+    obs: pd.DataFrame,
+    source: Source,
+    key: str | None,
+    missing: type[CellamError] = DataError,
 ) -> tuple[pd.DataFrame, tuple[str, ...]]:
     """Annotation with a column of clones, where barcodes are a matrix in `obsm` under that name.
 
@@ -45,21 +48,23 @@ def with_barcodes(
     source : Source
         The opened file.
     key : str or None
+    missing : type of CellamError
+        If neither has it: the data lack what a fit of them was asked for, or a run knows its data,
+        and the name is wrong.
 
     Raises
     ------
-    ConfigError
-        If neither has it.
     DataError
-        If the matrix does not hold numbers, or negative ones, or not those of all cells, or no cell
-        has a barcode, or most that have one have those of several clones.
+        If neither has it (or the error that is `missing`); if the matrix does not hold numbers, or
+        negative ones, or not those of all cells, or no cell has a barcode, or most that have one
+        have those of several clones.
     """
     if key is None or key in obs:
         return obs, ()
     if key not in source.keys("obsm"):
-        raise ConfigError(
+        raise missing(
             f"`clones={key!r}`: neither obs nor obsm of {source.name} has it.",
-            offer(key, map(str, obs.columns)),
+            offer_barcodes(key, obs, source),
         )
     value = source.element(f"obsm/{key}")
     where = f"obsm[{key!r}] of {source.name}"

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from cellam.days.columns import TimeColumn, read_times
 from cellam.days.timeline import Timeline
 from cellam.display import Displayed, enumerated
-from cellam.errors import DataError
+from cellam.errors import ConfigError, DataError
 from cellam.files.sources import opened
 from cellam.files.stores import SAVE_AGAIN
 from cellam.matrix.absent import Days
@@ -28,6 +28,7 @@ from cellam.matrix.matrices import check_names, read_representation
 from cellam.matrix.values import Form
 from cellam.names import offer
 from cellam.options import Kind, ReadOptions
+from cellam.reading.barcode_columns import tell_barcodes
 from cellam.reading.barcodes import with_barcodes
 from cellam.reading.signatures import BIRTH
 from cellam.reading.velocity import read_velocity
@@ -277,6 +278,8 @@ def _read(data: str | Path | AnnData, options: ReadOptions, most: int | None = N
     velocity: NDArray[np.float32] | None = None
     with opened(data) as source:
         obs, told = with_barcodes(annotation(source), source, options.clones)
+        if options.clones is None:
+            told = tell_barcodes(obs, source)
         key, timeline, codes, others = read_times(obs, options.time_key, options.time_map)
         codes = codes.astype(np.int64)
         check_names(obs.index, "cell", "obs_names", source.name)
@@ -323,7 +326,7 @@ def _as_text(column: Any) -> NDArray[np.str_]:
 def read_obs(data: str | Path | AnnData, clones: str | None = None) -> pd.DataFrame:
     """Read the annotation of the cells alone, with a column `clones` also where `obsm` has it."""
     with opened(data) as source:
-        return with_barcodes(annotation(source), source, clones)[0]
+        return with_barcodes(annotation(source), source, clones, ConfigError)[0]
 
 
 def read_annotation(data: str | Path | AnnData) -> AnnData:

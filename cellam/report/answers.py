@@ -14,9 +14,9 @@ from typing import Any
 from cellam.checks.caveat import Caveat
 from cellam.checks.outside_caveats import OFF_DATA
 from cellam.evaluation.sensitivity import Sensitivity
+from cellam.limits import FEW
 from cellam.modelling.model import Model
 from cellam.names import plural
-from cellam.plots.populations import FEW
 
 TYPES = 4  # by name in a sentence
 LEAST = 0.01  # of a share or a fate, to be named

@@ -108,7 +108,9 @@ class _Outcome:
             "growth": self.growth() if grows else None,
             "ranges": self.ranges() if self.by_type else None,
             "growth_by_type": self.by_type,
-            "growth_said": explain_growth(self.by_type, model.options.population is None),
+            "growth_said": explain_growth(
+                self.by_type, model.options.population is None, model.choice
+            ),
             "unsure": unsure_by_type(model, types),
             "mass": self.mass() if grows else None,
             "composition": self.composition() if types is not None else None,
@@ -325,6 +327,7 @@ def _fates(
     few = _thinned(model.without_ensemble(), start)
     found = predict_fates(few, start, types, seed=model.options.seed)
     n, N = len(found.rows), len(days.points[0])
+    ends = reference_of(model, end, types)
     rows = rows_of(found, types)
     whole = rows[-1]["fate"]
     states = sorted(whole, key=lambda name: -whole[name])
@@ -343,7 +346,10 @@ def _fates(
         "rows": fates_over_replicates(
             found, rows, types, left, draws=DRAWS, seed=model.options.seed
         ),
-        "mixed_up": reference_of(model, end, types).mixed_up(),
+        "mixed_up": ends.mixed_up(),
+        "rare": ends.rare,
+        "observed": dict(zip(found.states, 100 * found.whole, strict=True)),
+        "left_out": found.left_out(rows[-1]),
     }
 
 

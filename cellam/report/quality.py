@@ -10,10 +10,11 @@ import pandas as pd
 from cellam.days.time_labels import named
 from cellam.dynamics.fitting import Solved
 from cellam.evaluation.contenders import FIT
-from cellam.evaluation.contest import descriptions
+from cellam.evaluation.contest import descriptions, variants
 from cellam.evaluation.controls import Controlled
 from cellam.evaluation.heldout import predict_day
 from cellam.evaluation.scores import Scores
+from cellam.evaluation.scoring import CLOUDS
 from cellam.evaluation.skill import Skill, skills, verdict
 from cellam.modelling.model import Model
 from cellam.plots import maps, scores
@@ -66,6 +67,8 @@ def score_tables(
             {
                 "named": named(label),
                 "extrapolation": bool(day.table["extrapolation"].iloc[0]),
+                "clouds": CLOUDS,
+                "variants": variants(day.table),
                 "n": int(day.table["n"].iloc[0]),
                 "draws": int(day.table["draws"].iloc[0]),
                 "verdict": verdict(ours) if ours else "No baseline was scored.",

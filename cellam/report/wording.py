@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from cellam.analysis.composition import strays
+from cellam.analysis.growth_range import INSTEAD
 from cellam.dynamics.couplings import Balanced, Coupling
 from cellam.dynamics.fitting import Solved, Trained
 from cellam.limits import CLONES
@@ -82,8 +84,7 @@ def share_text(row: Mapping[Any, Any], name: str, unit: str = "", *, compared: b
     of_cells = row.get("observed_interval", {})
     interval = row.get("observed_replicates", of_cells).get(name)
     beside = _ends(interval)
-    share = row["simulated"].get(name, 0.0)
-    outside = interval is not None and not interval[0] <= share <= interval[1]
+    outside = strays(row, name)
     observed = f"{100 * row['observed'].get(name, 0.0):.0f}"
     return f"{said} ({'; '.join([observed, *([beside] if beside else [])])}){'*' * outside}"
 
@@ -167,8 +168,12 @@ def explain_choice(choice: Choice, method: str) -> list[str]:
     ]
 
 
-def explain_growth(rows: Sequence[Mapping[str, Any]], relative: bool) -> str:
+def explain_growth(
+    rows: Sequence[Mapping[str, Any]], relative: bool, choice: Choice | None = None
+) -> str:
     """What the ranges of growth by type allow to say, in a sentence; empty without rows.
+
+    Where it may as well be conversion, and held-out days called for one of the two, so it says.
 
     Parameters
     ----------
@@ -176,14 +181,16 @@ def explain_growth(rows: Sequence[Mapping[str, Any]], relative: bool) -> str:
         With the type, and the low and the high end of its growth.
     relative : bool
         Whether growth is that beside the whole population.
+    choice : Choice, optional
+        How the path was chosen.
     """
     if not rows:
         return ""
     open_ = [row["type"] for row in rows if row["low"] <= 0 <= row["high"]]
     if len(open_) == len(rows):
         return (
-            "No growth is needed to explain these days: cells that change from one type to "
-            "another at random times would do it as well."
+            f"These days do not tell whether any type grows or shrinks: {INSTEAD}."
+            f"{_neither(choice)}"
         )
     faster = [row["type"] for row in rows if row["low"] > 0]
     slower = [row["type"] for row in rows if row["high"] < 0]
@@ -195,8 +202,20 @@ def explain_growth(rows: Sequence[Mapping[str, Any]], relative: bool) -> str:
     ]
     said = f"However cells change from type to type, these grow {'; these grow '.join(parts)}."
     if open_:
-        said += f" No growth is needed of {', '.join(open_)}."
+        does = "grows or shrinks" if len(open_) == 1 else "grow or shrink"
+        said += f" These days do not tell whether {', '.join(open_)} {does}: {INSTEAD}."
     return said
+
+
+def _neither(choice: Choice | None) -> str:
+    """That a fit without growth and conversion is worse, where held-out days have shown it."""
+    reason = None if choice is None else choice.reasons.get("coupling")
+    if reason is None or reason.because != "least growth":
+        return ""
+    return (
+        f" With neither (path {Balanced.name}), {_days(reason.days)} "
+        f"{'are' if reason.days > 1 else 'is'} predicted worse."
+    )
 
 
 def explain_decided(least: float, most: float) -> str:

@@ -44,6 +44,8 @@ class FatesResult(Result):
     recognised : dict of str to float
         Share of the observed cells of each state that their neighbours assign to it; see
         `analysis.assignment.Reference.recognised`.
+    rare : tuple of str
+        Those of which fewer than ten cells were observed, too few to say how well.
     calibration : Calibration or None
         What clones say of single fates; None where no clones were given.
     caveats : tuple of Caveat or None
@@ -80,6 +82,7 @@ class FatesResult(Result):
     types: pd.Series[Any]
     names: pd.Index[Any]
     recognised: dict[str, float]
+    rare: tuple[str, ...]
     calibration: Calibration | None
     caveats: tuple[Caveat, ...] | None
     written: Path | None
@@ -115,8 +118,12 @@ class FatesResult(Result):
 
     @property
     def mixed_up(self) -> dict[str, float]:
-        """States of which less than 80 % of the observed cells are recognised."""
-        return {name: share for name, share in self.recognised.items() if share < RECOGNISED}
+        """States of which less than 80 % of the observed cells are recognised; not the rare."""
+        return {
+            name: share
+            for name, share in self.recognised.items()
+            if share < RECOGNISED and name not in self.rare
+        }
 
     def to_frame(self) -> pd.DataFrame:
         """A row for each cell: its name, day, type, mass, entropy and probabilities.
@@ -139,6 +146,9 @@ class FatesResult(Result):
                 "types": self.rows[k][:-1],
                 "all": {key: v for key, v in self.rows[k][-1].items() if key != "type"},
             }
+            if (observed := f.observed) is not None:
+                ends = zip(f.states, *(each.tolist() for each in observed), strict=True)
+                day["observed"] = {state: list(each) for state, *each in ends}
             days.append(day | ({"flow": self.flows[k].to_dict("records")} if self.flows else {}))
         return {
             "run": str(self.run),

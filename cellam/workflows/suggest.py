@@ -11,6 +11,7 @@ import pandas as pd
 
 from cellam.analysis.suggestion import GrowthTold, Suggestion, growth_told, suggest
 from cellam.analysis.telling import RIGHT
+from cellam.checks.caveat import Caveat
 from cellam.days.time_labels import count_cells, named
 from cellam.display import enumerated
 from cellam.export.files import check_csv, write_csv
@@ -53,6 +54,8 @@ class SuggestionResult(Result):
         File of the table, if one was asked for.
     notes : tuple of str
         What could not be found.
+    caveats : tuple of Caveat or None
+        Reasons to doubt the fit, which it found; None where they were not looked for.
     """
 
     run: Path
@@ -60,6 +63,7 @@ class SuggestionResult(Result):
     growth: GrowthTold | None
     written: Path | None
     notes: tuple[str, ...]
+    caveats: tuple[Caveat, ...] | None
     _model: Model = field(compare=False)
 
     @property
@@ -115,6 +119,7 @@ class SuggestionResult(Result):
             "middle": None if found.middle is None else float(table["time"].iloc[found.middle]),
             "growth": growth,
             "says": list(self.says),
+            "caveats": None if self.caveats is None else [vars(c) for c in self.caveats],
         }
 
     @property
@@ -254,7 +259,7 @@ def suggest_run(
         of_cell = np.array([t if isinstance(t, str) else None for t in types], dtype=object)
         growth = growth_told(model, found, of_cell)
     notes = (*known.notes, *_left_out(model))
-    return SuggestionResult(run.path, found, growth, path, notes, model)
+    return SuggestionResult(run.path, found, growth, path, notes, run.caveats(), model)
 
 
 def _left_out(model: Model) -> tuple[str, ...]:

@@ -143,7 +143,9 @@ def test_a_cell_is_what_it_was_called_and_a_cell_without_a_name_is_assigned() ->
 def test_a_lone_cell_of_a_type_is_never_recognised() -> None:
     cells = on_a_line(*[0] * 30, 1)
     assert cells.recognised().tolist() == [pytest.approx(1 - 0.1 * 5 / 30, abs=0.02), 0]
-    assert cells.mixed_up() == {"b": 0.0}
+    assert cells.mixed_up() == {} and cells.rare == ("b",)  # nothing can be said of one cell
+    mixed = on_a_line(*[0, 1] * 10)
+    assert set(mixed.mixed_up()) == {"a", "b"} and mixed.rare == ()
     np.testing.assert_allclose(cells.bias().sum(), 0, atol=1e-12)
     assert on_a_line(0, names=("a",)).recognised().tolist() == [1]  # nothing to compare it with
 

@@ -212,11 +212,29 @@ def test_entropy_is_zero_where_certain_and_one_bit_where_even() -> None:
         p.mean(0),
         3,
         1.0,
+        True,
         np.zeros((0, 3, 2)),
         np.zeros((0, 3)),
     )
     np.testing.assert_allclose(found.entropy, [0, 1, 0.811278], atol=1e-6)
     assert not np.signbit(found.entropy).any()
+
+
+def test_a_row_of_all_cells_is_held_against_the_observed_day() -> None:
+    whole, p = np.array([0.9, 0.1]), np.array([[0.5, 0.5]])
+    found = Fates(
+        "a", Terminal("b", "c"), np.arange(1), ("x", "y"), p, np.ones(1), p, p, p[None], p[0],
+        whole, 100, 1.0, True, np.zeros((0, 1, 2)), np.zeros((0, 1)),
+    )  # fmt: skip
+    assert found.observed is not None
+    share, low, high = found.observed
+    np.testing.assert_array_equal(share, whole)
+    np.testing.assert_allclose(low, [0.826, 0.055], atol=1e-3)  # Wilson, 100 cells
+    np.testing.assert_allclose(high, [0.945, 0.174], atol=1e-3)
+    row = {"least": {"x": 0.4, "y": 0.1}, "most": {"x": 0.6, "y": 0.6}}
+    assert found.left_out(row) == {"x"}
+    back = replace(found, forward=False)  # what a day came from was not observed
+    assert back.observed is None and not back.left_out(row)
 
 
 def test_cells_without_a_state_do_not_count(model: Model, types: pd.Series) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import anndata
 import numpy as np
 import pandas as pd
@@ -12,6 +14,7 @@ from cellam.analysis.explanations import left_open
 from cellam.analysis.suggestion import growth_told, suggest
 from cellam.errors import ConfigError
 from cellam.modelling.model import Model
+from cellam.modelling.recipe import Because, Reason
 from cellam.report.findings import growth_by_type
 
 N = 80  # cells a day
@@ -42,6 +45,18 @@ def test_explanations_agree_on_the_days_and_the_first_is_that_of_the_fit(model: 
             y, w = explanation.cloud(t)
             np.testing.assert_allclose(w @ y, x.mean(0), atol=0.35)
             assert w.sum() == pytest.approx(1)
+
+
+@pytest.mark.parametrize(("because", "open_"), [("one day", True), ("least growth", False)])
+def test_no_growth_is_open_where_one_day_could_not_rule_it_out(
+    model: Model, because: Because, open_: bool
+) -> None:
+    """The fit has growth then, although the path without it predicts that day as well."""
+    reasons = {"coupling": Reason(because, {"tau 1": 0.3, "ot": 0.25}, 1)}
+    judged = replace(model, choice=replace(model.choice, reasons=reasons))
+    names = [e.name for e in left_open(judged).explanations]
+    assert ("path ot, straight" in names) == ("path ot, curved" in names) == open_
+    assert names[0].startswith("path uot")  # that of the fit
 
 
 def test_most_is_open_in_the_gap_in_which_cells_leap(leap: Model) -> None:

@@ -35,7 +35,7 @@ def test_growth_is_open_where_cells_may_convert_and_not_where_they_cannot(
 def test_a_part_of_the_cells_is_said_as_one() -> None:
     low, high = np.array([-1.0, -1, -1, 0.5]), np.ones(4)
     (caveat,) = open_growth(low, high)
-    assert "of 75 % of these cells" in caveat.finding
+    assert "do not tell whether 75 % of these cells grow or shrink" in caveat.finding
     assert not list(open_growth(low[2:], high[2:]))
 
 

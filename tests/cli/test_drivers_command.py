@@ -56,6 +56,7 @@ def test_a_fit_of_a_representation_takes_the_genes_of_x(call: Call, rep_run: Pat
     ("args", "code", "phrase"),
     [
         (["--of", "size"], 2, "there is no such quantity"),
+        (["--of", "APAF1"], 2, "Apaf1 is a gene: `cellam plot trends` with --genes Apaf1 draws"),
         (["--of", "fate:neuron"], 2, "fate:myeloid"),
         (
             ["--of", "fate:myeloid", "--day", "day7"],
@@ -90,7 +91,7 @@ def test_a_type_alone_is_taken_for_its_fate(call: Call, run: Path) -> None:
 
 def test_growth_that_is_not_needed_is_said_and_what_q_counts(call: Call, run: Path) -> None:
     result = call("drivers", "--of", "growth")
-    assert "caveat    No growth is needed of any of these cells" in result.out
+    assert "caveat    These days do not tell whether any of these cells grow" in result.out
     assert "replicates are not used" in result.out
     told = json.loads(call("drivers", "--of", "growth", "--json").out)
     assert [caveat["name"] for caveat in told["caveats"]] == ["growth range"]

@@ -182,3 +182,35 @@ def test_the_command_of_a_process_has_the_same_codes(spawn: Call, here: Path) ->
     result = spawn("fit", "nope.h5ad")
     assert (result.code, result.out) == (1, "")
     assert "there is no such file" in result.err
+
+
+@pytest.mark.parametrize(
+    ("args", "code"),
+    [
+        *(
+            ((command, "small.h5ad", option, "nope"), 1)
+            for command in ("check", "fit")
+            for option in ("--time-key", "--batch-key", "--replicate", "--clones", "--layer")
+        ),
+        *(
+            (("compare", "small.h5ad", "--condition", "cell_type", option, "nope"), 1)
+            for option in ("--clones", "--groupby", "--time-key")
+        ),
+        (("compare", "small.h5ad", "--condition", "nope"), 1),
+        (("fates", "--clones", "nope"), 2),
+        (("fates", "--terminal", "day7:nope"), 2),
+        (("validate", "--clones", "nope"), 2),
+        (("perturb", "-g", "Apaf1=2", "--terminal", "day7:nope"), 2),
+        (("drivers", "--of", "fate:erythroid", "--groupby", "nope"), 2),
+        (("plot", "composition", "--groupby", "nope"), 2),
+        (("report", "--groupby", "nope"), 2),
+        (("export", "--tables", "tables", "--groupby", "nope"), 2),
+        (("simulate", "--from", "day2", "--from-cells", "nope == 1"), 2),
+    ],
+)
+def test_a_name_that_the_data_lack_has_the_code_of_the_guide(
+    call: Call, run: Path, args: tuple[str, ...], code: int
+) -> None:
+    """1 where the file is read for the first time, 2 where a run knows what it holds."""
+    result = call(*args)
+    assert (result.code, "nope" in result.err) == (code, True)

@@ -55,6 +55,23 @@ def test_the_table_is_the_mean_of_each_type(
     assert lines[start + 1].split()[:5] == cells
 
 
+def test_all_cells_stand_above_what_the_terminal_day_was_observed_to_be(
+    call: Call, run: Path, model: Model, small: anndata.AnnData
+) -> None:
+    lines = [x for x in call("-q", "fates", "--from", "2").out.splitlines() if x]
+    found = predict_fates(model, "day2", small.obs["cell_type"])
+    k = next(k for k, line in enumerate(lines) if line.startswith("all "))
+    state = lines[0].split()[4]
+    at = found.states.index(state)
+    assert found.observed is not None
+    share, low, high = (100 * each[at] for each in found.observed)
+    assert f"{share:.0f} % ({low:.0f} to {high:.0f})" in lines[k + 1]
+    assert lines[k + 1].split()[:4] == ["observed", "on", "day7", "40"]
+    assert ("*" in lines[k]) == bool(found.left_out(found.together()))
+    assert any(line.startswith("decided ") for line in lines)  # a result, also without notes
+    assert "observed on" not in call("fates", "--ancestors").out
+
+
 def test_json_is_one_object(call: Call, run: Path, model: Model, small: anndata.AnnData) -> None:
     result = call("fates", "--from", "day4", "--json", "--csv", "x.csv")
     what = json.loads(result.out)
@@ -65,6 +82,10 @@ def test_json_is_one_object(call: Call, run: Path, model: Model, small: anndata.
     types = small.obs["cell_type"]
     found = predict_fates(model, "day4", types)
     assert day["types"] == found.by_type(types)
+    assert found.observed is not None
+    assert day["observed"] == {
+        s: [float(x) for x in each] for s, *each in zip(found.states, *found.observed, strict=True)
+    }
     assert day["flow"] == flow(model, found, types).to_dict("records")
     assert not (run / "fates").exists()
     assert len(pd.read_csv("x.csv")) == 40

@@ -10,7 +10,9 @@ import pandas as pd
 import pytest
 
 from cellam.analysis.suggestion import suggest
+from cellam.checks.caveat import Caveat
 from cellam.modelling.model import Model
+from cellam.runs.run import open_run
 from cellam_cli.suggest import _print_times
 
 Call = Callable[..., Any]
@@ -26,6 +28,14 @@ def test_it_prints_times_and_what_they_would_settle(call: Call, run: Path) -> No
     assert times == ["0.5", "1", "1.5", "2.5", "3", "3.5", "4.75", "5.5", "6.25"]
     assert sum("*" in line for line in table[1:10]) == 1
     assert "It would settle" in result.out and "argest gap" in result.out
+
+
+def test_its_caveats_are_those_of_the_fit(call: Call, run: Path) -> None:
+    told = [Caveat("cells", "Few cells.", "Take more.")]
+    open_run(run).keep_caveats(told)
+    assert "caveat    Few cells. Take more." in call("suggest", "--n-cells", 200).out
+    found = json.loads(call("suggest", "--n-cells", 200, "--json").out)
+    assert found["caveats"] == [vars(each) for each in told]
 
 
 def test_json_has_all_that_is_printed(call: Call, run: Path) -> None:

@@ -53,6 +53,8 @@ def test_all_contenders_are_printed_with_all_scores(call: Call, run: Path) -> No
     for name in SCORES:
         assert f"{name} {'↑' if name in ('correlation', 'AUROC') else '↓'}" in result.out
     assert "gain of cellam over" in result.out
+    assert "If they were calibrated, " in result.out  # which is no finding
+    assert "the fates of `cellam fates` without --clones" in result.out
 
 
 def test_json_and_csv_hold_the_table(call: Call, run: Path, barcoded: anndata.AnnData) -> None:
@@ -86,6 +88,7 @@ def test_json_and_csv_hold_the_table(call: Call, run: Path, barcoded: anndata.An
         (("--clones", "clone", "--from", "day7"), "day7 is not a day before day7", 2),
         (("--clones", "clone", "--terminal", "day0"), "no day before day0", 2),
         (("--clones", "cell"), "neither obs nor obsm of ", 2),
+        (("--clones", "cell"), "These may hold barcodes: clone.\n", 2),
         (("--clones", "clone", "--terminal", "day7:type"), "no column 'type'", 2),
         (("--clones", "clone", "--csv", "x.txt"), "the file is a .csv", 2),
         ((), "--clones", 2),

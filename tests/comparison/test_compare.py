@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import anndata
@@ -69,6 +70,25 @@ def test_what_a_difference_may_be_of_is_left_open_with_the_smallest_p(moving: Co
     said = moving.verdict
     assert "(p = 0.029 over 35 labellings, the smallest that they allow)" in said
     assert "whether cells move, turn or grow otherwise" in said
+
+
+@pytest.mark.parametrize(
+    ("motion", "arrival", "says"),
+    [
+        (0.03, 0.49, "This rests on how cells move (motion). No row of arrival is told"),
+        (0.49, 0.03, "This rests on which types the same cells lead to (arrival);"),
+        (0.03, 0.03, "the same cells lead to other shares of types"),
+        (0.49, 0.49, "none of them is told from chance alone"),
+    ],
+)
+def test_the_verdict_says_no_more_than_the_tables_below_it(
+    moving: Comparison, motion: float, arrival: float, says: str
+) -> None:
+    rows = [("motion", "all cells", motion), ("arrival", "A on 1", arrival), ("genes", "g", 0.001)]
+    effects = pd.DataFrame(rows, columns=["family", "item", "p"])
+    verdict = replace(moving, effects=effects).verdict
+    assert verdict.startswith("The dynamics of treated and control differ") and says in verdict
+    assert ("the same cells lead to other" in verdict) == (motion == arrival == 0.03)
 
 
 def test_tables_say_what_p_control_and_the_numbers_are(moving: Comparison) -> None:

@@ -54,6 +54,7 @@ def test_clones_that_follow_the_fates_keep_them(
 ) -> None:
     told = calibrate(rep_model, sides, clones, found)
     assert told.kept > 0.8
+    assert "The ranges and the line of decided cells are not" in told.says
     assert told.brier["calibrated"] < 0.2 * told.brier["mean fate"]
     value, low, _ = told.gain["mean fate"]
     assert value == pytest.approx(told.brier["mean fate"] - told.brier["calibrated"])

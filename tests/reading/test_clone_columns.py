@@ -53,7 +53,7 @@ def test_some_cells_can_do_without_their_barcode(adata):
 
 def test_a_column_that_is_not_there_is_named(adata):
     with pytest.raises(
-        ConfigError, match=r"`clones='clones'`: neither obs nor obsm of .* has it"
+        DataError, match=r"`clones='clones'`: neither obs nor obsm of .* has it"
     ) as error:
         cellam.read(adata, use_rep="X_true", clones="clones")
     assert "clone" in error.value.hint

@@ -82,7 +82,7 @@ def test_rates_of_a_few_cells_are_not_named_first() -> None:
         for k, r in enumerate(rates)
     ]
     _, said = _asked(growth_by_type=rows)["grew"]
-    assert "of 4 types of 5 cells or more" in said and "t1" in said
+    assert "of 4 types of 10 cells or more" in said and "t1" in said
     assert "t0" not in said and "t5" not in said
     _, said = _asked(growth_by_type=[{**row, "cells": 30} for row in rows])["grew"]
     assert "the fastest and slowest of 6 types" in said and "t0" in said

@@ -9,7 +9,7 @@ import pytest
 from cellam.dynamics.couplings import Balanced, Unbalanced
 from cellam.dynamics.fitting import Solved, Trained
 from cellam.modelling.recipe import Because, Choice, Reason, Recipe
-from cellam.report.wording import explain_choice, explain_record
+from cellam.report.wording import explain_choice, explain_growth, explain_record
 
 GAINS = {"tau 0.1": 0.1, "tau 0.3": 0.11, "tau 1": 0.12, "ot": 0.3}
 NO_GAIN = {"tau 0.1": 0.32, "tau 0.3": 0.3, "tau 1": 0.27, "ot": 0.24}
@@ -37,6 +37,27 @@ def test_ot_that_is_not_the_best_is_not_called_so() -> None:
     assert "predicts 1 held-out training day as well" in said(
         Reason("one day", {**NO_GAIN, "tau 1": 0.239}, 1)
     )
+
+
+OPEN = {"type": "A", "low": -0.1, "high": 0.2}
+KNOWN = {"type": "B", "low": 0.1, "high": 0.2}
+
+
+def choice(because: Because) -> Choice:
+    return Choice(Recipe(Unbalanced(1.0)), {"coupling": Reason(because, GAINS, 2)}, ())
+
+
+def test_growth_that_is_open_is_not_said_to_be_unneeded() -> None:
+    said = explain_growth([OPEN], relative=True)
+    assert said.startswith("These days do not tell whether any type grows or shrinks: cells that ")
+    assert "worse" not in said  # nothing was compared
+    assert "worse" not in explain_growth([OPEN], True, choice("one day"))
+    worse = explain_growth([OPEN], True, choice("least growth"))
+    assert worse.endswith("With neither (path ot), 2 held-out training days are predicted worse.")
+    some = explain_growth([OPEN, KNOWN], relative=True)
+    assert "these grow faster than all cells together: B." in some
+    assert "whether A grows or shrinks" in some
+    assert explain_growth([], True) == ""
 
 
 def test_too_few_days_say_how_many_it_takes() -> None:
