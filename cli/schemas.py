@@ -306,7 +306,7 @@ SIMULATE = {
             }
         )
     ),
-    **{"times": NUMBERS, "types": _maybe(TEXT), "over": _maybe(TEXT)},
+    **{"times": NUMBERS, "stops": NUMBERS, "types": _maybe(TEXT), "over": _maybe(TEXT)},
     "days": _some(
         _keys(
             {

@@ -116,7 +116,7 @@ class Ways:
     types: pd.Series[Any]
     draws: int = DRAWS
     seed: int = 0
-    _known: dict[int, tuple[sparse.csr_matrix, Array]] = field(default_factory=dict, repr=False)
+    _known: dict[float, tuple[sparse.csr_matrix, Array]] = field(default_factory=dict, repr=False)
 
     def transitions(self, start: int, few: Model | None = None) -> Transitions:
         """Those of the cells of a day; of `few`, the model with some cells of that day alone.
@@ -137,36 +137,40 @@ class Ways:
         if model.relies_on_clones:
             own, mass = _chained(model, (start, self.end), self.types)
         else:
-            own, mass = self._arrive(start, model.snapshots.points[start])
+            days = model.snapshots
+            own, mass = self.arrive(days.times[start], days.points[start])
         over_alike = share_alike(reference(model, [start], self.types), mass)
         return Transitions(start, self.end, own, over_alike, mass)
 
     def join(self, day: int, x: Array, few: Model) -> Joined:
         """Those of cells x (n, p) that were not in the fit, in the place of cells of `few`."""
-        own, mass = self._arrive(day, x)
+        own, mass = self.arrive(self.model.snapshots.times[day], x)
         beside = neighbours(x, few.snapshots.points[day], 1)
         return Joined(own, mass, np.asarray(beside.indices, dtype=np.int64))
 
-    def _arrive(self, day: int, x: Array) -> tuple[sparse.csr_matrix, Array]:
-        """Cells of the end for which cells x (n, p) count by their own way, and their masses."""
-        snapshots = self.model.snapshots
-        stages, times = self.model.stages, [snapshots.times[k] for k in (day, self.end)]
-        stop = stages.first(*times)
-        if stop is not None:
-            on = stages.position(stop)
-            times[1] = stages.days.times[on]
+    def arrive(self, start: float, x: Array) -> tuple[sparse.csr_matrix, Array]:
+        """Follow cells x (n, p) from a time, each by its own way.
+
+        Returns
+        -------
+        alone : (n, m) csr_matrix
+        mass : (n,) array
+            As of `Transitions`.
+        """
+        stages, end = self.model.stages, self.model.snapshots.times[self.end]
+        stop = stages.first(start, end)
+        until = end if stop is None else stages.time(stop)
         n = self.draws if self.model.fit.objective.sigma > 0 else 1
-        moved, w = self.model.follow(np.repeat(x, n, axis=0), *times, seed=self.seed)
+        moved, w = self.model.follow(np.repeat(x, n, axis=0), start, until, seed=self.seed)
         # (n cells, n trajectories), with the mass of each
         followed = sparse.csr_matrix((w / n, np.arange(len(w)), n * np.arange(len(x) + 1)))
         if stop is None:
             mass = w.reshape(-1, n).mean(1)
             joint = followed @ reference(self.model, [self.end], self.types).nearest(moved)
         else:
-            if on not in self._known:
-                place = snapshots.index(stages.days.labels[on])
-                self._known[on] = self._arrive(place, stop.observed)
-            alone, onward = self._known[on]
+            if until not in self._known:
+                self._known[until] = self.arrive(until, stop.observed)
+            alone, onward = self._known[until]
             there = followed @ stop.shares(moved)
             mass, joint = there @ onward, there @ sparse.diags(onward) @ alone
         return sparse.csr_matrix(sparse.diags(1 / mass) @ joint), mass
@@ -206,7 +210,7 @@ def transitions(
 def _chained(
     model: Model, days: tuple[int, int], types: pd.Series[Any]
 ) -> tuple[sparse.csr_matrix, Array]:
-    """As `Ways._arrive`, for all cells of a day, by the pairs between the days on the way."""
+    """As `Ways.arrive`, for all cells of a day, by the pairs between the days on the way."""
     recipe, snapshots = model.choice.recipe, model.snapshots
     first, last = sorted(days)
     fitted = [k for k in range(first + 1, last) if snapshots.labels[k] in model.training.labels]

@@ -104,6 +104,8 @@ class Model(Displayed):
 
     def without_ensemble(self) -> Model:
         """The same model without its ensemble."""
+        if not self.ensemble:
+            return self
         options = self.options.model_copy(update={"ensemble": None})
         return replace(self, options=options, ensemble=())
 
@@ -352,9 +354,9 @@ class Model(Displayed):
         times = course.times(self.timeline, self.snapshots, self.training, cohort.time)
         cells = course.cells(cohort, rng)
         moved = self._flow.follow(cells.points, times, rng)
-        return Simulation(
-            times, self.space.to_coordinates(moved.points), moved.log_weights, cells.rows
-        )
+        positions = self.space.to_coordinates(moved.points)
+        stops = self.stages.times(*times[[0, -1]])
+        return Simulation(times, positions, moved.log_weights, cells.rows, stops)
 
     def families(self, cohort: Cohort, course: Course, turnover: float = 0.0) -> Families:
         """As `branch`, of cells that start together on a course."""

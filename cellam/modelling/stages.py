@@ -14,13 +14,15 @@ are followed, or a few, or new ones.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cellam.days.time_labels import named
 from cellam.devices import threads
+from cellam.display import enumerated
 from cellam.dynamics import simulation
 from cellam.dynamics.couplings import Balanced, Coupling, Unbalanced
 from cellam.dynamics.fitting import Fit
@@ -72,12 +74,33 @@ class Stages:
         """The first of them, if there is one."""
         return next(self._on(start, end), None)
 
-    def observed(self, k: int) -> Array:
+    def times(self, start: float, end: float) -> tuple[float, ...]:
+        """When they are."""
+        return tuple(self.time(stop) for stop in self._on(start, end))
+
+    def says(self, starts: Iterable[float], end: float) -> tuple[str, ...]:
+        """What the user has to know of those between some times and another, if there are any."""
+        found = {self._position(stop) for start in starts for stop in self._on(start, end)}
+        if not found:
+            return ()
+        labels = enumerated([named(self.days.labels[k]) for k in sorted(found)])
+        many = f", or pass more than {LONGEST} days" * (len(self.days) > LONGEST + 1)
+        return (
+            f"At {labels} each cell goes on as an observed cell of that day to which the fit "
+            f"couples it: followed further at once, too many would leave the observed data{many}. "
+            "From there on a cell becomes what those become that arrive near it.",
+        )
+
+    def _observed(self, k: int) -> Array:
         """Cells (m, d) of a training day that stand for all, as which others go on."""
         return self.days.points[k][self._some(k)]
 
-    def position(self, stop: Stop) -> int:
-        """Which of the training days a stop is."""
+    def time(self, stop: Stop) -> float:
+        """When a stop is, in the user's unit."""
+        return self.days.times[self._position(stop)]
+
+    def _position(self, stop: Stop) -> int:
+        """Which of the training days it is."""
         return self.days.unit_times.index(stop.time)
 
     def _some(self, k: int) -> NDArray[np.int64]:
@@ -94,7 +117,7 @@ class Stages:
         )
         while (stop := self._from(int(k), step, end)) is not None:
             yield stop
-            k = self.position(stop)
+            k = self._position(stop)
 
     def _from(self, k: int, step: int, end: float) -> Stop | None:
         """The stop of the cells of day k, if it lies before the end of their way."""
@@ -104,7 +127,7 @@ class Stages:
         if (k, step) not in self._known:
             self._known[k, step] = self._find(k, step)
         stop = self._known[k, step]
-        return stop if stop is not None and self.position(stop) in before_end else None
+        return stop if stop is not None and self._position(stop) in before_end else None
 
     def _after(self, k: int, step: int) -> range:
         return range(k + step, len(self.days) if step > 0 else -1, step)
@@ -139,4 +162,4 @@ class Stages:
         level = self.fit.dynamics_from(unit).growth_level
         moves = isinstance(self.coupling, Balanced | Unbalanced)
         coupling = self.coupling if moves else Balanced()
-        return Stop.of(unit, arrived, mass, self.observed(j), level, coupling)
+        return Stop.of(unit, arrived, mass, self._observed(j), level, coupling)

@@ -173,6 +173,7 @@ def simulate_run(
             *begin.notes,
             *begin.assigned(types),
             *_backward(cohort, moved),
+            *model.stages.says(moved.times[:1], moved.times[-1]),
             *_drawn_again(cohort, n_cells),
             *(() if asked else left_away),
             *([lacking] if lacking else []),
@@ -216,8 +217,8 @@ def _drawn_again(cohort: Cohort, n_cells: int | None) -> tuple[str, ...]:
     return (
         f"`n_cells={n_cells}` is more than the {len(cohort):,} cells of {named(cohort.label)}, so "
         "some are followed several times. Copies of a cell go the same way and tell nothing more "
-        "(intervals count each cell once), unless the fit has noise or they divide and die "
-        "(`discrete`).",
+        "(intervals count each cell once), unless the fit has noise, they divide and die "
+        "(`discrete`), or they go on as observed cells on the way.",
     )
 
 

@@ -155,6 +155,7 @@ class SimulationResult(Result):
             "cells": len(self.simulation.rows),
             "discrete": None if self.families is None else _numbers(self.families),
             "times": [float(t) for t in times],
+            "stops": list(self.simulation.stops),
             "types": str(self.types.name) if self.types is not None else None,
             "over": self.over or None,
             "days": days,
