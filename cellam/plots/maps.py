@@ -244,7 +244,12 @@ def trajectories(
         if far.any():
             marks.append(Line2D([], [], ls="", marker="x", color=ring, ms=4, label="outside"))
             axes.set_title(f"{far.sum()} of {N} end outside the observed data (×)")
-        axes.legend(handles=marks, loc="upper left", bbox_to_anchor=(0.0, -0.07), ncols=2 if stops.any() else 3)
+        axes.legend(
+            handles=marks,
+            loc="upper left",
+            bbox_to_anchor=(0.0, -0.07),
+            ncols=2 if stops.any() else 3,
+        )
         name_axes(axes, where, sample.said)
     return axes
 

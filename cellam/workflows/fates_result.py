@@ -164,6 +164,7 @@ class FatesResult(Result):
             "days": days,
             "recognised": self.recognised,
             "calibration": self._calibration(),
+            "notes": list(self.notes),
             "caveats": None if self.caveats is None else [vars(c) for c in self.caveats],
             "written": str(self.written) if self.written else None,
         }

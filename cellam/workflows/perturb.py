@@ -178,6 +178,7 @@ class PerturbationResult(Result):
             "fates": effects[:-1],
             "log_mass": effects[-1],
             "off_manifold": {"before": found.remote[0], "after": found.remote[1]},
+            "notes": list(self.warnings),
             "caveats": [vars(caveat) for caveat in self.caveats],
         }
 
