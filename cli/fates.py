@@ -112,11 +112,11 @@ def fates(
         overwrite=overwrite,
         data=data,
     )
+    for note in found.notes:
+        warn(note)
     if as_json:
         give_json(found.to_dict())
         return
-    for note in found.notes:
-        warn(note)
     if found.found is not None:
         _print_states(found.found, found.markers)
     noun = "ancestors" if ancestors else "fates"

@@ -276,6 +276,7 @@ FATES = {
             }
         )
     ),
+    "notes": _some(TEXT),
     "caveats": _maybe(CAVEATS),
     "written": _maybe(TEXT),
 }
@@ -294,6 +295,7 @@ PERTURB = {
     ),
     "log_mass": _keys({"change": NUMBER, **_INTERVAL}, some=_INTERVAL),
     "off_manifold": _keys({"before": NUMBER, "after": NUMBER}),
+    "notes": _some(TEXT),
     "caveats": CAVEATS,
 }
 SIMULATE = {
@@ -306,7 +308,7 @@ SIMULATE = {
             }
         )
     ),
-    **{"times": NUMBERS, "types": _maybe(TEXT), "over": _maybe(TEXT)},
+    **{"times": NUMBERS, "stops": NUMBERS, "types": _maybe(TEXT), "over": _maybe(TEXT)},
     "days": _some(
         _keys(
             {

@@ -28,10 +28,10 @@ from .workers import with_workers
 if TYPE_CHECKING:
     import pandas as pd
 
-    from cellam.analysis.outside import Outside
     from cellam.analysis.uncertainty import Followed
     from cellam.modelling.families import Families
     from cellam.modelling.model import Model
+    from cellam.modelling.outside import Outside
     from cellam.workflows.simulation_result import SimulationResult
 
 
@@ -205,8 +205,8 @@ def _masses(followed: Followed | None) -> dict[float, str]:
 
 def _say_remote(found: SimulationResult, model: Model) -> None:
     """How many simulated cells lie outside the data, on the worst of the days and beyond them."""
-    from cellam.analysis.outside import percent, worst
     from cellam.days.time_labels import named
+    from cellam.modelling.outside import percent, worst
 
     first, last = model.training.times[0], model.training.times[-1]
     within = [each for each in found.outside if first <= each.time <= last]

@@ -407,6 +407,20 @@ def test_trajectories_are_those_of_the_simulation(model: Model, simulation: Simu
     assert widths.max() > widths.min()
 
 
+@pytest.mark.parametrize("stops", [(), (2.0,)])
+def test_a_trajectory_is_dotted_where_the_cell_goes_on_as_an_observed_one(
+    model: Model, simulation: Simulation, stops: tuple[float, ...]
+) -> None:
+    ax = plots.trajectories(model, replace(simulation, stops=stops))
+    lines = next(c for c in ax.collections if isinstance(c, LineCollection))
+    N = simulation.points.shape[1]
+    dotted = [dashes is not None for _, dashes in lines.get_linestyle()]
+    begins = np.repeat(simulation.times[:-1], N)
+    assert dotted == list(np.isin(begins, stops))
+    legend = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert ("goes on as an observed cell" in legend) is bool(stops)
+
+
 def test_a_held_out_day_is_drawn_as_measured_and_as_predicted(
     cells: Cells, model: Model, small: anndata.AnnData, tmp_path: Path
 ) -> None:

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from cellam import plots
-from cellam.analysis import nearest
 from cellam.analysis.growth_range import growth_range
+from cellam.dynamics import nearest
 from cellam.modelling.model import Model
 from cellam.plots.sample import drawn_cells
 from cellam.reading.cells import Cells

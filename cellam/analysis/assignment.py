@@ -18,8 +18,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import sparse
 
-from cellam.analysis.nearest import nearest, nearest_others, stand_ins
 from cellam.analysis.terminal import position_of
+from cellam.dynamics.nearest import nearest, nearest_others, stand_ins
 from cellam.errors import DataError
 from cellam.limits import FEW
 from cellam.modelling.model import Model

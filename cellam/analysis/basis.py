@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cellam.analysis.nearest import nearest, nearest_others, stand_ins
 from cellam.days.time_labels import offer
+from cellam.dynamics.nearest import nearest, nearest_others, stand_ins
 from cellam.errors import ConfigError, DataError
 from cellam.modelling.model import Model
 from cellam.modelling.observed import velocities

@@ -11,11 +11,11 @@ what the cells become together, as those in the middle are neighbours of more th
 then lose half of their fates to common ones. So the mean is over cells of the same type alone, and
 by mass (`share_alike`): what each type becomes, and with it the whole day, is what it was before.
 
-Over more than twenty training days a cell is followed to one of them, and from there on in the
-cells observed where it arrives. So a day costs the same however many come after it. Each such stage
-loses something of what a cell was (with stages of ten, where types overlap, the flow gave its own
-type to a cell of day 28 of 40 by .43, and by .59 when followed at once). Days are counted from the
-end, the same for all.
+Where cells stop on the way (`modelling.stages`) they go on as all the observed cells that they may
+go on as, each with its share: the mean of what `simulate` draws. Each stop loses something of what
+a cell was (with one on every tenth day, where types overlap, the flow gave its own type to a cell
+of day 28 of 40 by .43, and by .59 when followed at once). What follows a stop is found once, so a
+day costs the same however many come after it.
 
 Where the fit relies on barcodes, its own cells are followed by the pairs of its path from day to
 day instead. The action is a smooth gradient, and loses what a cell no longer
@@ -34,7 +34,6 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from cellam.analysis.assignment import Reference, neighbours, reference
-from cellam.analysis.nearest import thinned_day
 from cellam.analysis.terminal import position_of
 from cellam.devices import threads
 from cellam.dynamics.paths import build_gap
@@ -45,7 +44,6 @@ Array = NDArray[np.float64]
 
 ALIKE = 10, 30  # nearest cells that may be what was measured: a tenth of the day within these
 DRAWS = 16  # trajectories of a cell, where the fit has noise
-STAGE = 20  # training days over which a cell is followed at once
 LEAST = 1e-12  # of the largest mass: lighter cells take part as if they had that
 
 
@@ -118,7 +116,7 @@ class Ways:
     types: pd.Series[Any]
     draws: int = DRAWS
     seed: int = 0
-    _known: dict[int, tuple[sparse.csr_matrix, Array]] = field(default_factory=dict, repr=False)
+    _known: dict[float, tuple[sparse.csr_matrix, Array]] = field(default_factory=dict, repr=False)
 
     def transitions(self, start: int, few: Model | None = None) -> Transitions:
         """Those of the cells of a day; of `few`, the model with some cells of that day alone.
@@ -139,45 +137,43 @@ class Ways:
         if model.relies_on_clones:
             own, mass = _chained(model, (start, self.end), self.types)
         else:
-            own, mass = self._arrive(start, model.snapshots.points[start])
+            days = model.snapshots
+            own, mass = self.arrive(days.times[start], days.points[start])
         over_alike = share_alike(reference(model, [start], self.types), mass)
         return Transitions(start, self.end, own, over_alike, mass)
 
     def join(self, day: int, x: Array, few: Model) -> Joined:
         """Those of cells x (n, p) that were not in the fit, in the place of cells of `few`."""
-        own, mass = self._arrive(day, x)
+        own, mass = self.arrive(self.model.snapshots.times[day], x)
         beside = neighbours(x, few.snapshots.points[day], 1)
         return Joined(own, mass, np.asarray(beside.indices, dtype=np.int64))
 
-    def _arrive(self, day: int, x: Array) -> tuple[sparse.csr_matrix, Array]:
-        """Cells of the end for which cells x (n, p) count by their own way, and their masses."""
-        on = self._next(day)
+    def arrive(self, start: float, x: Array) -> tuple[sparse.csr_matrix, Array]:
+        """Follow cells x (n, p) from a time, each by its own way.
+
+        Returns
+        -------
+        alone : (n, m) csr_matrix
+        mass : (n,) array
+            As of `Transitions`.
+        """
+        stages, end = self.model.stages, self.model.snapshots.times[self.end]
+        stop = stages.first(start, end)
+        until = end if stop is None else stages.time(stop)
         n = self.draws if self.model.fit.objective.sigma > 0 else 1
-        times = (self.model.snapshots.times[k] for k in (day, on))
-        moved, w = self.model.follow(np.repeat(x, n, axis=0), *times, seed=self.seed)
+        moved, w = self.model.follow(np.repeat(x, n, axis=0), start, until, seed=self.seed)
         # (n cells, n trajectories), with the mass of each
         followed = sparse.csr_matrix((w / n, np.arange(len(w)), n * np.arange(len(x) + 1)))
-        if on == self.end:
+        if stop is None:
             mass = w.reshape(-1, n).mean(1)
-            joint = followed @ reference(self.model, [on], self.types).nearest(moved)
+            joint = followed @ reference(self.model, [self.end], self.types).nearest(moved)
         else:
-            if on not in self._known:
-                self._known[on] = self._arrive(on, self._observed(on))
-            alone, onward = self._known[on]
-            there = followed @ neighbours(moved, self._observed(on))
+            if until not in self._known:
+                self._known[until] = self.arrive(until, stop.observed)
+            alone, onward = self._known[until]
+            there = followed @ stop.shares(moved)
             mass, joint = there @ onward, there @ sparse.diags(onward) @ alone
         return sparse.csr_matrix(sparse.diags(1 / mass) @ joint), mass
-
-    def _next(self, day: int) -> int:
-        """The end, or the day on the way at which the cells observed there go on."""
-        labels, trained = self.model.snapshots.labels, self.model.training.labels
-        step = 1 if day < self.end else -1
-        on_the_way = [k for k in range(day + step, self.end, step) if labels[k] in trained]
-        return next(iter(on_the_way[::-1][STAGE - 1 :: STAGE][::-1]), self.end)
-
-    def _observed(self, day: int) -> Array:
-        """Cells of a day that stand for all, (m, p)."""
-        return thinned_day(self.model, day).snapshots.points[day]
 
 
 def transitions(
@@ -214,7 +210,7 @@ def transitions(
 def _chained(
     model: Model, days: tuple[int, int], types: pd.Series[Any]
 ) -> tuple[sparse.csr_matrix, Array]:
-    """As `Ways._arrive`, for all cells of a day, by the pairs between the days on the way."""
+    """As `Ways.arrive`, for all cells of a day, by the pairs between the days on the way."""
     recipe, snapshots = model.choice.recipe, model.snapshots
     first, last = sorted(days)
     fitted = [k for k in range(first + 1, last) if snapshots.labels[k] in model.training.labels]

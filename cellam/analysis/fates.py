@@ -41,7 +41,6 @@ from numpy.typing import NDArray
 from cellam.analysis.assignment import Reference, reference, reference_of
 from cellam.analysis.conversion import Conversion, conversions
 from cellam.analysis.descendants import DRAWS, Joined, Ways
-from cellam.analysis.nearest import thinned_day
 from cellam.analysis.terminal import Terminal, position_of
 from cellam.analysis.uncertainty import Spread
 from cellam.analysis.weighing import by_mass, counted, mixed, weigh
@@ -49,6 +48,7 @@ from cellam.errors import ConfigError
 from cellam.limits import FEW
 from cellam.modelling.cohort import Cohort
 from cellam.modelling.model import Model
+from cellam.modelling.observed import thinned_day
 from cellam.reading.cell_types import UNANNOTATED, read_types
 
 Array = NDArray[np.float64]

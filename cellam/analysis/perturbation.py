@@ -21,9 +21,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cellam.analysis.assignment import reference_of
+from cellam.analysis.descendants import Ways
 from cellam.analysis.genes import find_gene
 from cellam.analysis.terminal import Terminal
-from cellam.analysis.uncertainty import Spread, remoteness
+from cellam.analysis.uncertainty import Spread
 from cellam.days.time_labels import count_cells, named
 from cellam.errors import ConfigError
 from cellam.modelling.cohort import Cohort
@@ -302,10 +303,12 @@ def perturb(
     if np.array_equal(moved, x):
         raise _no_change(model, cells, changes, expressing, cohort.label)
 
+    of_state = states.memberships()
+
     def follow(m: Model) -> tuple[Array, Array, Array, Array]:
-        times = cohort.time, days.times[end]
-        (there, mass), (away, changed) = (m.follow(y, *times, seed=seed) for y in (x, moved))
-        return states.assign(there), states.assign(away), mass, changed
+        ways = Ways(m, end, types, draws=1, seed=seed)
+        (there, mass), (away, changed) = (ways.arrive(cohort.time, y) for y in (x, moved))
+        return (there @ of_state).toarray(), (away @ of_state).toarray(), mass, changed
 
     own = follow(model)
     return Perturbation(
@@ -316,7 +319,10 @@ def perturb(
         states.names,
         *own,
         np.array([_effect(*own), *(_effect(*follow(m)) for m in model.members)]),
-        (float((remoteness(model, x) > 1).mean()), float((remoteness(model, moved) > 1).mean())),
+        (
+            float((model.support.remoteness(x) > 1).mean()),
+            float((model.support.remoteness(moved) > 1).mean()),
+        ),
         tuple(int(n) for n in expressing.sum(0)),
     )
 

@@ -25,9 +25,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from cellam.analysis.nearest import nearest, stand_ins
 from cellam.devices import threads
 from cellam.dynamics.couplings import Balanced, couple
+from cellam.dynamics.nearest import nearest, stand_ins
 from cellam.modelling.model import Model
 
 Array = NDArray[np.float64]

@@ -1,4 +1,4 @@
-"""Uncertainty: how sure a model is of an answer, and whether a cell is where data are.
+"""Uncertainty: how sure a model is of an answer.
 
 Any question that a model can be asked is asked of every member of its ensemble as well; the
 scatter of their answers about the model's own is its spread. Members leave open which cells and
@@ -16,7 +16,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cellam.analysis.nearest import nearest, stand_ins
 from cellam.errors import ConfigError
 from cellam.modelling.model import Model
 from cellam.modelling.observed import growth_rates, velocities
@@ -30,9 +29,6 @@ LEVEL = 0.9
 # 85 % of endpoints; widened so, for 86, 95 and 90 %.
 WIDENING = 1.3
 UNSURE = 0.5  # relative standard deviation of a velocity: some 30° to either side
-NEIGHBOURS = 5
-FAR = 0.99  # quantile of the data's own distances
-ENOUGH = 5_000  # cells to know that quantile by
 
 
 @dataclass(frozen=True)
@@ -185,57 +181,3 @@ def follow(model: Model, simulate: Callable[[Model], Simulation]) -> Followed:
 
     points, log_weights, mass = spreads(model, ask)
     return Followed(seen[0], points, log_weights, mass)
-
-
-def remoteness(model: Model, x: Array) -> Array:
-    """How far cells are from those observed, as a multiple of what is usual among the observed.
-
-    Parameters
-    ----------
-    model : Model
-    x : (n, d) array
-        Model coordinates.
-
-    Returns
-    -------
-    (n,) array
-        Mean distance to the five nearest cells of the training days, divided by the 99th
-        percentile of the same distance among these cells themselves (of very many, among those
-        that stand for all: `nearest`). Above 1 a cell is where few were seen, and what is said of
-        it rests on no data.
-    """
-    observed, own, _ = _observed(model)
-    away = nearest(x, observed, min(NEIGHBOURS, len(observed) - 1))[0].mean(1)
-    return np.asarray(away / _usual(own))
-
-
-def observed_outside(model: Model) -> Array:
-    """Share of the observed cells of each training day whose `remoteness` is above 1, (K,).
-
-    Of a cell, the distance is to the others. Over all days the share is 1 %, of sparse days more.
-    """
-    _, own, day = _observed(model)
-    K = len(model.training)
-    outside = np.bincount(day, own > _usual(own), minlength=K)
-    return np.asarray(outside / np.maximum(np.bincount(day, minlength=K), 1))
-
-
-def _observed(model: Model) -> tuple[Array, Array, NDArray[np.int64]]:
-    """Cells to search, the mean distance of some of them to their nearest, and the days of these.
-
-    The first is (m, d); the others are (n,), of all of them where they are few enough.
-    """
-    sizes = [len(x) for x in model.training.points]
-    kept = stand_ins(*sizes)
-    observed = np.concatenate(model.training.points)[kept]
-    some = np.arange(len(observed))
-    if len(observed) > ENOUGH:
-        some = np.random.default_rng(0).choice(len(observed), ENOUGH, replace=False)
-    n = min(NEIGHBOURS, len(observed) - 1)
-    own = nearest(observed[some], observed, n + 1)[0][:, 1:].mean(1)  # the first is the cell itself
-    return observed, own, np.repeat(np.arange(len(sizes)), sizes)[kept[some]]
-
-
-def _usual(own: Array) -> float:
-    """The distance beyond which a cell is outside."""
-    return max(float(np.quantile(own, FAR)), 1e-12)

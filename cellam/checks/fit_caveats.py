@@ -15,19 +15,17 @@ from numpy.typing import NDArray
 
 from cellam.analysis.composition import composition
 from cellam.analysis.division import compare_division
-from cellam.analysis.outside import outside_at
 from cellam.analysis.uncertainty import (
     UNSURE,
     growth_spread,
-    observed_outside,
     relative_sd,
-    remoteness,
 )
 from cellam.checks.caveat import Caveat
 from cellam.checks.outside_caveats import outside_caveat
 from cellam.coordinates.batch_shift import without_shift
 from cellam.days.time_labels import named
 from cellam.modelling.model import Model
+from cellam.modelling.outside import outside_at
 from cellam.modelling.simulated import Simulation
 from cellam.reading.cell_types import resolve_types
 from cellam.reading.cells import Cells
@@ -128,10 +126,10 @@ def _lost(model: Model) -> Iterator[Caveat]:
 
 def _strayed(followed: _Followed) -> Iterator[Caveat]:
     model, moved = followed.model, followed.simulation
-    far = remoteness(model, model.space.from_coordinates(moved.points[-1])) > 1
+    far = model.support.remoteness(model.space.from_coordinates(moved.points[-1])) > 1
     weights = np.exp(moved.log_weights[-1])
     time, last = float(moved.times[-1]), named(model.training.labels[-1])
-    found = outside_at(model, time, far, weights, observed_outside(model))
+    found = outside_at(model.training, model.support, time, far, weights)
     yield from outside_caveat(found, followed.who, last)
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cellam.analysis.outside import Outside, percent
 from cellam.checks.caveat import Caveat
 from cellam.days.time_labels import named
+from cellam.modelling.outside import Outside, percent
 
 OFF_DATA = "off data"  # name of the caveat
 

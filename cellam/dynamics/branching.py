@@ -23,6 +23,7 @@ References
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
 
 import numpy as np
@@ -32,6 +33,7 @@ from torch import Tensor
 
 from cellam.dynamics.objectives import Dynamics
 from cellam.dynamics.simulation import STEPS, Way, check_finite, seeded
+from cellam.dynamics.stops import Stop
 from cellam.executors.executor import in_order
 
 Array = NDArray[np.float64]
@@ -104,6 +106,7 @@ def branch(
     steps: int = STEPS,
     device: str = "cpu",
     chunk: int = 16_384,
+    stops: Sequence[Stop] = (),
 ) -> Branches:
     """Follow cells, and all that descend from them, forward in time.
 
@@ -123,13 +126,15 @@ def branch(
         As for `simulate`.
     chunk : int
         Families moved at once.
+    stops : sequence of Stop
+        As for `simulate`.
 
     Raises
     ------
     TrainingError
         If cells leave the finite numbers.
     """
-    shared = Way(dynamics, times, steps, device), turnover
+    shared = Way(dynamics, times, steps, device, tuple(stops)), turnover
     grown = _joined(list(in_order(_grow, shared, seeded(x, chunk, rng))))
     check_finite(np.concatenate([np.isfinite(points).all(1) for points in grown.points]))
     return grown
@@ -145,6 +150,7 @@ def _grow(shared: tuple[Way, float], some: tuple[Array, int]) -> Branches:
     level = way.dynamics.growth_level
     saved = [families.where(x)]
     for start, stop in itertools.pairwise(way.times):
+        x, level = way.depart(start, x, level, rng)
         for t, h in way.legs(start, stop) if families.any else ():
             x, gain = way.step(t, h, x, x.new_zeros(len(x)), rng)
             grown = gain.double().cpu().numpy()

@@ -170,9 +170,13 @@ def typical_distance(snapshots: Snapshots, rng: np.random.Generator) -> float:
 
 
 def median_distance(points: NDArray[np.float64]) -> float:
-    """Median of the distances between points (n, d): the length scale of a cloud."""
+    """Median of the distances between points (n, d): the length scale of a cloud.
+
+    Where most pairs are of points in one place, that of the other pairs.
+    """
     distances = squared_distances(points, points)[np.triu_indices(len(points), 1)]
-    return float(np.sqrt(np.median(distances)))
+    apart = distances[distances > 0]
+    return float(np.sqrt(np.median(distances) or (np.median(apart) if len(apart) else 1.0)))
 
 
 def fit_kernel(

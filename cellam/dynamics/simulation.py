@@ -9,7 +9,7 @@ keeps its order. So no step passes one, and none asks for the velocity on the da
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,7 +17,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from cellam.dynamics.objectives import Dynamics
+from cellam.dynamics.objectives import Dynamics, Level
+from cellam.dynamics.stops import Stop
 from cellam.errors import ConfigError, TrainingError
 from cellam.executors.executor import in_order
 
@@ -71,6 +72,7 @@ def simulate(
     steps: int = STEPS,
     device: str = "cpu",
     chunk: int = 16_384,
+    stops: Sequence[Stop] = (),
 ) -> Trajectories:
     """Move particles along dx = ∇s dt + σdW, d log w = λs dt.
 
@@ -89,6 +91,8 @@ def simulate(
         Steps per unit of time; at least one between saved times, and between jumps of the velocity.
     chunk : int
         Particles moved at once, which bounds the memory.
+    stops : sequence of Stop
+        At saved times; where they are, particles are saved as they arrive.
 
     Raises
     ------
@@ -105,7 +109,7 @@ def simulate(
             "Fit with `method='uam'` or `method='am'` to simulate backward.",
         )
     some = seeded(x, chunk, rng)
-    parts = list(in_order(_move, Way(dynamics, times, steps, device), some))
+    parts = list(in_order(_move, Way(dynamics, times, steps, device, tuple(stops)), some))
     points = np.concatenate([p for p, _ in parts], axis=1)
     log_weights = np.concatenate([w for _, w in parts], axis=1)
     check_finite(np.isfinite(points).all((0, 2)) & np.isfinite(log_weights).all(0))
@@ -176,12 +180,23 @@ def check_finite(finite: NDArray[np.bool_]) -> None:
 
 @dataclass(frozen=True)
 class Way:
-    """What all particles have in common: the dynamics, the saved times, steps and device."""
+    """What all particles have in common: the dynamics, the saved times, steps, device and stops."""
 
     dynamics: Dynamics
     times: Array
     steps: int
     device: str
+    stops: tuple[Stop, ...] = ()
+
+    def depart(
+        self, t: float, x: Tensor, level: Level | None, rng: np.random.Generator
+    ) -> tuple[Tensor, Level | None]:
+        """Positions from which particles go on at a saved time, and the level of their growth."""
+        for stop in self.stops:
+            if stop.time == t:
+                drawn = stop.draw(x.double().cpu().numpy(), rng)
+                return torch.as_tensor(drawn, dtype=x.dtype, device=x.device), stop.level
+        return x, level
 
     def legs(self, start: float, stop: float) -> Iterator[tuple[float, float]]:
         """Beginning and length of each step from one saved time to the next."""
@@ -209,6 +224,7 @@ def _move(way: Way, some: tuple[Array, int]) -> tuple[Array, Array]:
     log_w = x.new_zeros(len(x))
     points, log_weights = [x], [log_w]
     for start, stop in itertools.pairwise(way.times):
+        x, level = way.depart(start, x, level, rng)
         for t, h in way.legs(start, stop):
             x, log_w = way.step(t, h, x, log_w, rng)
         if level is not None:  # it jumps on the days, where no scheme is accurate

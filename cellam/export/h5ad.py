@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from cellam.analysis.genes import find_gene
 from cellam.analysis.transitions import Gap
-from cellam.analysis.uncertainty import Followed, remoteness
+from cellam.analysis.uncertainty import Followed
 from cellam.days.time_labels import offer, variables
 from cellam.errors import ConfigError
 from cellam.export.folders import COUPLING, TABLE, new_folder
@@ -79,7 +79,7 @@ def cell_table(
     if families is not None:
         tree = tree_table(families, names).drop(columns=["origin", "trajectory"])
         obs = obs.join(tree.iloc[number].set_axis(obs.index))
-    obs["remoteness"] = remoteness(model, model.space.from_coordinates(moved.positions))
+    obs["remoteness"] = model.support.remoteness(model.space.from_coordinates(moved.positions))
     obs["off_manifold"] = obs["remoteness"] > 1
     if followed is not None:
         low, high = followed.log_weights.interval()
@@ -149,7 +149,7 @@ def to_anndata(
     AnnData
         `obs`: cellam_time, origin (name of the starting cell), trajectory (number),
         weight (mass relative to the start; sums over a time are relative masses), remoteness
-        (see `analysis.uncertainty.remoteness`) and off_manifold (whether it is above 1); of
+        (see `modelling.support`) and off_manifold (whether it is above 1); of
         families also what `tree_table` has of each cell.
         `obsm`: the coordinates of the representation, under its key or "X_pca".
         With `followed` also `obs`: weight_low and weight_high (90 % interval) and

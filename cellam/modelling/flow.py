@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,8 +11,11 @@ from numpy.typing import NDArray
 from cellam.devices import threads
 from cellam.dynamics import branching, simulation
 from cellam.dynamics.branching import Branches
+from cellam.dynamics.couplings import Coupling
 from cellam.dynamics.fitting import Fit
 from cellam.dynamics.simulation import Cloud, Trajectories
+from cellam.modelling.stages import Stages
+from cellam.modelling.support import Support
 from cellam.reading.snapshots import Snapshots
 
 Array = NDArray[np.float64]
@@ -28,11 +32,14 @@ class Flow:
         The training days.
     threads : int or None
         As `Options.threads`.
+    coupling : Coupling
+        That of the fit.
     """
 
     fit: Fit
     days: Snapshots
     threads: int | None
+    coupling: Coupling
 
     @property
     def span(self) -> float:
@@ -44,6 +51,16 @@ class Flow:
         """Steps of a simulation over all days: the action varies within every gap."""
         return max(simulation.STEPS, simulation.OF_A_GAP * (len(self.days) - 1))
 
+    @cached_property
+    def support(self) -> Support:
+        """Where the cells of the training days are."""
+        return Support.of(self.days)
+
+    @cached_property
+    def stages(self) -> Stages:
+        """How far cells are followed at once."""
+        return Stages(self.fit, self.days, self.support, self.coupling, self.steps, self.threads)
+
     def units(self, times: Array) -> Array:
         """Unit time of the training days, (T,); outside [0, 1] beyond them."""
         return np.array([self.days.unit_time(float(t)) for t in times])
@@ -53,7 +70,8 @@ class Flow:
         units = self.units(times)
         with threads(self.threads):
             dynamics = self.fit.dynamics_from(float(units[0]))
-            return simulation.simulate(dynamics, x, units, rng=rng, steps=self.steps)
+            stops = self.stages.between(*times[[0, -1]])
+            return simulation.simulate(dynamics, x, units, rng=rng, steps=self.steps, stops=stops)
 
     def branch(self, x: Array, times: Array, turnover: float, rng: np.random.Generator) -> Branches:
         """The same, of cells that divide and die; `turnover` per unit of the user's time."""
@@ -66,6 +84,7 @@ class Flow:
                 turnover=turnover * self.span,
                 rng=rng,
                 steps=self.steps,
+                stops=self.stages.between(*times[[0, -1]]),
             )
 
     def predict(self, time: float, rng: np.random.Generator) -> tuple[Array, Array]:

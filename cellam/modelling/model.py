@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -25,6 +26,8 @@ from cellam.modelling.kinetic import Kinetic
 from cellam.modelling.recipe import Choice
 from cellam.modelling.rotation import Rotation
 from cellam.modelling.simulated import Simulation
+from cellam.modelling.stages import Stages
+from cellam.modelling.support import Support
 from cellam.options import Options
 from cellam.reading.cells import Cells
 from cellam.reading.growth import PriorSource
@@ -101,6 +104,8 @@ class Model(Displayed):
 
     def without_ensemble(self) -> Model:
         """The same model without its ensemble."""
+        if not self.ensemble:
+            return self
         options = self.options.model_copy(update={"ensemble": None})
         return replace(self, options=options, ensemble=())
 
@@ -160,9 +165,20 @@ class Model(Displayed):
             "Fit with `path='uot'`",
         )
 
-    @property
+    @cached_property
     def _flow(self) -> Flow:
-        return Flow(self.fit, self.training, self.options.threads)
+        coupling = self.choice.recipe.coupling
+        return Flow(self.fit, self.training, self.options.threads, coupling)
+
+    @property
+    def support(self) -> Support:
+        """Where the cells of the training days are."""
+        return self._flow.support
+
+    @property
+    def stages(self) -> Stages:
+        """How far cells are followed at once, and where they go on as observed ones."""
+        return self._flow.stages
 
     def velocity(self, time: float, x: Array) -> Array:
         """∇s at model coordinates x (n, p), in model coordinates per unit of the user's time."""
@@ -338,9 +354,9 @@ class Model(Displayed):
         times = course.times(self.timeline, self.snapshots, self.training, cohort.time)
         cells = course.cells(cohort, rng)
         moved = self._flow.follow(cells.points, times, rng)
-        return Simulation(
-            times, self.space.to_coordinates(moved.points), moved.log_weights, cells.rows
-        )
+        positions = self.space.to_coordinates(moved.points)
+        stops = self.stages.times(*times[[0, -1]])
+        return Simulation(times, positions, moved.log_weights, cells.rows, stops)
 
     def families(self, cohort: Cohort, course: Course, turnover: float = 0.0) -> Families:
         """As `branch`, of cells that start together on a course."""

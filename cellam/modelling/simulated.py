@@ -26,12 +26,16 @@ class Simulation(Displayed):
         Log of the mass of each cell relative to the start: above 0 it has grown.
     rows : (N,) int array
         Where each starting cell stands in the data, or in the table of new cells.
+    stops : tuple of float
+        Those of the times from which on cells go on as observed ones; at the time itself they are
+        where they arrive (`modelling.stages`).
     """
 
     times: Array
     points: Array
     log_weights: Array
     rows: NDArray[np.int64]
+    stops: tuple[float, ...] = ()
 
     @property
     def facts(self) -> dict[str, str]:

@@ -45,6 +45,7 @@ FEATURES = 256
 NEAREST = 10  # days at most that are fitted to when one is held out
 STEPS = 12  # of Runge–Kutta over the whole range of times
 PARTICLES = 6_000
+HALVED = 4  # cells of a day at least for two halves of it: one cell has no distance to others
 NOISE = 0.003  # of the energy distance of the day before, as it is: less is no difference
 
 
@@ -88,8 +89,10 @@ class Trials:
         between which there is nothing to find, score against each other: half of that, as a
         prediction is compared with twice as many cells, over the root of the number of days.
         """
-        days = self.days.points
-        halves = [_energy(days[k][::2], days[k][1::2]) for k in self.inner]
+        days = [x for x in (self.days.points[k] for k in self.inner) if len(x) >= HALVED]
+        if not days:
+            return float("inf")  # of so few cells no difference means anything
+        halves = [_energy(x[::2], x[1::2]) for x in days]
         sampling = 0.5 * float(np.sqrt(np.mean(np.square(halves)) / len(halves)))
         return max(self.least(), sampling)
 

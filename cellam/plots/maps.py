@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from cellam.analysis.basis import find_basis
 from cellam.analysis.growth_range import GrowthRange, growth_range
-from cellam.analysis.uncertainty import UNSURE, growth_spread, relative_sd, remoteness
+from cellam.analysis.uncertainty import UNSURE, growth_spread, relative_sd
 from cellam.days.time_labels import named
 from cellam.modelling.model import Model
 from cellam.modelling.observed import growth_rates
@@ -183,7 +183,8 @@ def trajectories(
 
     Others, returns and errors as for `velocity`. A line's colour is the time, its width and the
     size of its end the weight; every line starts at a ring, and ends in a cross where few
-    cells were observed, which the title counts.
+    cells were observed, which the title counts. It is dotted where the cell goes on as an observed
+    one (`modelling.stages`).
     """
     sample = drawn_cells(model, adata)
     where = find_basis(sample.model, sample.adata, basis)
@@ -197,12 +198,14 @@ def trajectories(
             s=size_of(len(where.xy)), linewidths=0, rasterized=True,
         )  # fmt: skip
         pieces = np.stack([xy[:-1], xy[1:]], axis=2)  # (T - 1, N, 2, 2)
+        stops = np.isin(simulation.times[:-1], simulation.stops)
         between = 0.5 * (simulation.times[:-1] + simulation.times[1:])
         norm = Normalize(simulation.times.min(), simulation.times.max())
         lines = LineCollection(
             list(pieces.reshape(-1, 2, 2)),
             array=np.repeat(between, N), cmap=style.sequential(), norm=norm,
             linewidths=_width(0.5 * (weights[:-1] + weights[1:])).ravel(), capstyle="round",
+            linestyles=list(np.repeat(np.where(stops, ":", "-"), N)),
         )  # fmt: skip
         axes.add_collection(lines)
         ring, size = style.ink(), 7.0
@@ -220,7 +223,7 @@ def trajectories(
             c=np.full(N, simulation.times[-1]), cmap=style.sequential(), norm=norm,
             edgecolors=ring, linewidths=0.4, zorder=3,
         )  # fmt: skip
-        far = remoteness(model, x[-N:]) > 1
+        far = model.support.remoteness(x[-N:]) > 1
         axes.scatter(
             xy[-1, far, 0], xy[-1, far, 1], marker="x", s=3 * size, c=ring, linewidths=0.9, zorder=4
         )
@@ -235,10 +238,18 @@ def trajectories(
                 for w in ((0.25, 1.0, 4.0) if np.ptp(weights) > 0 else ())
             ),
         ]  # fmt: skip
+        if stops.any():
+            on = Line2D([], [], ls=":", color=ring, lw=0.9, label="goes on as an observed cell")
+            marks.append(on)
         if far.any():
             marks.append(Line2D([], [], ls="", marker="x", color=ring, ms=4, label="outside"))
             axes.set_title(f"{far.sum()} of {N} end outside the observed data (×)")
-        axes.legend(handles=marks, loc="upper left", bbox_to_anchor=(0.0, -0.07), ncols=3)
+        axes.legend(
+            handles=marks,
+            loc="upper left",
+            bbox_to_anchor=(0.0, -0.07),
+            ncols=2 if stops.any() else 3,
+        )
         name_axes(axes, where, sample.said)
     return axes
 

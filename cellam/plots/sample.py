@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from cellam.analysis.nearest import stand_ins
+from cellam.dynamics.nearest import stand_ins
 from cellam.modelling.model import Model
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class Sample:
 
 
 def drawn_cells(model: Model, adata: AnnData | None = None, most: int | None = None) -> Sample:
-    """The cells that stand for all (`analysis.nearest`), as data of their own.
+    """The cells that stand for all (`dynamics.nearest`), as data of their own.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ def drawn_cells(model: Model, adata: AnnData | None = None, most: int | None = N
     adata : AnnData, optional
         The data of the fit.
     most : int, optional
-        Cells; as many as `analysis.nearest` takes without it.
+        Cells; as many as `dynamics.nearest` takes without it.
     """
     import anndata
 

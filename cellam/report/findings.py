@@ -11,9 +11,9 @@ import pandas as pd
 
 from cellam.analysis.composition import present
 from cellam.analysis.growth_range import GrowthRange, growth_range, has_range
-from cellam.analysis.outside import Outside, percent
 from cellam.analysis.uncertainty import UNSURE, growth_spread, relative_sd
 from cellam.modelling.model import Model
+from cellam.modelling.outside import Outside, percent
 from cellam.modelling.simulated import Simulation
 from cellam.reading.cell_types import read_types
 from cellam.report.wording import share_text

@@ -23,6 +23,7 @@ from cellam.limits import INNER, REFITTED
 from cellam.modelling.agreement import Agreement
 from cellam.modelling.model import Model
 from cellam.modelling.recipe import Part
+from cellam.modelling.stages import LONGEST
 from cellam.modelling.trials import NEAREST
 from cellam.options import GROWTH_SCALE, N_TOP_GENES, SIGMA
 from cellam.reading.growth import PriorSource
@@ -287,9 +288,23 @@ def _action(run: StoredRun, text: Methods, versions: dict[str, str]) -> str:
     said.append(
         "Cells were simulated with the "
         + ("Euler–Maruyama" if options.has_noise else "fourth-order Runge–Kutta")
-        + f" scheme. The random seed was {options.seed}."
+        + f" scheme. {_stops(model)}The random seed was {options.seed}."
     )
     return " ".join(said)
+
+
+def _stops(model: Model) -> str:
+    """Where cells of the first day went on as observed ones on their way to the last."""
+    days = model.training
+    times = model.stages.times(days.times[0], days.times[-1])
+    if not times:
+        return ""
+    at = _listed([named(days.labels[days.times.index(time)]) for time in times])
+    return (
+        "They were followed at once as long as they kept to the observed data (over at most "
+        f"{LONGEST} time points): at {at} those of {named(days.labels[0])} went on as observed "
+        "cells of that time point, drawn from their coupling to those that arrived. "
+    )
 
 
 def _velocities(model: Model, agreement: Agreement) -> str:

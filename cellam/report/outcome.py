@@ -15,7 +15,6 @@ from cellam.analysis.composition import composition, roles
 from cellam.analysis.descendants import DRAWS
 from cellam.analysis.fates import predict_fates
 from cellam.analysis.growth_range import GrowthRange, growth_range, has_range
-from cellam.analysis.outside import Outside, outside
 from cellam.analysis.over_replicates import (
     at_least,
     composition_over_replicates,
@@ -23,11 +22,12 @@ from cellam.analysis.over_replicates import (
     growth_over_replicates,
     rows_of,
 )
-from cellam.analysis.uncertainty import Followed, follow, remoteness
+from cellam.analysis.uncertainty import Followed, follow
 from cellam.days.time_labels import named
 from cellam.modelling.left_out import LeftOut
 from cellam.modelling.model import Model
 from cellam.modelling.observed import growth_rates
+from cellam.modelling.outside import Outside, outside
 from cellam.modelling.simulated import Simulation
 from cellam.plots import maps, populations
 from cellam.plots.landscape import landscape
@@ -218,8 +218,9 @@ class _Outcome:
             points=self.moved.points[days],
             log_weights=self.moved.log_weights[days],
         )
-        far = remoteness(self.model, self.model.space.from_coordinates(moved.positions)) > 1
-        return outside(self.model, moved, far)
+        model = self.model
+        far = model.support.remoteness(model.space.from_coordinates(moved.positions)) > 1
+        return outside(model.training, model.support, moved, far)
 
     @property
     def interval(self) -> str:
@@ -251,7 +252,8 @@ class _Outcome:
             lambda: maps.trajectories(self.model, few, self.adata, basis=self.given_basis),
             f"{drawn} to {self.end} over a map of {self.drawn}.",
             f"{drawn}, from ring to dot. Colour is time; a wider line has more descendants "
-            "(weight).",
+            "(weight)." + " A line is dotted where the cell goes on as an observed one, as it "
+            "would leave the observed data if it were followed further." * bool(few.stops),
         )
 
     def landscape(self) -> Picture:

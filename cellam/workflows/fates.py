@@ -16,6 +16,8 @@ from cellam.display import enumerated
 from cellam.errors import ConfigError, DataError
 from cellam.evaluation.calibration import Calibration, calibrate
 from cellam.export.files import check_csv, write_csv
+from cellam.modelling.cohort import Cohort
+from cellam.modelling.model import Model
 from cellam.reading.cells import read_obs
 from cellam.runs.claims import FATES
 from cellam.runs.run import StoredRun
@@ -151,6 +153,7 @@ def predict_run_fates(
         notes=(
             *begin.notes,
             *begin.assigned(ends.types),
+            *_stops(run.model, cohorts, ends.end.label),
             *_left_out(begin, labels),
             *notes,
             *(ends.found.notes if ends.found is not None else ()),
@@ -210,6 +213,14 @@ def _beside(path: Path | None, ends: TerminalStates) -> Path | None:
     if path is None or ends.found is None:
         return None
     return path.with_name(f"{path.stem}-states.csv")
+
+
+def _stops(model: Model, cohorts: tuple[Cohort, ...], end: str) -> tuple[str, ...]:
+    """Where cells go on as observed ones; fates by barcodes follow pairs of cells instead."""
+    if model.relies_on_clones:
+        return ()
+    starts = [cohort.time for cohort in cohorts]
+    return model.stages.says(starts, model.timeline.position(end))
 
 
 def _left_out(begin: Starters, labels: tuple[str, ...]) -> tuple[str, ...]:

@@ -62,7 +62,7 @@ class FatesResult(Result):
     outside : tuple of (n,) bool arrays
         Of new cells of each day, which lie outside the observed data; empty for those of the data.
     notes : tuple of str
-        What was assumed of new cells.
+        What was assumed of new cells, and where cells go on as observed ones.
     found : FoundStates or None
         The states, where they were found among the cells of the terminal day; None where they are
         those of a column of `obs`.
@@ -164,6 +164,7 @@ class FatesResult(Result):
             "days": days,
             "recognised": self.recognised,
             "calibration": self._calibration(),
+            "notes": list(self.notes),
             "caveats": None if self.caveats is None else [vars(c) for c in self.caveats],
             "written": str(self.written) if self.written else None,
         }

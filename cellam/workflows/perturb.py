@@ -45,7 +45,8 @@ class PerturbationResult(Result):
     outside : (n,) bool array or None
         Which of the new cells lie outside the observed data, unchanged; None for those of the data.
     notes : tuple of str
-        What was assumed of new cells, and of states that were found.
+        What was assumed of new cells, and of states that were found; where cells go on as observed
+        ones.
     caveats : tuple of Caveat
         What the fit cannot know of a perturbation, and its reasons for doubt.
     looked : bool
@@ -177,6 +178,7 @@ class PerturbationResult(Result):
             "fates": effects[:-1],
             "log_mass": effects[-1],
             "off_manifold": {"before": found.remote[0], "after": found.remote[1]},
+            "notes": list(self.warnings),
             "caveats": [vars(caveat) for caveat in self.caveats],
         }
 
@@ -254,7 +256,11 @@ def perturb_run(
         path,
         begin.source,
         None if begin.new is None else begin.outside(cohort),
-        (*begin.notes, *(ends.found.notes if ends.found is not None else ())),
+        (
+            *begin.notes,
+            *model.stages.says([cohort.time], model.timeline.position(ends.end.label)),
+            *(ends.found.notes if ends.found is not None else ()),
+        ),
         (*unseen_change(model), *(known or ())),
         known is not None,
         ends.found,

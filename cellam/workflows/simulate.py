@@ -8,7 +8,6 @@ from pathlib import Path
 import pandas as pd
 
 from cellam.analysis.composition import composition
-from cellam.analysis.outside import Outside, outside, worst
 from cellam.analysis.over_replicates import composition_over_replicates
 from cellam.analysis.uncertainty import Followed, follow
 from cellam.checks.caveat import Caveat
@@ -24,6 +23,7 @@ from cellam.modelling.cohort import Cohort, day_cohort
 from cellam.modelling.course import Course
 from cellam.modelling.families import Families, Moved
 from cellam.modelling.model import Model
+from cellam.modelling.outside import Outside, outside, worst
 from cellam.modelling.simulated import Simulation
 from cellam.reading.queries import Query
 from cellam.runs.claims import SIMULATIONS
@@ -152,7 +152,7 @@ def simulate_run(
     if families is None and not chosen:
         frame, over, lacking = _over_replicates(run, known, frame, cohort, course)
     table = cell_table(model, moved, names, followed)
-    far = outside(model, moved, table["off_manifold"].to_numpy(dtype=bool))
+    far = outside(model.training, model.support, moved, table["off_manifold"].to_numpy(dtype=bool))
     who = f"{len(moved.rows):,} cells of {named(cohort.label)}"
     result = SimulationResult(
         run=run.path,
@@ -173,6 +173,7 @@ def simulate_run(
             *begin.notes,
             *begin.assigned(types),
             *_backward(cohort, moved),
+            *model.stages.says(moved.times[:1], moved.times[-1]),
             *_drawn_again(cohort, n_cells),
             *(() if asked else left_away),
             *([lacking] if lacking else []),
@@ -216,8 +217,8 @@ def _drawn_again(cohort: Cohort, n_cells: int | None) -> tuple[str, ...]:
     return (
         f"`n_cells={n_cells}` is more than the {len(cohort):,} cells of {named(cohort.label)}, so "
         "some are followed several times. Copies of a cell go the same way and tell nothing more "
-        "(intervals count each cell once), unless the fit has noise or they divide and die "
-        "(`discrete`).",
+        "(intervals count each cell once), unless the fit has noise, they divide and die "
+        "(`discrete`), or they go on as observed cells on the way.",
     )
 
 

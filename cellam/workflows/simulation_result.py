@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 
 from cellam.analysis.composition import present
-from cellam.analysis.outside import Outside
 from cellam.analysis.uncertainty import Followed
 from cellam.checks.caveat import Caveat
 from cellam.days.time_labels import named
@@ -18,6 +17,7 @@ from cellam.display import enumerated
 from cellam.export.h5ad import to_anndata, write_simulation
 from cellam.modelling.families import Families, Moved
 from cellam.modelling.model import Model
+from cellam.modelling.outside import Outside
 from cellam.modelling.simulated import Simulation
 from cellam.result import Result
 
@@ -155,6 +155,7 @@ class SimulationResult(Result):
             "cells": len(self.simulation.rows),
             "discrete": None if self.families is None else _numbers(self.families),
             "times": [float(t) for t in times],
+            "stops": list(self.simulation.stops),
             "types": str(self.types.name) if self.types is not None else None,
             "over": self.over or None,
             "days": days,

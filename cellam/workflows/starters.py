@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 
 from cellam.analysis.assignment import reference
 from cellam.analysis.terminal import days_before, days_beside
-from cellam.analysis.uncertainty import FAR, remoteness
 from cellam.days.time_labels import count_cells, named
 from cellam.display import enumerated
 from cellam.errors import ConfigError
 from cellam.modelling.cohort import Cohort, day_cohort, new_cohorts
 from cellam.modelling.model import Model
+from cellam.modelling.support import FAR
 from cellam.reading.cell_types import read_types
 from cellam.reading.cells import Cells
 from cellam.reading.queries import Query, select_rows
@@ -186,7 +186,7 @@ class Starters:
 
     def outside(self, cohort: Cohort) -> NDArray[np.bool_]:
         """Which cells of a cohort lie outside the observed data, (n,)."""
-        return np.asarray(remoteness(self.model, cohort.points) > 1)
+        return np.asarray(self.model.support.remoteness(cohort.points) > 1)
 
     def types(self, known: pd.Series[Any] | None) -> pd.Series[Any] | None:
         """Type of every cell of the table.

@@ -114,25 +114,36 @@ def test_noise_takes_several_ways_that_the_seed_decides(
     assert (abs(many.matrix - other.matrix)).max() > 0
 
 
-@pytest.mark.parametrize("backward", [False, True])
-def test_a_long_way_goes_on_in_the_cells_observed_on_a_day_between(
-    model: Model, types: pd.Series, monkeypatch: pytest.MonkeyPatch, backward: bool
+@pytest.mark.parametrize(("start", "end"), [("day0", "day7"), ("day7", "day0")])
+def test_on_a_long_way_fates_are_the_mean_of_many_simulations(
+    model: Model, types: pd.Series, monkeypatch: pytest.MonkeyPatch, start: str, end: str
 ) -> None:
-    """Over more training days than a stage; the cells there count, annotated or not."""
-    days = ["day0", "day2", "day7"]
-    if backward:
-        days = ["day7", "day4", "day0"]
-    one_type = pd.Series("cell", index=types.index, name="each")
-    there = transitions(model, days[0], days[1], one_type)
-    onward = transitions(model, days[1], days[2], types)
-    monkeypatch.setattr("cellam.analysis.descendants.STAGE", 2)
-    found = transitions(model, days[0], days[2], types)
-    mass = there.mass * (there.alone @ onward.mass)
-    np.testing.assert_allclose(found.mass, mass, rtol=1e-9)
-    by_mass = there.alone.toarray() * there.mass[:, None] * onward.mass
-    np.testing.assert_allclose(
-        found.alone.toarray() * found.mass[:, None], by_mass @ onward.alone.toarray(), atol=1e-9
-    )
+    """Cells that stop are drawn there; fates count all draws, each by its share."""
+    monkeypatch.setattr("cellam.modelling.stages.LONGEST", 1)
+    stopping = replace(model)  # what is found of the stages is kept in the model
+    found = transitions(stopping, start, end, types)
+    rows = stopping.snapshots.rows[stopping.snapshots.index(start)]
+    some = np.arange(0, len(rows), len(rows) // 5)[:5]
+    moved = stopping.simulate(start, to=end, rows=rows[some], n_cells=5 * 4_000)
+    assert len(moved.stops) == len(model.training) - 2
+    states = reference_of(stopping, end, types)
+    arrived = states.assign(stopping.space.from_coordinates(moved.points[-1]))
+    w = np.exp(moved.log_weights[-1])
+    expected = found.alone @ states.memberships()
+    for cell, row in zip(some, rows[some], strict=True):
+        own = moved.rows == row
+        mass = w[own]
+        assert found.mass[cell] == pytest.approx(mass.mean(), abs=5 * _error(mass))
+        by_mass = mass[:, None] * arrived[own]
+        np.testing.assert_allclose(
+            found.mass[cell] * expected[[cell]].toarray()[0],
+            by_mass.mean(0),
+            atol=5 * max(map(_error, by_mass.T)),
+        )
+
+
+def _error(x: np.ndarray) -> float:
+    return float(x.std() / np.sqrt(len(x))) + 1e-5  # single precision
 
 
 def test_ways_of_one_cell_count_by_their_mass(
@@ -424,7 +435,7 @@ def test_fates_of_a_fork_are_nearer_to_the_truth_than_the_flow_and_range_over_it
 def test_of_cells_that_may_decide_later_the_mean_is_said_where_neighbours_differ() -> None:
     found, true = _fork(0.0, kept=True)
     assert _excess(found.probability, true) < 0.08
-    assert _excess(found.explanations[0], true) > 0.12
+    assert _excess(found.probability, true) < 0.7 * _excess(found.explanations[0], true)
 
 
 def test_clusters_of_cells_that_toss_a_coin_later_may_have_even_fates() -> None:

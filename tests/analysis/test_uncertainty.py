@@ -13,7 +13,6 @@ from cellam.analysis.uncertainty import (
     follow,
     growth_spread,
     relative_sd,
-    remoteness,
     spreads,
 )
 from cellam.errors import ConfigError
@@ -66,8 +65,8 @@ def test_cells_far_from_the_data_are_found(unsure_model: Model) -> None:
     days = unsure_model.training
     observed = np.concatenate(days.points)
     far = observed.mean(0) + 20 * np.eye(3)
-    assert (remoteness(unsure_model, far) > 5).all()
-    assert (remoteness(unsure_model, observed) > 1).mean() < 0.02
+    assert (unsure_model.support.remoteness(far) > 5).all()
+    assert (unsure_model.support.remoteness(observed) > 1).mean() < 0.02
 
 
 def test_remoteness_does_not_depend_on_the_unit() -> None:
@@ -78,7 +77,7 @@ def test_remoteness_does_not_depend_on_the_unit() -> None:
         obs = pd.DataFrame({"day": np.repeat([0, 1, 2], 30)}, index=list(map(str, range(90))))
         adata = anndata.AnnData(np.zeros((90, 1)), obs=obs, obsm={"X_z": scale * x})
         model = cellam.fit(cellam.read(adata, use_rep="X_z"), n_features=16, tau=1.0)
-        found.append(remoteness(model, np.array([[5.0, 5.0]])))
+        found.append(model.support.remoteness(np.array([[5.0, 5.0]])))
     np.testing.assert_allclose(found[0], found[1], rtol=1e-3)
 
 

@@ -120,24 +120,24 @@ def demo_population(n: int) -> AnnData:
 def cost_of_stand_ins(adata: AnnData, start: str, sizes: Sequence[int]) -> Iterator[str]:
     """Rows of answers with some cells standing for all, beside the full answer (the first row)."""
     import cellam
-    from cellam.analysis import nearest
     from cellam.analysis.assignment import reference
     from cellam.analysis.fates import predict_fates
-    from cellam.analysis.uncertainty import remoteness
+    from cellam.dynamics import nearest
+    from cellam.modelling.observed import thinned_day
 
     quick = {"n_features": 128, "path": "uot", "tau": 1.0, "curvature": 1.0, "max_cells": 3_000}
     model = cellam.fit(cellam.read(adata, use_rep="X_pca"), threads=1, **quick)
     types, last = adata.obs["cell_type"], len(model.snapshots) - 1
     moved = model.simulate(start, n_cells=3_000, seed=0)
     x, w = model.space.from_coordinates(moved.points[-1]), np.exp(moved.log_weights[-1])
-    begin = nearest.thinned_day(model, model.snapshots.index(start), 5_000)
+    begin = thinned_day(model, model.snapshots.index(start), 5_000)
     yield "| searched | other type | composition | off_manifold | other flag | other fate | fates |"
     yield "|---|---|---|---|---|---|---|"
     full = None
     for most in (10**9, *sizes):
         nearest.MOST = most
         votes = reference(model, [last], types).assign(x)
-        far = remoteness(model, x) > 1
+        far = model.support.remoteness(x) > 1
         fate = predict_fates(begin, start, types).probability
         one = votes, w @ votes / w.sum(), far, fate
         full = full or one

@@ -343,6 +343,21 @@ def test_cells_that_leave_the_data_are_marked(call: Call, run: Path, tmp_path: P
     assert (obs["off_manifold"] == (obs["remoteness"] > 1)).all()
 
 
+@pytest.mark.parametrize("command", ["simulate", "fates"])
+def test_where_cells_go_on_as_observed_ones_is_said_with_the_day(
+    call: Call, run: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    monkeypatch.setattr("cellam.modelling.stages.LONGEST", 1)
+    result = call(command, "--from", "day0")
+    assert result.err.startswith("At day2, day4 each cell goes on as an observed cell of that day")
+    found = json.loads(call(command, "--from", "day0", "--json").out)
+    assert any(note.startswith("At day2, day4 each cell") for note in found["notes"])
+    if command == "simulate":
+        assert found["stops"] == [2.0, 4.0]
+    monkeypatch.setattr("cellam.modelling.stages.LONGEST", 20)
+    assert "each cell goes on" not in call(command, "--from", "day4").err
+
+
 def test_how_many_lie_outside_is_said_beside_the_observed_ones(call: Call, run: Path) -> None:
     out = call("simulate", "--from", "day0").out
     assert re.search(r"off data  \d+ of 40 cells \(.* %; by weight .* %\) lie outside", out)

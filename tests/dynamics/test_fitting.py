@@ -252,3 +252,10 @@ def test_the_length_of_features_needs_few_cells_however_many_days(days, monkeypa
     monkeypatch.setattr("cellam.dynamics.fitting.median_distance", counted)
     assert typical_distance(snapshots, rng) == pytest.approx(whole, rel=0.02)
     assert sizes[0] <= 1_500
+
+
+def test_where_most_pairs_are_in_one_place_the_length_is_that_of_the_others():
+    x = np.zeros((10, 2))
+    x[9] = 3.0, 4.0
+    assert median_distance(x) == pytest.approx(5.0)
+    assert median_distance(np.zeros((10, 2))) > 0

@@ -134,6 +134,17 @@ def test_noise_does_not_choose_growth_on_many_small_days(seed):
     assert choose(translation(30, n=40, seed=seed)).recipe.coupling == Balanced()
 
 
+@pytest.mark.parametrize("inner", [(2, 3), (40, 3), (3, 40)])
+def test_days_of_two_or_three_cells_do_not_choose(inner):
+    """No day can be halved into clouds that have a distance; what is left decides, or nothing."""
+    rng = np.random.default_rng(0)
+    points = [rng.standard_normal((n, 2)) for n in (40, *inner, 40)]
+    choice = choose(snapshots(points, (0.0, 1.0, 2.0, 3.0)))
+    assert np.isfinite(list(choice.reasons["coupling"].scores.values())).all()
+    if max(inner) < 4:
+        assert choice.recipe.coupling == Balanced()
+
+
 def test_what_is_asked_for_is_not_chosen():
     choice = choose(acceleration(), coupling=Unbalanced(3.0), curvature=0.25)
     assert (choice.recipe.coupling, choice.recipe.curvature) == (Unbalanced(3.0), 0.25)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import anndata
@@ -48,6 +49,14 @@ def test_it_says_what_the_run_did(model: Model, cells: Cells, tmp_path: Path) ->
     assert "left out" not in text
     assert "To judge the fit" not in text
     assert "τ was chosen" not in text  # it was asked for
+
+
+def test_where_cells_went_on_as_observed_ones_is_said(
+    model: Model, cells: Cells, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cellam.modelling.stages.LONGEST", 1)
+    text = _text(_described(replace(model), cells, tmp_path))
+    assert "at day2 and day4 those of day0 went on as observed cells of that time point" in text
 
 
 def test_what_was_asked_for_is_not_said_to_be_chosen(cells: Cells, tmp_path: Path) -> None:

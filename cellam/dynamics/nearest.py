@@ -9,12 +9,8 @@ distances between the cells that stand for all. What this costs in accuracy was 
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 from numpy.typing import NDArray
-
-from cellam.modelling.model import Model
 
 Array = NDArray[np.float64]
 Places = NDArray[np.int64]
@@ -94,22 +90,3 @@ def nearest_others(x: Array, number: int) -> Places:
     dropped[~dropped.any(1), -1] = True  # a cell that is not searched: the farthest
     others: Places = near[~dropped].reshape(len(x), -1)
     return others
-
-
-def thinned_day(model: Model, k: int, most: int | None = None) -> Model:
-    """The same model with only those cells of a day that stand for all; other days stay whole.
-
-    Parameters
-    ----------
-    model : Model
-    k : int
-        Position of the day in the snapshots.
-    most : int, optional
-        `MOST` without it.
-    """
-    days = model.snapshots
-    kept = stand_ins(len(days.points[k]), most=most)
-    if len(kept) == len(days.points[k]):
-        return model
-    of_day = [kept if j == k else slice(None) for j in range(len(days))]
-    return replace(model, snapshots=days.cut(of_day))

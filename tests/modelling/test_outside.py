@@ -8,9 +8,8 @@ import pandas as pd
 import pytest
 
 import cellam
-from cellam.analysis.outside import Outside, outside, outside_at, percent, worst
-from cellam.analysis.uncertainty import observed_outside, remoteness
 from cellam.modelling.model import Model
+from cellam.modelling.outside import Outside, outside, outside_at, percent, worst
 from cellam.modelling.simulated import Simulation
 
 N, P = 300, 5
@@ -26,14 +25,13 @@ def still() -> Model:
 
 
 def _found(model: Model, x: np.ndarray, weights: np.ndarray | None = None) -> Outside:
-    far = remoteness(model, model.space.from_coordinates(x)) > 1
-    return outside_at(
-        model, 2.0, far, np.ones(len(x)) if weights is None else weights, observed_outside(model)
-    )
+    far = model.support.remoteness(model.space.from_coordinates(x)) > 1
+    known = np.ones(len(x)) if weights is None else weights
+    return outside_at(model.training, model.support, 2.0, far, known)
 
 
 def test_one_observed_cell_in_a_hundred_is_outside(still: Model) -> None:
-    usual = observed_outside(still)
+    usual = still.support.outside
     assert usual.shape == (3,) and usual.mean() == pytest.approx(0.01, abs=0.002)
 
 
@@ -60,15 +58,14 @@ def test_few_cells_of_large_weight_count_as_averages_have_them(still: Model) -> 
 
 
 def test_of_few_cells_a_difference_has_to_be_beyond_the_error_of_counting(still: Model) -> None:
-    usual = np.full(3, 0.01)
     for n, said in ((10, False), (1000, True)):
         far = np.arange(n) < 0.2 * n
-        found = outside_at(still, 0.0, far, np.ones(n), usual)
+        found = outside_at(still.training, still.support, 0.0, far, np.ones(n))
         assert found.share == pytest.approx(0.2) and found.too_many is said
 
 
 def test_where_no_cell_lives_none_is_outside(still: Model) -> None:
-    found = outside_at(still, 2.0, np.zeros(0, dtype=bool), np.zeros(0), np.zeros(3))
+    found = outside_at(still.training, still.support, 2.0, np.zeros(0, dtype=bool), np.zeros(0))
     assert (found.share, found.weight, found.too_many) == (0.0, 0.0, False)
 
 
@@ -76,8 +73,8 @@ def test_every_saved_time_has_its_own_and_the_worst_is_that_of_the_most(still: M
     moved = still.simulate("0", to="2", n_cells=100)
     points = moved.points + 50.0 * (moved.times == 1.0)[:, None, None]
     moved = Simulation(moved.times, points, moved.log_weights, moved.rows)
-    far = remoteness(still, still.space.from_coordinates(moved.positions)) > 1
-    found = outside(still, moved, far)
+    far = still.support.remoteness(still.space.from_coordinates(moved.positions)) > 1
+    found = outside(still.training, still.support, moved, far)
     assert [each.time for each in found] == [0.0, 1.0, 2.0] and found[1].share == 1.0
     assert worst(found) is found[1] and worst(found[:1] * 2) is found[0]
 

@@ -1,6 +1,6 @@
 """Outside: how many simulated cells have left the observed data, beside how many observed ones do.
 
-By the measure of `uncertainty.remoteness` one observed cell in a hundred is outside as well. So a
+By the measure of `support` one observed cell in a hundred is outside as well. So a
 share says something only beside that of the observed cells of the day, and what is beyond both
 this and the error of counting is what the fit makes of its cells. An average over the cells, such
 as the share of a type, can be wrong by as much as the share of those that no data support: from
@@ -15,9 +15,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cellam.analysis.uncertainty import observed_outside
 from cellam.modelling.families import Moved
-from cellam.modelling.model import Model
+from cellam.modelling.support import Support
+from cellam.reading.snapshots import Snapshots
 
 Array = NDArray[np.float64]
 
@@ -74,43 +74,46 @@ class Outside:
         )
 
 
-def outside(model: Model, moved: Moved, far: NDArray[np.bool_]) -> tuple[Outside, ...]:
+def outside(
+    days: Snapshots, support: Support, moved: Moved, far: NDArray[np.bool_]
+) -> tuple[Outside, ...]:
     """Cells outside the observed data at every saved time of a simulation.
 
     Parameters
     ----------
-    model : Model
+    days : Snapshots
+        The training days.
+    support : Support
+        Of their cells.
     moved : Simulation or Families
     far : (n,) bool array
         Whether each of its cells at each time, in the order of `moved.positions`, is outside.
     """
-    usual, when, weights = observed_outside(model), moved.when, moved.weights
+    when, weights = moved.when, moved.weights
     found = []
     for t, time in enumerate(moved.times):
         there = when == t
-        found.append(outside_at(model, float(time), far[there], weights[there], usual))
+        found.append(outside_at(days, support, float(time), far[there], weights[there]))
     return tuple(found)
 
 
 def outside_at(
-    model: Model, time: float, far: NDArray[np.bool_], weights: Array, usual: Array
+    days: Snapshots, support: Support, time: float, far: NDArray[np.bool_], weights: Array
 ) -> Outside:
     """Cells outside the observed data at one time.
 
     Parameters
     ----------
-    model : Model
+    days, support
+        As for `outside`.
     time : float
         In the user's unit.
     far : (n,) bool array
         Which of the cells are outside.
     weights : (n,) array
-    usual : (K,) array
-        As from `uncertainty.observed_outside`.
     """
-    days = model.training
     k = int(np.abs(np.array(days.times) - time).argmin())
-    q, N = float(usual[k]), len(days.points[k])
+    q, N = float(support.outside[k]), len(days.points[k])
     n, total = len(far), float(weights.sum())
     share = float(far.mean()) if n else 0.0
     weight = float(weights[far].sum()) / total if total > 0 else 0.0

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from sklearn.neighbors import NearestNeighbors
 
-from cellam.analysis import nearest as search
 from cellam.analysis.assignment import Reference, neighbours
 from cellam.analysis.fates import predict_fates
-from cellam.analysis.nearest import nearest, nearest_others, stand_ins, thinned_day
 from cellam.analysis.transitions import transition_matrix
-from cellam.analysis.uncertainty import remoteness
+from cellam.dynamics import nearest as search
+from cellam.dynamics.nearest import nearest, nearest_others, stand_ins
 from cellam.modelling.model import Model
+from cellam.modelling.observed import thinned_day
 from cellam.reading.cells import Cells
 
 
@@ -88,8 +88,8 @@ def test_shares_and_their_bias_are_those_of_all_cells_to_the_error_of_drawing(
 
 def test_what_is_observed_stays_within_the_data(model: Model, at_most: pytest.MonkeyPatch) -> None:
     x = np.concatenate(model.training.points)
-    assert (remoteness(model, x) > 1).mean() < 0.1
-    assert (remoteness(model, x + 50) > 1).all()
+    assert (model.support.remoteness(x) > 1).mean() < 0.1
+    assert (model.support.remoteness(x + 50) > 1).all()
 
 
 def test_steps_lead_to_cells_that_are_searched(model: Model, at_most: pytest.MonkeyPatch) -> None:

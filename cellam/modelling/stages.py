@@ -1,0 +1,165 @@
+"""Stages: how far cells are followed at once, and where they go on as observed ones.
+
+A fit that brings every day nearly to the next one may still lead cells away from the data over
+many days (of the worm's, eight of ten ended where none was seen, though each gap alone is right).
+So the cells of a day are followed at once only as long as they stay where the data are: before the
+first day on which more of them than of the observed cells are outside, by the rule of `outside`,
+they go on as observed ones (`dynamics.stops`). Where the flow keeps to the data nothing stops, and
+what single cells show is kept. On a way over twenty days they stop in any case, or the cost of
+following every day to the last one would grow with the square of their number.
+
+All cells that start on a day stop where those that stand for the whole day do, whether all of them
+are followed, or a few, or new ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cellam.days.time_labels import named
+from cellam.devices import threads
+from cellam.display import enumerated
+from cellam.dynamics import simulation
+from cellam.dynamics.couplings import Balanced, Coupling, Unbalanced
+from cellam.dynamics.fitting import Fit
+from cellam.dynamics.nearest import stand_ins
+from cellam.dynamics.stops import Stop
+from cellam.modelling.outside import outside_at
+from cellam.modelling.support import Support
+from cellam.reading.snapshots import Snapshots
+
+Array = NDArray[np.float64]
+
+LONGEST = 20  # training days over which cells are followed at once
+CELLS = 1_500  # of a day that stand for all of it
+
+
+@dataclass(frozen=True)
+class Stages:
+    """How far cells are followed at once. What was found of a day is kept.
+
+    Parameters
+    ----------
+    fit : Fit
+    days : Snapshots
+        The training days.
+    support : Support
+        Of their cells.
+    coupling : Coupling
+        That of the fit. At stops cells are paired by it where it transports, else by exact
+        optimal transport.
+    steps : int
+        Of a simulation, per unit time.
+    threads : int or None
+        As `Options.threads`.
+    """
+
+    fit: Fit
+    days: Snapshots
+    support: Support
+    coupling: Coupling
+    steps: int
+    threads: int | None
+    _known: dict[tuple[int, int], Stop | None] = field(default_factory=dict, repr=False)
+
+    def between(self, start: float, end: float) -> tuple[Stop, ...]:
+        """The stops of cells on their way from one of the user's times to another, in order."""
+        return tuple(self._on(start, end))
+
+    def first(self, start: float, end: float) -> Stop | None:
+        """The first of them, if there is one."""
+        return next(self._on(start, end), None)
+
+    def times(self, start: float, end: float) -> tuple[float, ...]:
+        """When they are."""
+        return tuple(self.time(stop) for stop in self._on(start, end))
+
+    def says(self, starts: Iterable[float], end: float) -> tuple[str, ...]:
+        """What the user has to know of those between some times and another, if there are any."""
+        found = {self._position(stop) for start in starts for stop in self._on(start, end)}
+        if not found:
+            return ()
+        labels = enumerated([named(self.days.labels[k]) for k in sorted(found)])
+        many = f", or pass more than {LONGEST} days" * (len(self.days) > LONGEST + 1)
+        return (
+            f"At {labels} each cell goes on as an observed cell of that day to which the fit "
+            f"couples it: followed further at once, too many would leave the observed data{many}. "
+            "From there on a cell becomes what those become that arrive near it.",
+        )
+
+    def _observed(self, k: int) -> Array:
+        """Cells (m, d) of a training day that stand for all, as which others go on."""
+        return self.days.points[k][self._some(k)]
+
+    def time(self, stop: Stop) -> float:
+        """When a stop is, in the user's unit."""
+        return self.days.times[self._position(stop)]
+
+    def _position(self, stop: Stop) -> int:
+        """Which of the training days it is."""
+        return self.days.unit_times.index(stop.time)
+
+    def _some(self, k: int) -> NDArray[np.int64]:
+        return stand_ins(len(self.days.points[k]), most=CELLS)
+
+    def _on(self, start: float, end: float) -> Iterator[Stop]:
+        times = np.array(self.days.times)
+        step = 1 if end > start else -1
+        passed = np.flatnonzero(step * (times - start) <= 0)  # day of the start, or the last before
+        k = (
+            (0 if step > 0 else len(times) - 1)
+            if not len(passed)
+            else passed[-1 if step > 0 else 0]
+        )
+        while (stop := self._from(int(k), step, end)) is not None:
+            yield stop
+            k = self._position(stop)
+
+    def _from(self, k: int, step: int, end: float) -> Stop | None:
+        """The stop of the cells of day k, if it lies before the end of their way."""
+        before_end = [j for j in self._after(k, step) if step * (end - self.days.times[j]) > 0]
+        if not before_end:
+            return None  # no day is passed, and nothing has to be found out
+        if (k, step) not in self._known:
+            self._known[k, step] = self._find(k, step)
+        stop = self._known[k, step]
+        return stop if stop is not None and self._position(stop) in before_end else None
+
+    def _after(self, k: int, step: int) -> range:
+        return range(k + step, len(self.days) if step > 0 else -1, step)
+
+    def _find(self, k: int, step: int) -> Stop | None:
+        """Where the cells of day k stop on the way to the last day of their direction."""
+        units, times = self.days.unit_times, self.days.times
+        some, rng = self._some(k), np.random.default_rng(0)
+        x, log_w = self.days.points[k][some], np.log(self.days.weights[k][some])
+        with threads(self.threads):
+            dynamics, arrived = self.fit.dynamics_from(float(units[k])), None
+            for number, j in enumerate(after := self._after(k, step), 1):
+                gap = np.array([units[j - step], units[j]])
+                moved = simulation.simulate(dynamics, x, gap, rng=rng, steps=self.steps)
+                x, log_w = moved.points[-1], log_w + moved.log_weights[-1]
+                w = np.exp(log_w - log_w.max())
+                far = self.support.remoteness(x) > 1
+                if outside_at(self.days, self.support, times[j], far, w).too_many:
+                    # In a gap that leads away by itself, nothing can be done before its end.
+                    return (
+                        self._stop(*(arrived or (j, x, w))) if (arrived or j != after[-1]) else None
+                    )
+                arrived = j, x, w
+                if number == LONGEST and j != after[-1]:
+                    break
+            else:
+                return None
+            return self._stop(j, x, w)
+
+    def _stop(self, j: int, arrived: Array, mass: Array) -> Stop:
+        unit = float(self.days.unit_times[j])
+        level = self.fit.dynamics_from(unit).growth_level
+        moves = isinstance(self.coupling, Balanced | Unbalanced)
+        coupling = self.coupling if moves else Balanced()
+        return Stop.of(unit, arrived, mass, self._observed(j), level, coupling)

@@ -1,0 +1,151 @@
+"""Cells are followed at once as far as the flow keeps to the data, and go on as observed ones."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
+
+import numpy as np
+import pytest
+import torch
+
+import cellam
+from cellam.dynamics.couplings import Balanced
+from cellam.dynamics.distances import energy
+from cellam.dynamics.fitting import Fit
+from cellam.modelling import stages
+from cellam.modelling.flow import Flow
+from cellam.modelling.model import Model
+from cellam.modelling.stages import LONGEST, Stages
+from cellam.reading.snapshots import Snapshots
+
+N, P = 250, 4
+
+
+def _flow(days: int, astray: float, sigma: float = 0.0, times: tuple[float, ...] = ()) -> Flow:
+    """A cloud that moves by 2 per unit of time, and a flow that brings it `astray` besides."""
+    times = times or tuple(map(float, range(days)))
+    points = np.random.default_rng(0).standard_normal((days, N, P))
+    points[:, :, 0] += 2 * np.array(times)[:, None]
+    known = Snapshots(
+        tuple(points),
+        times,
+        tuple(f"d{k}" for k in range(days)),
+        (1.0,) * days,
+        tuple(np.arange(k * N, (k + 1) * N) for k in range(days)),
+    )
+    v = (times[-1] - times[0]) * torch.tensor([2.0, astray, 0.0, 0.0])
+    moving = SimpleNamespace(
+        drift=lambda t, x: v.expand_as(x),
+        growth_field=lambda t, x: 0 * t,
+        growth_level=None,
+        sigma=sigma,
+        jumps=(),
+    )
+    fit = SimpleNamespace(dynamics=moving, dynamics_from=lambda unit: moving)
+    return Flow(cast(Fit, fit), known, None, Balanced())
+
+
+def _end(flow: Flow, start: float, end: float) -> np.ndarray:
+    """Where the cells of a day are at another, saved on all days between, less their own day."""
+    days, step = flow.days, 1 if end > start else -1
+    times = np.array([t for t in days.times[::step] if min(start, end) <= t <= max(start, end)])
+    x = days.points[days.times.index(start)]
+    moved = flow.follow(x, times, np.random.default_rng(0)).points[-1]
+    moved[:, 0] -= 2 * end
+    return moved
+
+
+def test_where_the_flow_keeps_to_the_data_nothing_stops() -> None:
+    found = _flow(8, 0.0).stages
+    assert found.times(0.0, 7.0) == found.times(7.0, 0.0) == ()
+    assert found.says([0.0, 1.0], 7.0) == ()
+
+
+def test_cells_stop_on_the_last_day_before_they_leave_and_begin_anew_there() -> None:
+    """Two days bring them 1.4 standard deviations away, three 2.1."""
+    flow = _flow(8, 0.7)
+    assert flow.stages.times(0.0, 7.0) == (2.0, 4.0, 6.0)
+    assert flow.stages.times(7.0, 0.0) == (5.0, 3.0, 1.0)
+    assert flow.stages.times(1.0, 7.0) == (3.0, 5.0)
+    plain = replace(flow)
+    plain.stages._known.update({(k, 1): None for k in range(8)})
+    assert _end(plain, 0.0, 7.0)[:, 1].mean() == pytest.approx(7 * 0.7, abs=0.15)
+    assert _end(flow, 0.0, 7.0)[:, 1].mean() == pytest.approx(0.7, abs=0.15)
+    assert _end(flow, 7.0, 0.0)[:, 1].mean() == pytest.approx(-0.7, abs=0.15)
+
+
+def test_no_stop_lies_beyond_the_way_nor_on_its_ends() -> None:
+    found = _flow(8, 0.7).stages
+    assert found.times(0.0, 2.0) == ()
+    assert found.times(0.0, 2.5) == (2.0,)
+    assert found.times(1.5, 3.5) == (3.0,)  # as cells of the day before
+    assert found.times(-1.0, 3.0) == (2.0,)
+    assert found.times(0.0, 9.0) == (2.0, 4.0, 6.0)
+    assert found.times(8.5, 6.0) == ()
+
+
+def test_what_stops_is_said_with_the_days() -> None:
+    (said,) = _flow(8, 0.7).stages.says([0.0, 1.0], 6.0)
+    assert said.startswith("At d2, d3, d4, d5 each cell goes on as an observed cell")
+
+
+def test_cells_that_leave_in_every_gap_stop_on_every_day() -> None:
+    """Nothing can be done within a gap, but they do not get farther away with each."""
+    flow = _flow(5, 3.0)
+    assert flow.stages.times(0.0, 4.0) == (1.0, 2.0, 3.0)
+    assert _end(flow, 0.0, 4.0)[:, 1].mean() == pytest.approx(3.0, abs=0.15)
+
+
+def test_over_many_days_they_stop_in_any_case() -> None:
+    days = 2 * LONGEST + 3
+    found = _flow(days, 0.0).stages
+    assert found.times(0.0, days - 1.0) == (LONGEST, 2 * LONGEST)
+    assert found.times(0.0, float(LONGEST)) == ()
+
+
+def test_uneven_days_are_those_of_the_user() -> None:
+    """1 per unit of time: from 0.7 and from 3.3 the next gap alone leads away."""
+    times = (0.0, 0.1, 0.7, 3.2, 3.3, 11.0)
+    assert _flow(6, 1.0, times=times).stages.times(0.0, 11.0) == (0.7, 3.2, 3.3)
+
+
+@pytest.mark.parametrize("sigma", [0.0, 0.1])
+def test_the_same_seed_draws_the_same_whatever_was_asked_before(sigma: float) -> None:
+    flow, other = _flow(6, 0.8, sigma), _flow(6, 0.8, sigma)
+    assert other.stages.times(0.0, 5.0)
+    other.follow(other.days.points[1], np.array([1.0, 2, 3, 4, 5]), np.random.default_rng(5))
+    np.testing.assert_array_equal(_end(flow, 0.0, 5.0), _end(other, 0.0, 5.0))
+
+
+def test_of_very_many_cells_some_stand_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stages, "CELLS", 100)
+    flow = _flow(8, 0.7)
+    stop = flow.stages.first(0.0, 7.0)
+    assert stop is not None and len(stop.arrived) == len(stop.observed) == 100
+    assert _end(flow, 0.0, 7.0)[:, 1].mean() == pytest.approx(0.7, abs=0.3)
+
+
+def test_a_day_that_was_held_out_is_predicted_better_over_many_gaps(demo_path: Path) -> None:
+    """The demo: from the first day over the second to a day that the fit has not seen."""
+    cells = cellam.read(demo_path)
+    model = cellam.fit(cells, n_features=256, exclude=("day4",), threads=1)
+    plain = replace(model)
+    plain.stages._known.update({(k, 1): None for k in range(3)})
+    x, y = model.training.points[0], model.cohort("day4").points
+    assert model.stages.times(0.0, 4.0) == (2.0,)
+    even = np.full(len(y), 1 / len(y))
+
+    def score(m: Model) -> float:
+        arrived, w = m.follow(x, 0.0, 4.0)
+        return energy(arrived, w / w.sum(), y, even)
+
+    assert score(model) < 0.8 * score(plain)
+
+
+def test_stages_are_those_of_the_member_that_is_followed(unsure_model: Model) -> None:
+    members = [m.stages for m in unsure_model.members]
+    assert all(isinstance(each, Stages) for each in members)
+    assert all(m.stages.fit is m.fit for m in unsure_model.members)
