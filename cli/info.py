@@ -79,7 +79,7 @@ def _print(opened: Run, found: InfoResult) -> None:
             print(f"over replicates: {found.over}, as measured by fits without each of them.")
         if rest := unannotated(types).strip():
             print(rest)
-        print(explain_growth(growth, model.options.population is None, model.choice))
+        print(explain_growth(growth, model))
     rows = []
     for day in [scores.of(label) for label in scores.labels] if scores is not None else []:
         frame, (label,) = day.table, day.labels

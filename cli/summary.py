@@ -181,7 +181,7 @@ def say_growth(model: Model, cells: Cells, found: GrowthRange | None, left: Left
         if over := says_over(ranged, left):
             ends = (f"{marked(row)} {over_replicates(row, '+.2g')}" for row in ranged[:AT_MOST])
             say("", f"{over}: {', '.join(ends)}")
-        say("", explain_growth(rows, model.options.population is None, model.choice))
+        say("", explain_growth(rows, model))
     division = compare_division(model, cells)
     if division is not None:
         say("" if rows else "growth", str(division))

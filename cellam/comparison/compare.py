@@ -27,18 +27,18 @@ from numpy.typing import NDArray
 
 from cellam.comparison.deviation import Deviation, check_closed_form, equations
 from cellam.comparison.effects import Scale, scale_of
-from cellam.comparison.relabelling import MOST, labellings, possible
+from cellam.comparison.relabelling import MOST, labellings
 from cellam.comparison.samples import Codes, Samples
 from cellam.comparison.surplus import follow_samples
 from cellam.comparison.table import dynamics_p, effects_table
 from cellam.comparison.transfer import transfer
 from cellam.comparison.units import find_samples
+from cellam.comparison.verdict import LEVEL, NO_P, Verdict
 from cellam.dynamics.fitting import OnProgress, Progress, silent
 from cellam.errors import ConfigError, DataError
 from cellam.executors.executor import in_order
 from cellam.modelling.model import Model
 from cellam.modelling.pipeline import fit
-from cellam.names import plural
 from cellam.options import Options
 from cellam.reading.cell_types import list_offers, resolve_types
 from cellam.reading.cells import Cells
@@ -46,12 +46,6 @@ from cellam.reading.samples import OFF, find_replicates
 from cellam.result import Result
 
 Array = NDArray[np.float64]
-
-LEVEL = 0.05
-OPEN = (
-    "These days do not tell whether cells move, turn or grow otherwise, as each of them can leave "
-    "the same days: a small p of motion, fates or growth may be the doing of another of the three."
-)
 
 
 @dataclass(frozen=True, repr=False)
@@ -111,60 +105,9 @@ class Comparison(Result):
     @property
     def verdict(self) -> str:
         """What the samples tell of a difference in dynamics, in a sentence or two."""
-        first, second = self.samples.conditions
-        if self.dynamics_p is None or self.smallest_p is None:
-            return (
-                "Too few samples for a p-value (three of each condition are needed). Intervals "
-                "hold the scatter of cells alone, and cells are no replicates."
-            )
-        p = f"p = {self.dynamics_p:.2g} over {plural(self.n_labellings, 'labelling')}"
-        if self.smallest_p > LEVEL:
-            largest = self.dynamics_p <= self.smallest_p * (1 + 1e-9)
-            than = "larger than under any other" if largest else "no larger than under others"
-            return (
-                f"The difference between {second} and {first} is {than} labelling of the samples "
-                f"({p}). {self._too_few}"
-            )
-        if self.dynamics_p > LEVEL:
-            return (
-                f"One dynamics is enough for {first} and {second} ({p}). A single small p-value in "
-                "the tables is then chance, or a difference of the cells that were there before."
-            )
-        least = self.dynamics_p <= self.smallest_p * (1 + 1e-9)
-        allowed = ", the smallest that they allow" * least
-        return f"The dynamics of {second} and {first} differ ({p}{allowed}). {self._rests} {OPEN}"
-
-    @property
-    def _rests(self) -> str:
-        """Which of the two families the verdict goes by show it, as their tables do."""
-        small = self.effects[self.effects["p"] <= LEVEL]
-        motion, arrival = (bool((small["family"] == name).any()) for name in ("motion", "arrival"))
-        if motion and arrival:
-            return (
-                "Cells move otherwise (motion), and the same cells lead to other shares of types "
-                "than one dynamics makes of them (arrival)."
-            )
-        if motion:
-            return (
-                "This rests on how cells move (motion). No row of arrival is told from chance: to "
-                "which other shares of types it leads does not show."
-            )
-        if arrival:
-            return (
-                "This rests on which types the same cells lead to (arrival); that of motion is not "
-                "told from chance."
-            )
-        return "This rests on all rows of arrival together; none of them is told from chance alone."
-
-    @property
-    def _too_few(self) -> str:
-        """Why no p-value can be small, and what would change that."""
-        p = f"cannot give p below {1 / self.n_labellings:.2g}"
-        if possible(self.samples) > self.n_labellings:
-            return f"So few labellings {p}: more permutations can."
-        if len(np.unique(self.samples.stratum[~self.samples.shared])) > 1:
-            return f"So few samples that could be exchanged {p}: more in a block or on a day can."
-        return f"So few samples {p}: four of each condition can."
+        if self.dynamics_p is None or not self.samples.enough:
+            return NO_P
+        return str(Verdict(self.samples, self.effects, self.dynamics_p, self.n_labellings))
 
     @property
     def unit(self) -> str:

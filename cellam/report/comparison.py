@@ -10,9 +10,10 @@ import pandas as pd
 
 from cellam._version import __version__
 from cellam.analysis.basis import find_basis
-from cellam.comparison.compare import LEVEL, OPEN, Comparison
+from cellam.comparison.compare import Comparison
 from cellam.comparison.effects import Family
 from cellam.comparison.table import reading, shown
+from cellam.comparison.verdict import LEVEL, OPEN
 from cellam.plots import comparison as plots
 from cellam.report.images import Picture, picture
 from cellam.report.templates import template

@@ -108,9 +108,7 @@ class _Outcome:
             "growth": self.growth() if grows else None,
             "ranges": self.ranges() if self.by_type else None,
             "growth_by_type": self.by_type,
-            "growth_said": explain_growth(
-                self.by_type, model.options.population is None, model.choice
-            ),
+            "growth_said": explain_growth(self.by_type, model),
             "unsure": unsure_by_type(model, types),
             "mass": self.mass() if grows else None,
             "composition": self.composition() if types is not None else None,

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cellam.flags import as_flags
+from cellam.limits import FEW
 
 if TYPE_CHECKING:
     import jinja2
@@ -23,4 +24,5 @@ def template(name: str) -> jinja2.Template:
         lstrip_blocks=True,
         finalize=lambda shown: as_flags(shown) if type(shown) is str else shown,
     )
+    environment.globals["few"] = FEW
     return environment.get_template(name)

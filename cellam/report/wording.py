@@ -168,9 +168,7 @@ def explain_choice(choice: Choice, method: str) -> list[str]:
     ]
 
 
-def explain_growth(
-    rows: Sequence[Mapping[str, Any]], relative: bool, choice: Choice | None = None
-) -> str:
+def explain_growth(rows: Sequence[Mapping[str, Any]], model: Model) -> str:
     """What the ranges of growth by type allow to say, in a sentence; empty without rows.
 
     Where it may as well be conversion, and held-out days called for one of the two, so it says.
@@ -179,10 +177,8 @@ def explain_growth(
     ----------
     rows : sequence of mappings
         With the type, and the low and the high end of its growth.
-    relative : bool
-        Whether growth is that beside the whole population.
-    choice : Choice, optional
-        How the path was chosen.
+    model : Model
+        Whose growth it is.
     """
     if not rows:
         return ""
@@ -190,10 +186,11 @@ def explain_growth(
     if len(open_) == len(rows):
         return (
             f"These days do not tell whether any type grows or shrinks: {INSTEAD}."
-            f"{_neither(choice)}"
+            f"{_neither(model.choice)}"
         )
     faster = [row["type"] for row in rows if row["low"] > 0]
     slower = [row["type"] for row in rows if row["high"] < 0]
+    relative = model.options.population is None
     whole = " than all cells together" if relative else " than zero"
     parts = [
         f"{how}{whole}: {', '.join(names)}"
@@ -207,9 +204,9 @@ def explain_growth(
     return said
 
 
-def _neither(choice: Choice | None) -> str:
+def _neither(choice: Choice) -> str:
     """That a fit without growth and conversion is worse, where held-out days have shown it."""
-    reason = None if choice is None else choice.reasons.get("coupling")
+    reason = choice.reasons.get("coupling")
     if reason is None or reason.because != "least growth":
         return ""
     return (

@@ -20,15 +20,15 @@ from cellam.checks.day_caveats import lacks_states
 from cellam.checks.range_caveats import open_fate, open_growth
 from cellam.days.time_labels import named
 from cellam.display import enumerated
-from cellam.errors import ConfigError
 from cellam.export.files import check_csv, write_csv
 from cellam.reading.cell_types import resolve_types
 from cellam.reading.cells import read_obs
 from cellam.reading.factors import read_factors
-from cellam.reading.queries import Query, select_rows
+from cellam.reading.queries import Query
 from cellam.result import Result
 from cellam.runs.run import StoredRun
-from cellam.workflows.given import Days, day_texts
+from cellam.workflows.chosen import check_any, chosen_cells
+from cellam.workflows.given import Days
 
 TOP = 10
 OF_FACTORS = ["before", "after", "lead", "above", "lead_p_value", "lead_q_value"]
@@ -189,26 +189,16 @@ def find_drivers(
     path = Path(csv) if csv is not None else None
     source = run.data(data)
     check_csv(path, overwrite, source)
-    days = [model.timeline.index(label) for label in day_texts(day)]
     obs = read_obs(source)
     run.check_cells(obs)
     types = resolve_types(obs, model.snapshots.codes, groupby)
     check_quantity(model, of, types)
     factors = read_factors(tf) if tf is not None else None
-    rows = select_rows(obs, from_cells) if from_cells is not None else None
+    chosen = chosen_cells(model, obs, day, from_cells)
     cells = run.read_expression(source)
     measured = measure(model, of, types, seed=seed)
-    y, keep = measured.values, measured.meant
-    if rows is not None:
-        keep &= np.isin(np.arange(len(cells)), rows)
-    if days:
-        keep &= np.isin(cells.codes, days)
-    if not keep.any():
-        raise ConfigError(
-            "None of the selected cells can be used"
-            + (": fates are defined only before the last day." if of.startswith("fate:") else "."),
-            "Select other cells with `day` or `from_cells`.",
-        )
+    y, keep = measured.values, measured.meant & chosen
+    check_any(keep, ": fates are defined only before the last day" * of.startswith(FATE))
     labels = cells.timeline.labels
     used = tuple(label for k, label in enumerate(labels) if (cells.codes[keep] == k).any())
     frame, found = drivers(cells, y, keep), None

@@ -142,6 +142,7 @@ def predict_run_fates(
         types=own,
         names=begin.names,
         recognised=dict(zip(states.names, map(float, states.recognised()), strict=True)),
+        mixed_up=states.mixed_up(),
         rare=states.rare,
         calibration=calibration,
         caveats=doubts(run, ends, ancestors=ancestors),

@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cellam.analysis.assignment import RECOGNISED
 from cellam.analysis.fates import Fates
 from cellam.analysis.states import FoundStates
 from cellam.analysis.terminal import Terminal
@@ -44,6 +43,8 @@ class FatesResult(Result):
     recognised : dict of str to float
         Share of the observed cells of each state that their neighbours assign to it; see
         `analysis.assignment.Reference.recognised`.
+    mixed_up : dict of str to float
+        Those of them that are too few to trust; not of the rare.
     rare : tuple of str
         Those of which fewer than ten cells were observed, too few to say how well.
     calibration : Calibration or None
@@ -82,6 +83,7 @@ class FatesResult(Result):
     types: pd.Series[Any]
     names: pd.Index[Any]
     recognised: dict[str, float]
+    mixed_up: dict[str, float]
     rare: tuple[str, ...]
     calibration: Calibration | None
     caveats: tuple[Caveat, ...] | None
@@ -115,15 +117,6 @@ class FatesResult(Result):
     def few(self) -> bool:
         """Whether a type of one of the days has fewer than ten cells."""
         return any(row["few"] for rows in self.rows for row in rows[:-1])
-
-    @property
-    def mixed_up(self) -> dict[str, float]:
-        """States of which less than 80 % of the observed cells are recognised; not the rare."""
-        return {
-            name: share
-            for name, share in self.recognised.items()
-            if share < RECOGNISED and name not in self.rare
-        }
 
     def to_frame(self) -> pd.DataFrame:
         """A row for each cell: its name, day, type, mass, entropy and probabilities.

@@ -87,9 +87,7 @@ class InfoResult(Result):
                 "unannotated": int(types.isna().sum()) if types is not None else None,
                 "by_type": list(self.growth),
                 "over": self.over or None,
-                "says": explain_growth(
-                    self.growth, self._run.model.options.population is None, model.choice
-                ),
+                "says": explain_growth(self.growth, model),
             },
             "provenance": self._run.provenance,
         }

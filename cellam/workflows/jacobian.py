@@ -7,18 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from cellam.analysis.jacobian import Jacobian, find_genes, jacobian
 from cellam.display import enumerated
-from cellam.errors import ConfigError
 from cellam.export.files import check_csv, write_csv
 from cellam.reading.cells import read_obs
-from cellam.reading.queries import Query, select_rows
+from cellam.reading.queries import Query
 from cellam.result import Result
 from cellam.runs.run import StoredRun
-from cellam.workflows.given import Days, day_texts
+from cellam.workflows.chosen import check_any, chosen_cells
+from cellam.workflows.given import Days
 
 CLEAR = 0.75  # of the cells with the sign of the mean
 WARNING = (
@@ -128,22 +127,12 @@ def find_jacobian(
     source = run.data(data)
     check_csv(path, overwrite, source)
     names = find_genes(model, [genes] if isinstance(genes, str) else genes)
-    chosen = [model.timeline.index(label) for label in day_texts(day)]
     obs = read_obs(source)
     run.check_cells(obs)
-    days = model.snapshots
-    on = np.zeros(days.n_cells, dtype=bool)
-    for k in chosen or range(len(days)):
-        on[days.rows[k]] = True
-    keep = on
-    if from_cells is not None:
-        keep = on & np.isin(np.arange(days.n_cells), select_rows(obs, from_cells))
-    if not keep.any():
-        raise ConfigError(
-            "None of the selected cells can be used.",
-            "Select other cells with `day` or `from_cells`.",
-        )
+    keep = chosen_cells(model, obs, day, from_cells)
+    check_any(keep)
     found = jacobian(model, names, keep)
+    days = model.snapshots
     labels = tuple(
         label for label, rows in zip(days.labels, days.rows, strict=True) if keep[rows].any()
     )

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import get_args
+from types import SimpleNamespace
+from typing import cast, get_args
 
 import pytest
 
 from cellam.dynamics.couplings import Balanced, Unbalanced
 from cellam.dynamics.fitting import Solved, Trained
+from cellam.modelling.model import Model
 from cellam.modelling.recipe import Because, Choice, Reason, Recipe
+from cellam.options import Options
 from cellam.report.wording import explain_choice, explain_growth, explain_record
 
 GAINS = {"tau 0.1": 0.1, "tau 0.3": 0.11, "tau 1": 0.12, "ot": 0.3}
@@ -43,21 +46,24 @@ OPEN = {"type": "A", "low": -0.1, "high": 0.2}
 KNOWN = {"type": "B", "low": 0.1, "high": 0.2}
 
 
-def choice(because: Because) -> Choice:
-    return Choice(Recipe(Unbalanced(1.0)), {"coupling": Reason(because, GAINS, 2)}, ())
+def model(because: Because | None = None) -> Model:
+    """What of a model the words go by: relative growth, and how the path was chosen."""
+    reasons = {} if because is None else {"coupling": Reason(because, GAINS, 2)}
+    choice = Choice(Recipe(Unbalanced(1.0)), reasons, ())
+    return cast(Model, SimpleNamespace(options=Options(), choice=choice))
 
 
 def test_growth_that_is_open_is_not_said_to_be_unneeded() -> None:
-    said = explain_growth([OPEN], relative=True)
+    said = explain_growth([OPEN], model())
     assert said.startswith("These days do not tell whether any type grows or shrinks: cells that ")
     assert "worse" not in said  # nothing was compared
-    assert "worse" not in explain_growth([OPEN], True, choice("one day"))
-    worse = explain_growth([OPEN], True, choice("least growth"))
+    assert "worse" not in explain_growth([OPEN], model("one day"))
+    worse = explain_growth([OPEN], model("least growth"))
     assert worse.endswith("With neither (path ot), 2 held-out training days are predicted worse.")
-    some = explain_growth([OPEN, KNOWN], relative=True)
+    some = explain_growth([OPEN, KNOWN], model())
     assert "these grow faster than all cells together: B." in some
     assert "whether A grows or shrinks" in some
-    assert explain_growth([], True) == ""
+    assert explain_growth([], model()) == ""
 
 
 def test_too_few_days_say_how_many_it_takes() -> None:
