@@ -107,15 +107,11 @@ class Stages:
         return stand_ins(len(self.days.points[k]), most=CELLS)
 
     def _on(self, start: float, end: float) -> Iterator[Stop]:
-        times = np.array(self.days.times)
         step = 1 if end > start else -1
-        passed = np.flatnonzero(step * (times - start) <= 0)  # day of the start, or the last before
-        k = (
-            (0 if step > 0 else len(times) - 1)
-            if not len(passed)
-            else passed[-1 if step > 0 else 0]
-        )
-        while (stop := self._from(int(k), step, end)) is not None:
+        days = range(len(self.days))[::step]
+        passed = [k for k in days if step * (self.days.times[k] - start) <= 0]
+        k = passed[-1] if passed else days[0]  # that of the start, or the last before it
+        while (stop := self._from(k, step, end)) is not None:
             yield stop
             k = self._position(stop)
 
@@ -137,8 +133,9 @@ class Stages:
         units, times = self.days.unit_times, self.days.times
         some, rng = self._some(k), np.random.default_rng(0)
         x, log_w = self.days.points[k][some], np.log(self.days.weights[k][some])
+        stop: tuple[int, Array, Array] | None = None
         with threads(self.threads):
-            dynamics, arrived = self.fit.dynamics_from(float(units[k])), None
+            dynamics = self.fit.dynamics_from(float(units[k]))
             for number, j in enumerate(after := self._after(k, step), 1):
                 gap = np.array([units[j - step], units[j]])
                 moved = simulation.simulate(dynamics, x, gap, rng=rng, steps=self.steps)
@@ -147,15 +144,14 @@ class Stages:
                 far = self.support.remoteness(x) > 1
                 if outside_at(self.days, self.support, times[j], far, w).too_many:
                     # In a gap that leads away by itself, nothing can be done before its end.
-                    return (
-                        self._stop(*(arrived or (j, x, w))) if (arrived or j != after[-1]) else None
-                    )
-                arrived = j, x, w
-                if number == LONGEST and j != after[-1]:
+                    stop = stop or (j, x, w)
+                    break
+                stop = j, x, w
+                if number == LONGEST:
                     break
             else:
                 return None
-            return self._stop(j, x, w)
+            return None if stop[0] == after[-1] else self._stop(*stop)
 
     def _stop(self, j: int, arrived: Array, mass: Array) -> Stop:
         unit = float(self.days.unit_times[j])
