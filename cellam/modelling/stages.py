@@ -167,11 +167,14 @@ class Stages:
         level = self.fit.dynamics_from(units[j]).growth_level
         if level is None:
             return None
-        masses, rates = self._leg(j, step).masses, np.array(level.rates)
+        # In the gaps of these days: a member of an ensemble was fitted without some of them.
+        gaps = itertools.pairwise(units)
+        rates = np.array([level.integral(a, b) / (b - a) for a, b in gaps])
+        masses = self._leg(j, step).masses
         more = np.diff(np.log(masses @ share) - np.log(masses.mean(1)))
         for k, gain in zip(range(j, j + step * len(more), step), more, strict=True):
             rates[min(k, k + step)] += gain / (units[k + step] - units[k])
-        return Level(level.times, tuple(rates))
+        return Level(units, tuple(rates))
 
     def _after(self, k: int, step: int) -> range:
         return range(k + step, len(self.days) if step > 0 else -1, step)
