@@ -157,6 +157,12 @@ class Ways:
         mass : (n,) array
             As of `Transitions`.
         """
+        own, mass = self._arrive(start, x)
+        end = self.model.snapshots.times[self.end]
+        return own, mass * np.exp(-self.model.stages.surplus(start, end))
+
+    def _arrive(self, start: float, x: Array) -> tuple[sparse.csr_matrix, Array]:
+        """The same, with the levels of growth of the days on which cells go on."""
         stages, end = self.model.stages, self.model.snapshots.times[self.end]
         stop = stages.first(start, end)
         until = end if stop is None else stages.time(stop)
@@ -169,7 +175,7 @@ class Ways:
             joint = followed @ reference(self.model, [self.end], self.types).nearest(moved)
         else:
             if until not in self._known:
-                self._known[until] = self.arrive(until, stop.observed)
+                self._known[until] = self._arrive(until, stop.observed)
             alone, onward = self._known[until]
             there = followed @ stop.shares(moved)
             mass, joint = there @ onward, there @ sparse.diags(onward) @ alone

@@ -46,17 +46,10 @@ class Stop:
     arrived: Array
     partners: sparse.csr_matrix
     observed: Array
-    level: Level | None
+    level: Level | None = None
 
     @staticmethod
-    def of(
-        time: float,
-        arrived: Array,
-        mass: Array,
-        observed: Array,
-        level: Level | None,
-        coupling: Coupling,
-    ) -> Stop:
+    def of(time: float, arrived: Array, mass: Array, observed: Array, coupling: Coupling) -> Stop:
         """The stop at which cells arrive with their masses (n,), coupled to the observed ones."""
         a = np.maximum(mass / mass.max(), LIGHTEST)
         b = np.full(len(observed), 1 / len(observed))
@@ -64,7 +57,7 @@ class Stop:
         shape = len(arrived), len(observed)
         plan = sparse.csr_matrix((pairs.mass_0, (pairs.i, pairs.j)), shape)
         partners = sparse.diags(1 / np.asarray(plan.sum(1)).ravel()) @ plan
-        return Stop(time, arrived, sparse.csr_matrix(partners), observed, level)
+        return Stop(time, arrived, sparse.csr_matrix(partners), observed)
 
     def shares(self, x: Array) -> sparse.csr_matrix:
         """As which observed cells cells x (N, d) go on, (N, m); rows sum to 1.

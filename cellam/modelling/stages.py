@@ -10,12 +10,17 @@ following every day to the last one would grow with the square of their number.
 
 All cells that start on a day stop where those that stand for the whole day do, whether all of them
 are followed, or a few, or new ones.
+
+The coupling of a fit may let mass go, so those that go on are not spread as the cells of the day
+are, and would not keep the masses of the days with the level of growth that is theirs. What all
+cells of the day of the start would gain by that is taken off from stop to stop.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +32,7 @@ from cellam.dynamics import simulation
 from cellam.dynamics.couplings import Balanced, Coupling, Unbalanced
 from cellam.dynamics.fitting import Fit
 from cellam.dynamics.nearest import stand_ins
+from cellam.dynamics.objectives import Level
 from cellam.dynamics.stops import Stop
 from cellam.modelling.outside import outside_at
 from cellam.modelling.support import Support
@@ -36,6 +42,22 @@ Array = NDArray[np.float64]
 
 LONGEST = 20  # training days over which cells are followed at once
 CELLS = 1_500  # of a day that stand for all of it
+
+
+@dataclass(frozen=True)
+class Leg:
+    """How far the cells that stand for a day are followed at once.
+
+    Parameters
+    ----------
+    masses : (T, n) array
+        Of each cell on its own day and on each that it passes, up to a factor of each day.
+    stop : Stop or None
+        Where they go on as observed ones, if they do.
+    """
+
+    masses: Array
+    stop: Stop | None
 
 
 @dataclass(frozen=True)
@@ -64,7 +86,7 @@ class Stages:
     coupling: Coupling
     steps: int
     threads: int | None
-    _known: dict[tuple[int, int], Stop | None] = field(default_factory=dict, repr=False)
+    _known: dict[tuple[int, int], Leg] = field(default_factory=dict, repr=False)
 
     def between(self, start: float, end: float) -> tuple[Stop, ...]:
         """The stops of cells on their way from one of the user's times to another, in order."""
@@ -77,6 +99,16 @@ class Stages:
     def times(self, start: float, end: float) -> tuple[float, ...]:
         """When they are."""
         return tuple(self.time(stop) for stop in self._on(start, end))
+
+    def surplus(self, start: float, end: float) -> float:
+        """Log mass that is taken off on a way, over what the levels of the days take off."""
+        stops, total = self.between(start, end), 0.0
+        times = [*(stop.time for stop in stops), self.days.unit_time(end)]
+        for stop, (a, b) in zip(stops, itertools.pairwise(times), strict=True):
+            own = self.fit.dynamics_from(stop.time).growth_level
+            if stop.level is not None and own is not None:
+                total += stop.level.integral(a, b) - own.integral(a, b)
+        return total
 
     def says(self, starts: Iterable[float], end: float) -> tuple[str, ...]:
         """What the user has to know of those between some times and another, if there are any."""
@@ -111,51 +143,69 @@ class Stages:
         days = range(len(self.days))[::step]
         passed = [k for k in days if step * (self.days.times[k] - start) <= 0]
         k = passed[-1] if passed else days[0]  # that of the start, or the last before it
-        while (stop := self._from(k, step, end)) is not None:
-            yield stop
-            k = self._position(stop)
+        share = np.ones(len(self._some(k)))
+        while (stop := self._before(k, step, end)) is not None:
+            j = self._position(stop)
+            share = (share * self._leg(k, step).masses[abs(j - k)]) @ stop.partners
+            yield replace(stop, level=self._level(j, step, share / share.sum()))
+            k = j
 
-    def _from(self, k: int, step: int, end: float) -> Stop | None:
+    def _before(self, k: int, step: int, end: float) -> Stop | None:
         """The stop of the cells of day k, if it lies before the end of their way."""
         before_end = [j for j in self._after(k, step) if step * (end - self.days.times[j]) > 0]
-        if not before_end:
-            return None  # no day is passed, and nothing has to be found out
+        stop = self._leg(k, step).stop if before_end else None
+        return stop if stop is not None and self._position(stop) in before_end else None
+
+    def _leg(self, k: int, step: int) -> Leg:
         if (k, step) not in self._known:
             self._known[k, step] = self._find(k, step)
-        stop = self._known[k, step]
-        return stop if stop is not None and self._position(stop) in before_end else None
+        return self._known[k, step]
+
+    def _level(self, j: int, step: int, share: Array) -> Level | None:
+        """Level of growth that keeps the masses of the days for cells of day j by their shares."""
+        units = self.days.unit_times
+        level = self.fit.dynamics_from(units[j]).growth_level
+        if level is None:
+            return None
+        # In the gaps of these days: a member of an ensemble was fitted without some of them.
+        gaps = itertools.pairwise(units)
+        rates = np.array([level.integral(a, b) / (b - a) for a, b in gaps])
+        masses = self._leg(j, step).masses
+        more = np.diff(np.log(masses @ share) - np.log(masses.mean(1)))
+        for k, gain in zip(range(j, j + step * len(more), step), more, strict=True):
+            rates[min(k, k + step)] += gain / (units[k + step] - units[k])
+        return Level(units, tuple(rates))
 
     def _after(self, k: int, step: int) -> range:
         return range(k + step, len(self.days) if step > 0 else -1, step)
 
-    def _find(self, k: int, step: int) -> Stop | None:
+    def _find(self, k: int, step: int) -> Leg:
         """Where the cells of day k stop on the way to the last day of their direction."""
         units, times = self.days.unit_times, self.days.times
         some, rng = self._some(k), np.random.default_rng(0)
-        x, log_w = self.days.points[k][some], np.log(self.days.weights[k][some])
-        stop: tuple[int, Array, Array] | None = None
+        x, log_w = self.days.points[k][some], np.zeros(len(some))
+        masses, stop = [np.ones(len(some))], None
+        after = self._after(k, step)
         with threads(self.threads):
             dynamics = self.fit.dynamics_from(float(units[k]))
-            for number, j in enumerate(after := self._after(k, step), 1):
+            for number, j in enumerate(after, 1):
                 gap = np.array([units[j - step], units[j]])
                 moved = simulation.simulate(dynamics, x, gap, rng=rng, steps=self.steps)
                 x, log_w = moved.points[-1], log_w + moved.log_weights[-1]
-                w = np.exp(log_w - log_w.max())
+                masses.append(np.exp(log_w - log_w.max()))
                 far = self.support.remoteness(x) > 1
-                if outside_at(self.days, self.support, times[j], far, w).too_many:
-                    # In a gap that leads away by itself, nothing can be done before its end.
-                    stop = stop or (j, x, w)
-                    break
-                stop = j, x, w
-                if number == LONGEST:
+                left = outside_at(self.days, self.support, times[j], far, masses[-1]).too_many
+                # In a gap that leads away by itself, nothing can be done before its end.
+                if not left or stop is None:
+                    stop = j, x, masses[-1]
+                if left or number == LONGEST:
                     break
             else:
-                return None
-            return None if stop[0] == after[-1] else self._stop(*stop)
+                stop = None
+            found = None if stop is None or stop[0] == after[-1] else self._stop(*stop)
+        return Leg(np.array(masses), found)
 
     def _stop(self, j: int, arrived: Array, mass: Array) -> Stop:
-        unit = float(self.days.unit_times[j])
-        level = self.fit.dynamics_from(unit).growth_level
         moves = isinstance(self.coupling, Balanced | Unbalanced)
         coupling = self.coupling if moves else Balanced()
-        return Stop.of(unit, arrived, mass, self._observed(j), level, coupling)
+        return Stop.of(self.days.unit_times[j], arrived, mass, self._observed(j), coupling)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -30,7 +31,7 @@ def clouds() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def _stop(clouds: tuple[np.ndarray, ...], coupling: Coupling | None = None) -> Stop:
-    return Stop.of(0.5, *clouds, None, coupling or Balanced())
+    return Stop.of(0.5, *clouds, coupling or Balanced())
 
 
 def test_cells_that_arrive_go_on_as_the_observed_ones_that_they_are_coupled_to(
@@ -109,7 +110,7 @@ def test_growth_goes_on_at_the_level_of_the_day(
 ) -> None:
     arrived, mass, observed = clouds
     level = Level((0.0, 0.6, 1.0), (3.0, 2.0))
-    stop = Stop.of(0.5, arrived, mass, observed, level, Balanced())
+    stop = replace(_stop((arrived, mass, observed)), level=level)
     times = np.array([0.0, 0.5, 1.0])
     moved = simulate(STILL, arrived, times, rng=np.random.default_rng(0), stops=(stop,))
     np.testing.assert_allclose(moved.log_weights[1], 0, atol=1e-6)

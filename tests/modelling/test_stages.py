@@ -18,7 +18,7 @@ from cellam.dynamics.fitting import Fit
 from cellam.modelling import stages
 from cellam.modelling.flow import Flow
 from cellam.modelling.model import Model
-from cellam.modelling.stages import LONGEST, Stages
+from cellam.modelling.stages import LONGEST, Leg, Stages
 from cellam.reading.snapshots import Snapshots
 
 N, P = 250, 4
@@ -48,6 +48,12 @@ def _flow(days: int, astray: float, sigma: float = 0.0, times: tuple[float, ...]
     return Flow(cast(Fit, fit), known, None, Balanced())
 
 
+def _unstopped(found: Stages, days: int) -> dict[tuple[int, int], Leg]:
+    """What would be known of the days if nothing stopped."""
+    n = [min(len(x), stages.CELLS) for x in found.days.points]
+    return {(k, 1): Leg(np.ones((days - k, n[k])), None) for k in range(days)}
+
+
 def _end(flow: Flow, start: float, end: float) -> np.ndarray:
     """Where the cells of a day are at another, saved on all days between, less their own day."""
     days, step = flow.days, 1 if end > start else -1
@@ -71,7 +77,7 @@ def test_cells_stop_on_the_last_day_before_they_leave_and_begin_anew_there() -> 
     assert flow.stages.times(7.0, 0.0) == (5.0, 3.0, 1.0)
     assert flow.stages.times(1.0, 7.0) == (3.0, 5.0)
     plain = replace(flow)
-    plain.stages._known.update({(k, 1): None for k in range(8)})
+    plain.stages._known.update(_unstopped(plain.stages, 8))
     assert _end(plain, 0.0, 7.0)[:, 1].mean() == pytest.approx(7 * 0.7, abs=0.15)
     assert _end(flow, 0.0, 7.0)[:, 1].mean() == pytest.approx(0.7, abs=0.15)
     assert _end(flow, 7.0, 0.0)[:, 1].mean() == pytest.approx(-0.7, abs=0.15)
@@ -133,7 +139,7 @@ def test_a_day_that_was_held_out_is_predicted_better_over_many_gaps(demo_path: P
     cells = cellam.read(demo_path)
     model = cellam.fit(cells, n_features=256, exclude=("day4",), threads=1)
     plain = replace(model)
-    plain.stages._known.update({(k, 1): None for k in range(3)})
+    plain.stages._known.update(_unstopped(plain.stages, 3))
     x, y = model.training.points[0], model.cohort("day4").points
     assert model.stages.times(0.0, 4.0) == (2.0,)
     even = np.full(len(y), 1 / len(y))
@@ -149,3 +155,20 @@ def test_stages_are_those_of_the_member_that_is_followed(unsure_model: Model) ->
     members = [m.stages for m in unsure_model.members]
     assert all(isinstance(each, Stages) for each in members)
     assert all(m.stages.fit is m.fit for m in unsure_model.members)
+
+
+@pytest.mark.parametrize(("start", "end"), [("day0", "day7"), ("day7", "day0")])
+def test_cells_keep_the_masses_of_the_days_over_stops(
+    model: Model, monkeypatch: pytest.MonkeyPatch, start: str, end: str
+) -> None:
+    """The coupling lets mass go, so they do not go on spread as the cells of a day are."""
+    monkeypatch.setattr(stages, "LONGEST", 1)
+    stopping = replace(model)
+    n = len(stopping.training.points[0])
+    moved = stopping.simulate(start, to=end, n_cells=100 * n)
+    assert len(moved.stops) == 2
+    weights = np.exp(moved.log_weights)
+    error = weights.std(1) / np.sqrt(weights.shape[1])
+    assert (np.abs(weights.mean(1) - 1) < 0.01 + 4 * error).all()
+    shares = [stop.partners.sum(0) for stop in stopping.stages.between(*moved.times[[0, -1]])]
+    assert max(np.ptp(share) for share in shares) > 0.1
