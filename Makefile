@@ -29,6 +29,7 @@ demo: install  ## install, then fit, simulate and eval on the demo data
 	@rm -rf .demo
 	@PATH="$(CURDIR)/$(BIN):$$PATH" sh data/demo.sh "$(CURDIR)/$(DEMO)" "$(CURDIR)/.demo"
 	@echo; echo "The run stays in .demo; open .demo/cellam_runs/demo/report.html in a browser."
+	@echo "For your own data: . $(BIN)/activate, and then cellam fit data.h5ad"
 
 test: install  ## install, then run the tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal

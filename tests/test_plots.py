@@ -418,7 +418,7 @@ def test_a_trajectory_is_dotted_where_the_cell_goes_on_as_an_observed_one(
     begins = np.repeat(simulation.times[:-1], N)
     assert dotted == list(np.isin(begins, stops))
     legend = [text.get_text() for text in ax.get_legend().get_texts()]
-    assert ("goes on as an observed cell" in legend) is bool(stops)
+    assert ("replaced by an observed cell" in legend) is bool(stops)
 
 
 def test_a_held_out_day_is_drawn_as_measured_and_as_predicted(

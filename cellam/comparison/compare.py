@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 
 from cellam.comparison.deviation import Deviation, check_closed_form, equations
 from cellam.comparison.effects import Scale, scale_of
-from cellam.comparison.relabelling import MOST, labellings
+from cellam.comparison.relabelling import MOST, labellings, smallest_p
 from cellam.comparison.samples import Codes, Samples
 from cellam.comparison.surplus import follow_samples
 from cellam.comparison.table import dynamics_p, effects_table
@@ -100,7 +100,7 @@ class Comparison(Result):
     @property
     def smallest_p(self) -> float | None:
         """The smallest p-value that the samples allow."""
-        return 1 / self.n_labellings if self.samples.enough else None
+        return smallest_p(self.n_labellings) if self.samples.enough else None
 
     @property
     def verdict(self) -> str:

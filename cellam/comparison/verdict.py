@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from cellam.comparison.relabelling import possible
+from cellam.comparison.relabelling import possible, smallest_p
 from cellam.comparison.samples import Samples
 from cellam.names import plural
 
@@ -49,7 +49,7 @@ class Verdict:
     def __str__(self) -> str:
         first, second = self.samples.conditions
         p = f"p = {self.p:.2g} over {plural(self.n_labellings, 'labelling')}"
-        least = 1 / self.n_labellings
+        least = smallest_p(self.n_labellings)
         largest = self.p <= least * (1 + 1e-9)
         if least > LEVEL:
             than = "larger than under any other" if largest else "no larger than under others"
@@ -90,7 +90,7 @@ class Verdict:
     @property
     def _too_few(self) -> str:
         """Why no p-value can be small, and what would change that."""
-        p = f"cannot give p below {1 / self.n_labellings:.2g}"
+        p = f"cannot give p below {smallest_p(self.n_labellings):.2g}"
         if possible(self.samples) > self.n_labellings:
             return f"So few labellings {p}: more permutations can."
         if len(np.unique(self.samples.stratum[~self.samples.shared])) > 1:

@@ -188,6 +188,11 @@ class Way:
     device: str
     stops: tuple[Stop, ...] = ()
 
+    def __post_init__(self) -> None:
+        missed = {stop.time for stop in self.stops}.difference(map(float, self.times[:-1]))
+        if missed:
+            raise ValueError(f"Stops at {sorted(missed)} are at no saved time before the last.")
+
     def depart(
         self, t: float, x: Tensor, level: Level | None, rng: np.random.Generator
     ) -> tuple[Tensor, Level | None]:

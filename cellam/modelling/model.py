@@ -350,10 +350,10 @@ class Model(Displayed):
 
     def trajectories(self, cohort: Cohort, course: Course) -> Simulation:
         """As `simulate`, of cells that start together on a course."""
-        rng = np.random.default_rng(course.seed)
         times = course.times(self.timeline, self.snapshots, self.training, cohort.time)
-        cells = course.cells(cohort, rng)
-        moved = self._flow.follow(cells.points, times, rng)
+        # Of their own, so that all cells go the same way whether their number was named or not.
+        cells = course.cells(cohort, np.random.default_rng((course.seed, 3)))
+        moved = self._flow.follow(cells.points, times, np.random.default_rng(course.seed))
         positions = self.space.to_coordinates(moved.points)
         stops = self.stages.times(*times[[0, -1]])
         return Simulation(times, positions, moved.log_weights, cells.rows, stops)

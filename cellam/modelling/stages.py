@@ -110,17 +110,33 @@ class Stages:
                 total += stop.level.integral(a, b) - own.integral(a, b)
         return total
 
-    def says(self, starts: Iterable[float], end: float) -> tuple[str, ...]:
-        """What the user has to know of those between some times and another, if there are any."""
+    def says(self, starts: Iterable[float], end: float, *, drawn: bool) -> tuple[str, ...]:
+        """What the user has to know of those between some times and another, if there are any.
+
+        Parameters
+        ----------
+        starts : iterable of float
+        end : float
+        drawn : bool
+            Whether a cell goes on as one that is drawn, or as all that it may go on as.
+        """
         found = {self._position(stop) for start in starts for stop in self._on(start, end)}
         if not found:
             return ()
         labels = enumerated([named(self.days.labels[k]) for k in sorted(found)])
         many = f", or pass more than {LONGEST} days" * (len(self.days) > LONGEST + 1)
+        why = f": followed further at once, too many would leave the observed data{many}."
+        if drawn:
+            return (
+                f"At {labels} each cell is replaced by an observed cell of that day, drawn at "
+                f"random from those that the fit couples it to{why} So a trajectory is not one "
+                "lineage across these days, and shares and masses vary with `seed`, the less the "
+                "larger `n_cells` is.",
+            )
         return (
-            f"At {labels} each cell goes on as an observed cell of that day to which the fit "
-            f"couples it: followed further at once, too many would leave the observed data{many}. "
-            "From there on a cell becomes what those become that arrive near it.",
+            f"At {labels} each cell goes on as all observed cells of that day that the fit couples "
+            f"it to, by their shares{why} The more such days, the less fates depend on where a "
+            "cell started; ask over shorter times for more.",
         )
 
     def _observed(self, k: int) -> Array:

@@ -183,8 +183,8 @@ def trajectories(
 
     Others, returns and errors as for `velocity`. A line's colour is the time, its width and the
     size of its end the weight; every line starts at a ring, and ends in a cross where few
-    cells were observed, which the title counts. It is dotted where the cell goes on as an observed
-    one (`modelling.stages`).
+    cells were observed, which the title counts. It is dotted where the cell is replaced by an
+    observed one (`modelling.stages`).
     """
     sample = drawn_cells(model, adata)
     where = find_basis(sample.model, sample.adata, basis)
@@ -239,7 +239,7 @@ def trajectories(
             ),
         ]  # fmt: skip
         if stops.any():
-            on = Line2D([], [], ls=":", color=ring, lw=0.9, label="goes on as an observed cell")
+            on = Line2D([], [], ls=":", color=ring, lw=0.9, label="replaced by an observed cell")
             marks.append(on)
         if far.any():
             marks.append(Line2D([], [], ls="", marker="x", color=ring, ms=4, label="outside"))

@@ -250,8 +250,8 @@ class _Outcome:
             lambda: maps.trajectories(self.model, few, self.adata, basis=self.given_basis),
             f"{drawn} to {self.end} over a map of {self.drawn}.",
             f"{drawn}, from ring to dot. Colour is time; a wider line has more descendants "
-            "(weight)." + " A line is dotted where the cell goes on as an observed one, as it "
-            "would leave the observed data if it were followed further." * bool(few.stops),
+            "(weight)." + " A line is dotted where the cell is replaced by an observed one, "
+            "as too many would leave the data if they were followed further." * bool(few.stops),
         )
 
     def landscape(self) -> Picture:

@@ -221,7 +221,7 @@ def _stops(model: Model, cohorts: tuple[Cohort, ...], end: str) -> tuple[str, ..
     if model.relies_on_clones:
         return ()
     starts = [cohort.time for cohort in cohorts]
-    return model.stages.says(starts, model.timeline.position(end))
+    return model.stages.says(starts, model.timeline.position(end), drawn=False)
 
 
 def _left_out(begin: Starters, labels: tuple[str, ...]) -> tuple[str, ...]:

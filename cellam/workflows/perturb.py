@@ -258,7 +258,7 @@ def perturb_run(
         None if begin.new is None else begin.outside(cohort),
         (
             *begin.notes,
-            *model.stages.says([cohort.time], model.timeline.position(ends.end.label)),
+            *model.stages.says([cohort.time], model.timeline.position(ends.end.label), drawn=False),
             *(ends.found.notes if ends.found is not None else ()),
         ),
         (*unseen_change(model), *(known or ())),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -145,6 +146,7 @@ def simulate_run(
     types, names = known.types(model), list(map(str, begin.names))
     more = {"data": str(known.source or ""), "seed": str(seed), "command": command}
     more |= {} if begin.source is None else {"new_cells": begin.source}
+    more["stops"] = json.dumps(simulation.stops)
     own = begin.types(types)
     chosen = from_cells is not None or begin.new is not None
     frame = composition(model, moved, types, own=own, chosen=chosen)
@@ -173,7 +175,7 @@ def simulate_run(
             *begin.notes,
             *begin.assigned(types),
             *_backward(cohort, moved),
-            *model.stages.says(moved.times[:1], moved.times[-1]),
+            *model.stages.says(moved.times[:1], moved.times[-1], drawn=True),
             *_drawn_again(cohort, n_cells),
             *(() if asked else left_away),
             *([lacking] if lacking else []),

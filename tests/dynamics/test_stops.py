@@ -105,6 +105,12 @@ def test_simulated_cells_are_saved_as_they_arrive_and_go_on_as_observed_ones(
     np.testing.assert_allclose(moved[3], moved[2], atol=1e-6)
 
 
+def test_a_stop_at_no_saved_time_is_not_passed_over(clouds: tuple[np.ndarray, ...]) -> None:
+    times, rng = np.array([0.0, 0.4, 1.0]), np.random.default_rng(0)
+    with pytest.raises(ValueError, match="at no saved time"):
+        simulate(STILL, clouds[0], times, rng=rng, stops=(_stop(clouds),))
+
+
 def test_growth_goes_on_at_the_level_of_the_day(
     clouds: tuple[np.ndarray, ...],
 ) -> None:

@@ -67,7 +67,7 @@ def _end(flow: Flow, start: float, end: float) -> np.ndarray:
 def test_where_the_flow_keeps_to_the_data_nothing_stops() -> None:
     found = _flow(8, 0.0).stages
     assert found.times(0.0, 7.0) == found.times(7.0, 0.0) == ()
-    assert found.says([0.0, 1.0], 7.0) == ()
+    assert found.says([0.0, 1.0], 7.0, drawn=True) == ()
 
 
 def test_cells_stop_on_the_last_day_before_they_leave_and_begin_anew_there() -> None:
@@ -94,8 +94,13 @@ def test_no_stop_lies_beyond_the_way_nor_on_its_ends() -> None:
 
 
 def test_what_stops_is_said_with_the_days() -> None:
-    (said,) = _flow(8, 0.7).stages.says([0.0, 1.0], 6.0)
-    assert said.startswith("At d2, d3, d4, d5 each cell goes on as an observed cell")
+    found = _flow(8, 0.7).stages
+    (said,) = found.says([0.0, 1.0], 6.0, drawn=True)
+    assert said.startswith("At d2, d3, d4, d5 each cell is replaced by an observed cell of that")
+    assert "drawn at random" in said and "pass more than" not in said
+    (said,) = found.says([0.0, 1.0], 6.0, drawn=False)
+    assert said.startswith("At d2, d3, d4, d5 each cell goes on as all observed cells of that day")
+    assert "random" not in said
 
 
 def test_cells_that_leave_in_every_gap_stop_on_every_day() -> None:
@@ -151,10 +156,20 @@ def test_a_day_that_was_held_out_is_predicted_better_over_many_gaps(demo_path: P
     assert score(model) < 0.8 * score(plain)
 
 
-def test_stages_are_those_of_the_member_that_is_followed(unsure_model: Model) -> None:
-    members = [m.stages for m in unsure_model.members]
-    assert all(isinstance(each, Stages) for each in members)
-    assert all(m.stages.fit is m.fit for m in unsure_model.members)
+def test_members_of_an_ensemble_stop_by_their_own_flow_and_keep_the_masses_too(
+    unsure_model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They were fitted without some of the days, on which they stop all the same."""
+    monkeypatch.setattr(stages, "LONGEST", 1)
+    n, ends = len(unsure_model.training.points[0]), set()
+    for member in unsure_model.members:
+        moved = member.simulate("day0", n_cells=100 * n)
+        assert moved.stops == (2.0, 4.0)
+        weights = np.exp(moved.log_weights[-1])  # between, it knows no mass of days it lacks
+        error = weights.std() / np.sqrt(len(weights))
+        assert abs(weights.mean() - 1) < 0.03 + 4 * error
+        ends.add(moved.points[-1].tobytes())
+    assert len(ends) == len(unsure_model.members)
 
 
 @pytest.mark.parametrize(("start", "end"), [("day0", "day7"), ("day7", "day0")])
@@ -172,3 +187,13 @@ def test_cells_keep_the_masses_of_the_days_over_stops(
     assert (np.abs(weights.mean(1) - 1) < 0.01 + 4 * error).all()
     shares = [stop.partners.sum(0) for stop in stopping.stages.between(*moved.times[[0, -1]])]
     assert max(np.ptp(share) for share in shares) > 0.1
+
+
+def test_all_cells_go_the_same_way_whether_their_number_is_named_or_not(
+    model: Model, noisy_model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stages, "LONGEST", 1)
+    for each in (replace(model), noisy_model):
+        alone, named = (each.simulate("day0", n_cells=n) for n in (None, 40))
+        np.testing.assert_array_equal(named.points, alone.points)
+        np.testing.assert_array_equal(named.log_weights, alone.log_weights)
