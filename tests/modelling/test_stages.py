@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -156,20 +157,29 @@ def test_a_day_that_was_held_out_is_predicted_better_over_many_gaps(demo_path: P
     assert score(model) < 0.8 * score(plain)
 
 
-def test_members_of_an_ensemble_stop_by_their_own_flow_and_keep_the_masses_too(
+def test_members_of_an_ensemble_stop_by_their_own_flow_on_days_that_they_lack_too(
     unsure_model: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """They were fitted without some of the days, on which they stop all the same."""
     monkeypatch.setattr(stages, "LONGEST", 1)
-    n, ends = len(unsure_model.training.points[0]), set()
+    ends = set()
     for member in unsure_model.members:
-        moved = member.simulate("day0", n_cells=100 * n)
+        assert len(member.fit.growth_levels) < len(member.training)
+        moved = member.simulate("day0")
         assert moved.stops == (2.0, 4.0)
-        weights = np.exp(moved.log_weights[-1])  # between, it knows no mass of days it lacks
-        error = weights.std() / np.sqrt(len(weights))
-        assert abs(weights.mean() - 1) < 0.03 + 4 * error
         ends.add(moved.points[-1].tobytes())
     assert len(ends) == len(unsure_model.members)
+
+
+def test_cells_that_go_on_evenly_have_the_level_of_their_day(unsure_model: Model) -> None:
+    """Nothing is taken off for them, whichever days the fit knows."""
+    for model in (unsure_model, *unsure_model.members):
+        units, even = model.training.unit_times, np.full(40, 1 / 40)
+        for day, step in ((1, 1), (2, -1)):
+            own = model.fit.dynamics_from(units[day]).growth_level
+            level = model.stages._level(day, step, even)
+            assert own is not None and level is not None and level.times == units
+            for gap in itertools.pairwise(units):
+                assert level.integral(*gap) == pytest.approx(own.integral(*gap), abs=1e-9)
 
 
 @pytest.mark.parametrize(("start", "end"), [("day0", "day7"), ("day7", "day0")])
