@@ -11,6 +11,7 @@ import re
 import shlex
 from collections.abc import Iterator
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -170,17 +171,15 @@ def _lacks(path: list[str]) -> str:
     """Which name of a path is not there; empty if all are."""
     if path[-1] in ("h5ad", "md"):
         return ""
-    try:
-        found = getattr(cellam, path[0])
-    except AttributeError:
-        module = ROOT.joinpath("cellam", *path)
-        there = module.is_dir() or module.with_suffix(".py").exists()
-        inside = module.parent.with_suffix(".py").exists()
-        near = did_you_mean(path[0], cellam.__all__)
-        return "" if there or inside else f"cellam has no {'.'.join(path)}. {near}".strip()
-    for name in path[1:]:
-        if not hasattr(found, name):
-            return f"cellam.{'.'.join(path)}: there is no {name}"
+    found = cellam
+    for k, name in enumerate(path):
+        if not hasattr(found, name):  # or a module that nobody has imported yet
+            module = ROOT.joinpath("cellam", *path[: k + 1])
+            if not (module.is_dir() or module.with_suffix(".py").exists()):
+                if k:
+                    return f"cellam.{'.'.join(path)}: there is no {name}"
+                return f"cellam has no {name}. {did_you_mean(name, cellam.__all__)}".strip()
+            import_module(".".join(["cellam", *path[: k + 1]]))
         found = getattr(found, name)
     return ""
 
